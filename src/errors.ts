@@ -1,0 +1,74 @@
+/**
+ * Every failure this tool diagnoses, by code. Codes are public API: never renamed, never reused after removal.
+ * The text is what the code means, for the documentation; the message of an error says what happened to what.
+ */
+export const errorCodes = {
+  ERR_USAGE: 'the command line asks for something that does not exist or does not fit together',
+  ERR_INTERRUPTED: 'the operation was stopped by a signal before it was done',
+  ERR_PERMISSION: 'the caller lacks a right that the operation needs',
+  ERR_NOT_SUPPORTED: 'the input is valid, and this version or this host cannot do what it asks for',
+
+  ERR_REFERENCE_INVALID: 'an image name that does not follow the reference grammar',
+  ERR_DIGEST_INVALID: 'a digest that is not algorithm:hex of a known algorithm',
+  ERR_DIGEST_MISMATCH: 'content whose digest or size is not what its descriptor says',
+  ERR_MANIFEST_INVALID: 'a manifest, index or image config that breaks its specification',
+  ERR_PLATFORM_UNAVAILABLE: 'an image that has no manifest for the wanted platform',
+  ERR_IMAGE_NOT_FOUND: 'an image that the source does not have',
+  ERR_SOURCE_INVALID: 'an archive or directory that is not what its kind requires',
+
+  ERR_REGISTRY: 'a registry answered with an error',
+  ERR_REGISTRY_AUTH: 'a registry refused the credentials, or wanted some where none are configured',
+  ERR_NETWORK: 'a server could not be reached, or the connection broke for good',
+
+  ERR_LAYER_INVALID: 'a layer that is damaged, or whose entries would leave the rootfs',
+  ERR_LIMIT_EXCEEDED: 'content larger, deeper or more numerous than a limit allows',
+  ERR_STORE_INVALID: 'a store that is damaged or was made by something else',
+  ERR_BUNDLE_EXISTS: 'the place where a bundle is to be made is taken',
+  ERR_BUNDLE_INVALID: 'a directory that is not a bundle: config.json or rootfs is missing or of the wrong kind',
+  ERR_USER_UNKNOWN: 'a user or group that the rootfs does not know',
+
+  ERR_CONFIG_INVALID: 'a config.json that is not JSON or breaks the runtime specification',
+  ERR_CONFIG_UNSUPPORTED: 'a field of config.json that cannot be applied',
+  ERR_CONTAINER_ID_INVALID: 'a container ID with characters that are not allowed',
+  ERR_CONTAINER_EXISTS: 'a container ID that is taken',
+  ERR_CONTAINER_NOT_FOUND: 'a container that does not exist',
+  ERR_CONTAINER_STATUS: 'a container that is not in the status that the operation needs',
+  ERR_STATE_INVALID: 'a state.json that cannot be read',
+  ERR_COMMAND_NOT_FOUND: 'a command that the rootfs does not have',
+  ERR_COMMAND_NOT_EXECUTABLE: 'a command that is there and cannot be executed',
+
+  ERR_RUNNER_MISSING: 'the runner binary is missing or for another architecture',
+  ERR_PROGRAM_INVALID: 'a program that the runner refuses',
+  ERR_SYSCALL: 'a system call of a program failed',
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** What an error knows beside its sentence. */
+export interface ErrorDetails {
+  /** RFC 6901 pointer to the config.json value at fault. */
+  readonly pointer?: string | undefined
+  /** One imperative sentence: what the reader can do about it. */
+  readonly hint?: string | undefined
+  readonly cause?: unknown
+}
+
+/** The one error class: every diagnosed failure is one of these; anything else that is thrown is a bug. */
+export class OciError extends Error {
+  readonly code: ErrorCode
+  readonly pointer: string | undefined
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'OciError'
+    this.code = code
+    this.pointer = details.pointer
+    this.hint = details.hint
+  }
+}
+
+/** Whether `error` is a Node.js system error of one of these codes (`ENOENT` ...). */
+export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { expect, test } from 'vitest'
+
+/** What each area of src/ may import: areas of ours, then npm packages. CONTRIBUTING.md explains the table. */
+const allowed: Record<string, readonly string[]> = {
+  errors: [],
+  oci: ['errors', 'zod'],
+  program: ['errors'],
+  compile: ['oci', 'program', 'errors'],
+  store: ['oci', 'errors'],
+  registry: ['oci', 'errors', 'undici', 'p-limit'],
+  layer: ['oci', 'program', 'errors', 'tar-stream'],
+  source: ['oci', 'registry', 'store', 'layer', 'errors', 'undici', 'tar-stream'],
+  bundle: ['oci', 'store', 'layer', 'errors'],
+  runtime: ['oci', 'compile', 'program', 'errors'],
+  verbs: [
+    'oci',
+    'program',
+    'compile',
+    'store',
+    'registry',
+    'layer',
+    'source',
+    'bundle',
+    'runtime',
+    'errors',
+    'p-limit',
+  ],
+  cli: ['verbs', 'errors', 'commander'],
+}
+
+const pure = ['oci', 'program', 'compile']
+
+const src = join(import.meta.dirname, '../src')
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+
+function areaOf(file: string): string {
+  if (file === 'errors.ts') return 'errors'
+  return dirname(file) === '.' ? 'verbs' : (file.split('/')[0] ?? '')
+}
+
+test.each(files)('%s imports only what its area may', (file) => {
+  const text = readFileSync(join(src, file), 'utf8')
+  const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '')
+  const area = areaOf(file)
+  for (const name of imports) {
+    if (name.startsWith('node:')) {
+      if (pure.includes(area)) expect(['node:buffer'], `${file} does no I/O`).toContain(name)
+      continue
+    }
+    const target = name.startsWith('.')
+      ? areaOf(normalize(join(dirname(file), name)))
+      : name.replace(/^(@[^/]+\/)?([^/]+).*/, '$1$2')
+    if (target !== area) expect(allowed[area], `${file} imports ${name}`).toContain(target)
+  }
+})
