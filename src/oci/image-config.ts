@@ -1,0 +1,122 @@
+import * as z from 'zod'
+import { OciError } from '../errors.ts'
+import { type Digest, isDigest } from './digest.ts'
+import type { Manifest } from './manifest.ts'
+import type { Platform } from './platform.ts'
+import { check, type DocumentFacts, parseJson } from './schema.ts'
+
+/** Largest image config that is read, in bytes. */
+export const maxImageConfigBytes: number = 4 * 1024 * 1024
+
+/**
+ * What an image is and how its programs are started; absent where JSON said `null`.
+ *
+ * @see image-spec v1.1.1 config.md "Properties"
+ */
+export interface ImageConfig {
+  readonly created?: string | undefined
+  readonly author?: string | undefined
+  readonly architecture: string
+  readonly os: string
+  readonly variant?: string | undefined
+  readonly 'os.version'?: string | undefined
+  readonly 'os.features'?: readonly string[] | undefined
+  readonly config?: ExecutionConfig | undefined
+  readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly Digest[] }
+  readonly history?: readonly History[] | undefined
+}
+
+/** How the image's program is started; every member is optional and may be empty. */
+export interface ExecutionConfig {
+  readonly User?: string | undefined
+  readonly ExposedPorts?: Readonly<Record<string, unknown>> | undefined
+  readonly Env?: readonly string[] | undefined
+  readonly Entrypoint?: readonly string[] | undefined
+  readonly Cmd?: readonly string[] | undefined
+  readonly Volumes?: Readonly<Record<string, unknown>> | undefined
+  readonly WorkingDir?: string | undefined
+  readonly Labels?: Readonly<Record<string, string>> | undefined
+  readonly StopSignal?: string | undefined
+}
+
+/** How one layer came to be; `empty_layer` ones have no diffID. */
+export interface History {
+  readonly created?: string | undefined
+  readonly created_by?: string | undefined
+  readonly author?: string | undefined
+  readonly comment?: string | undefined
+  readonly empty_layer?: boolean | undefined
+}
+
+const strings = z.array(z.string()).optional()
+const set = z.record(z.string(), z.unknown()).optional()
+
+const execution: z.ZodType<ExecutionConfig> = z.object({
+  User: z.string().optional(),
+  ExposedPorts: set,
+  Env: strings,
+  Entrypoint: strings,
+  Cmd: strings,
+  Volumes: set,
+  WorkingDir: z.string().optional(),
+  Labels: z.record(z.string(), z.string()).optional(),
+  StopSignal: z.string().optional(),
+})
+
+const history: z.ZodType<History> = z.object({
+  created: z.string().optional(),
+  created_by: z.string().optional(),
+  author: z.string().optional(),
+  comment: z.string().optional(),
+  empty_layer: z.boolean().optional(),
+})
+
+const imageConfigSchema: z.ZodType<ImageConfig> = z.object({
+  created: z.string().optional(),
+  author: z.string().optional(),
+  architecture: z.string(),
+  os: z.string(),
+  variant: z.string().optional(),
+  'os.version': z.string().optional(),
+  'os.features': strings,
+  config: execution.optional(),
+  rootfs: z.object({
+    type: z.literal('layers'),
+    diff_ids: z.array(z.string().refine(isDigest, 'must be a digest: sha256: and 64 lower-case hex digits')),
+  }),
+  history: z.array(history).optional(),
+})
+
+/**
+ * Reads an image config.
+ *
+ * @param what how errors name it, as in `image config sha256:1234...`
+ * @throws OciError `ERR_MANIFEST_INVALID` with every problem
+ */
+export function parseImageConfig(content: Uint8Array | string, what: string): ImageConfig {
+  const facts: DocumentFacts = { what, code: 'ERR_MANIFEST_INVALID' }
+  return check(imageConfigSchema, parseJson(content, facts), facts)
+}
+
+/**
+ * Refuses an image whose manifest and image config do not count the same layers.
+ *
+ * @throws OciError `ERR_MANIFEST_INVALID`
+ * @see image-spec v1.1.1 config.md "rootfs"
+ */
+export function checkLayerCount(manifest: Manifest, image: ImageConfig, what: string): void {
+  const [layers, diffIDs] = [manifest.layers.length, image.rootfs.diff_ids.length]
+  if (layers === diffIDs) return
+  throw new OciError('ERR_MANIFEST_INVALID', `${what} has ${layers} layers, and its image config ${diffIDs} diff_ids`, {
+    pointer: '/rootfs/diff_ids',
+  })
+}
+
+/** The platform that an image config says its layers are for. */
+export function imagePlatform(image: ImageConfig): Platform {
+  return {
+    os: image.os,
+    architecture: image.architecture,
+    ...(image.variant !== undefined && { variant: image.variant }),
+  }
+}

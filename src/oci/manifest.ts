@@ -1,0 +1,130 @@
+import * as z from 'zod'
+import { OciError } from '../errors.ts'
+import type { Descriptor } from './descriptor.ts'
+import { isDigest } from './digest.ts'
+import { bareMediaType, mediaKind, ociIndexType, ociManifestType } from './media-types.ts'
+import { check, type DocumentFacts, parseJson } from './schema.ts'
+
+/** One image: its image config and its layers, lowest first. OCI image manifest or Docker schema 2. */
+export interface Manifest {
+  readonly kind: 'manifest'
+  readonly mediaType: string
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  readonly artifactType?: string | undefined
+  readonly subject?: Descriptor | undefined
+}
+
+/** Several images, usually one per platform. OCI image index or Docker manifest list. */
+export interface Index {
+  readonly kind: 'index'
+  readonly mediaType: string
+  readonly manifests: readonly Descriptor[]
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  readonly artifactType?: string | undefined
+  readonly subject?: Descriptor | undefined
+}
+
+/** Largest manifest or index that is read, in bytes (the limit distribution-spec v1.1.1 asks registries to accept). */
+export const maxManifestBytes: number = 4 * 1024 * 1024
+
+const digest = z.string().refine(isDigest, 'must be sha256: and 64 lower-case hex digits, or sha512: and 128')
+const annotations = z.record(z.string(), z.string()).optional()
+
+const platform = z.object({
+  os: z.string(),
+  architecture: z.string(),
+  variant: z.string().optional(),
+  'os.version': z.string().optional(),
+  'os.features': z.array(z.string()).optional(),
+})
+
+const descriptor: z.ZodType<Descriptor> = z.object({
+  mediaType: z.string().min(1, 'must not be empty'),
+  digest,
+  size: z.int().nonnegative(),
+  urls: z.array(z.string()).optional(),
+  annotations,
+  artifactType: z.string().optional(),
+  platform: platform.optional(),
+})
+
+const common = {
+  schemaVersion: z.literal(2),
+  mediaType: z.string().optional(),
+  annotations,
+  artifactType: z.string().optional(),
+  subject: descriptor.optional(),
+}
+const manifestSchema = z.object({ ...common, config: descriptor, layers: z.array(descriptor) })
+const indexSchema = z.object({ ...common, manifests: z.array(descriptor) })
+
+/** Where a document came from and what it was announced as. */
+export interface ManifestOrigin {
+  /** How errors name it, as in `manifest of docker.io/library/alpine:3.14`. */
+  readonly what: string
+  /** The media type of its descriptor or its Content-Type; the document's own must agree. */
+  readonly mediaType?: string | undefined
+}
+
+/**
+ * Reads a manifest or an index; which of the two it is must be beyond doubt (CVE-2021-41190).
+ *
+ * @throws OciError `ERR_MANIFEST_INVALID` with every problem; `ERR_NOT_SUPPORTED` for Docker schema 1
+ * @see image-spec v1.1.1 manifest.md, image-index.md
+ */
+export function parseManifest(content: Uint8Array, origin: ManifestOrigin): Manifest | Index {
+  const facts: DocumentFacts = { what: origin.what, code: 'ERR_MANIFEST_INVALID' }
+  const value = check(z.record(z.string(), z.unknown()), parseJson(content, facts), facts)
+  refuseSchema1(value, origin)
+  const kind = documentKind(value, facts)
+  const mediaType = agreedMediaType(value.mediaType, origin, kind)
+  if (kind === 'index') {
+    const { schemaVersion: _, ...index } = check(indexSchema, value, facts)
+    return { ...index, kind, mediaType }
+  }
+  const { schemaVersion: _, ...manifest } = check(manifestSchema, value, facts)
+  return { ...manifest, kind, mediaType }
+}
+
+function documentKind(value: Record<string, unknown>, { what, code }: DocumentFacts): 'manifest' | 'index' {
+  const isManifest = value.layers !== undefined || value.config !== undefined || value.fsLayers !== undefined
+  const isIndex = value.manifests !== undefined
+  if (isManifest && isIndex)
+    throw new OciError(code, `${what} is both a manifest and an index`, { pointer: '/manifests' })
+  if (!isManifest && !isIndex)
+    throw new OciError(code, `${what} is neither a manifest (layers) nor an index (manifests)`)
+  return isIndex ? 'index' : 'manifest'
+}
+
+/** The one media type that the document and its announcement agree on. */
+function agreedMediaType(own: unknown, { what, mediaType }: ManifestOrigin, kind: 'manifest' | 'index'): string {
+  const embedded = typeof own === 'string' && own !== '' ? bareMediaType(own) : undefined
+  const announced = mediaType === undefined ? undefined : bareMediaType(mediaType)
+  const isKnown = announced !== undefined && mediaKind(announced) !== undefined
+  if (embedded !== undefined && isKnown && embedded !== announced) {
+    throw new OciError('ERR_MANIFEST_INVALID', `${what} says it is ${embedded}, and was announced as ${announced}`, {
+      pointer: '/mediaType',
+    })
+  }
+  const agreed = embedded ?? (isKnown ? announced : kind === 'index' ? ociIndexType : ociManifestType)
+  if (mediaKind(agreed) !== kind) {
+    throw new OciError(
+      'ERR_MANIFEST_INVALID',
+      `${what} has the members of a document of kind ${kind}, and the media type ${agreed}`,
+      {
+        pointer: '/mediaType',
+      },
+    )
+  }
+  return agreed
+}
+
+function refuseSchema1(value: Record<string, unknown>, { what, mediaType }: ManifestOrigin): void {
+  const isAnnounced = mediaType !== undefined && mediaKind(mediaType) === 'schema1'
+  if (value.schemaVersion !== 1 && !isAnnounced) return
+  throw new OciError('ERR_NOT_SUPPORTED', `${what} is a Docker schema 1 manifest, a format withdrawn in 2020`, {
+    hint: 'pull and push the image once with a current Docker or skopeo, which converts it',
+  })
+}
