@@ -1,0 +1,122 @@
+/**
+ * An integer of up to 64 bits: a number while a number holds it exactly, a bigint beyond 2^53.
+ * `String()`, `BigInt()` and comparisons take both; arithmetic needs `BigInt()` first.
+ */
+export type Integer = number | bigint
+
+/** Where and why a text is not JSON. Line and column count from 1; the column counts UTF-16 units. */
+export class JsonSyntaxError extends SyntaxError {
+  readonly line: number
+  readonly column: number
+
+  constructor(text: string, offset: number, reason: string) {
+    const before = text.slice(0, offset)
+    const line = before.split('\n').length
+    const column = offset - before.lastIndexOf('\n')
+    super(`line ${line}, column ${column}: ${reason}`)
+    this.name = 'JsonSyntaxError'
+    this.line = line
+    this.column = column
+  }
+}
+
+/**
+ * Parses JSON with every integer exact and `null` members left out, as Go's decoder leaves a field alone for `null`.
+ * `JSON.parse` does the work; its rounding of 64-bit integers (RLIM_INFINITY) and its vague positions are made up for.
+ *
+ * @throws JsonSyntaxError
+ */
+export function parseExactJson(text: string): unknown {
+  try {
+    const hasLongNumber = /\d{16}/.test(text)
+    return hasLongNumber ? JSON.parse(markLongIntegers(text), reviveLong) : JSON.parse(text, revive)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw locate(text)
+    throw error
+  }
+}
+
+/** Formats as `JSON.stringify` does, bigints as plain integers. */
+export function formatExactJson(value: unknown, indent: string): string {
+  return JSON.stringify(
+    value,
+    (_key, item: unknown) => (typeof item === 'bigint' ? mark + item : item),
+    indent,
+  ).replace(/"\\u0000int:(-?\d+)"/g, '$1')
+}
+
+/** Starts the strings that stand for long integers while JSON.parse runs; no JSON text holds a raw NUL. */
+const mark = '\u0000int:'
+
+const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs
+
+function markLongIntegers(text: string): string {
+  return text.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"\\u0000int:${token}"`))
+}
+
+function revive(this: unknown, _key: string, value: unknown): unknown {
+  return value === null && !Array.isArray(this) ? undefined : value
+}
+
+function reviveLong(this: unknown, key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || !value.startsWith(mark)) return revive.call(this, key, value)
+  const integer = BigInt(value.slice(mark.length))
+  const number = Number(integer)
+  return Number.isSafeInteger(number) ? number : integer
+}
+
+const token =
+  /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.])|true\b|false\b|null\b)|([{}[\]:,]))/y
+
+/** Finds where a text that JSON.parse refuses stops being JSON. */
+function locate(text: string): JsonSyntaxError {
+  const open: string[] = []
+  let expects: 'a value' | 'a value or ]' | 'a name' | 'a name or }' | '":"' | ', or end' = 'a value'
+  let offset = 0
+  while (!(open.length === 0 && expects === ', or end')) {
+    token.lastIndex = offset
+    const match = token.exec(text)
+    if (match === null)
+      return new JsonSyntaxError(text, skipSpace(text, offset), unexpected(text, offset, expects, open))
+    const [whole, string, literal, sign] = match
+    const at = offset + whole.search(/\S/)
+    const refuse = (): JsonSyntaxError => new JsonSyntaxError(text, at, unexpected(text, at, expects, open))
+    if (expects === 'a value' || expects === 'a value or ]') {
+      if (string !== undefined || literal !== undefined) expects = ', or end'
+      else if (sign === '{' || sign === '[') {
+        open.push(sign)
+        expects = sign === '{' ? 'a name or }' : 'a value or ]'
+      } else if (sign === ']' && expects === 'a value or ]') {
+        open.pop()
+        expects = ', or end'
+      } else return refuse()
+    } else if (expects === 'a name' || expects === 'a name or }') {
+      if (string !== undefined) expects = '":"'
+      else if (sign === '}' && expects === 'a name or }') {
+        open.pop()
+        expects = ', or end'
+      } else return refuse()
+    } else if (expects === '":"') {
+      if (sign !== ':') return refuse()
+      expects = 'a value'
+    } else if (sign === ',') {
+      expects = open.at(-1) === '{' ? 'a name' : 'a value'
+    } else if (sign === (open.at(-1) === '{' ? '}' : ']')) {
+      open.pop()
+    } else return refuse()
+    offset += whole.length
+  }
+  return new JsonSyntaxError(text, skipSpace(text, offset), 'there is more text after the document')
+}
+
+function skipSpace(text: string, offset: number): number {
+  const rest = text.slice(offset).search(/\S/)
+  return rest === -1 ? text.length : offset + rest
+}
+
+function unexpected(text: string, offset: number, expects: string, open: readonly string[]): string {
+  const at = skipSpace(text, offset)
+  const found = at === text.length ? 'the text ends' : `found ${JSON.stringify(text.slice(at, at + 1))}`
+  const wanted = expects === ', or end' ? `"," or "${open.at(-1) === '{' ? '}' : ']'}"` : expects
+  return `${found} where ${wanted} is expected`
+}

@@ -1,0 +1,148 @@
+import type { ConfigProblem, Linux, NamespaceType, RuntimeConfig } from './runtime-config.ts'
+import { toPointer } from './schema.ts'
+
+/**
+ * The rules of a config.json that join several fields, and need no look at the host.
+ *
+ * @returns every problem found, in the order of the document's fields; empty when there is none
+ * @see runtime-spec v1.3.0 config.md, config-linux.md
+ */
+export function runtimeConfigProblems(config: RuntimeConfig): ConfigProblem[] {
+  const namespaces = new Namespaces(config.linux)
+  return [
+    ...processProblems(config),
+    ...nameProblems(config, namespaces),
+    ...mountProblems(config),
+    ...namespaceProblems(config.linux),
+    ...mappingProblems(config.linux, namespaces),
+    ...linuxProblems(config.linux, namespaces),
+  ]
+}
+
+/** Which kinds of namespace a config asks for, and whether as a new one or by path. */
+class Namespaces {
+  readonly #byType: ReadonlyMap<NamespaceType, string | undefined>
+
+  constructor(linux: Linux | undefined) {
+    this.#byType = new Map(linux?.namespaces?.map(({ type, path }) => [type, path === '' ? undefined : path]))
+  }
+
+  has(type: NamespaceType): boolean {
+    return this.#byType.has(type)
+  }
+
+  isJoined(type: NamespaceType): boolean {
+    return this.#byType.get(type) !== undefined
+  }
+}
+
+function problem(path: readonly PropertyKey[], message: string): ConfigProblem {
+  return { pointer: toPointer(path), message }
+}
+
+function processProblems({ process }: RuntimeConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const seen = new Set<string>()
+  process.rlimits?.forEach(({ type, soft, hard }, index) => {
+    if (seen.has(type)) problems.push(problem(['process', 'rlimits', index, 'type'], `${type} is given twice`))
+    seen.add(type)
+    if (soft > hard) {
+      const message = `the soft limit ${soft} of ${type} is above its hard limit ${hard}`
+      problems.push(problem(['process', 'rlimits', index, 'soft'], message))
+    }
+  })
+  return problems
+}
+
+function nameProblems(config: RuntimeConfig, namespaces: Namespaces): ConfigProblem[] {
+  if (namespaces.has('uts')) return []
+  const names = ['hostname', 'domainname'] as const
+  return names
+    .filter((name) => config[name] !== undefined && config[name] !== '')
+    .map((name) => problem([name], 'needs a uts namespace: add {"type": "uts"} to /linux/namespaces'))
+}
+
+function mountProblems({ mounts = [] }: RuntimeConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  mounts.forEach(({ uidMappings, gidMappings, options = [], type }, index) => {
+    const hasUids = (uidMappings?.length ?? 0) > 0
+    const hasGids = (gidMappings?.length ?? 0) > 0
+    if (hasUids !== hasGids) {
+      const missing = hasUids ? 'gidMappings' : 'uidMappings'
+      problems.push(problem(['mounts', index], `an idmapped mount needs both mappings, and ${missing} is missing`))
+    }
+    const isBind = type === 'bind' || options.includes('bind') || options.includes('rbind')
+    if (hasUids && !isBind) {
+      problems.push(
+        problem(['mounts', index, 'uidMappings'], 'only bind mounts can be idmapped: add the option "bind"'),
+      )
+    }
+  })
+  return problems
+}
+
+function namespaceProblems(linux: Linux | undefined): ConfigProblem[] {
+  const seen = new Set<string>()
+  const problems: ConfigProblem[] = []
+  linux?.namespaces?.forEach(({ type, path }, index) => {
+    const at = ['linux', 'namespaces', index]
+    if (seen.has(type)) problems.push(problem([...at, 'type'], `the ${type} namespace is listed twice`))
+    seen.add(type)
+    if (path !== undefined && path !== '' && !path.startsWith('/')) {
+      problems.push(problem([...at, 'path'], `must be an absolute path, not ${JSON.stringify(path)}`))
+    }
+  })
+  return problems
+}
+
+function mappingProblems(linux: Linux | undefined, namespaces: Namespaces): ConfigProblem[] {
+  const hasMappings = (linux?.uidMappings?.length ?? 0) > 0 || (linux?.gidMappings?.length ?? 0) > 0
+  if (namespaces.has('user')) {
+    if (namespaces.isJoined('user')) return []
+    const missing = (['uidMappings', 'gidMappings'] as const).filter((name) => (linux?.[name]?.length ?? 0) === 0)
+    return missing.map((name) => problem(['linux', name], 'a new user namespace needs at least one mapping'))
+  }
+  if (!hasMappings) return []
+  const name = (linux?.uidMappings?.length ?? 0) > 0 ? 'uidMappings' : 'gidMappings'
+  return [problem(['linux', name], 'mappings need a user namespace: add {"type": "user"} to /linux/namespaces')]
+}
+
+function linuxProblems(linux: Linux | undefined, namespaces: Namespaces): ConfigProblem[] {
+  if (linux === undefined) return []
+  const problems: ConfigProblem[] = []
+  const { maskedPaths = [], readonlyPaths = [], timeOffsets = {}, netDevices = {} } = linux
+
+  const isMountPrivate = namespaces.has('mount')
+  if (!isMountPrivate && maskedPaths.length > 0) {
+    problems.push(
+      problem(['linux', 'maskedPaths'], 'needs a mount namespace: add {"type": "mount"} to /linux/namespaces'),
+    )
+  }
+  if (!isMountPrivate && readonlyPaths.length > 0) {
+    problems.push(
+      problem(['linux', 'readonlyPaths'], 'needs a mount namespace: add {"type": "mount"} to /linux/namespaces'),
+    )
+  }
+
+  const clocks = Object.keys(timeOffsets)
+  if (clocks.length > 0 && !namespaces.has('time')) {
+    problems.push(
+      problem(['linux', 'timeOffsets'], 'needs a time namespace: add {"type": "time"} to /linux/namespaces'),
+    )
+  }
+  if (clocks.length > 0 && namespaces.isJoined('time')) {
+    problems.push(problem(['linux', 'timeOffsets'], 'cannot be set in a time namespace that is joined by path'))
+  }
+  for (const clock of clocks.filter((name) => name !== 'monotonic' && name !== 'boottime')) {
+    problems.push(
+      problem(['linux', 'timeOffsets', clock], 'is not a clock with an offset: these are monotonic, boottime'),
+    )
+  }
+
+  if (Object.keys(netDevices).length > 0 && !namespaces.has('network')) {
+    problems.push(
+      problem(['linux', 'netDevices'], 'needs a network namespace: add {"type": "network"} to /linux/namespaces'),
+    )
+  }
+  return problems
+}
