@@ -9,7 +9,7 @@ const allowed: Record<string, readonly string[]> = {
   program: ['errors'],
   compile: ['oci', 'program', 'errors'],
   store: ['oci', 'errors'],
-  registry: ['oci', 'errors', 'undici', 'p-limit'],
+  registry: ['oci', 'errors', 'undici', 'smol-toml'],
   layer: ['oci', 'program', 'errors', 'tar-stream'],
   source: ['oci', 'registry', 'store', 'layer', 'errors', 'undici', 'tar-stream'],
   bundle: ['oci', 'store', 'layer', 'errors'],

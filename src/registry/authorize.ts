@@ -1,0 +1,102 @@
+import { OciError } from '../errors.ts'
+import { parseChallenges } from './challenge.ts'
+import type { Credentials } from './credentials.ts'
+import { type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
+import { redactUrl } from './redact.ts'
+
+export interface AuthorizeOptions {
+  readonly http: HttpClient
+  readonly registry: string
+  /** As in `repository:library/ubuntu:pull`; used when the challenge names none. */
+  readonly scope: string
+  readonly credentials: Credentials | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * What to send as Authorization after a 401, worked out from its challenges.
+ *
+ * @throws OciError `ERR_REGISTRY_AUTH` no challenge can be met, or the token server refuses
+ * @see distribution-spec v1.1.1; distribution "Token Authentication Specification"
+ */
+export async function answerChallenge(response: HttpResponse, options: AuthorizeOptions): Promise<string> {
+  const challenges = parseChallenges(response.headers('www-authenticate'))
+  const { credentials, registry } = options
+  const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.realm !== undefined)
+  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer.parameters, response.url, options)}`
+  if (challenges.some(({ scheme }) => scheme === 'basic')) {
+    if (credentials?.kind === 'password') return basic(credentials)
+    throw new OciError('ERR_REGISTRY_AUTH', `${registry} wants a user name and a password, and none are configured`, {
+      hint: `run "docker login ${registry}", or add it to "auths" in ~/.docker/config.json`,
+    })
+  }
+  const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'no scheme'
+  throw new OciError('ERR_REGISTRY_AUTH', `${registry} wants authorization by ${offered}, which is not supported`)
+}
+
+async function fetchToken(
+  parameters: Readonly<Record<string, string>>,
+  from: URL,
+  options: AuthorizeOptions,
+): Promise<string> {
+  const realm = parseUrl(parameters.realm ?? '')
+  if (realm === undefined)
+    throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names a token server that is no URL`)
+  if (realm.protocol !== 'https:' && !(realm.protocol === 'http:' && from.protocol === 'http:')) {
+    throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names the token server ${redactUrl(realm)}, not https`)
+  }
+  const response = await askToken(
+    realm,
+    { service: parameters.service, scope: parameters.scope ?? options.scope },
+    options,
+  )
+  const body = await readBody(response, maxErrorBytes, options.signal)
+  if (response.status !== 200) {
+    const who = options.credentials === undefined ? 'without credentials' : 'with the configured credentials'
+    throw new OciError(
+      response.status === 401 || response.status === 403 ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY',
+      `token server ${redactUrl(realm)} of ${options.registry} answers ${response.status} ${who}`,
+      { hint: `check the name of the image, or run "docker login ${options.registry}"` },
+    )
+  }
+  return readToken(body, realm)
+}
+
+async function askToken(
+  realm: URL,
+  { service, scope }: { readonly service: string | undefined; readonly scope: string },
+  { http, credentials, signal }: AuthorizeOptions,
+): Promise<HttpResponse> {
+  const fields = new URLSearchParams({ ...(service !== undefined && { service }), scope })
+  if (credentials?.kind === 'identity-token') {
+    fields.set('grant_type', 'refresh_token')
+    fields.set('client_id', 'bundle-tool')
+    fields.set('refresh_token', credentials.token)
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    return http.send(realm, { method: 'POST', body: fields.toString(), headers, signal })
+  }
+  const url = new URL(realm)
+  for (const [name, value] of fields) {
+    for (const word of name === 'scope' ? value.split(' ') : [value]) url.searchParams.append(name, word)
+  }
+  return http.send(url, { authorization: credentials === undefined ? undefined : basic(credentials), signal })
+}
+
+function readToken(body: Buffer, realm: URL): string {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString('utf8'))
+  } catch {
+    value = undefined
+  }
+  const fields = typeof value === 'object' && value !== null ? { ...value } : {}
+  for (const key of ['token', 'access_token'] as const) {
+    const token: unknown = Reflect.get(fields, key)
+    if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token
+  }
+  throw new OciError('ERR_REGISTRY_AUTH', `token server ${redactUrl(realm)} answers without a token`)
+}
+
+function basic({ username, password }: Extract<Credentials, { kind: 'password' }>): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}

@@ -1,0 +1,174 @@
+import { Agent, request } from 'undici'
+import { OciError } from '../errors.ts'
+import { redactText, redactUrl } from './redact.ts'
+
+/** Largest error or token document that is read, in bytes. */
+export const maxErrorBytes: number = 1024 * 1024
+
+const maxRedirects = 5
+const connectTimeoutMs = 30_000
+/** A connection that carries nothing for so long is broken. */
+const stallTimeoutMs = 60_000
+
+/** An answer whose body has not been read; read it whole, call `discard`, or `drop` it with its connection. */
+export interface HttpResponse {
+  readonly status: number
+  readonly url: URL
+  readonly body: AsyncIterable<Uint8Array>
+  drop(): void
+  header(name: string): string | undefined
+  headers(name: string): readonly string[]
+}
+
+export interface HttpRequest {
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent to the first host only, never to where it redirects. */
+  readonly authorization?: string | undefined
+  readonly body?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Sends requests over kept connections. `allowHttp` lets redirects lead to plain http; unverified TLS is the client's choice. */
+export interface HttpClient {
+  send(url: URL, request: HttpRequest): Promise<HttpResponse>
+  /** Drops all connections, requests under way included. */
+  close(): Promise<void>
+}
+
+/**
+ * An HTTP client for one level of trust.
+ *
+ * Redirects are followed by hand: Authorization goes to the host it was meant for alone, https never becomes http, and
+ * a public host cannot send us to an address of the private network.
+ */
+export function createHttpClient({ isInsecure }: { readonly isInsecure: boolean }): HttpClient {
+  const agent = new Agent({
+    connect: { timeout: connectTimeoutMs, rejectUnauthorized: !isInsecure },
+    headersTimeout: stallTimeoutMs,
+    bodyTimeout: stallTimeoutMs,
+  })
+  return { send: (url, what) => sendFollowing(agent, url, what), close: () => agent.destroy() }
+}
+
+async function sendFollowing(agent: Agent, first: URL, what: HttpRequest): Promise<HttpResponse> {
+  let url = first
+  for (let hops = 0; hops <= maxRedirects; hops++) {
+    const response = await sendOnce(
+      agent,
+      url,
+      url.origin === first.origin ? what : { ...what, authorization: undefined },
+    )
+    const location = response.header('location')
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response
+    await discard(response)
+    const next = parseUrl(location, url)
+    if (next === undefined)
+      throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects to something that is no URL`)
+    checkHop(url, next)
+    url = next
+  }
+  throw new OciError('ERR_REGISTRY', `${redactUrl(first)} redirects more than ${maxRedirects} times`)
+}
+
+async function sendOnce(agent: Agent, url: URL, what: HttpRequest): Promise<HttpResponse> {
+  const { authorization } = what
+  try {
+    const { statusCode, headers, body } = await request(url, {
+      dispatcher: agent,
+      method: what.method ?? 'GET',
+      headers: { 'user-agent': 'bundle-tool', ...what.headers, ...(authorization !== undefined && { authorization }) },
+      ...(what.body !== undefined && { body: what.body }),
+      ...(what.signal !== undefined && { signal: what.signal }),
+    })
+    const all = (name: string) => [headers[name] ?? []].flat()
+    return {
+      status: statusCode,
+      url,
+      body,
+      drop: () => void body.on('error', () => {}).destroy(),
+      header: (name) => all(name)[0],
+      headers: all,
+    }
+  } catch (cause) {
+    throw networkError(url, cause, what.signal)
+  }
+}
+
+/** What to throw for a connection that could not be made or broke: ours when it was, else `ERR_NETWORK` with the reason. */
+export function networkError(url: URL, cause: unknown, signal?: AbortSignal): unknown {
+  if (cause instanceof OciError) return cause
+  if (signal?.aborted) return signal.reason
+  return new OciError('ERR_NETWORK', `${redactUrl(url)}: ${reasonOf(cause)}`, { cause, hint: hintFor(cause) })
+}
+
+function reasonOf(cause: unknown): string {
+  const inner = cause instanceof AggregateError ? cause.errors[0] : cause
+  if (!(inner instanceof Error)) return String(inner)
+  const code = 'code' in inner ? String(inner.code) : ''
+  const message = redactText(inner.message)
+  return code === '' || message.includes(code) ? message : `${message} (${code})`
+}
+
+function hintFor(cause: unknown): string | undefined {
+  const text = reasonOf(cause)
+  if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'check the name of the registry and the name server'
+  if (/ECONNREFUSED/.test(text)) return 'check that the registry runs and the port is right'
+  if (/CERT|SELF_SIGNED|ISSUER/.test(text))
+    return 'add its CA with NODE_EXTRA_CA_CERTS, or mark it insecure in registries.conf'
+  if (/SSL|EPROTO/.test(text)) return 'if the registry speaks plain http, mark it insecure in registries.conf'
+  return undefined
+}
+
+function checkHop(from: URL, to: URL): void {
+  const refuse = (why: string) =>
+    new OciError('ERR_REGISTRY', `${redactUrl(from)} redirects to ${redactUrl(to)}, ${why}; refused`)
+  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refuse('which is not http')
+  if (to.protocol === 'http:' && from.protocol === 'https:') throw refuse('from https to http')
+  if (isPrivateAddress(to.hostname) && !isPrivateAddress(from.hostname))
+    throw refuse('an address of the private network')
+}
+
+/** Whether a URL's host is `localhost` or an IP literal that only means something on this machine or network. */
+export function isPrivateAddress(hostname: string): boolean {
+  const host = hostname.toLowerCase().replace(/^\[|\]$/g, '')
+  if (host === 'localhost' || host.endsWith('.localhost')) return true
+  if (host.includes(':')) return /^(::1?$|f[cd]|fe[89ab]|::ffff:)/.test(host)
+  return (
+    /^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(`${host}.`) &&
+    /^\d+(\.\d+){3}$/.test(host)
+  )
+}
+
+/** Reads a body of at most `limit` bytes. */
+export async function readBody(response: HttpResponse, limit: number, signal?: AbortSignal): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  try {
+    for await (const chunk of response.body) {
+      size += chunk.byteLength
+      if (size > limit) {
+        throw new OciError('ERR_LIMIT_EXCEEDED', `${redactUrl(response.url)} sends more than ${limit} bytes`)
+      }
+      chunks.push(chunk)
+    }
+  } catch (cause) {
+    throw networkError(response.url, cause, signal)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Gives up on a body: a short one is read so that the connection can be used again, else the connection is dropped. */
+export async function discard(response: HttpResponse): Promise<void> {
+  try {
+    await readBody(response, 64 * 1024)
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error
+    response.drop()
+  }
+}
+
+/** The URL a text stands for, relative to `base` when given, or undefined. */
+export function parseUrl(text: string, base?: URL): URL | undefined {
+  return URL.canParse(text, base?.href) ? new URL(text, base) : undefined
+}

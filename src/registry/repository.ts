@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { type Digest, digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts'
+import { maxManifestBytes } from '../oci/manifest.ts'
+import { acceptedManifestTypes, bareMediaType } from '../oci/media-types.ts'
+import { type Connection, type ConnectionOptions, connect } from './connection.ts'
+import { type HttpResponse, networkError, readBody } from './http.ts'
+import { redactUrl } from './redact.ts'
+import type { Endpoint } from './registries-conf.ts'
+
+/** A manifest or index as received, and the descriptor that its bytes deserve. */
+export interface FetchedManifest {
+  readonly descriptor: Descriptor
+  readonly content: Uint8Array
+  /** Where it came from, fit for messages. */
+  readonly from: string
+}
+
+/** One image repository: the same content, at the first of its endpoints that has it. */
+export interface Repository {
+  /**
+   * Fetches a manifest or index by tag or digest. By digest, the bytes are checked; by tag, they are only measured.
+   *
+   * @throws OciError `ERR_DIGEST_MISMATCH`, `ERR_LIMIT_EXCEEDED` above 4 MiB, and as `Connection.get`
+   */
+  fetchManifest(version: string | Digest): Promise<FetchedManifest>
+  /**
+   * A blob's bytes from byte `from` on, unverified. A broken connection is resumed where it broke (Range), a failing
+   * endpoint is left for the next.
+   */
+  fetchBlob(blob: Descriptor, from?: number): AsyncGenerator<Uint8Array>
+  /** Drops all connections. */
+  close(): Promise<void>
+}
+
+/** So many bytes make a broken download worth resuming as often as it takes. */
+const progressBytes = 1024 * 1024
+
+/** @param endpoints best first, at least one */
+export function openRepository(endpoints: readonly Endpoint[], options: ConnectionOptions = {}): Repository {
+  let connections = endpoints.map((endpoint) => connect(endpoint, options))
+  const { signal, log } = options
+
+  /** Asks the endpoints in order; whoever answers is asked first from then on. */
+  async function firstOf<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
+    const failures: unknown[] = []
+    for (const connection of connections) {
+      try {
+        const answer = await ask(connection)
+        connections = [connection, ...connections.filter((other) => other !== connection)]
+        return answer
+      } catch (error) {
+        if (signal?.aborted || !(error instanceof OciError)) throw error
+        failures.push(error)
+        log?.(error.message)
+      }
+    }
+    throw joinFailures(failures, connections)
+  }
+
+  return {
+    fetchManifest: (version) => firstOf((connection) => fetchManifest(connection, version, signal)),
+    async *fetchBlob(blob, from = 0) {
+      let position = from
+      let attempt = 0
+      while (position < blob.size) {
+        const start = position
+        const { connection, response } = await firstOf(async (connection) => ({
+          connection,
+          response: await connection.get(`blobs/${blob.digest}`, rangeFrom(start)),
+        }))
+        try {
+          for await (const chunk of bodyFrom(response, start, signal)) {
+            position += chunk.byteLength
+            yield chunk
+          }
+          if (position < blob.size) throw shortBody(response, blob, position)
+        } catch (error) {
+          attempt = position - start >= progressBytes ? 1 : attempt + 1
+          await connection.retryAfter(error, attempt)
+        }
+      }
+    },
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()))
+    },
+  }
+}
+
+async function fetchManifest(
+  connection: Connection,
+  version: string | Digest,
+  signal: AbortSignal | undefined,
+): Promise<FetchedManifest> {
+  const response = await connection.get(`manifests/${version}`, { accept: acceptedManifestTypes.join(', ') })
+  const content = await readBody(response, maxManifestBytes, signal)
+  const from = redactUrl(response.url)
+  const claimed = isDigest(version) ? version : response.header('docker-content-digest')
+  const algorithm = claimed !== undefined && isDigest(claimed) ? digestAlgorithm(claimed) : 'sha256'
+  const digest = digestOf(algorithm, createHash(algorithm).update(content).digest('hex'))
+  if (claimed !== undefined && isDigest(claimed) && claimed !== digest) {
+    throw new OciError('ERR_DIGEST_MISMATCH', `${from} is ${digest}, not ${claimed}`, {
+      hint: 'the registry or a proxy changes what it serves; pull from another one',
+    })
+  }
+  const mediaType = bareMediaType(response.header('content-type') ?? '')
+  return { descriptor: { mediaType, digest, size: content.byteLength }, content, from }
+}
+
+const rangeFrom = (position: number): Record<string, string> => ({
+  'accept-encoding': 'identity',
+  ...(position > 0 && { range: `bytes=${position}-` }),
+})
+
+/** The bytes from `position` on, whether or not the server honoured the range. */
+async function* bodyFrom(
+  response: HttpResponse,
+  position: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  let skip = position
+  if (response.status === 206) {
+    const start = /^bytes (\d+)-/.exec(response.header('content-range') ?? '')?.[1]
+    if (Number(start) !== position) {
+      response.drop()
+      throw new OciError(
+        'ERR_REGISTRY',
+        `${redactUrl(response.url)} sends byte ${start} where ${position} was asked for`,
+      )
+    }
+    skip = 0
+  }
+  try {
+    for await (const chunk of response.body) {
+      const rest = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.byteLength))
+      skip -= chunk.byteLength - rest.byteLength
+      if (rest.byteLength > 0) yield rest
+    }
+  } catch (cause) {
+    throw networkError(response.url, cause, signal)
+  }
+}
+
+function shortBody(response: HttpResponse, { size }: Descriptor, position: number): OciError {
+  return new OciError('ERR_NETWORK', `${redactUrl(response.url)} ends after ${position} of ${size} bytes`)
+}
+
+/** One error for all endpoints that failed: the last one's code, as that is the registry itself; every message. */
+function joinFailures(failures: readonly unknown[], connections: readonly Connection[]): unknown {
+  const last = failures.at(-1)
+  if (failures.length < 2 || !(last instanceof OciError)) return last
+  const lines = failures.map((error) => (error instanceof Error ? error.message : String(error)))
+  return new OciError(last.code, `none of ${connections.length} endpoints has it\n  ${lines.join('\n  ')}`, {
+    hint: last.hint,
+    cause: last,
+  })
+}

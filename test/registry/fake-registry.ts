@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Descriptor } from '../../src/oci/descriptor.ts'
+import { type Digest, parseDigest } from '../../src/oci/digest.ts'
+
+/** A registry in this process, as good or as bad as a test wants it. */
+export interface FakeRegistry {
+  /** `127.0.0.1:port` */
+  readonly host: string
+  /** Every request so far: method, path with query, and headers. */
+  readonly requests: { method: string; path: string; headers: IncomingMessage['headers'] }[]
+  /** Keeps a blob and describes it. */
+  addBlob(content: Uint8Array | string, mediaType?: string): Descriptor
+  /** Keeps a manifest under its digest and a tag, and describes it. */
+  addManifest(repository: string, tag: string, value: unknown, mediaType?: string): Descriptor
+  /** Paths of blobs that were asked for. */
+  blobRequests(): string[]
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Answers a request itself, or leaves it to the registry (undefined). */
+export type Fault = (request: IncomingMessage, response: ServerResponse) => true | undefined
+
+export const sha256 = (content: Uint8Array | string): Digest =>
+  parseDigest(`sha256:${createHash('sha256').update(content).digest('hex')}`)
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json'
+
+export async function startRegistry(fault: Fault = () => undefined): Promise<FakeRegistry> {
+  const blobs = new Map<string, Uint8Array>()
+  const manifests = new Map<string, { content: Uint8Array; mediaType: string; digest: Digest }>()
+  const requests: FakeRegistry['requests'] = []
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    requests.push({ method: request.method ?? '', path, headers: request.headers })
+    if (fault(request, response)) return
+    const [, repository = '', kind, version = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(path) ?? []
+    if (kind === 'blobs') return sendBlob(request, response, blobs.get(version))
+    const manifest = manifests.get(`${repository}/${version}`)
+    if (path === '/v2/') return void response.end('{}')
+    if (manifest === undefined) return sendError(response, 404, 'MANIFEST_UNKNOWN')
+    response.setHeader('content-type', manifest.mediaType)
+    response.setHeader('docker-content-digest', manifest.digest)
+    response.end(manifest.content)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    host: `127.0.0.1:${port}`,
+    requests,
+    addBlob(content, mediaType = 'application/octet-stream') {
+      const bytes = Buffer.from(content)
+      blobs.set(sha256(bytes), bytes)
+      return { mediaType, digest: sha256(bytes), size: bytes.byteLength }
+    },
+    addManifest(repository, tag, value, mediaType = manifestType) {
+      const content = Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+      const digest = sha256(content)
+      for (const version of [tag, digest]) manifests.set(`${repository}/${version}`, { content, mediaType, digest })
+      return { mediaType, digest, size: content.byteLength }
+    },
+    blobRequests: () => requests.map(({ path }) => path).filter((path) => path.includes('/blobs/')),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+): true {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(JSON.stringify({ errors: [{ code, message: `${code} it is` }] }))
+  return true
+}
+
+function sendBlob(request: IncomingMessage, response: ServerResponse, content: Uint8Array | undefined): void {
+  if (content === undefined) return void sendError(response, 404, 'BLOB_UNKNOWN')
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  if (start > 0) {
+    response.writeHead(206, {
+      'content-range': `bytes ${start}-${content.byteLength - 1}/${content.byteLength}`,
+      'content-length': content.byteLength - start,
+    })
+  } else response.setHeader('content-length', content.byteLength)
+  response.end(content.subarray(start))
+}

@@ -1,0 +1,308 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { expect, test } from 'vitest'
+import type { ConnectionOptions } from '../../src/registry/connection.ts'
+import { openRepository, type Repository } from '../../src/registry/repository.ts'
+import { type FakeRegistry, type Fault, sendError, sha256, startRegistry } from './fake-registry.ts'
+
+const manifest = { schemaVersion: 2, config: {}, layers: [] }
+const noWait = async () => {}
+
+async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks = []
+  for await (const chunk of content) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+const at = (registry: FakeRegistry, repository = 'r') => ({ registry: registry.host, repository, isInsecure: false })
+
+async function withRepository<T>(
+  registries: readonly FakeRegistry[],
+  use: (repository: Repository) => Promise<T>,
+  options: ConnectionOptions = {},
+): Promise<T> {
+  const repository = openRepository(
+    registries.map((registry) => at(registry)),
+    { wait: noWait, ...options },
+  )
+  try {
+    return await use(repository)
+  } finally {
+    await repository.close()
+  }
+}
+
+/** Applies a fault to the first `times` requests whose path matches. */
+function first(
+  times: number,
+  path: RegExp,
+  fault: (request: IncomingMessage, response: ServerResponse) => void,
+): Fault {
+  let left = times
+  return (request, response) => {
+    if (left === 0 || !path.test(request.url ?? '')) return undefined
+    left--
+    fault(request, response)
+    return true
+  }
+}
+
+const cutAfter = (content: Uint8Array, bytes: number) => (_: IncomingMessage, response: ServerResponse) => {
+  response.writeHead(200, { 'content-length': content.byteLength })
+  response.write(content.subarray(0, bytes), () => response.destroy())
+}
+
+test('a manifest is fetched by tag and by digest, over plain http on this host', async () => {
+  await using registry = await startRegistry()
+  const described = registry.addManifest('r', 't', manifest)
+  await withRepository([registry], async (repository) => {
+    for (const version of ['t', described.digest]) {
+      const { descriptor, content } = await repository.fetchManifest(version)
+      expect(descriptor).toEqual(described)
+      expect(JSON.parse(Buffer.from(content).toString())).toEqual(manifest)
+    }
+  })
+})
+
+test('a manifest with other bytes than its digest is refused', async () => {
+  const asked = sha256('what was asked for')
+  await using registry = await startRegistry(first(9, /manifests/, (_, response) => response.end('something else')))
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest(asked)).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
+  })
+})
+
+test('a manifest above the limit is not read to its end', async () => {
+  await using registry = await startRegistry(
+    first(9, /manifests/, (_, response) => response.end(Buffer.alloc(5 << 20))),
+  )
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest('t')).rejects.toMatchObject({ code: 'ERR_LIMIT_EXCEEDED' })
+  })
+})
+
+test('an unknown image names the registry, the code as received and what to check', async () => {
+  await using registry = await startRegistry()
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest('t')).rejects.toMatchObject({
+      code: 'ERR_IMAGE_NOT_FOUND',
+      message: expect.stringMatching(new RegExp(`http://${registry.host}/v2/r/manifests/t: 404 MANIFEST_UNKNOWN`)),
+      hint: expect.stringContaining(registry.host),
+    })
+    expect(registry.requests.filter(({ path }) => path.includes('manifests'))).toHaveLength(1)
+  })
+})
+
+test.each([408, 429, 500, 502, 503, 504])('status %i is tried again until it works', async (status) => {
+  const waits: number[] = []
+  const fault = first(2, /manifests/, (_, response) => sendError(response, status, 'BUSY', { 'retry-after': '7' }))
+  await using registry = await startRegistry(fault)
+  registry.addManifest('r', 't', manifest)
+  const wait = async (ms: number) => void waits.push(ms)
+  await withRepository([registry], (repository) => repository.fetchManifest('t'), { wait })
+  expect(waits).toEqual([7000, 7000])
+})
+
+test('what stays broken is given up after five attempts, with waits that grow', async () => {
+  const waits: number[] = []
+  await using registry = await startRegistry(first(99, /manifests/, (_, response) => sendError(response, 503, 'BUSY')))
+  const wait = async (ms: number) => void waits.push(ms)
+  await withRepository(
+    [registry],
+    async (repository) => {
+      await expect(repository.fetchManifest('t')).rejects.toMatchObject({ code: 'ERR_REGISTRY' })
+    },
+    { wait },
+  )
+  expect(waits).toHaveLength(4)
+  expect(waits[3]).toBeGreaterThan((waits[0] ?? 0) * 4)
+})
+
+test('a status that will not change is not tried again', async () => {
+  await using registry = await startRegistry(first(99, /manifests/, (_, response) => sendError(response, 400, 'NO')))
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest('t')).rejects.toMatchObject({ code: 'ERR_REGISTRY' })
+  })
+  expect(registry.requests.filter(({ path }) => path.includes('manifests'))).toHaveLength(1)
+})
+
+test('a broken blob is resumed by Range where it broke', async () => {
+  const content = randomBytes(3_000_000)
+  await using registry = await startRegistry(first(1, /blobs/, cutAfter(content, 1_000_000)))
+  const blob = registry.addBlob(content)
+  const got = await withRepository([registry], (repository) => collect(repository.fetchBlob(blob)))
+  expect(sha256(got)).toBe(blob.digest)
+  const ranges = registry.requests.filter(({ path }) => path.includes('blobs')).map(({ headers }) => headers.range)
+  expect(ranges).toHaveLength(2)
+  expect(ranges[0]).toBeUndefined()
+  expect(ranges[1]).toMatch(/^bytes=[1-9]\d*-$/)
+})
+
+test('a server without Range still gives the right bytes after a break', async () => {
+  const content = randomBytes(500_000)
+  const cut = first(1, /blobs/, cutAfter(content, 100_000))
+  await using registry = await startRegistry((request, response) => {
+    delete request.headers.range
+    return cut(request, response)
+  })
+  const blob = registry.addBlob(content)
+  const got = await withRepository([registry], (repository) => collect(repository.fetchBlob(blob)))
+  expect(sha256(got)).toBe(blob.digest)
+})
+
+test('a server that answers another range than asked for is refused', async () => {
+  const wrong = (_: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(206, { 'content-range': 'bytes 0-9/20' })
+    response.end(Buffer.alloc(10))
+  }
+  await using registry = await startRegistry(first(9, /blobs/, wrong))
+  const blob = registry.addBlob(randomBytes(20))
+  await withRepository([registry], async (repository) => {
+    await expect(collect(repository.fetchBlob(blob, 10))).rejects.toMatchObject({ code: 'ERR_REGISTRY' })
+  })
+})
+
+test('a blob that breaks at the same byte every time is given up', async () => {
+  const content = randomBytes(10_000)
+  await using registry = await startRegistry(
+    first(99, /blobs/, (_, response) => {
+      response.writeHead(200, { 'content-length': content.byteLength })
+      response.flushHeaders()
+      setImmediate(() => response.destroy())
+    }),
+  )
+  const blob = registry.addBlob(content)
+  await withRepository([registry], async (repository) => {
+    await expect(collect(repository.fetchBlob(blob))).rejects.toMatchObject({ code: 'ERR_NETWORK' })
+  })
+  expect(registry.blobRequests()).toHaveLength(5)
+})
+
+test('Bearer: the token is fetched once and used for everything after', async () => {
+  await using registry = await startRegistry((request, response) => {
+    if (request.url?.startsWith('/token')) {
+      response.end(JSON.stringify({ token: 'T0ken' }))
+      return true
+    }
+    if (request.url === '/v2/' || request.headers.authorization === 'Bearer T0ken') return undefined
+    const challenge = `Bearer realm="http://${registry.host}/token?x=1",service="s",scope="repository:r:pull"`
+    return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': challenge })
+  })
+  registry.addManifest('r', 't', manifest)
+  const blob = registry.addBlob('content')
+  const credentials = async () => ({ kind: 'password', username: 'me', password: 'pw' }) as const
+  await withRepository(
+    [registry],
+    async (repository) => {
+      await repository.fetchManifest('t')
+      expect(await collect(repository.fetchBlob(blob))).toEqual(Buffer.from('content'))
+    },
+    { credentials },
+  )
+  const tokens = registry.requests.filter(({ path }) => path.startsWith('/token'))
+  expect(tokens.map(({ path }) => path)).toEqual(['/token?x=1&service=s&scope=repository%3Ar%3Apull'])
+  expect(tokens[0]?.headers.authorization).toBe(`Basic ${Buffer.from('me:pw').toString('base64')}`)
+})
+
+test('Basic: credentials are used when asked for, and their absence is explained', async () => {
+  const expected = `Basic ${Buffer.from('me:pw').toString('base64')}`
+  await using registry = await startRegistry((request, response) => {
+    if (request.headers.authorization === expected) return undefined
+    return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="r"' })
+  })
+  registry.addManifest('r', 't', manifest)
+  const credentials = async () => ({ kind: 'password', username: 'me', password: 'pw' }) as const
+  await withRepository([registry], (repository) => repository.fetchManifest('t'), { credentials })
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest('t')).rejects.toMatchObject({
+      code: 'ERR_REGISTRY_AUTH',
+      hint: expect.stringContaining('docker login'),
+    })
+  })
+})
+
+test('wrong credentials are an authorization error without the password in it', async () => {
+  await using registry = await startRegistry((_, response) =>
+    sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="r"' }),
+  )
+  const credentials = async () => ({ kind: 'password', username: 'me', password: 'hunter2' }) as const
+  await withRepository(
+    [registry],
+    async (repository) => {
+      const error = await repository.fetchManifest('t').catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'ERR_REGISTRY_AUTH' })
+      expect(JSON.stringify(error) + String(error)).not.toMatch(/hunter2|bWU6/)
+    },
+    { credentials },
+  )
+})
+
+test('a redirect to another host carries no Authorization (opa#6580), and its query stays out of errors', async () => {
+  await using storage = await startRegistry()
+  await using registry = await startRegistry((request, response) => {
+    if (request.headers.authorization === undefined) {
+      return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="r"' })
+    }
+    if (!request.url?.includes('/blobs/')) return undefined
+    response.writeHead(307, { location: `http://${storage.host}${request.url}?X-Signature=s3cret` })
+    response.end()
+    return true
+  })
+  const blob = storage.addBlob('moved')
+  const credentials = async () => ({ kind: 'password', username: 'me', password: 'pw' }) as const
+  await withRepository(
+    [registry],
+    async (repository) => {
+      expect(await collect(repository.fetchBlob(blob))).toEqual(Buffer.from('moved'))
+      const missing = { ...blob, digest: sha256('not there') }
+      const error = await collect(repository.fetchBlob(missing)).catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ code: 'ERR_IMAGE_NOT_FOUND', message: expect.stringContaining(storage.host) })
+      expect(String(error)).not.toContain('s3cret')
+    },
+    { credentials },
+  )
+  expect(storage.requests.length).toBeGreaterThan(0)
+  expect(storage.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true)
+})
+
+test('a redirect that never ends is given up', async () => {
+  await using registry = await startRegistry(
+    first(99, /manifests/, (request, response) => {
+      response.writeHead(302, { location: request.url ?? '' })
+      response.end()
+    }),
+  )
+  await withRepository([registry], async (repository) => {
+    await expect(repository.fetchManifest('t')).rejects.toThrow(/redirects more than/)
+  })
+})
+
+test('when a mirror fails the next endpoint serves, and when all fail each is named', async () => {
+  await using bad = await startRegistry((_, response) => sendError(response, 404, 'MANIFEST_UNKNOWN'))
+  await using good = await startRegistry()
+  good.addManifest('r', 't', manifest)
+  const blob = good.addBlob('x')
+  await withRepository([bad, good], async (repository) => {
+    await repository.fetchManifest('t')
+    await collect(repository.fetchBlob(blob))
+    expect(bad.blobRequests()).toEqual([])
+    const error = await repository.fetchManifest('other').catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'ERR_IMAGE_NOT_FOUND' })
+    expect(String(error)).toContain(bad.host)
+    expect(String(error)).toContain(good.host)
+  })
+})
+
+test('an abort ends the request with its reason', async () => {
+  await using registry = await startRegistry(first(9, /manifests/, () => {}))
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  await withRepository(
+    [registry],
+    async (repository) => {
+      setTimeout(() => controller.abort(reason), 50)
+      await expect(repository.fetchManifest('t')).rejects.toBe(reason)
+    },
+    { signal: controller.signal },
+  )
+})
