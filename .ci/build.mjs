@@ -37,7 +37,11 @@ if (newest([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']) > madeA
   stamp('dist/.typescript')
 }
 
-if (existsSync('native/main.c') && newest(filesBelow('native')) > madeAt('dist/bundle-tool-runner')) {
+if (
+  !process.argv.includes('--no-native') &&
+  existsSync('native/main.c') &&
+  newest(filesBelow('native')) > madeAt('dist/bundle-tool-runner')
+) {
   const compiler = process.env.CC ?? 'cc'
   run(
     compiler,

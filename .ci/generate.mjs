@@ -1,0 +1,85 @@
+// Writes what is derived from the op table: native/ops.h and src/program/README.md. With --check, only compares.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
+const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
+const { resolveKind } = await import('../dist/program/flags.js')
+
+const upper = (name) => name.toUpperCase()
+const operandNames = { slot: 'SLOT', newSlot: 'NEW_SLOT', text: 'TEXT', string: 'STRING', list: 'LIST', bytes: 'BYTES' }
+const operandOf = (kind) => `OPERAND_${operandNames[kind] ?? 'NUMBER'}`
+const byNumber = Object.entries(ops).sort(([, a], [, b]) => a.number - b.number)
+
+function header() {
+  const opLines = byNumber.map(([name, { number, operands }]) => {
+    const kinds = Object.values(operands).map(operandOf)
+    return `\tOP(${[name, number, ...(kinds.length ? kinds : ['OPERAND_NONE'])].join(', ')})`
+  })
+  return `/* Generated from src/program/ops.ts by \`npm run generate\`. Do not edit. */
+#ifndef OPS_H
+#define OPS_H
+
+#define PROGRAM_MAGIC "${magic}"
+#define PROGRAM_VERSION ${version}
+
+enum { TEXT_ESCAPE = ${textEscape}, TEXT_REGISTER = ${firstRegister}, REGISTER_COUNT = ${registers.length} };
+
+enum register_number { ${registers.map((name) => `REGISTER_${upper(name)}`).join(', ')} };
+
+enum phase { ${phases.map((name) => `PHASE_${upper(name)}`).join(', ')} };
+
+enum { PHASE_COUNT = ${phases.length} };
+
+enum operand_kind { OPERAND_NONE, ${Object.values(operandNames)
+    .map((name) => `OPERAND_${name}`)
+    .join(', ')}, OPERAND_NUMBER };
+
+enum resolve_kind { ${Object.keys(resolveKind)
+    .map((name) => `RESOLVE_${name}`)
+    .join(', ')} };
+
+#define TOLERABLE_ERRORS ${Object.keys(tolerableErrors).join(', ')}
+
+/* OP(name, number, kinds of its operands) */
+#define OPS(OP) \\
+${opLines.join(' \\\n')}
+
+#endif
+`
+}
+
+function page() {
+  const cell = (text) => text.replaceAll('|', '\\|')
+  const rows = byNumber.map(
+    ([name, { number, operands, does }]) =>
+      `| ${number} | \`${name}\` | ${Object.entries(operands)
+        .map(([operand, kind]) => `${operand}: ${kind}`)
+        .join(', ')} | ${cell(does)} |`,
+  )
+  return `# Programs
+
+Generated from \`ops.ts\` by \`npm run generate\`. Do not edit.
+
+A program is what \`compile\` makes of a config.json and what the runner (\`native/\`) executes: a list of steps, each an
+op with its operands, the config.json value it came from, and the errors it may pass over. Steps run in order; there are
+no loops and no jumps. \`bundle-tool explain\` prints a bundle's program.
+
+Phases: ${phases.map((name) => `\`${name}\``).join(', ')}. Registers: ${registers.map((name) => `\`${name}\``).join(', ')}.
+Errors a step may tolerate: ${Object.keys(tolerableErrors).join(', ')}.
+
+| number | op | operands | what it does |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
+const files = { 'native/ops.h': header(), 'src/program/README.md': page() }
+for (const [path, text] of Object.entries(files)) {
+  if (!process.argv.includes('--check')) writeFileSync(path, text)
+  else if (readFileSync(path, 'utf8') !== text) {
+    console.error(`${path} is not what src/program/ops.ts says: run \`npm run generate\``)
+    process.exitCode = 1
+  }
+}

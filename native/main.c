@@ -1,0 +1,384 @@
+/*
+ * The runner: executes a program that the TypeScript side compiled.
+ *
+ *   bundle-tool-runner PROGRAM-FD REPORT-FD ID
+ *
+ * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
+ * undone is all in the program.
+ */
+#include "vm.h"
+
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/fs.h>
+#include <linux/memfd.h>
+#include <linux/mman.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/signalfd.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+
+static op_function *const functions[] = {
+#define OP(name, number, ...) [number] = op_##name,
+	OPS(OP)
+#undef OP
+};
+
+static const int tolerable_errors[] = {TOLERABLE_ERRORS};
+
+bool is_tolerated(const struct step *s, long error)
+{
+	for (size_t i = 0; i < sizeof tolerable_errors / sizeof *tolerable_errors; i++)
+		if (s->tolerate >> i & 1 && error == -tolerable_errors[i])
+			return true;
+	return false;
+}
+
+static const char *register_value(struct vm *vm, int number, char *buffer)
+{
+	switch ((enum register_number)number) {
+	case REGISTER_ID:
+		return vm->id;
+	case REGISTER_PID:
+		decimal(buffer, (uint64_t)vm->shared->pid);
+		return buffer;
+	case REGISTER_START_TIME:
+		return vm->start_time;
+	case REGISTER_CREATED:
+		return vm->created;
+	}
+	return "";
+}
+
+const char *text(struct vm *vm, const struct step *s, int i, int buffer, size_t *length)
+{
+	char *to = vm->scratch[buffer];
+	char number[24];
+
+	for (const char *from = vm->program.strings + s->arg[i]; *from; from++) {
+		if (*from != TEXT_ESCAPE || *++from == TEXT_ESCAPE) {
+			*to++ = *from;
+			continue;
+		}
+		for (const char *v = register_value(vm, *from - TEXT_REGISTER, number); *v; v++)
+			*to++ = *v;
+	}
+	*to = '\0';
+	if (length)
+		*length = (size_t)(to - vm->scratch[buffer]);
+	return vm->scratch[buffer];
+}
+
+int fill_slot(struct vm *vm, const struct step *s, int i, long fd)
+{
+	int *place = &vm->slot[s->arg[i]];
+	long r;
+
+	if (fd < 0)
+		return (int)fd;
+	if (*place >= 0 && (r = sys(close, *place)) < 0)
+		return (int)r;
+	*place = (int)fd;
+	return 0;
+}
+
+int send_report(const struct vm *vm, const struct report *report)
+{
+	return write_all(vm->report, (const char *)report, sizeof *report);
+}
+
+static bool asks_to_stop(uint32_t signal)
+{
+	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+}
+
+static long milliseconds_now(void)
+{
+	struct __kernel_timespec now = {0};
+	long r = sys(clock_gettime, CLOCK_MONOTONIC, &now);
+
+	return r < 0 ? 0 : now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
+}
+
+int wait_readable(struct vm *vm, int fd, int timeout_ms)
+{
+	long deadline = milliseconds_now() + timeout_ms;
+
+	for (;;) {
+		struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = vm->signals, .events = POLLIN}};
+		struct signalfd_siginfo info;
+		struct __kernel_timespec left = {0};
+		long remaining = timeout_ms < 0 ? 0 : deadline - milliseconds_now(), r;
+
+		left.tv_sec = remaining > 0 ? remaining / 1000 : 0;
+		left.tv_nsec = remaining > 0 ? remaining % 1000 * 1000000 : 0;
+		r = sys(ppoll, fds, 2, timeout_ms < 0 ? NULL : &left, NULL, 0);
+		if (r < 0)
+			return (int)r;
+		if (fds[0].revents)
+			return 0;
+		if (r == 0)
+			return -ETIMEDOUT;
+		r = sys(read, vm->signals, &info, sizeof info);
+		if (r < 0)
+			return (int)r;
+		if (asks_to_stop(info.ssi_signo))
+			return -EINTR;
+	}
+}
+
+static int run_step(struct vm *vm, const struct step *s)
+{
+	int r = functions[s->op](vm, s);
+
+	return r < 0 && is_tolerated(s, r) ? 0 : r;
+}
+
+/* Runs a phase in order; the first error ends it, and *at is that step. */
+static int run_phase(struct vm *vm, enum phase phase, uint32_t *at)
+{
+	vm->phase = phase;
+	for (*at = vm->program.first[phase]; *at < vm->program.end[phase]; (*at)++) {
+		int r = run_step(vm, &vm->program.steps[*at]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+_Noreturn void run_child(struct vm *vm, enum phase phase)
+{
+	struct shared *shared = vm->shared;
+	uint32_t at;
+	int r = run_phase(vm, phase, &at);
+
+	if (r < 0 && !shared->has_failed) {
+		shared->step = at;
+		shared->error = -r;
+		shared->syscall = (int32_t)failed_syscall;
+		shared->has_failed = 1;
+	}
+	exit_with(r < 0 ? 255 : 0);
+}
+
+/* Takes back, last first, what the host steps before `done` left behind. */
+static int undo(struct vm *vm, uint32_t done)
+{
+	struct program *p = &vm->program;
+	int first_error = 0;
+
+	vm->phase = PHASE_UNDO;
+	for (uint32_t i = p->end[PHASE_UNDO]; i-- > p->first[PHASE_UNDO];) {
+		int r;
+
+		if (p->steps[i].undoes >= done)
+			continue;
+		r = run_step(vm, &p->steps[i]);
+		if (r < 0 && !first_error) {
+			struct report report = {.kind = REPORT_UNDO_FAILED, .step = i, .error = -r,
+						.syscall = (int32_t)failed_syscall};
+
+			first_error = r;
+			if (send_report(vm, &report) < 0)
+				return r;
+		}
+	}
+	return first_error;
+}
+
+static int report_failure(struct vm *vm, uint32_t at, int error)
+{
+	struct report report = {.kind = REPORT_FAILED, .step = at, .error = -error, .syscall = (int32_t)failed_syscall,
+				.pid = vm->shared->pid, .status = vm->status};
+
+	if (vm->shared->has_failed) {
+		report.step = vm->shared->step;
+		report.error = vm->shared->error;
+		report.syscall = vm->shared->syscall;
+	}
+	return send_report(vm, &report);
+}
+
+static int exit_code(int status)
+{
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+static int run(struct vm *vm)
+{
+	uint32_t at;
+	int error = run_phase(vm, PHASE_HOST, &at), undo_error;
+
+	if (!error && !vm->has_exited)
+		return 0;
+	undo_error = undo(vm, at);
+	if (error)
+		return report_failure(vm, at, error) < 0 ? 2 : 1;
+	struct report report = {.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};
+	if (send_report(vm, &report) < 0 || undo_error)
+		return 1;
+	return exit_code(vm->status);
+}
+
+static void *map_memory(size_t size, unsigned long sharing)
+{
+	long r = sys(mmap, 0, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
+
+	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+/* Reads all of a pipe or file into memory that grows by doubling. */
+static int read_program(int fd, void **image, size_t *size)
+{
+	size_t capacity = 64 << 10, used = 0;
+	char *memory = map_memory(capacity, MAP_PRIVATE);
+
+	while (memory) {
+		long r = sys(read, fd, memory + used, capacity - used);
+
+		if (r < 0)
+			return (int)r;
+		if (r == 0) {
+			*image = memory;
+			*size = used;
+			return 0;
+		}
+		used += (size_t)r;
+		if (used < capacity)
+			continue;
+		if (capacity > MAX_PROGRAM)
+			return -EFBIG;
+		r = sys(mremap, memory, capacity, capacity * 2, MREMAP_MAYMOVE);
+		memory = r < 0 && r > -4096 ? NULL : (char *)r;
+		capacity *= 2;
+	}
+	return -ENOMEM;
+}
+
+/* Only the caller, or root, may have written the program; a pipe belongs to whoever made it. */
+static int check_owner(int fd)
+{
+	struct stat st;
+	long r = sys(fstat, fd, &st), euid = sys(geteuid);
+
+	if (r < 0)
+		return (int)r;
+	if ((st.st_uid != (uint32_t)euid && st.st_uid != 0) || (S_ISREG(st.st_mode) && st.st_mode & 022))
+		return -EACCES;
+	return 0;
+}
+
+static int load(struct vm *vm, int fd)
+{
+	void *image = NULL;
+	size_t size = 0;
+	int r = check_owner(fd);
+
+	if (!r)
+		r = read_program(fd, &image, &size);
+	if (!r)
+		r = program_load(&vm->program, image, size);
+	if (r < 0)
+		return r;
+	vm->shared = map_memory(sizeof *vm->shared, MAP_SHARED);
+	vm->scratch[0] = map_memory(2 * vm->program.longest_text, MAP_PRIVATE);
+	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;
+	return vm->shared && vm->scratch[0] ? 0 : -ENOMEM;
+}
+
+/* Every signal is blocked and read from a descriptor: no handler ever interrupts a step. */
+static int catch_signals(struct vm *vm)
+{
+	uint64_t all = ~0ULL;
+	long r = sys(rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+
+	if (r >= 0)
+		r = vm->signals = (int)sys(signalfd4, -1, &all, sizeof all, SFD_CLOEXEC);
+	return r < 0 ? (int)r : 0;
+}
+
+/*
+ * Goes on in a sealed copy of this binary in memory. A process in a container can reach the runner's file through
+ * /proc/PID/exe while the runner is inside (CVE-2019-5736): the copy cannot be written, and nobody else runs it.
+ */
+static int seal(char **argv, char **envp)
+{
+	struct stat st;
+	long self, copy, sent = 0, r;
+
+	self = sys(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (self < 0)
+		return (int)self;
+	if (sys(fcntl, self, F_GET_SEALS) > 0)
+		return (int)sys(close, self);
+	copy = sys(memfd_create, "bundle-tool-runner", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	r = copy < 0 ? copy : sys(fstat, self, &st);
+	while (r >= 0 && sent < st.st_size) {
+		r = sys(sendfile, copy, self, NULL, st.st_size - sent);
+		if (r == 0)
+			r = -EIO;
+		sent += r;
+	}
+	if (r >= 0)
+		r = sys(fcntl, copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	if (r >= 0)
+		r = sys(execveat, copy, "", argv, envp, AT_EMPTY_PATH);
+	return (int)r;
+}
+
+static int refuse(const struct vm *vm, int error)
+{
+	struct report report = {.kind = REPORT_REFUSED, .error = -error, .syscall = (int32_t)failed_syscall};
+
+	return send_report(vm, &report) < 0 ? 3 : 2;
+}
+
+static int start(int argc, char **argv, char **envp)
+{
+	static struct vm vm = {.sync = -1, .start_time = "0", .created = "0001-01-01T00:00:00Z"};
+	const char *program_fd = argc > 1 ? argv[1] : "", *report_fd = argc > 2 ? argv[2] : "";
+	uint64_t fd = 0, report = 0;
+	int r;
+
+	if (argc != 4 || !parse_decimal(&program_fd, &fd) || !parse_decimal(&report_fd, &report) ||
+	    strlen(argv[3]) >= MAX_REGISTER)
+		return 2;
+	vm.report = (int)report;
+	vm.id = argv[3];
+	for (int i = 0; i < MAX_SLOTS; i++)
+		vm.slot[i] = -1;
+	r = seal(argv, envp);
+	if (r >= 0)
+		r = (int)sys(prctl, PR_SET_DUMPABLE, 0);
+	if (r >= 0)
+		r = catch_signals(&vm);
+	if (r >= 0)
+		r = (int)sys(fcntl, vm.report, F_SETFD, FD_CLOEXEC);
+	if (r >= 0)
+		r = load(&vm, (int)fd);
+	if (r >= 0)
+		r = (int)sys(close, fd);
+	if (r < 0)
+		return refuse(&vm, r);
+	syscall6(__NR_umask, 0, 0, 0, 0, 0, 0);
+	return run(&vm);
+}
+
+/* The kernel starts a process with argc, argv, NULL, envp, NULL on its stack. */
+_Noreturn void start_c(long *stack);
+
+_Noreturn void start_c(long *stack)
+{
+	int argc = (int)stack[0];
+	char **argv = (char **)(void *)(stack + 1);
+
+	exit_with(start(argc, argv, argv + argc + 1));
+}
+
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall start_c\n");
+#elif defined(__aarch64__)
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tb start_c\n");
+#endif

@@ -1,0 +1,136 @@
+/* Control groups: what takes more than a write to a file. */
+#include "vm.h"
+
+#include <asm/signal.h>
+#include <linux/time_types.h>
+
+enum { RETRY_MS = 5, RETRIES = 400, MAX_DEPTH = 32 };
+
+static long sleep_ms(long ms)
+{
+	struct __kernel_timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	return sys(nanosleep, &time, NULL);
+}
+
+int op_copy_if_empty(struct vm *vm, const struct step *s)
+{
+	char content[4096];
+	const char *from = text(vm, s, 0, 0, NULL), *to = text(vm, s, 1, 1, NULL);
+	long r = read_file(AT_FDCWD, to, content, sizeof content), fd, closed;
+
+	if (r < 0 || (r > 0 && content[0] != '\n'))
+		return r < 0 ? (int)r : 0;
+	r = read_file(AT_FDCWD, from, content, sizeof content);
+	if (r <= 0)
+		return (int)r;
+	fd = sys(openat, AT_FDCWD, to, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (int)fd;
+	r = write_all((int)fd, content, (size_t)r);
+	closed = sys(close, fd);
+	return (int)(r < 0 ? r : closed);
+}
+
+int op_expect_empty(struct vm *vm, const struct step *s)
+{
+	char content[2];
+	long r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), content, sizeof content);
+
+	return r > 0 ? -EBUSY : (int)r;
+}
+
+int op_expect_not(struct vm *vm, const struct step *s)
+{
+	const char *unwanted = string(vm, s, 1);
+	char content[32];
+	long r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), content, sizeof content);
+
+	if (r < 0 || !unwanted)
+		return (int)r;
+	return (size_t)r >= strlen(unwanted) && !memcmp(content, unwanted, strlen(unwanted)) ? -EBUSY : 0;
+}
+
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+enum { DIRECTORY = 4 };
+
+/* rmdir(2), children first: a cgroup directory's files go with it. */
+static long remove_below(long at, const char *name, int depth)
+{
+	_Alignas(struct directory_entry) char buffer[2048];
+	long r = sys(unlinkat, at, name, AT_REMOVEDIR), directory, size;
+
+	if ((r != -EBUSY && r != -ENOTEMPTY) || depth == MAX_DEPTH)
+		return r == -ENOENT ? 0 : r;
+	directory = sys(openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory < 0)
+		return directory;
+	while ((size = sys(getdents64, directory, buffer, sizeof buffer)) > 0)
+		for (long i = 0; i < size;) {
+			const struct directory_entry *entry = (const void *)(buffer + i);
+
+			i += entry->length;
+			if (entry->type != DIRECTORY || streq(entry->name, ".") || streq(entry->name, ".."))
+				continue;
+			r = remove_below(directory, entry->name, depth + 1);
+			if (r < 0 && r != -EBUSY)
+				return r;
+		}
+	r = sys(close, directory);
+	if (size < 0 || r < 0)
+		return size < 0 ? size : r;
+	return sys(unlinkat, at, name, AT_REMOVEDIR);
+}
+
+int op_cgroup_remove(struct vm *vm, const struct step *s)
+{
+	const char *path = text(vm, s, 0, 0, NULL);
+	long r = -EBUSY;
+
+	for (int i = 0; i < RETRIES && r == -EBUSY; i++) {
+		if (i > 0)
+			r = sleep_ms(RETRY_MS);
+		r = remove_below(AT_FDCWD, path, 0);
+	}
+	return (int)r;
+}
+
+/* Signals every pid listed in a cgroup.procs; the number of them, or -errno. */
+static long kill_listed(const char *path)
+{
+	char content[16384];
+	long r = read_file(AT_FDCWD, path, content, sizeof content), count = 0;
+	const char *at = content;
+	uint64_t pid;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (; parse_decimal(&at, &pid) && *at == '\n'; at++, count++) {
+		r = pid ? sys(kill, pid, SIGKILL) : 0;
+		if (r < 0 && r != -ESRCH)
+			return r;
+	}
+	return count;
+}
+
+int op_cgroup_kill(struct vm *vm, const struct step *s)
+{
+	const char *path = text(vm, s, 0, 0, NULL);
+	long left = 1, r = 0;
+
+	for (int i = 0; i < RETRIES && left > 0 && r >= 0; i++) {
+		left = kill_listed(path);
+		if (left > 0)
+			r = sleep_ms(RETRY_MS);
+	}
+	if (left < 0 || r < 0)
+		return (int)(left < 0 ? left : r);
+	return left ? -EBUSY : 0;
+}

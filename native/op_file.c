@@ -1,0 +1,230 @@
+/* Files and directories. */
+#include "vm.h"
+
+#include <asm/stat.h>
+#include <linux/openat2.h>
+
+long open_beneath(int at, const char *path, uint64_t flags)
+{
+	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+	return sys(openat2, at, path, &how, sizeof how);
+}
+
+long read_file(int at, const char *path, char *to, size_t size)
+{
+	long fd = sys(openat, at, path, O_RDONLY | O_CLOEXEC), r = 0;
+	size_t used = 0;
+
+	if (fd < 0)
+		return fd;
+	while (used < size - 1 && (r = sys(read, fd, to + used, size - 1 - used)) > 0)
+		used += (size_t)r;
+	to[used] = '\0';
+	if (r >= 0)
+		r = sys(close, fd);
+	return r < 0 ? r : (long)used;
+}
+
+int write_all(int fd, const char *from, size_t length)
+{
+	long r = sys(write, fd, from, length);
+
+	if (r < 0)
+		return (int)r;
+	return (size_t)r == length ? 0 : -EIO;
+}
+
+int op_open(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, sys(openat, slot(vm, s, 1), text(vm, s, 2, 0, NULL), s->arg[3] | O_CLOEXEC, 0600));
+}
+
+int op_close(struct vm *vm, const struct step *s)
+{
+	long r = sys(close, slot(vm, s, 0));
+
+	if (has_slot(s, 0))
+		vm->slot[s->arg[0]] = -1;
+	return (int)r;
+}
+
+int op_mkdir(struct vm *vm, const struct step *s)
+{
+	return (int)sys(mkdirat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2]);
+}
+
+int op_rmdir(struct vm *vm, const struct step *s)
+{
+	return (int)sys(unlinkat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), AT_REMOVEDIR);
+}
+
+int op_unlink(struct vm *vm, const struct step *s)
+{
+	return (int)sys(unlinkat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), 0);
+}
+
+int op_rename(struct vm *vm, const struct step *s)
+{
+	int at = slot(vm, s, 0);
+
+	return (int)sys(renameat2, at, text(vm, s, 1, 0, NULL), at, text(vm, s, 2, 1, NULL), 0);
+}
+
+/* The kernel's encoding of a device number for user space: makedev(3). */
+static uint64_t device_number(uint64_t major, uint64_t minor)
+{
+	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 | (major & ~0xfffULL) << 32;
+}
+
+int op_mknod(struct vm *vm, const struct step *s)
+{
+	return (int)sys(mknodat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2],
+			device_number(s->arg[3], s->arg[4]));
+}
+
+int op_chown(struct vm *vm, const struct step *s)
+{
+	return (int)sys(fchownat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2], s->arg[3],
+			AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
+}
+
+int op_symlink(struct vm *vm, const struct step *s)
+{
+	return (int)sys(symlinkat, string(vm, s, 0), slot(vm, s, 1), text(vm, s, 2, 0, NULL));
+}
+
+int op_write_file(struct vm *vm, const struct step *s)
+{
+	size_t length;
+	const char *path = text(vm, s, 1, 0, NULL), *content = text(vm, s, 2, 1, &length);
+	long fd = sys(openat, slot(vm, s, 0), path, s->arg[3] | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, s->arg[4]), r, closed;
+
+	if (fd < 0)
+		return (int)fd;
+	r = write_all((int)fd, content, length);
+	closed = sys(close, fd);
+	return (int)(r < 0 ? r : closed);
+}
+
+/*
+ * Opens the directory that holds `path` beneath `at`, through no symbolic link, and points *name at the last component.
+ * A path without a slash is in `at` itself; the caller closes what is not `at`.
+ */
+static long open_parent(struct vm *vm, const struct step *s, const char **name)
+{
+	const char *path = string(vm, s, 1);
+	size_t length = 0;
+
+	*name = path;
+	if (!path)
+		return -EINVAL;
+	for (const char *p = path; *p; p++)
+		if (*p == '/') {
+			*name = p + 1;
+			length = (size_t)(p - path);
+		}
+	if (!length)
+		return slot(vm, s, 0);
+	if (length >= sizeof vm->command)
+		return -ENAMETOOLONG;
+	memcpy(vm->command, path, length);
+	vm->command[length] = '\0';
+	return open_beneath(slot(vm, s, 0), vm->command, O_PATH | O_DIRECTORY);
+}
+
+static int close_parent(struct vm *vm, const struct step *s, long parent, long result)
+{
+	long closed = parent >= 0 && parent != slot(vm, s, 0) ? sys(close, parent) : 0;
+
+	return (int)(result < 0 ? result : closed);
+}
+
+/* "/proc/self/fd/PARENT/NAME": setxattr(2) has no form that takes a directory before Linux 6.13. */
+static bool path_through_fd(char *to, size_t size, long parent, const char *name)
+{
+	size_t length;
+
+	memcpy(to, "/proc/self/fd/", 14);
+	length = 14 + decimal(to + 14, (uint64_t)parent);
+	if (length + 1 + strlen(name) >= size)
+		return false;
+	to[length] = '/';
+	memcpy(to + length + 1, name, strlen(name) + 1);
+	return true;
+}
+
+int op_setxattr(struct vm *vm, const struct step *s)
+{
+	const char *name, *value = vm->program.strings + (uint32_t)s->arg[3];
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+	if (r >= 0)
+		r = sys(lsetxattr, vm->command, string(vm, s, 2), value, s->arg[3] >> 32, 0);
+	return close_parent(vm, s, parent, r);
+}
+
+int op_utimens(struct vm *vm, const struct step *s)
+{
+	const int64_t times[2][2] = {{(int64_t)s->arg[2], (int64_t)s->arg[3]}, {(int64_t)s->arg[2], (int64_t)s->arg[3]}};
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = sys(utimensat, parent, name, times, AT_SYMLINK_NOFOLLOW);
+	return close_parent(vm, s, parent, r);
+}
+
+int op_make_node(struct vm *vm, const struct step *s)
+{
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = sys(mknodat, parent, name, s->arg[2], device_number(s->arg[5] >> 32, s->arg[5] & 0xffffffff));
+	if (r >= 0)
+		r = sys(fchownat, parent, name, s->arg[3], s->arg[4], AT_SYMLINK_NOFOLLOW);
+	if (r >= 0 && s->arg[2] & (S_ISUID | S_ISGID))
+		r = sys(fchmodat, parent, name, s->arg[2] & 07777);
+	return close_parent(vm, s, parent, r);
+}
+
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+static long unlink_entries(long directory)
+{
+	_Alignas(struct directory_entry) char buffer[2048];
+	long size, r = 0;
+
+	while ((size = sys(getdents64, directory, buffer, sizeof buffer)) > 0)
+		for (long at = 0; at < size && r >= 0;) {
+			const struct directory_entry *entry = (const void *)(buffer + at);
+
+			at += entry->length;
+			if (!streq(entry->name, ".") && !streq(entry->name, ".."))
+				r = sys(unlinkat, directory, entry->name, 0);
+		}
+	return size < 0 ? size : r;
+}
+
+int op_remove_directory(struct vm *vm, const struct step *s)
+{
+	const char *path = text(vm, s, 0, 0, NULL);
+	long directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r, closed;
+
+	if (directory < 0)
+		return (int)directory;
+	r = unlink_entries(directory);
+	closed = sys(close, directory);
+	if (r >= 0)
+		r = closed;
+	return (int)(r < 0 ? r : sys(unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
+}

@@ -1,0 +1,366 @@
+/* Who the process is: ids, capabilities, names, limits, environment, command. */
+#include "vm.h"
+
+#include <asm/ioctls.h>
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <linux/prctl.h>
+#include <linux/sockios.h>
+
+/* struct ifreq with flags in it, as netdevice(7) has it. */
+struct interface_request {
+	char name[16];
+	int16_t flags;
+	char rest[22];
+};
+
+enum { INTERFACE_UP = 1, SOCKET_INET = 2, SOCKET_DATAGRAM = 2, KEY_POSSESSOR_SEARCH = 0x08000000, X_OK = 1 };
+
+int op_setsid(struct vm *vm, const struct step *s)
+{
+	(void)vm, (void)s;
+	return (int)sys(setsid);
+}
+
+int op_session_keyring(struct vm *vm, const struct step *s)
+{
+	uint32_t permissions = 0;
+	char description[256];
+	long key = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, text(vm, s, 0, 0, NULL)), length;
+
+	if (key < 0)
+		return (int)key;
+	length = sys(keyctl, KEYCTL_DESCRIBE, key, description, sizeof description);
+	if (length < 0)
+		return (int)length;
+	/* "keyring;UID;GID;PERMISSIONS;NAME", the permissions in hexadecimal. */
+	for (int i = 0, fields = 0; description[i] && fields < 4 && i < (int)sizeof description; i++) {
+		char c = description[i];
+
+		if (c == ';')
+			fields++;
+		else if (fields == 3)
+			permissions = permissions << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return (int)sys(keyctl, KEYCTL_SETPERM, key, permissions | KEY_POSSESSOR_SEARCH);
+}
+
+int op_prlimit(struct vm *vm, const struct step *s)
+{
+	const uint64_t limit[2] = {s->arg[1], s->arg[2]};
+
+	return (int)sys(prlimit64, vm->phase == PHASE_HOST ? vm->shared->pid : 0, s->arg[0], limit, NULL);
+}
+
+int op_sethostname(struct vm *vm, const struct step *s)
+{
+	const char *name = string(vm, s, 0);
+
+	return (int)sys(sethostname, name ? name : "", name ? strlen(name) : 0);
+}
+
+int op_setdomainname(struct vm *vm, const struct step *s)
+{
+	const char *name = string(vm, s, 0);
+
+	return (int)sys(setdomainname, name ? name : "", name ? strlen(name) : 0);
+}
+
+int op_loopback_up(struct vm *vm, const struct step *s)
+{
+	struct interface_request request = {.name = "lo"};
+	long fd = sys(socket, SOCKET_INET, SOCKET_DATAGRAM | O_CLOEXEC, 0), r, closed;
+
+	(void)vm, (void)s;
+	if (fd < 0)
+		return (int)fd;
+	r = sys(ioctl, fd, SIOCGIFFLAGS, &request);
+	request.flags |= INTERFACE_UP;
+	if (r >= 0)
+		r = sys(ioctl, fd, SIOCSIFFLAGS, &request);
+	closed = sys(close, fd);
+	return (int)(r < 0 ? r : closed);
+}
+
+int op_umask(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(umask, s->arg[0]) < 0 ? -EINVAL : 0;
+}
+
+int op_chdir(struct vm *vm, const struct step *s)
+{
+	char path[4096];
+	long r;
+
+	if (vm->in_directory)
+		return 0;
+	r = sys(chdir, string(vm, s, 0));
+	if (r >= 0)
+		r = sys(getcwd, path, sizeof path);
+	if (r < 0)
+		return (int)r;
+	if (path[0] != '/') /* "(unreachable)...": outside of the root (CVE-2024-21626) */
+		return -EXDEV;
+	vm->in_directory = true;
+	return 0;
+}
+
+int op_prctl(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(prctl, s->arg[0], s->arg[1], 0, 0, 0);
+}
+
+int op_bounding_set(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	for (unsigned int cap = 0; cap < 64; cap++) {
+		long r;
+
+		if (s->arg[0] >> cap & 1)
+			continue;
+		r = sys(prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if (r == -EINVAL && cap > 0) /* the first that this kernel does not know */
+			return 0;
+		if (r < 0)
+			return (int)r;
+	}
+	return 0;
+}
+
+int op_capset(struct vm *vm, const struct step *s)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	long r = sys(capget, &header, data);
+
+	(void)vm;
+	for (int i = 0; i < 2 && r >= 0; i++) {
+		uint32_t may = data[i].permitted;
+
+		data[i].permitted = may & (uint32_t)(s->arg[1] >> 32 * i);
+		data[i].effective = data[i].permitted & (uint32_t)(s->arg[0] >> 32 * i);
+		data[i].inheritable = may & (uint32_t)(s->arg[2] >> 32 * i);
+	}
+	return (int)(r < 0 ? r : sys(capset, &header, data));
+}
+
+int op_ambient_set(struct vm *vm, const struct step *s)
+{
+	long r = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+
+	(void)vm;
+	for (unsigned int cap = 0; cap < 64 && r >= 0; cap++)
+		if (s->arg[0] >> cap & 1)
+			r = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
+	return (int)r;
+}
+
+int op_setgroups(struct vm *vm, const struct step *s)
+{
+	uint64_t bytes = s->arg[0] >> 32;
+
+	return (int)sys(setgroups, bytes / 4, vm->program.strings + (uint32_t)s->arg[0]);
+}
+
+int op_setgid(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(setresgid, s->arg[0], s->arg[0], s->arg[0]);
+}
+
+int op_setuid(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(setresuid, s->arg[0], s->arg[0], s->arg[0]);
+}
+
+static bool is_null_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0x103;
+}
+
+int op_chown_stdio(struct vm *vm, const struct step *s)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		struct stat st;
+		long r = sys(fstat, fd, &st);
+
+		if (r == -EBADF || (r >= 0 && (is_null_device(&st) || st.st_uid == s->arg[0])))
+			continue;
+		if (r >= 0)
+			r = sys(fchown, fd, s->arg[0], -1);
+		if (r < 0 && !is_tolerated(s, r))
+			return (int)r;
+	}
+	(void)vm;
+	return 0;
+}
+
+int op_reopen_null(struct vm *vm, const struct step *s)
+{
+	long null = -1, r = 0;
+
+	for (int fd = 0; fd <= 2 && r >= 0; fd++) {
+		struct stat st;
+
+		r = sys(fstat, fd, &st);
+		if (r < 0 || !is_null_device(&st)) {
+			r = r == -EBADF ? 0 : r;
+			continue;
+		}
+		if (null < 0)
+			r = null = open_beneath(slot(vm, s, 0), "dev/null", O_RDWR);
+		if (r >= 0)
+			r = sys(fstat, null, &st);
+		if (r >= 0)
+			r = is_null_device(&st) ? sys(dup3, null, fd, 0) : -ENODEV;
+	}
+	return (int)(r >= 0 && null >= 0 ? sys(close, null) : r);
+}
+
+/* The sixth field of the line of this uid in passwd(5), copied; "/" when there is none. */
+static void find_home(const char *passwd, uint64_t uid, char *home, size_t size)
+{
+	memcpy(home, "/", 2);
+	for (const char *line = passwd; *line;) {
+		const char *at = line, *start;
+		uint64_t found;
+		size_t length = 0;
+
+		for (int colons = 0; colons < 2 && *at && *at != '\n'; at++)
+			colons += *at == ':';
+		if (parse_decimal(&at, &found) && *at == ':' && found == uid) {
+			for (int colons = 0; colons < 3 && *at && *at != '\n'; at++)
+				colons += *at == ':';
+			for (start = at; *at && *at != ':' && *at != '\n'; at++)
+				length++;
+			if (length && length < size) {
+				memcpy(home, start, length);
+				home[length] = '\0';
+			}
+			return;
+		}
+		while (*line && *line++ != '\n')
+			;
+	}
+}
+
+int op_default_home(struct vm *vm, const struct step *s)
+{
+	static char passwd[256 << 10];
+	uint64_t *entry = vm->program.lists + s->arg[1];
+	struct stat st;
+	long fd = sys(openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = fd, closed;
+
+	if (fd >= 0) {
+		r = sys(fstat, fd, &st);
+		if (r >= 0 && S_ISREG(st.st_mode))
+			r = sys(read, fd, passwd, sizeof passwd - 1);
+		closed = sys(close, fd);
+		if (closed < 0)
+			r = closed;
+	}
+	if (r < 0 && r != -ENOENT && r != -EACCES && r != -ENOTDIR && r != -ELOOP)
+		return (int)r;
+	memcpy(vm->home, "HOME=", 5);
+	find_home(passwd, s->arg[0], vm->home + 5, sizeof vm->home - 5);
+	while (*entry)
+		entry++;
+	if (entry + 1 >= vm->program.lists + vm->program.list_words || entry[1])
+		return -ENOSPC; /* the compiler leaves room for it: a second end mark */
+	*entry = (uint64_t)(uintptr_t)vm->home;
+	return 0;
+}
+
+/* Whether the file can be executed; a directory cannot. */
+static long try_command(const char *path)
+{
+	struct stat st;
+	long r = sys(newfstatat, AT_FDCWD, path, &st, 0);
+
+	if (r < 0)
+		return r;
+	if (S_ISDIR(st.st_mode))
+		return -EACCES;
+	return sys(faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+}
+
+int op_find_command(struct vm *vm, const struct step *s)
+{
+	const char *name = string(vm, s, 0), *path = string(vm, s, 1);
+	size_t name_length = name ? strlen(name) : 0;
+	long result = -ENOENT;
+
+	if (!name_length || name_length >= sizeof vm->command)
+		return name_length ? -ENAMETOOLONG : -ENOENT;
+	memcpy(vm->command, name, name_length + 1);
+	for (const char *c = name; *c; c++)
+		if (*c == '/')
+			return (int)try_command(vm->command);
+	for (const char *start = path; start; path++) {
+		size_t length = (size_t)(path - start);
+		long r = -ENAMETOOLONG;
+
+		if (*path && *path != ':')
+			continue;
+		if (length + name_length + 2 < sizeof vm->command) {
+			memcpy(vm->command, start, length);
+			if (!length)
+				vm->command[length++] = '.';
+			vm->command[length] = '/';
+			memcpy(vm->command + length + 1, name, name_length + 1);
+			r = try_command(vm->command);
+		}
+		if (r >= 0)
+			return 0;
+		if (r == -EACCES)
+			result = r;
+		start = *path ? path + 1 : NULL;
+	}
+	return (int)result;
+}
+
+int op_close_from(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(close_range, s->arg[0], ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+/*
+ * The runner may be gone by now and the process is the container's, so there is nobody to report to: the one sentence
+ * the runner writes itself, on the stderr of the container, as runc does.
+ */
+static void say_cannot_execute(const char *command, long error)
+{
+	const char *reason = "cannot be executed";
+
+	if (error == -ENOENT)
+		reason = "no such file or directory";
+	else if (error == -EACCES)
+		reason = "permission denied";
+	else if (error == -ENOEXEC)
+		reason = "exec format error";
+	else if (error == -E2BIG)
+		reason = "argument list too long";
+	const char *parts[] = {"exec ", command, ": ", reason, "\n"};
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (write_all(2, parts[i], strlen(parts[i])) < 0)
+			return;
+}
+
+int op_execve(struct vm *vm, const struct step *s)
+{
+	uint64_t none = 0;
+	long r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+
+	if (r >= 0)
+		r = sys(execve, vm->command, list(vm, s, 0), list(vm, s, 1));
+	say_cannot_execute(vm->command, r);
+	return (int)r;
+}

@@ -1,0 +1,275 @@
+/* Processes: the clone, the barriers between the two sides, the wait for the end. */
+#include "vm.h"
+
+#include <asm/signal.h>
+#include <linux/sched.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+
+enum { SOCKET_UNIX = 1, SOCKET_SEQPACKET = 5 };
+
+static enum phase phase_after_clone(const struct vm *vm)
+{
+	bool has_stage = vm->program.first[PHASE_STAGE] != vm->program.end[PHASE_STAGE];
+
+	return vm->phase == PHASE_HOST && has_stage ? PHASE_STAGE : PHASE_CHILD;
+}
+
+int op_clone(struct vm *vm, const struct step *s)
+{
+	enum phase next = phase_after_clone(vm);
+	struct clone_args args = {.flags = s->arg[0], .exit_signal = s->arg[0] & CLONE_PARENT ? 0 : SIGCHLD};
+	int pair[2] = {-1, -1};
+	long r = vm->phase == PHASE_HOST ? sys(socketpair, SOCKET_UNIX, SOCKET_SEQPACKET | O_CLOEXEC, 0, pair) : 0;
+
+	if (r < 0)
+		return (int)r;
+	if (has_slot(s, 1)) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint32_t)slot(vm, s, 1);
+	}
+	r = sys(clone3, &args, sizeof args);
+	if (r < 0)
+		return (int)r;
+	if (r == 0) {
+		if (vm->phase == PHASE_HOST) {
+			vm->sync = pair[1];
+			if (sys(close, pair[0]) < 0)
+				exit_with(255);
+		}
+		run_child(vm, next);
+	}
+	if (next == PHASE_STAGE)
+		vm->stage = (int)r;
+	else
+		vm->shared->pid = (int)r;
+	if (vm->phase != PHASE_HOST)
+		return 0;
+	vm->sync = pair[0];
+	return (int)sys(close, pair[1]);
+}
+
+int op_setns(struct vm *vm, const struct step *s)
+{
+	return (int)sys(setns, slot(vm, s, 0), s->arg[1]);
+}
+
+int op_unshare(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(unshare, s->arg[0]);
+}
+
+int op_sync_send(struct vm *vm, const struct step *s)
+{
+	char barrier = (char)s->arg[0];
+
+	return write_all(vm->sync, &barrier, 1);
+}
+
+int op_sync_wait(struct vm *vm, const struct step *s)
+{
+	char barrier = 0;
+	long r = wait_readable(vm, vm->sync, -1);
+
+	if (r >= 0)
+		r = sys(read, vm->sync, &barrier, 1);
+	if (r == 0 || r == -ECONNRESET)
+		return -EPIPE;
+	if (r < 0)
+		return (int)r;
+	return barrier == (char)s->arg[0] ? 0 : -EPROTO;
+}
+
+/* Field 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+static int read_start_time(struct vm *vm)
+{
+	char path[40] = "/proc/", content[1024];
+	const char *at = content;
+	size_t length = 6 + decimal(path + 6, (uint64_t)vm->shared->pid), digits = 0;
+	long r;
+
+	memcpy(path + length, "/stat", 6);
+	r = read_file(AT_FDCWD, path, content, sizeof content);
+	if (r < 0)
+		return (int)r;
+	for (const char *c = content; *c; c++)
+		if (*c == ')')
+			at = c;
+	for (int field = 2; *at && field < 22; at++)
+		field += *at == ' ';
+	while (at[digits] >= '0' && at[digits] <= '9' && digits < sizeof vm->start_time - 1)
+		digits++;
+	memcpy(vm->start_time, at, digits);
+	vm->start_time[digits] = '\0';
+	return digits ? 0 : -EPROTO;
+}
+
+static char *two_digits(char *to, int64_t value, char after)
+{
+	*to++ = (char)('0' + value / 10);
+	*to++ = (char)('0' + value % 10);
+	*to++ = after;
+	return to;
+}
+
+/* RFC 3339 in UTC with nanoseconds; the date from days by the Gregorian calendar, years beginning in March. */
+static void format_time(char *to, int64_t seconds, int64_t nanoseconds)
+{
+	int64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
+	int64_t era = days / 146097, day_of_era = days % 146097;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t month = (5 * day_of_year + 2) / 153;
+	int64_t year = year_of_era + era * 400 + (month >= 10);
+
+	to += decimal(to, (uint64_t)year);
+	*to++ = '-';
+	to = two_digits(to, month < 10 ? month + 3 : month - 9, '-');
+	to = two_digits(to, day_of_year - (153 * month + 2) / 5 + 1, 'T');
+	to = two_digits(to, rest / 3600, ':');
+	to = two_digits(to, rest / 60 % 60, ':');
+	to = two_digits(to, rest % 60, '.');
+	for (int64_t unit = 100000000; unit; unit /= 10)
+		*to++ = (char)('0' + nanoseconds / unit % 10);
+	memcpy(to, "Z", 2);
+}
+
+int op_identify(struct vm *vm, const struct step *s)
+{
+	struct __kernel_timespec now;
+	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
+
+	(void)s;
+	if (r < 0)
+		return (int)r;
+	format_time(vm->created, now.tv_sec, now.tv_nsec);
+	return read_start_time(vm);
+}
+
+static int reap(int pid, int *status)
+{
+	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
+
+	return r == -ECHILD ? 0 : (int)r;
+}
+
+int op_kill_child(struct vm *vm, const struct step *s)
+{
+	int pid = vm->shared->pid, ignored;
+	long r;
+
+	(void)s;
+	if (vm->has_exited)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		int victim = i ? pid : vm->stage;
+
+		r = victim > 0 ? sys(kill, victim, SIGKILL) : 0;
+		if (r < 0 && r != -ESRCH)
+			return (int)r;
+	}
+	r = reap(vm->stage, &ignored);
+	if (r >= 0)
+		r = reap(pid, &vm->status);
+	return r < 0 ? (int)r : 0;
+}
+
+int op_ready(struct vm *vm, const struct step *s)
+{
+	struct report report = {.kind = REPORT_READY, .pid = vm->shared->pid};
+
+	(void)s;
+	return send_report(vm, &report);
+}
+
+int op_supervise(struct vm *vm, const struct step *s)
+{
+	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
+}
+
+/* In the process that will be the helper: stdin from the pipe, signals as a new program expects them. */
+static _Noreturn void become(const char *path, char **argv, char **env, int in)
+{
+	uint64_t none = 0;
+	long r = sys(dup3, in, 0, 0);
+
+	if (r >= 0)
+		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+	if (r >= 0)
+		r = sys(execve, path, argv, env);
+	exit_with(127);
+}
+
+/* Runs a program to its end. -ECHILD when it did not exit with 0; the status is then in vm->status. */
+static int run_helper(struct vm *vm, const char *path, char **argv, char **env, const char *input, int timeout_ms)
+{
+	int pipe[2], pidfd = -1, waited;
+	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+	long r = sys(pipe2, pipe, O_CLOEXEC), pid;
+
+	if (r < 0)
+		return (int)r;
+	pid = sys(clone3, &args, sizeof args);
+	if (pid == 0)
+		become(path, argv, env, pipe[0]);
+	r = sys(close, pipe[0]);
+	if (r >= 0 && pid > 0 && *input) {
+		r = write_all(pipe[1], input, strlen(input));
+		if (r == -EPIPE) /* it may end without reading */
+			r = 0;
+	}
+	waited = (int)sys(close, pipe[1]);
+	if (r >= 0)
+		r = waited;
+	if (pid < 0 || r < 0)
+		return (int)(pid < 0 ? pid : r);
+	waited = wait_readable(vm, pidfd, timeout_ms);
+	if (waited < 0)
+		r = sys(kill, pid, SIGKILL);
+	if (r >= 0)
+		r = reap((int)pid, &vm->status);
+	if (sys(close, pidfd) < 0 || r < 0 || waited < 0)
+		return waited < 0 ? waited : -EIO;
+	return vm->status ? -ECHILD : 0;
+}
+
+int op_spawn(struct vm *vm, const struct step *s)
+{
+	return run_helper(vm, string(vm, s, 0), list(vm, s, 1), list(vm, s, 2), text(vm, s, 3, 0, NULL),
+			  (int)s->arg[4]);
+}
+
+enum { MAX_MAP_WORDS = 3 * 340 };
+
+int op_spawn_id_map(struct vm *vm, const struct step *s)
+{
+	static char *argv[MAX_MAP_WORDS + 3];
+	static char *env[] = {NULL};
+	char pid[24], **map = list(vm, s, 1);
+	const char *helper = string(vm, s, 0);
+	size_t n = 0;
+
+	decimal(pid, (uint64_t)vm->shared->pid);
+	argv[n++] = (char *)(uintptr_t)helper;
+	argv[n++] = pid;
+	while (*map && n < MAX_MAP_WORDS + 2)
+		argv[n++] = *map++;
+	argv[n] = NULL;
+	return *map ? -E2BIG : run_helper(vm, helper, argv, env, "", -1);
+}
+
+int op_wait_start(struct vm *vm, const struct step *s)
+{
+	char path[40] = "self/fd/";
+	long fd, r, closed;
+
+	/* By way of the host's procfs: the container's own could be anything. */
+	decimal(path + 8, (uint64_t)slot(vm, s, 1));
+	fd = sys(openat, slot(vm, s, 0), path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (int)fd;
+	r = write_all((int)fd, "0", 1);
+	closed = sys(close, fd);
+	return (int)(r < 0 ? r : closed);
+}

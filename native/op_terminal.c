@@ -1,0 +1,304 @@
+/* Terminals, descriptors sent over sockets, and the relay of a foreground container. */
+#include "vm.h"
+
+#include <asm/ioctls.h>
+#include <asm/signal.h>
+#include <asm/termbits.h>
+#include <linux/poll.h>
+#include <linux/signalfd.h>
+#include <linux/socket.h>
+#include <linux/un.h>
+#include <linux/wait.h>
+
+enum { SOCKET_UNIX = 1, SOCKET_STREAM = 1, LEVEL_SOCKET = 1, PASS_RIGHTS = 1, NAME_SIZE = 4096, MESSAGE_CLOEXEC = 0x40000000 };
+
+/* struct winsize, struct iovec, struct msghdr and struct cmsghdr as the kernel has them (asm-generic/termios.h, socket.h). */
+struct window_size {
+	uint16_t rows, columns, x_pixels, y_pixels;
+};
+
+struct io_vector {
+	void *base;
+	size_t length;
+};
+
+struct message {
+	void *name;
+	int name_length;
+	struct io_vector *vectors;
+	size_t vector_count;
+	void *control;
+	size_t control_length;
+	unsigned int flags;
+};
+
+struct rights {
+	size_t length;
+	int level;
+	int type;
+	int fd;
+	int padding;
+};
+
+int op_open_pty(struct vm *vm, const struct step *s)
+{
+	struct window_size size = {.rows = (uint16_t)s->arg[3], .columns = (uint16_t)s->arg[4]};
+	char path[40] = "/proc/self/fd/";
+	int unlocked = 0;
+	long controller, terminal, r;
+
+	decimal(path + 14, (uint64_t)slot(vm, s, 2));
+	controller = sys(openat, AT_FDCWD, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (controller < 0)
+		return (int)controller;
+	r = sys(ioctl, controller, TIOCSPTLCK, &unlocked);
+	if (r >= 0 && (size.rows || size.columns))
+		r = sys(ioctl, controller, TIOCSWINSZ, &size);
+	if (r < 0)
+		return (int)r;
+	/* By descriptor, never by name: the name in the container's devpts may be anything (CVE-2025-52565). */
+	terminal = sys(ioctl, controller, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (terminal < 0)
+		return (int)terminal;
+	r = fill_slot(vm, s, 0, controller);
+	return (int)(r < 0 ? r : fill_slot(vm, s, 1, terminal));
+}
+
+int op_set_terminal(struct vm *vm, const struct step *s)
+{
+	int terminal = slot(vm, s, 0);
+	long r = sys(ioctl, terminal, TIOCSCTTY, 0);
+
+	for (int fd = 0; fd <= 2 && r >= 0; fd++)
+		r = sys(dup3, terminal, fd, 0);
+	return r < 0 ? (int)r : 0;
+}
+
+int op_connect(struct vm *vm, const struct step *s)
+{
+	struct sockaddr_un address = {.sun_family = SOCKET_UNIX};
+	const char *path = string(vm, s, 1);
+	long fd, r;
+
+	if (!path || strlen(path) >= sizeof address.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = sys(socket, SOCKET_UNIX, SOCKET_STREAM | O_CLOEXEC, 0);
+	if (fd < 0)
+		return (int)fd;
+	r = sys(connect, fd, &address, sizeof address);
+	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
+}
+
+int op_send_fd(struct vm *vm, const struct step *s)
+{
+	const char *name = string(vm, s, 2);
+	struct io_vector data = {(void *)(uintptr_t)name, name ? strlen(name) : 0};
+	struct rights rights = {.length = sizeof rights - sizeof(int), .level = LEVEL_SOCKET, .type = PASS_RIGHTS,
+				.fd = slot(vm, s, 1)};
+	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,
+				  .control_length = sizeof rights};
+	long r = sys(sendmsg, has_slot(s, 0) ? slot(vm, s, 0) : vm->sync, &message, 0);
+
+	return r < 0 ? (int)r : 0;
+}
+
+int op_receive_fd(struct vm *vm, const struct step *s)
+{
+	static char name[NAME_SIZE];
+	struct io_vector data = {name, sizeof name};
+	struct rights rights = {0};
+	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,
+				  .control_length = sizeof rights};
+	long r = wait_readable(vm, vm->sync, -1);
+
+	if (r >= 0)
+		r = sys(recvmsg, vm->sync, &message, MESSAGE_CLOEXEC);
+	if (r == 0 || r == -ECONNRESET)
+		return -EPIPE;
+	if (r < 0)
+		return (int)r;
+	return fill_slot(vm, s, 0, rights.type == PASS_RIGHTS && rights.length == sizeof rights - sizeof(int) ? rights.fd
+													     : -EPROTO);
+}
+
+/* One direction of the relay: bytes read and not yet written. */
+struct flow {
+	int from, to;
+	size_t start, end;
+	bool is_open;
+	char buffer[8192];
+};
+
+struct relay {
+	struct flow in, out; /* keyboard to container, container to screen */
+	struct termios saved;
+	bool is_raw;
+};
+
+static long enter_raw_mode(struct relay *relay)
+{
+	struct termios raw;
+
+	if (syscall6(__NR_ioctl, 0, TCGETS, (long)&relay->saved, 0, 0, 0) < 0)
+		return 0; /* stdin is no terminal */
+	raw = relay->saved;
+	/* cfmakeraw(3) */
+	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+	raw.c_oflag &= ~(tcflag_t)OPOST;
+	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+	raw.c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
+	raw.c_cflag |= CS8;
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	relay->is_raw = true;
+	return sys(ioctl, 0, TCSETS, &raw);
+}
+
+/* The container's terminal gets the size of the one the user sits at, if there is one. */
+static long copy_window_size(int terminal)
+{
+	struct window_size size;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (syscall6(__NR_ioctl, fd, TIOCGWINSZ, (long)&size, 0, 0, 0) >= 0)
+			return sys(ioctl, terminal, TIOCSWINSZ, &size);
+	return 0;
+}
+
+static long start_relay(struct relay *relay, int terminal)
+{
+	long r = sys(fcntl, terminal, F_SETFL, O_RDWR | O_NONBLOCK);
+
+	relay->in = (struct flow){.from = 0, .to = terminal, .is_open = true};
+	relay->out = (struct flow){.from = terminal, .to = 1, .is_open = true};
+	if (r >= 0)
+		r = copy_window_size(terminal);
+	return r < 0 ? r : enter_raw_mode(relay);
+}
+
+/* Reads if the buffer is empty. EIO is how a terminal says that its other side is closed. */
+static void fill(struct flow *flow)
+{
+	long r;
+
+	if (!flow->is_open || flow->start != flow->end)
+		return;
+	r = sys(read, flow->from, flow->buffer, sizeof flow->buffer);
+	flow->start = 0;
+	flow->end = r > 0 ? (size_t)r : 0;
+	if (r == 0 || (r < 0 && r != -EAGAIN))
+		flow->is_open = false;
+}
+
+static void drain(struct flow *flow)
+{
+	long r = flow->start == flow->end ? 0 : sys(write, flow->to, flow->buffer + flow->start, flow->end - flow->start);
+
+	if (r > 0)
+		flow->start += (size_t)r;
+	else if (r < 0 && r != -EAGAIN) {
+		flow->start = flow->end;
+		flow->is_open = false;
+	}
+}
+
+/* What the container wrote before it ended and nobody has read yet. */
+static long finish_relay(struct relay *relay)
+{
+	do {
+		fill(&relay->out);
+		while (relay->out.start != relay->out.end && relay->out.is_open)
+			drain(&relay->out);
+	} while (relay->out.is_open && relay->out.end);
+	return relay->is_raw ? sys(ioctl, 0, TCSETS, &relay->saved) : 0;
+}
+
+/* Reaps what has ended; the container's first process sets has_exited. */
+static long reap_all(struct vm *vm)
+{
+	for (;;) {
+		int status;
+		long pid = sys(wait4, -1, &status, WNOHANG, NULL);
+
+		if (pid <= 0)
+			return pid == -ECHILD ? 0 : pid;
+		if (pid == vm->shared->pid) {
+			vm->has_exited = true;
+			vm->status = status;
+		}
+	}
+}
+
+static long take_signal(struct vm *vm, int terminal)
+{
+	struct signalfd_siginfo info;
+	long r = sys(read, vm->signals, &info, sizeof info);
+
+	if (r < 0)
+		return r;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		return reap_all(vm);
+	case SIGWINCH:
+		if (terminal >= 0)
+			return copy_window_size(terminal);
+		break;
+	case SIGPIPE:
+	case SIGURG:
+		return 0;
+	}
+	r = sys(kill, vm->shared->pid, info.ssi_signo);
+	return r == -ESRCH ? 0 : r;
+}
+
+enum { SIGNALS, IN_FROM, IN_TO, OUT_FROM, OUT_TO, POLLED };
+
+static int16_t when(bool condition, int16_t event)
+{
+	return (int16_t)(condition ? event : 0);
+}
+
+/* A descriptor that nothing is wanted from is left out: a hang-up would wake poll(2) again and again. */
+static void watch(struct pollfd *entry, int fd, int16_t events)
+{
+	*entry = (struct pollfd){.fd = events ? fd : -1, .events = events};
+}
+
+static long relay_once(struct vm *vm, struct relay *relay, int terminal)
+{
+	struct flow *in = &relay->in, *out = &relay->out;
+	struct pollfd fds[POLLED];
+	long r;
+
+	watch(&fds[SIGNALS], vm->signals, POLLIN);
+	watch(&fds[IN_FROM], in->from, when(terminal >= 0 && in->is_open && in->start == in->end, POLLIN));
+	watch(&fds[IN_TO], in->to, when(in->is_open && in->start != in->end, POLLOUT));
+	watch(&fds[OUT_FROM], out->from, when(terminal >= 0 && out->is_open && out->start == out->end, POLLIN));
+	watch(&fds[OUT_TO], out->to, when(out->is_open && out->start != out->end, POLLOUT));
+	r = sys(ppoll, fds, POLLED, NULL, NULL, 0);
+	if (r < 0)
+		return r;
+	if (fds[IN_FROM].revents)
+		fill(in);
+	if (fds[IN_TO].revents)
+		drain(in);
+	if (fds[OUT_FROM].revents)
+		fill(out);
+	if (fds[OUT_TO].revents)
+		drain(out);
+	return fds[SIGNALS].revents ? take_signal(vm, terminal) : 0;
+}
+
+int supervise(struct vm *vm, int terminal)
+{
+	static struct relay relay;
+	long r = terminal < 0 ? 0 : start_relay(&relay, terminal), restored;
+
+	if (r >= 0)
+		r = reap_all(vm);
+	while (r >= 0 && !vm->has_exited)
+		r = relay_once(vm, &relay, terminal);
+	restored = terminal < 0 ? 0 : finish_relay(&relay);
+	return (int)(r < 0 ? r : restored);
+}

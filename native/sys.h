@@ -1,0 +1,79 @@
+/*
+ * The kernel, without a C library: the runner is one small static binary that any C compiler makes, starts in
+ * microseconds, and keeps no hidden state (locks, caches, buffers) that a fork could tear.
+ *
+ * Every call returns what the kernel does: a value, or -errno.
+ */
+#ifndef SYS_H
+#define SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <asm/unistd.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/stat.h>
+#include <linux/types.h>
+
+#if defined(__x86_64__)
+static inline long syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+static inline long syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+	return x0;
+}
+#else
+#error "this architecture needs its syscall6() and _start"
+#endif
+
+/* The last call that failed, for the report: an op may make several. */
+extern long failed_syscall;
+
+static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret = syscall6(nr, a, b, c, d, e, f);
+
+	if (ret < 0)
+		failed_syscall = nr;
+	return ret;
+}
+
+#define SYS_ARGS_(nr, a, b, c, d, e, f, ...) \
+	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+/* sys(openat, AT_FDCWD, path, flags): a call by name with up to six arguments. */
+#define sys(name, ...) SYS_ARGS_(__NR_##name, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0, 0)
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n);
+void *memset(void *to, int byte, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+bool streq(const char *a, const char *b);
+/* Writes a number in decimal and its NUL; returns the length. The buffer holds 24 bytes or more. */
+size_t decimal(char *to, uint64_t value);
+/* Reads a decimal number at *s and moves *s behind it; false when there is none. */
+bool parse_decimal(const char **s, uint64_t *value);
+_Noreturn void exit_with(int status);
+
+#endif

@@ -1,0 +1,108 @@
+/* What every op has in hand: the program, the slots, the registers, and the way to the other process. */
+#ifndef VM_H
+#define VM_H
+
+#include "program.h"
+
+/* Shared by the runner and its child until execve: it outlives whichever of them dies first. */
+struct shared {
+	int32_t pid; /* of the container's first process, in the runner's PID namespace */
+	int32_t has_failed;
+	uint32_t step;
+	int32_t error;
+	int32_t syscall;
+};
+
+struct vm {
+	struct program program;
+	struct shared *shared;
+	char *scratch[2]; /* where text operands are filled in; each as long as the longest */
+	const char *id;
+	char start_time[24];
+	char created[40];
+	char command[4096]; /* what find_command found */
+	char home[4096];
+	int slot[MAX_SLOTS];
+	int sync; /* the socket to the other process; -1 before clone */
+	int stage; /* pid of the stage process; 0: none */
+	int signals; /* signalfd: every signal is blocked and read here */
+	int report;
+	enum phase phase;
+	bool in_directory; /* an earlier chdir succeeded */
+	bool has_exited; /* supervise saw the end of the container */
+	int status; /* then: how it ended, as wait4(2) says it */
+};
+
+enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED };
+
+/* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
+struct report {
+	uint32_t kind;
+	uint32_t step;
+	int32_t error;
+	int32_t syscall;
+	int32_t pid;
+	int32_t status;
+};
+
+typedef int op_function(struct vm *vm, const struct step *s);
+
+#define OP(name, number, ...) op_function op_##name;
+OPS(OP)
+#undef OP
+
+/* Operands. A slot that was never filled, or none, is AT_FDCWD: an absolute path, or an error from the kernel. */
+static inline int slot(const struct vm *vm, const struct step *s, int i)
+{
+	return s->arg[i] < MAX_SLOTS ? vm->slot[s->arg[i]] : AT_FDCWD;
+}
+
+static inline bool has_slot(const struct step *s, int i)
+{
+	return s->arg[i] != UINT64_MAX;
+}
+
+/* NULL where the operand is none. */
+static inline const char *string(const struct vm *vm, const struct step *s, int i)
+{
+	return s->arg[i] ? vm->program.strings + s->arg[i] : NULL;
+}
+
+static inline char **list(const struct vm *vm, const struct step *s, int i)
+{
+	return (char **)(void *)(vm->program.lists + s->arg[i]);
+}
+
+/* The text operand i with its registers filled in, in scratch buffer `buffer`; its length in *length if that is given. */
+const char *text(struct vm *vm, const struct step *s, int i, int buffer, size_t *length);
+
+/* Puts a descriptor (or passes an error on) into the slot that operand i names. */
+int fill_slot(struct vm *vm, const struct step *s, int i, long fd);
+
+/* Whether the step tolerates this error (a negative errno). */
+bool is_tolerated(const struct step *s, long error);
+
+/*
+ * Waits until fd can be read, at most timeout_ms (-1: for ever). -EINTR when a signal asks the runner to stop,
+ * -ETIMEDOUT when time is up.
+ */
+int wait_readable(struct vm *vm, int fd, int timeout_ms);
+
+/* Runs the steps of a child's phase in the process that clone made; does not return. */
+_Noreturn void run_child(struct vm *vm, enum phase phase);
+
+int send_report(const struct vm *vm, const struct report *report);
+
+/* Opens beneath `at` through no symbolic link and no other mount's magic link; flags as openat(2). */
+long open_beneath(int at, const char *path, uint64_t flags);
+
+/* read(2) until the end or the buffer is full, NUL-terminated; the number of bytes. */
+long read_file(int at, const char *path, char *to, size_t size);
+
+/* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
+int supervise(struct vm *vm, int terminal);
+
+/* write(2) of everything; -EIO when the kernel takes only a part. */
+int write_all(int fd, const char *from, size_t length);
+
+#endif

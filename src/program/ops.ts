@@ -1,0 +1,347 @@
+/**
+ * The op table: the one place that says what the runner can do.
+ *
+ * `native/ops.h` (the enum, the dispatch table, the operand kinds that the loader checks), `src/program/README.md`, the
+ * encoder and `explain` are all derived from it. A number is never reused; a new op goes to the end of its group.
+ */
+
+/** What an operand is, how it is encoded, and how `explain` shows it. */
+export type OperandKind =
+  | 'slot' // a descriptor that an earlier step put there; null: the current directory, or none
+  | 'newSlot' // where this step puts a descriptor; what was there is closed
+  | 'text' // a string that may name registers
+  | 'string' // a string without registers; null: none
+  | 'list' // strings, for argv and envp
+  | 'bytes' // binary data with its length
+  | 'decimal'
+  | 'octal'
+  | 'hex'
+  | 'id' // a uid or gid
+  | FlagKind
+
+/** Integers shown as names; `src/program/flags.ts` has the names. */
+export type FlagKind =
+  | 'openFlags'
+  | 'mountFlags'
+  | 'mountAttributes'
+  | 'cloneFlags'
+  | 'treeFlags'
+  | 'resolveKind'
+  | 'resource'
+  | 'capabilities'
+  | 'prctl'
+
+export interface OpDefinition {
+  readonly number: number
+  readonly operands: Readonly<Record<string, OperandKind>>
+  /** What the op does, for the documentation and for whoever reads `explain`. */
+  readonly does: string
+}
+
+export const ops = {
+  // Files and directories: `at` and a relative path, or no `at` and an absolute one.
+  open: {
+    number: 1,
+    operands: { to: 'newSlot', at: 'slot', path: 'text', flags: 'openFlags' },
+    does: 'openat(2), always with O_CLOEXEC',
+  },
+  close: { number: 2, operands: { slot: 'slot' }, does: 'close(2)' },
+  mkdir: { number: 3, operands: { at: 'slot', path: 'text', mode: 'octal' }, does: 'mkdirat(2)' },
+  rmdir: { number: 4, operands: { at: 'slot', path: 'text' }, does: 'unlinkat(2) with AT_REMOVEDIR' },
+  unlink: { number: 5, operands: { at: 'slot', path: 'text' }, does: 'unlinkat(2)' },
+  rename: { number: 6, operands: { at: 'slot', from: 'text', to: 'text' }, does: 'renameat(2)' },
+  mknod: {
+    number: 7,
+    operands: { at: 'slot', path: 'text', mode: 'octal', major: 'decimal', minor: 'decimal' },
+    does: 'mknodat(2): a device or a FIFO',
+  },
+  chown: {
+    number: 8,
+    operands: { at: 'slot', path: 'text', uid: 'id', gid: 'id' },
+    does: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path means `at` itself',
+  },
+  symlink: { number: 9, operands: { target: 'string', at: 'slot', path: 'text' }, does: 'symlinkat(2)' },
+  write_file: {
+    number: 10,
+    operands: { at: 'slot', path: 'text', content: 'text', flags: 'openFlags', mode: 'octal' },
+    does: 'openat(2), one write(2) of the whole content, close(2)',
+  },
+  setxattr: {
+    number: 11,
+    operands: { at: 'slot', path: 'string', name: 'string', value: 'bytes' },
+    does: 'lsetxattr(2) beneath `at`, through no symbolic link',
+  },
+  utimens: {
+    number: 12,
+    operands: { at: 'slot', path: 'string', seconds: 'decimal', nanoseconds: 'decimal' },
+    does: 'utimensat(2) beneath `at`, through no symbolic link and on the link where the path is one: both times',
+  },
+  make_node: {
+    number: 13,
+    operands: { at: 'slot', path: 'string', mode: 'octal', uid: 'id', gid: 'id', device: 'hex' },
+    does: 'mknodat(2), fchownat(2) and the exact mode, beneath `at` and through no symbolic link',
+  },
+  remove_directory: {
+    number: 14,
+    operands: { path: 'text' },
+    does: 'unlinkat(2) of each entry of a directory and of the directory',
+  },
+
+  // Control groups.
+  copy_if_empty: {
+    number: 20,
+    operands: { from: 'text', to: 'text' },
+    does: "copies a control file's content when the target's is empty (cpuset on cgroup v1)",
+  },
+  expect_empty: {
+    number: 21,
+    operands: { path: 'text' },
+    does: 'fails with EBUSY unless the file is empty: no process is in the cgroup',
+  },
+  expect_not: {
+    number: 22,
+    operands: { path: 'text', content: 'string' },
+    does: 'fails with EBUSY when the file starts with the content: the cgroup is frozen',
+  },
+  cgroup_remove: {
+    number: 23,
+    operands: { path: 'text' },
+    does: 'rmdir(2) of a cgroup and those below it, again while the kernel says EBUSY, for two seconds at most',
+  },
+  cgroup_kill: {
+    number: 24,
+    operands: { path: 'text' },
+    does: 'SIGKILL to every process of a cgroup, until there is none, for two seconds at most',
+  },
+
+  // Processes and namespaces.
+  clone: {
+    number: 30,
+    operands: { flags: 'cloneFlags', cgroup: 'slot' },
+    does: 'clone3(2): starts the next phase in a new process, in the cgroup if one is given',
+  },
+  setns: { number: 31, operands: { slot: 'slot', type: 'cloneFlags' }, does: 'setns(2)' },
+  unshare: { number: 32, operands: { flags: 'cloneFlags' }, does: 'unshare(2)' },
+  sync_send: { number: 33, operands: { barrier: 'decimal' }, does: 'lets the other side pass the barrier' },
+  sync_wait: {
+    number: 34,
+    operands: { barrier: 'decimal' },
+    does: 'waits for the other side to reach the barrier; fails when that process is gone',
+  },
+  identify: {
+    number: 35,
+    operands: {},
+    does: 'sets the registers `start_time` (field 22 of /proc/PID/stat) and `created` for the new process',
+  },
+  kill_child: { number: 36, operands: {}, does: 'SIGKILL to the new process, and waits until it is gone' },
+  ready: { number: 37, operands: {}, does: 'reports the new process: the container is created' },
+  supervise: {
+    number: 38,
+    operands: { terminal: 'slot' },
+    does: 'passes signals on and relays the terminal until the container has exited; keeps its status',
+  },
+  spawn: {
+    number: 39,
+    operands: { path: 'string', argv: 'list', env: 'list', input: 'text', timeoutMs: 'decimal' },
+    does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time',
+  },
+  setsid: { number: 40, operands: {}, does: 'setsid(2)' },
+  session_keyring: {
+    number: 41,
+    operands: { name: 'text' },
+    does: 'keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, and search permission for its possessor',
+  },
+  prlimit: {
+    number: 42,
+    operands: { resource: 'resource', soft: 'decimal', hard: 'decimal' },
+    does: 'prlimit(2) on the new process when run by the host, else on itself',
+  },
+  spawn_id_map: {
+    number: 43,
+    operands: { helper: 'string', map: 'list' },
+    does: 'newuidmap(1) or newgidmap(1) PID and the map',
+  },
+
+  // Mounts. A path inside the rootfs is resolved once (`resolve`), then used by descriptor.
+  resolve: {
+    number: 50,
+    operands: { to: 'newSlot', root: 'slot', path: 'string', kind: 'resolveKind', mode: 'octal' },
+    does: 'openat2(2) with RESOLVE_IN_ROOT and O_PATH; makes what is missing of the path if the kind says so',
+  },
+  mount: {
+    number: 51,
+    operands: {
+      source: 'string',
+      target: 'slot',
+      path: 'string',
+      type: 'string',
+      flags: 'mountFlags',
+      data: 'string',
+    },
+    does: 'mount(2) on a descriptor (`path` is for the reader), or on the path when there is none',
+  },
+  open_tree: {
+    number: 52,
+    operands: { to: 'newSlot', at: 'slot', path: 'string', flags: 'treeFlags' },
+    does: 'open_tree(2): a detached copy of a mount; an empty path means `at` itself',
+  },
+  mount_setattr: {
+    number: 53,
+    operands: {
+      slot: 'slot',
+      flags: 'treeFlags',
+      set: 'mountAttributes',
+      clear: 'mountAttributes',
+      propagation: 'mountFlags',
+      userns: 'slot',
+    },
+    does: 'mount_setattr(2)',
+  },
+  move_mount: {
+    number: 54,
+    operands: { from: 'slot', to: 'slot', path: 'string' },
+    does: 'move_mount(2): attaches a detached mount on a descriptor (`path` is for the reader)',
+  },
+  new_mount: {
+    number: 55,
+    operands: { to: 'newSlot', type: 'string', options: 'list', attributes: 'mountAttributes' },
+    does: 'fsopen(2), fsconfig(2) for each pair of options, fsmount(2): a detached mount',
+  },
+  pivot_root: {
+    number: 56,
+    operands: { root: 'slot' },
+    does: 'fchdir(2), pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/")',
+  },
+  chroot: { number: 57, operands: { root: 'slot' }, does: 'fchdir(2), chroot("."), chdir("/")' },
+  move_root: {
+    number: 58,
+    operands: { root: 'slot' },
+    does: 'fchdir(2), mount(".", "/", MS_MOVE), chroot("."), chdir("/")',
+  },
+  mask: {
+    number: 59,
+    operands: { root: 'slot', path: 'string', file: 'slot', directory: 'slot' },
+    does: 'hides a path of the rootfs under a copy of the mount `file` or `directory`, by what the path is',
+  },
+  readonly_path: {
+    number: 60,
+    operands: { root: 'slot', path: 'string' },
+    does: 'a read-only recursive bind of a path of the rootfs on itself',
+  },
+  expect_device: {
+    number: 61,
+    operands: { slot: 'slot', mode: 'octal', major: 'decimal', minor: 'decimal' },
+    does: 'fails with ENODEV unless the descriptor is this device',
+  },
+  expect_filesystem: {
+    number: 62,
+    operands: { slot: 'slot', magic: 'hex' },
+    does: 'fails with EXDEV unless the descriptor is on this kind of filesystem',
+  },
+
+  // What the process is.
+  sethostname: { number: 70, operands: { name: 'string' }, does: 'sethostname(2)' },
+  setdomainname: { number: 71, operands: { name: 'string' }, does: 'setdomainname(2)' },
+  loopback_up: { number: 72, operands: {}, does: 'brings the loopback interface up: ioctl(2) SIOCSIFFLAGS' },
+  umask: { number: 73, operands: { mask: 'octal' }, does: 'umask(2)' },
+  chdir: {
+    number: 74,
+    operands: { path: 'string' },
+    does: 'chdir(2), which must end inside the root; nothing when an earlier one succeeded',
+  },
+  prctl: { number: 75, operands: { option: 'prctl', value: 'decimal' }, does: 'prctl(2)' },
+  bounding_set: {
+    number: 76,
+    operands: { keep: 'capabilities' },
+    does: 'prctl(2) PR_CAPBSET_DROP for every capability that the kernel knows and that is not kept',
+  },
+  capset: {
+    number: 77,
+    operands: { effective: 'capabilities', permitted: 'capabilities', inheritable: 'capabilities' },
+    does: 'capset(2), limited to what the process is permitted',
+  },
+  ambient_set: {
+    number: 78,
+    operands: { raise: 'capabilities' },
+    does: 'prctl(2) PR_CAP_AMBIENT_RAISE for each that is inheritable',
+  },
+  setgroups: { number: 79, operands: { groups: 'bytes' }, does: 'setgroups(2)' },
+  setgid: { number: 80, operands: { gid: 'id' }, does: 'setresgid(2)' },
+  setuid: { number: 81, operands: { uid: 'id' }, does: 'setresuid(2)' },
+  chown_stdio: {
+    number: 82,
+    operands: { uid: 'id' },
+    does: 'fchown(2) of the descriptors 0 to 2 that are no null device, so that the user may reopen them',
+  },
+  reopen_null: {
+    number: 83,
+    operands: { root: 'slot' },
+    does: "dup3(2) of the container's /dev/null over the descriptors 0 to 2 that are a null device",
+  },
+
+  // Terminal.
+  open_pty: {
+    number: 90,
+    operands: { controller: 'newSlot', terminal: 'newSlot', ptmx: 'slot', rows: 'decimal', columns: 'decimal' },
+    does: 'reopens ptmx, TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ: both ends by descriptor',
+  },
+  set_terminal: { number: 91, operands: { terminal: 'slot' }, does: 'ioctl(2) TIOCSCTTY, dup3(2) to 0, 1 and 2' },
+  connect: { number: 92, operands: { to: 'newSlot', path: 'string' }, does: 'socket(2), connect(2): a unix socket' },
+  send_fd: {
+    number: 93,
+    operands: { socket: 'slot', slot: 'slot', name: 'string' },
+    does: 'sendmsg(2) of a descriptor with a name; to the other side when there is no socket',
+  },
+  receive_fd: { number: 94, operands: { to: 'newSlot' }, does: 'recvmsg(2) of a descriptor from the other side' },
+
+  // The end.
+  default_home: {
+    number: 100,
+    operands: { uid: 'id', env: 'list' },
+    does: 'adds HOME to the environment: from /etc/passwd, "/" for a user who is not in it',
+  },
+  find_command: {
+    number: 101,
+    operands: { name: 'string', path: 'string' },
+    does: 'finds the executable as execvp(3) does, so that a missing one fails the create',
+  },
+  wait_start: {
+    number: 102,
+    operands: { proc: 'slot', fifo: 'slot' },
+    does: 'opens the FIFO for writing, which blocks until `start` opens it, and writes one byte',
+  },
+  close_from: { number: 103, operands: { first: 'decimal' }, does: 'close_range(2) with CLOSE_RANGE_CLOEXEC' },
+  execve: { number: 104, operands: { argv: 'list', env: 'list' }, does: 'execve(2) of what find_command found' },
+} as const
+ops satisfies Record<string, OpDefinition>
+
+export type OpName = keyof typeof ops
+
+/** Values known only when the program runs; a `text` operand may name them. The order is their number. */
+export const registers = ['id', 'pid', 'start_time', 'created'] as const
+export type RegisterName = (typeof registers)[number]
+
+/** The errors that a step may tolerate; a bit each, in this order. */
+export const tolerableErrors = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENOTDIR: 20,
+  EINVAL: 22,
+  EROFS: 30,
+  ENOSYS: 38,
+  EOPNOTSUPP: 95,
+  EDQUOT: 122,
+} as const
+export type TolerableError = keyof typeof tolerableErrors
+
+/**
+ * Which process runs a step. `host`: the runner itself. `stage`: a first child, needed only where a namespace must be
+ * joined before a new one is made inside it. `child`: the container's first process; its last step is execve. `undo`:
+ * the runner again, when a host step failed or the container is to be removed; each undo step names its host step.
+ */
+export const phases = ['host', 'stage', 'child', 'undo'] as const
+export type Phase = (typeof phases)[number]
