@@ -14,7 +14,6 @@
 #include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
-#include <linux/prctl.h>
 #include <linux/signalfd.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
@@ -350,8 +349,6 @@ static int start(int argc, char **argv, char **envp)
 	for (int i = 0; i < MAX_SLOTS; i++)
 		vm.slot[i] = -1;
 	r = seal(argv, envp);
-	if (r >= 0)
-		r = (int)sys(prctl, PR_SET_DUMPABLE, 0);
 	if (r >= 0)
 		r = catch_signals(&vm);
 	if (r >= 0)

@@ -243,8 +243,13 @@ int op_mask(struct vm *vm, const struct step *s)
 	if (target < 0)
 		return (int)target;
 	r = sys(newfstatat, target, "", &st, AT_EMPTY_PATH);
-	if (r >= 0)
+	/* A detached mount cannot be copied before Linux 6.15: the first directory gets the mount itself. */
+	if (r >= 0 && S_ISDIR(st.st_mode) && !vm->has_masked)
+		r = attach(slot(vm, s, 3), (int)target);
+	else if (r >= 0)
 		r = cover((int)target, slot(vm, s, S_ISDIR(st.st_mode) ? 3 : 2), 0, 0);
+	if (r >= 0 && S_ISDIR(st.st_mode))
+		vm->has_masked = true;
 	closed = sys(close, target);
 	return (int)(r < 0 ? r : closed);
 }

@@ -29,6 +29,7 @@ struct vm {
 	int report;
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
+	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_exited; /* supervise saw the end of the container */
 	int status; /* then: how it ended, as wait4(2) says it */
 };

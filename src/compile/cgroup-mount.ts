@@ -1,0 +1,108 @@
+import { mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { op, type Step } from '../program/program.ts'
+import type { CgroupPlace } from './cgroup-paths.ts'
+import { cgroupFile } from './cgroup-paths.ts'
+import type { CompileContext } from './context.ts'
+import { attributesOf } from './mount-options.ts'
+import { type MountEntry, setAttributes } from './mounts.ts'
+
+const defaultFlags = mountFlags.NOSUID | mountFlags.NODEV | mountFlags.NOEXEC
+
+/**
+ * The cgroup filesystem as the container sees it: on cgroup v2 a mount of it; on v1 a tmpfs with one directory for each
+ * hierarchy. With a new cgroup namespace they are fresh mounts, which show the container's cgroup as the root; without
+ * one, each is a bind of the container's own cgroup.
+ */
+export function compileCgroupMount(entry: MountEntry, context: CompileContext): readonly Step[] {
+  const isNamespaced = (context.config.linux?.namespaces ?? []).some(({ type }) => type === 'cgroup')
+  const unified = context.cgroups.find((place) => place.hierarchy.isUnified)
+  if (context.facts.cgroups.mode === 'v2' && unified) return mountUnified(entry, isNamespaced, unified, context)
+  const { destination, from, options } = entry
+  const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
+  return [
+    op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 }, from),
+    op(
+      'mount',
+      { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags: defaultFlags, data: 'mode=755' },
+      from,
+    ),
+    ...places.flatMap((place) => mountHierarchy(entry, isNamespaced, place)),
+    ...(options.flags & mountFlags.RDONLY
+      ? [
+          op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from),
+          setAttributes('target', attributesOf(mountFlags.RDONLY), 0, 0, from),
+        ]
+      : []),
+  ]
+}
+
+function mountUnified(
+  entry: MountEntry,
+  isNamespaced: boolean,
+  place: CgroupPlace,
+  context: CompileContext,
+): readonly Step[] {
+  const { destination, from, options } = entry
+  const target = op(
+    'resolve',
+    { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 },
+    from,
+  )
+  if (isNamespaced && !context.hasUserNamespace) {
+    return [
+      target,
+      op(
+        'mount',
+        { source: 'cgroup', target: 'target', path: destination, type: 'cgroup2', flags: options.flags, data: null },
+        from,
+      ),
+    ]
+  }
+  return bindCgroup(entry, place, destination, target)
+}
+
+function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupPlace): readonly Step[] {
+  const { destination, from, options } = entry
+  const { controllers } = place.hierarchy
+  const name = place.hierarchy.mountPoint.split('/').at(-1) ?? controllers.join(',')
+  const path = `${destination}/${name}`
+  const target = op('resolve', { to: 'target', root: 'root', path, kind: resolveKind.DIRECTORY, mode: 0o755 }, from)
+  const links = controllers.length > 1 ? controllers.filter((controller) => controller !== name) : []
+  const made = isNamespaced
+    ? [
+        target,
+        op(
+          'mount',
+          {
+            source: 'cgroup',
+            target: 'target',
+            path,
+            type: 'cgroup',
+            flags: options.flags | defaultFlags,
+            data: controllers.join(','),
+          },
+          from,
+        ),
+      ]
+    : bindCgroup(entry, place, path, target)
+  return [
+    ...made,
+    ...(links.length > 0
+      ? [op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from)]
+      : []),
+    ...links.map((link) => op('symlink', { target: name, at: 'target', path: link }, from, 'EEXIST')),
+  ]
+}
+
+/** The container's own cgroup only; its path may hold the ID, so it is opened first. */
+function bindCgroup(entry: MountEntry, place: CgroupPlace, path: string, target: Step): readonly Step[] {
+  const { from, options } = entry
+  const flags = attributesOf(options.flags | defaultFlags)
+  return [
+    op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags: 0o10000000 }, from),
+    op('open_tree', { to: 'mount', at: 'cgroup', path: null, flags: treeFlags.CLONE }, from),
+    setAttributes('mount', flags, 0, 0, from),
+    target,
+    op('move_mount', { from: 'mount', to: 'target', path }, from),
+  ]
+}

@@ -1,0 +1,121 @@
+import { openFlags } from '../program/flags.ts'
+import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
+import type { CompileContext } from './context.ts'
+import { compileResources } from './resources.ts'
+
+const from = '/linux/cgroupsPath'
+
+/** Host steps before clone: the container's cgroup in every hierarchy, empty and with its limits. */
+export function compileCgroups(context: CompileContext): readonly HostStep[] {
+  return [
+    ...context.cgroups.flatMap((place) => makeCgroup(place, context)),
+    ...compileResources(context).map((step) => undoable(step)),
+  ]
+}
+
+function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
+  const { mountPoint, controllers, isUnified } = place.hierarchy
+  const parents = place.parents.map((path) => mountPoint + path)
+  const own = cgroupFile(place)
+  const frozen: Step[] = controllers.includes('freezer')
+    ? [op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)]
+    : isUnified
+      ? [op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')]
+      : []
+  return [
+    ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
+    undoable(
+      op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST'),
+      ...(isUnified || controllers.includes('pids')
+        ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') })]
+        : []),
+      op('cgroup_remove', { path: own }, from),
+    ),
+    ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(mountPoint, parents) : []),
+    ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
+    undoable(op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from)),
+    ...frozen.map((step) => undoable(step)),
+  ]
+}
+
+/** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */
+function enableControllers(mountPoint: string, parents: readonly string[]): readonly HostStep[] {
+  const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma']
+  return [mountPoint, ...parents].flatMap((directory) =>
+    controllers.map((controller) =>
+      undoable(
+        op(
+          'write_file',
+          {
+            at: null,
+            path: `${directory}/cgroup.subtree_control`,
+            content: `+${controller}`,
+            flags: openFlags.WRONLY,
+            mode: 0,
+          },
+          from,
+          'ENOENT',
+          'EINVAL',
+          'EBUSY',
+          'EPERM',
+          'EACCES',
+          'EOPNOTSUPP',
+        ),
+      ),
+    ),
+  )
+}
+
+/** A new cpuset on cgroup v1 has no CPUs and no memory nodes, and takes no process until it has some. */
+function fillCpuset(mountPoint: string, parents: readonly string[], place: CgroupPlace): readonly HostStep[] {
+  const levels: readonly Text[] = [mountPoint, ...parents]
+  const pairs = [
+    ...parents.map((directory, index) => [levels[index] ?? mountPoint, directory] as const),
+    [levels.at(-1) ?? mountPoint, cgroupFile(place)] as const,
+  ]
+  return pairs.flatMap(([above, directory]) =>
+    ['cpuset.cpus', 'cpuset.mems'].map((file) =>
+      undoable(op('copy_if_empty', { from: inDirectory(above, file), to: inDirectory(directory, file) }, from)),
+    ),
+  )
+}
+
+function inDirectory(directory: Text, file: string): Text {
+  return typeof directory === 'string' ? `${directory}/${file}` : [...directory, `/${file}`]
+}
+
+/** The cgroup that clone3(2) puts the process into: the unified one, before the process has run. */
+export function compileCloneTarget(context: CompileContext): {
+  readonly steps: readonly HostStep[]
+  readonly slot: string | null
+} {
+  const unified = context.cgroups.find((place) => place.hierarchy.isUnified)
+  if (!unified) return { steps: [], slot: null }
+  const flags = openFlags.DIRECTORY | openFlags.RDONLY
+  return {
+    steps: [undoable(op('open', { to: 'unified', at: null, path: cgroupFile(unified), flags }, from))],
+    slot: 'unified',
+  }
+}
+
+/**
+ * How the process gets into its cgroups on v1. A process that moves itself by its `tasks` file spares the kernel the
+ * lock that any other move takes, which waits for an RCU grace period: milliseconds. Inside a user namespace the process
+ * may not, so the host moves it.
+ */
+export function compileJoin(context: CompileContext): {
+  readonly host: readonly HostStep[]
+  readonly child: readonly Step[]
+} {
+  const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
+  const write = (file: Text, content: Text): Step =>
+    op('write_file', { at: null, path: file, content, flags: openFlags.WRONLY, mode: 0 }, from)
+  if (context.hasUserNamespace) {
+    return {
+      host: places.map((place) => undoable(write(cgroupFile(place, 'cgroup.procs'), [{ register: 'pid' }]))),
+      child: [],
+    }
+  }
+  return { host: [], child: places.map((place) => write(cgroupFile(place, 'tasks'), '0')) }
+}

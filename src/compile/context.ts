@@ -1,0 +1,40 @@
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Text } from '../program/program.ts'
+import type { CgroupPlace } from './cgroup-paths.ts'
+import type { HostFacts } from './facts.ts'
+
+/** What the caller of `compile` asks for, beside config.json. */
+export interface CompileOptions {
+  /** Absolute. */
+  readonly bundle: string
+  /** The state root, absolute. */
+  readonly root: string
+  /** `create`: waits for `start`. `detached`: starts, and the runner ends. `foreground`: supervised to its end. */
+  readonly mode: 'create' | 'detached' | 'foreground'
+  /** state.json, with registers for what only the runner knows. */
+  readonly stateText: Text
+  /** Absolute. */
+  readonly pidFile?: string | undefined
+  /** Absolute. */
+  readonly consoleSocket?: string | undefined
+  readonly preserveFds?: number | undefined
+  readonly noPivot?: boolean | undefined
+  readonly noNewKeyring?: boolean | undefined
+  readonly noSubreaper?: boolean | undefined
+  /** Foreground: leave the state and the cgroup when the container has exited. */
+  readonly keep?: boolean | undefined
+  /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
+  readonly warn?: ((message: string) => void) | undefined
+  /** Whether a bind source is a file (then its mount point is one). Asked for each bind, at compile time. */
+  readonly isFile: (path: string) => boolean
+}
+
+/** What the parts of the compiler share. */
+export interface CompileContext extends CompileOptions {
+  readonly config: RuntimeConfig
+  readonly facts: HostFacts
+  readonly cgroups: readonly CgroupPlace[]
+  /** Whether a new user namespace is made or one is joined. */
+  readonly hasUserNamespace: boolean
+  readonly hasMountNamespace: boolean
+}

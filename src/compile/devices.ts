@@ -1,0 +1,125 @@
+import { OciError } from '../errors.ts'
+import { openFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { op, type Step } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
+import { isBind, mountEntries } from './mounts.ts'
+
+interface DeviceNode {
+  readonly path: string
+  readonly type: 'c' | 'b' | 'p'
+  readonly major: number
+  readonly minor: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly from: string
+}
+
+const fileTypes = { c: 0o020000, b: 0o060000, p: 0o010000 } as const
+
+const defaultNodes: readonly DeviceNode[] = (
+  [
+    ['/dev/null', 1, 3],
+    ['/dev/random', 1, 8],
+    ['/dev/full', 1, 7],
+    ['/dev/tty', 5, 0],
+    ['/dev/zero', 1, 5],
+    ['/dev/urandom', 1, 9],
+  ] as const
+).map(([path, major, minor]) => ({
+  path,
+  type: 'c',
+  major,
+  minor,
+  mode: 0o666,
+  uid: 0,
+  gid: 0,
+  from: '/linux/devices',
+}))
+
+const links = [
+  ['/proc/self/fd', 'fd'],
+  ['/proc/self/fd/0', 'stdin'],
+  ['/proc/self/fd/1', 'stdout'],
+  ['/proc/self/fd/2', 'stderr'],
+] as const
+
+/**
+ * Fills /dev: the devices of config.json and the default ones, the usual links, ptmx. Nothing when /dev is a bind mount:
+ * it is the host's then.
+ *
+ * @see runtime-spec 1.3.0 config-linux.md "Default Devices"
+ */
+export function compileDevices(context: CompileContext): readonly Step[] {
+  const dev = mountEntries(context.config).findLast((entry) => entry.destination === '/dev')
+  if (dev && isBind(dev)) return []
+  const nodes = wantedNodes(context)
+  const from = '/linux/devices'
+  return [
+    ...nodes.flatMap((node) => compileNode(node, context)),
+    op('resolve', { to: 'dev', root: 'root', path: '/dev', kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    ...links.map(([target, path]) => op('symlink', { target, at: 'dev', path }, from, 'EEXIST')),
+    ...(context.facts.hasKcore
+      ? [op('symlink', { target: '/proc/kcore', at: 'dev', path: 'core' }, from, 'EEXIST')]
+      : []),
+    op('unlink', { at: 'dev', path: 'ptmx' }, from, 'ENOENT'),
+    op('symlink', { target: 'pts/ptmx', at: 'dev', path: 'ptmx' }, from),
+  ]
+}
+
+function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
+  const configured = (config.linux?.devices ?? []).map((device, index): DeviceNode => {
+    const from = `/linux/devices/${index}`
+    const type = device.type === 'u' ? 'c' : device.type
+    if (type !== 'c' && type !== 'b' && type !== 'p') {
+      throw new OciError('ERR_CONFIG_INVALID', `the device type "${device.type}" is not c, b, u or p`, {
+        pointer: from,
+      })
+    }
+    return {
+      path: device.path,
+      type,
+      major: Number(device.major ?? 0),
+      minor: Number(device.minor ?? 0),
+      mode: device.fileMode ?? 0o666,
+      uid: device.uid ?? 0,
+      gid: device.gid ?? 0,
+      from,
+    }
+  })
+  const own = new Set(configured.map(({ path }) => path))
+  return [...configured, ...defaultNodes.filter(({ path }) => !own.has(path))].filter(
+    ({ path }) => path !== '/dev/ptmx',
+  )
+}
+
+function compileNode(node: DeviceNode, context: CompileContext): readonly Step[] {
+  const { path, from } = node
+  const slash = path.lastIndexOf('/')
+  const name = path.slice(slash + 1)
+  const directory = slash <= 0 ? '/' : path.slice(0, slash)
+  // Inside a user namespace nobody may make a device: the host's is bound instead.
+  if (context.hasUserNamespace && node.type !== 'p') return bindNode(node)
+  return [
+    op('resolve', { to: 'dev', root: 'root', path: directory, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    op('unlink', { at: 'dev', path: name }, from, 'ENOENT'),
+    op(
+      'mknod',
+      { at: 'dev', path: name, mode: fileTypes[node.type] | node.mode, major: node.major, minor: node.minor },
+      from,
+    ),
+    ...(node.uid === 0 && node.gid === 0
+      ? []
+      : [op('chown', { at: 'dev', path: name, uid: node.uid, gid: node.gid }, from)]),
+  ]
+}
+
+function bindNode({ path, type, major, minor, from }: DeviceNode): readonly Step[] {
+  return [
+    op('open', { to: 'device', at: null, path, flags: openFlags.PATH | openFlags.NOFOLLOW }, from),
+    op('expect_device', { slot: 'device', mode: fileTypes[type], major, minor }, from),
+    op('open_tree', { to: 'mount', at: 'device', path: null, flags: treeFlags.CLONE }, from),
+    op('resolve', { to: 'target', root: 'root', path, kind: resolveKind.FILE, mode: 0o666 }, from),
+    op('move_mount', { from: 'mount', to: 'target', path }, from),
+  ]
+}

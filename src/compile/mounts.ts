@@ -1,0 +1,209 @@
+import { OciError } from '../errors.ts'
+import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
+import { mountAttributes, mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { op, type Step } from '../program/program.ts'
+import { compileCgroupMount } from './cgroup-mount.ts'
+import type { CompileContext } from './context.ts'
+import { attributesOf, type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
+
+/** A mount with its options parsed and its place in config.json. */
+export interface MountEntry {
+  readonly mount: Mount
+  readonly destination: string
+  readonly options: ParsedMountOptions
+  readonly from: string
+}
+
+const tmpfsMagic = 0x01021994
+
+/** The entries of `mounts`, in their order. */
+export function mountEntries(config: RuntimeConfig): readonly MountEntry[] {
+  return (config.mounts ?? []).map((mount, index) => ({
+    mount,
+    destination: cleanPath(mount.destination),
+    options: parseMountOptions(mount.options ?? []),
+    from: `/mounts/${index}`,
+  }))
+}
+
+/** An absolute path without `.`, `..` and repeated slashes, as runc takes a relative destination too. */
+export function cleanPath(path: string): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return `/${parts.join('/')}`
+}
+
+/** The steps that make and attach one mount: its place is resolved once, everything after that goes by descriptor. */
+export function compileMount(entry: MountEntry, context: CompileContext): readonly Step[] {
+  if (entry.destination === '/') {
+    throw new OciError('ERR_CONFIG_INVALID', 'a mount cannot cover the root of the container', {
+      pointer: `${entry.from}/destination`,
+      hint: 'mount below it, or use "root"',
+    })
+  }
+  if (isBind(entry)) return compileBind(entry, context)
+  switch (entry.mount.type) {
+    case 'cgroup':
+    case 'cgroup2':
+      return compileCgroupMount(entry, context)
+    case 'proc':
+    case 'sysfs':
+      return compileFilesystem(entry, resolveKind.ORDINARY)
+    default:
+      return compileFilesystem(entry, resolveKind.DIRECTORY)
+  }
+}
+
+export function isBind(entry: MountEntry): boolean {
+  return (entry.options.flags & mountFlags.BIND) !== 0
+}
+
+/** Where proc and sysfs go must be a directory, not a link to one: the rest of the runtime trusts what is below. */
+function compileFilesystem(entry: MountEntry, kind: number): readonly Step[] {
+  const { mount, destination, options, from } = entry
+  const type = mount.type ?? 'none'
+  const late = isLateReadonly(entry) ? mountFlags.RDONLY : 0
+  return [
+    op('resolve', { to: 'target', root: 'root', path: destination, kind, mode: 0o755 }, from),
+    op(
+      'mount',
+      {
+        source: mount.source ?? type,
+        target: 'target',
+        path: destination,
+        type,
+        flags: options.flags & ~late,
+        data: options.data === '' ? null : options.data,
+      },
+      from,
+    ),
+    ...compilePropagation(entry, 'target', true),
+    ...compileRecursive(entry, 'target', true),
+  ]
+}
+
+/** A tmpfs is filled before it is made read-only: the mount points of later entries may be in it. */
+function isLateReadonly(entry: MountEntry): boolean {
+  return (
+    (entry.options.flags & mountFlags.RDONLY) !== 0 && (entry.mount.type === 'tmpfs' || entry.destination === '/dev')
+  )
+}
+
+/** What is done when all mounts are made: a read-only tmpfs becomes so. */
+export function compileLateReadonly(entry: MountEntry): readonly Step[] {
+  if (isBind(entry) || !isLateReadonly(entry)) return []
+  return [
+    op(
+      'resolve',
+      { to: 'target', root: 'root', path: entry.destination, kind: resolveKind.EXISTING, mode: 0 },
+      entry.from,
+    ),
+    ...(entry.mount.type === 'tmpfs'
+      ? [op('expect_filesystem', { slot: 'target', magic: tmpfsMagic }, entry.from)]
+      : []),
+    setAttributes('target', mountAttributes.RDONLY, 0, 0, entry.from),
+  ]
+}
+
+function compileBind(entry: MountEntry, context: CompileContext): readonly Step[] {
+  const { mount, destination, options, from } = entry
+  if (options.data !== '') {
+    throw new OciError('ERR_CONFIG_INVALID', `a bind mount has no filesystem options: "${options.data}"`, {
+      pointer: `${from}/options`,
+      hint: 'remove them, or correct the spelling',
+    })
+  }
+  const source = absoluteSource(mount.source, context.bundle, `${from}/source`)
+  const isFile = context.isFile(source)
+  const tree = treeFlags.CLONE | (options.flags & mountFlags.REC ? treeFlags.RECURSIVE : 0)
+  const kind = isFile ? resolveKind.FILE : resolveKind.DIRECTORY
+  return [
+    op('open_tree', { to: 'mount', at: null, path: source, flags: tree }, `${from}/source`),
+    ...compileBindFlags(entry),
+    ...compileRecursive(entry, 'mount', false),
+    op('resolve', { to: 'target', root: 'root', path: destination, kind, mode: isFile ? 0o644 : 0o755 }, from),
+    op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
+    ...compilePropagation(entry, 'mount', false),
+  ]
+}
+
+/** Without an option that sets or clears a flag, a bind keeps those of its source. */
+function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
+  const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
+  if (asked === 0 && options.cleared === 0) return []
+  const all =
+    mountAttributes.RDONLY |
+    mountAttributes.NOSUID |
+    mountAttributes.NODEV |
+    mountAttributes.NOEXEC |
+    mountAttributes.NODIRATIME |
+    mountAttributes.NOSYMFOLLOW
+  const set = attributesOf(asked)
+  const changesAtime = (asked & (mountFlags.NOATIME | mountFlags.STRICTATIME | mountFlags.RELATIME)) !== 0
+  const atime = set & mountAttributes.ATIME
+  return [
+    setAttributes(
+      'mount',
+      set,
+      (all & ~set) | (changesAtime || atime ? mountAttributes.ATIME : 0),
+      0,
+      `${from}/options`,
+    ),
+  ]
+}
+
+function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
+  const { set, clear } = entry.options.recursive
+  if (set === 0 && clear === 0) return []
+  return [
+    ...(reopen ? [reopened(entry, slot)] : []),
+    setAttributes(slot, set, clear, treeFlags.RECURSIVE, `${entry.from}/options`),
+  ]
+}
+
+function compilePropagation(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
+  if (entry.options.propagation.length === 0) return []
+  return [
+    ...(reopen ? [reopened(entry, slot)] : []),
+    ...entry.options.propagation.map((spread) =>
+      op(
+        'mount_setattr',
+        {
+          slot,
+          flags: spread & mountFlags.REC ? treeFlags.RECURSIVE : 0,
+          set: 0,
+          clear: 0,
+          propagation: spread & ~mountFlags.REC,
+          userns: null,
+        },
+        `${entry.from}/options`,
+      ),
+    ),
+  ]
+}
+
+/** After mount(2) the descriptor is still what the mount covers: open the mount itself. */
+function reopened(entry: MountEntry, slot: string): Step {
+  return op(
+    'resolve',
+    { to: slot, root: 'root', path: entry.destination, kind: resolveKind.EXISTING, mode: 0 },
+    entry.from,
+  )
+}
+
+export function setAttributes(slot: string, set: number, clear: number, flags: number, from: string): Step {
+  return op('mount_setattr', { slot, flags, set, clear, propagation: 0, userns: null }, from)
+}
+
+function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
+  if (source === undefined || source === '') {
+    throw new OciError('ERR_CONFIG_INVALID', 'a bind mount needs a source', {
+      pointer,
+      hint: 'name a file or directory',
+    })
+  }
+  return source.startsWith('/') ? source : `${bundle}/${source}`
+}

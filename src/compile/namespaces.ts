@@ -1,0 +1,151 @@
+import { OciError } from '../errors.ts'
+import type { IDMapping, Namespace, RuntimeConfig } from '../oci/runtime-config.ts'
+import { cloneFlags, openFlags } from '../program/flags.ts'
+import { type HostStep, op, type Step, undoable } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
+
+const flagOf: Readonly<Record<Namespace['type'], number>> = {
+  user: cloneFlags.NEWUSER,
+  ipc: cloneFlags.NEWIPC,
+  uts: cloneFlags.NEWUTS,
+  network: cloneFlags.NEWNET,
+  pid: cloneFlags.NEWPID,
+  mount: cloneFlags.NEWNS,
+  cgroup: cloneFlags.NEWCGROUP,
+  time: cloneFlags.NEWTIME,
+}
+
+/** The order in which namespaces are joined: the user namespace gives the rights to join the others. */
+const joinOrder = ['user', 'ipc', 'uts', 'network', 'pid', 'mount', 'cgroup', 'time'] as const
+
+export interface NamespacePlan {
+  /** Host steps before clone: the namespaces to join, opened. */
+  readonly open: readonly HostStep[]
+  /** Host steps before clone that concern the children only: the PID namespace. */
+  readonly enter: readonly HostStep[]
+  /** Flags for the clone that makes the container's process. */
+  readonly cloneFlags: number
+  /** Steps of the first child, when the namespaces must be joined before the new ones are made; else none. */
+  readonly stage: readonly Step[]
+  /** Joined by the container's process itself. */
+  readonly join: readonly Step[]
+  /** Made by the container's process once it is in its cgroup. */
+  readonly unshare: readonly Step[]
+}
+
+export function namespacesOf(config: RuntimeConfig): readonly Namespace[] {
+  return config.linux?.namespaces ?? []
+}
+
+/** A namespace of this type that is made for the container, not joined by path. */
+export function isNew(config: RuntimeConfig, type: Namespace['type']): boolean {
+  return namespacesOf(config).some((namespace) => namespace.type === type && !namespace.path)
+}
+
+/** Which namespaces are made, which joined, and by which process. */
+export function planNamespaces({ config }: CompileContext): NamespacePlan {
+  const joined = joinOrder.flatMap((type) => {
+    const index = namespacesOf(config).findIndex((namespace) => namespace.type === type && namespace.path)
+    const path = namespacesOf(config)[index]?.path
+    return path === undefined ? [] : [{ type, path, from: `/linux/namespaces/${index}/path` }]
+  })
+  // A cgroup namespace shows where its maker is, so it is made after the process has joined its cgroups.
+  const made = namespacesOf(config).filter((namespace) => !namespace.path && namespace.type !== 'cgroup')
+  const flags = made.reduce((all, { type }) => all | flagOf[type], 0)
+  const setns = ({ type, from }: { type: Namespace['type']; from: string }): Step =>
+    op('setns', { slot: `ns_${type}`, type: flagOf[type] }, from)
+  const open = joined.map(({ type, path, from }) =>
+    undoable(op('open', { to: `ns_${type}`, at: null, path, flags: openFlags.RDONLY }, from)),
+  )
+  const byChild = joined.filter(({ type }) => type !== 'pid' && type !== 'time')
+  const byHost = joined.filter(({ type }) => type === 'pid' || type === 'time')
+  const unshare = isNew(config, 'cgroup')
+    ? [op('unshare', { flags: cloneFlags.NEWCGROUP }, pointerOf(config, 'cgroup'))]
+    : []
+  if (!joined.some(({ type }) => type === 'user')) {
+    return {
+      open,
+      enter: byHost.map((entry) => undoable(setns(entry))),
+      cloneFlags: flags,
+      stage: [],
+      join: byChild.map(setns),
+      unshare,
+    }
+  }
+  return {
+    open,
+    enter: [],
+    cloneFlags: 0,
+    stage: [
+      ...joined.filter(({ type }) => type === 'user' || type === 'pid' || type === 'time').map(setns),
+      op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
+    ],
+    join: byChild.filter(({ type }) => type !== 'user').map(setns),
+    unshare,
+  }
+}
+
+function pointerOf(config: RuntimeConfig, type: Namespace['type']): string {
+  return `/linux/namespaces/${namespacesOf(config).findIndex((namespace) => namespace.type === type)}`
+}
+
+/**
+ * Host steps after clone that give the new user namespace its ids. The kernel takes any map from a privileged caller;
+ * without privilege it takes only the caller's own id, and newuidmap(1) writes what /etc/subuid allows.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID` a new user namespace without mappings
+ */
+export function compileIdMaps({ config, facts }: CompileContext): readonly HostStep[] {
+  if (!isNew(config, 'user')) return []
+  const uids = config.linux?.uidMappings ?? []
+  const gids = config.linux?.gidMappings ?? []
+  if (uids.length === 0 || gids.length === 0) {
+    throw new OciError('ERR_CONFIG_INVALID', 'a new user namespace needs uidMappings and gidMappings', {
+      pointer: uids.length === 0 ? '/linux/uidMappings' : '/linux/gidMappings',
+      hint: 'map at least container id 0',
+    })
+  }
+  const isPrivileged = facts.euid === 0
+  const deny = !isPrivileged && isOwnId(gids, facts.egid)
+  return [
+    ...(deny ? [undoable(writeProc('setgroups', 'deny', '/linux/gidMappings'))] : []),
+    compileIdMap('gid', gids, isPrivileged || isOwnId(gids, facts.egid), facts.idMapHelpers.gid),
+    compileIdMap('uid', uids, isPrivileged || isOwnId(uids, facts.euid), facts.idMapHelpers.uid),
+  ]
+}
+
+/** Whether setgroups(2) is refused in the container's user namespace. */
+export function deniesSetgroups({ config, facts }: CompileContext): boolean {
+  return isNew(config, 'user') && facts.euid !== 0 && isOwnId(config.linux?.gidMappings ?? [], facts.egid)
+}
+
+function isOwnId(mappings: readonly IDMapping[], id: number): boolean {
+  const [only] = mappings
+  return mappings.length === 1 && only?.size === 1 && only.hostID === id
+}
+
+function compileIdMap(
+  kind: 'uid' | 'gid',
+  mappings: readonly IDMapping[],
+  isDirect: boolean,
+  helper: string | undefined,
+): HostStep {
+  const from = `/linux/${kind}Mappings`
+  const words = mappings.map(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))
+  if (isDirect) return undoable(writeProc(`${kind}_map`, words.map((entry) => `${entry.join(' ')}\n`).join(''), from))
+  if (helper === undefined) {
+    throw new OciError('ERR_PERMISSION', `mapping these ids needs new${kind}map`, {
+      pointer: from,
+      hint: 'install the package uidmap, or map only your own id',
+    })
+  }
+  return undoable(op('spawn_id_map', { helper, map: words.flat() }, from))
+}
+
+function writeProc(file: string, content: string, from: string): Step {
+  return op(
+    'write_file',
+    { at: null, path: ['/proc/', { register: 'pid' }, `/${file}`], content, flags: openFlags.WRONLY, mode: 0 },
+    from,
+  )
+}

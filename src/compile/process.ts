@@ -1,0 +1,124 @@
+import { OciError } from '../errors.ts'
+import type { Process } from '../oci/runtime-config.ts'
+import { capabilityNames, prctl, resource } from '../program/flags.ts'
+import { type HostStep, op, type Step, undoable } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
+import { deniesSetgroups } from './namespaces.ts'
+
+/** What the process becomes, from the last descriptors to the command being there; execve comes after the barrier. */
+export function compileProcess(process: Process, context: CompileContext): readonly Step[] {
+  const { uid, gid, umask } = process.user
+  const from = '/process/user'
+  const capabilities = capabilitySets(process, context)
+  return [
+    op('umask', { mask: umask ?? 0o022 }, `${from}/umask`),
+    op('close_from', { first: 3 + (context.preserveFds ?? 0) }),
+    op('chown_stdio', { uid }, from, 'EPERM', 'EINVAL', 'EROFS'),
+    ...(process.noNewPrivileges
+      ? [op('prctl', { option: prctl.NO_NEW_PRIVS, value: 1 }, '/process/noNewPrivileges')]
+      : []),
+    op('chdir', { path: process.cwd }, '/process/cwd', 'EACCES', 'EPERM'),
+    op('bounding_set', { keep: capabilities.bounding }, '/process/capabilities/bounding'),
+    op('prctl', { option: prctl.KEEPCAPS, value: 1 }, '/process/capabilities'),
+    ...(deniesSetgroups(context) ? [] : [op('setgroups', { groups: groupBytes(process) }, `${from}/additionalGids`)]),
+    op('setgid', { gid }, `${from}/gid`),
+    op('setuid', { uid }, `${from}/uid`),
+    op(
+      'capset',
+      {
+        effective: capabilities.effective,
+        permitted: capabilities.permitted,
+        inheritable: capabilities.inheritable,
+      },
+      '/process/capabilities',
+    ),
+    op('ambient_set', { raise: capabilities.ambient }, '/process/capabilities/ambient'),
+    op('chdir', { path: process.cwd }, '/process/cwd'),
+    ...(hasHome(process) ? [] : [op('default_home', { uid, env: environment(process) }, '/process/env')]),
+    op('find_command', { name: commandOf(process), path: searchPath(process) }, '/process/args'),
+  ]
+}
+
+export function compileExec(process: Process): Step {
+  return op('execve', { argv: [...(process.args ?? [])], env: environment(process) }, '/process/args')
+}
+
+/** Host steps while the container's process waits at the barrier: it may need more files than its limit will allow. */
+export function compileRlimits(process: Process): readonly HostStep[] {
+  return (process.rlimits ?? []).map((limit, index) => {
+    const number = Object.entries(resource).find(([name]) => name === limit.type)?.[1]
+    const from = `/process/rlimits/${index}`
+    if (number === undefined) {
+      throw new OciError('ERR_CONFIG_INVALID', `"${limit.type}" is not a resource limit`, {
+        pointer: `${from}/type`,
+        hint: `use one of ${Object.keys(resource).join(', ')}`,
+      })
+    }
+    return undoable(op('prlimit', { resource: number, soft: limit.soft, hard: limit.hard }, from))
+  })
+}
+
+interface CapabilityMasks {
+  readonly bounding: bigint
+  readonly effective: bigint
+  readonly permitted: bigint
+  readonly inheritable: bigint
+  readonly ambient: bigint
+}
+
+/** The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning. */
+function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
+  const maskOf = (names: readonly string[] | undefined): bigint =>
+    (names ?? []).reduce((mask, name) => {
+      const bit = (capabilityNames as readonly string[]).indexOf(name)
+      if (bit < 0) warn?.(`ignoring unknown capability ${name}`)
+      return bit < 0 ? mask : mask | (1n << BigInt(bit))
+    }, 0n)
+  const grantable = hasUserNamespace ? ~0n : facts.capabilities
+  const bounding = maskOf(capabilities?.bounding)
+  const inheritable = maskOf(capabilities?.inheritable)
+  const permitted = maskOf(capabilities?.permitted)
+  const wanted = maskOf(capabilities?.ambient)
+  const ambient = wanted & inheritable & permitted & grantable
+  for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: it is not inheritable`)
+  for (const name of namesIn((bounding | permitted) & ~grantable)) warn?.(`the caller does not have ${name} to give`)
+  return { bounding, effective: maskOf(capabilities?.effective), permitted, inheritable, ambient }
+}
+
+function namesIn(mask: bigint): readonly string[] {
+  return capabilityNames.filter((_, bit) => (mask >> BigInt(bit)) & 1n)
+}
+
+function groupBytes({ user }: Process): Uint8Array {
+  return new Uint8Array(Uint32Array.from(user.additionalGids ?? []).buffer)
+}
+
+/** The last value of a name wins, and an empty HOME counts as none. */
+function environment(process: Process): readonly string[] {
+  const variables = new Map((process.env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]))
+  if (variables.get('HOME') === 'HOME=') variables.delete('HOME')
+  return [...variables.values()]
+}
+
+function hasHome(process: Process): boolean {
+  return environment(process).some((entry) => entry.startsWith('HOME='))
+}
+
+function searchPath(process: Process): string {
+  return (
+    environment(process)
+      .find((entry) => entry.startsWith('PATH='))
+      ?.slice('PATH='.length) ?? ''
+  )
+}
+
+function commandOf(process: Process): string {
+  const [name] = process.args ?? []
+  if (name === undefined || name === '') {
+    throw new OciError('ERR_CONFIG_INVALID', 'the process has no command', {
+      pointer: '/process/args',
+      hint: 'name an executable in the first argument',
+    })
+  }
+  return name
+}

@@ -1,0 +1,132 @@
+import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { op, type Step } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
+import { compileDevices } from './devices.ts'
+import { compileLateReadonly, compileMount, mountEntries, setAttributes } from './mounts.ts'
+import { compileTerminal } from './terminal.ts'
+
+const propagationFlags: Readonly<Record<string, number>> = {
+  private: mountFlags.PRIVATE,
+  rprivate: mountFlags.PRIVATE | mountFlags.REC,
+  slave: mountFlags.SLAVE,
+  rslave: mountFlags.SLAVE | mountFlags.REC,
+  shared: mountFlags.SHARED,
+  rshared: mountFlags.SHARED | mountFlags.REC,
+  unbindable: mountFlags.UNBINDABLE,
+  runbindable: mountFlags.UNBINDABLE | mountFlags.REC,
+}
+
+/** The absolute path of the rootfs. */
+export function rootfsPath({ config, bundle }: CompileContext): string {
+  const path = config.root?.path ?? 'rootfs'
+  return path.startsWith('/') ? path : `${bundle}/${path}`
+}
+
+/**
+ * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
+ * is resolved against it, by descriptor, before and after it has become the root.
+ */
+export function compileRootfs(context: CompileContext): readonly Step[] {
+  const { config } = context
+  const entries = mountEntries(config)
+  const process = config.process
+  return [
+    ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
+    ...entries.flatMap((entry) => compileMount(entry, context)),
+    ...(context.hasMountNamespace ? compileDevices(context) : []),
+    ...(process?.terminal ? compileTerminal(context) : []),
+    op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
+    ...(process ? [makeWorkingDirectory(process.cwd)] : []),
+    ...entries.flatMap(compileLateReadonly),
+    ...readonlyPaths(context),
+    ...maskedPaths(context),
+    ...(config.root?.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
+    ...changeRoot(context),
+  ]
+}
+
+function openRoot(context: CompileContext): Step {
+  const flags = openFlags.PATH | openFlags.DIRECTORY
+  return op('open', { to: 'root', at: null, path: rootfsPath(context), flags }, '/root/path')
+}
+
+/** Cuts the mount namespace off from the host's, then mounts the rootfs on itself: pivot_root(2) wants a mount. */
+function takeRoot(context: CompileContext): readonly Step[] {
+  const wanted = propagationFlags[context.config.linux?.rootfsPropagation ?? '']
+  const from = '/linux/rootfsPropagation'
+  const isShared = wanted !== undefined && (wanted & (mountFlags.SHARED | mountFlags.UNBINDABLE)) !== 0
+  const cutOff = wanted === undefined || isShared ? mountFlags.SLAVE | mountFlags.REC : wanted
+  return [
+    op('mount', { source: null, target: null, path: '/', type: null, flags: cutOff, data: null }, from),
+    op(
+      'open',
+      { to: 'place', at: null, path: rootfsPath(context), flags: openFlags.PATH | openFlags.DIRECTORY },
+      '/root/path',
+    ),
+    op(
+      'open_tree',
+      { to: 'root', at: 'place', path: null, flags: treeFlags.CLONE | treeFlags.RECURSIVE },
+      '/root/path',
+    ),
+    op('move_mount', { from: 'root', to: 'place', path: rootfsPath(context) }, '/root/path'),
+  ]
+}
+
+function makeWorkingDirectory(cwd: string): Step {
+  return op(
+    'resolve',
+    { to: 'target', root: 'root', path: cwd, kind: resolveKind.DIRECTORY, mode: 0o755 },
+    '/process/cwd',
+    'EROFS',
+    'EACCES',
+    'EPERM',
+    'ENOTDIR',
+  )
+}
+
+function readonlyPaths({ config, hasMountNamespace }: CompileContext): readonly Step[] {
+  if (!hasMountNamespace) return []
+  return (config.linux?.readonlyPaths ?? []).map((path, index) =>
+    op('readonly_path', { root: 'root', path }, `/linux/readonlyPaths/${index}`, 'ENOENT'),
+  )
+}
+
+/** One read-only tmpfs hides all the directories, the container's null device all the files. */
+function maskedPaths({ config, hasMountNamespace }: CompileContext): readonly Step[] {
+  const paths = config.linux?.maskedPaths ?? []
+  if (!hasMountNamespace || paths.length === 0) return []
+  const from = '/linux/maskedPaths'
+  const characterDevice = 0o020000
+  return [
+    op('resolve', { to: 'null', root: 'root', path: '/dev/null', kind: resolveKind.EXISTING, mode: 0 }, from),
+    op('expect_device', { slot: 'null', mode: characterDevice, major: 1, minor: 3 }, from),
+    op('new_mount', { to: 'empty', type: 'tmpfs', options: [], attributes: mountAttributes.RDONLY }, from),
+    ...[...new Set(paths)].map((path) =>
+      op(
+        'mask',
+        { root: 'root', path, file: 'null', directory: 'empty' },
+        `${from}/${paths.indexOf(path)}`,
+        'ENOENT',
+        'ENOTDIR',
+      ),
+    ),
+  ]
+}
+
+function changeRoot(context: CompileContext): readonly Step[] {
+  const wanted = context.config.linux?.rootfsPropagation
+  const flags = propagationFlags[wanted ?? ''] ?? 0
+  if (!context.hasMountNamespace) return [op('chroot', { root: 'root' }, '/root/path')]
+  return [
+    op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),
+    ...(flags & (mountFlags.SHARED | mountFlags.UNBINDABLE)
+      ? [
+          op(
+            'mount',
+            { source: null, target: null, path: '/', type: null, flags, data: null },
+            '/linux/rootfsPropagation',
+          ),
+        ]
+      : []),
+  ]
+}

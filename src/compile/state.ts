@@ -1,0 +1,79 @@
+import { openFlags } from '../program/flags.ts'
+import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
+
+const createNew = openFlags.CREAT | openFlags.EXCL
+const fifoType = 0o010000
+
+/**
+ * Host steps that come first: the state directory, which is the container's ID being taken, and a state.json that
+ * names its cgroups, so that whatever comes after can be found and cleaned up by `delete`.
+ */
+export function compileStateDirectory(context: CompileContext): readonly HostStep[] {
+  const directory = stateFile(context)
+  return [
+    undoable(
+      op('mkdir', { at: null, path: directory, mode: 0o711 }, 'ID'),
+      op('remove_directory', { path: directory }),
+    ),
+    undoable(writeNew(stateFile(context, 'state.json'), context.stateText, 0o600)),
+  ]
+}
+
+/** The FIFO on which the created container waits; its presence is the status "created". */
+export function compileStartFifo(context: CompileContext): readonly HostStep[] {
+  if (context.mode !== 'create') return []
+  const path = stateFile(context, 'exec.fifo')
+  const owner = rootOf(context)
+  return [
+    undoable(op('mknod', { at: null, path, mode: fifoType | 0o622, major: 0, minor: 0 })),
+    ...(owner.uid === 0 && owner.gid === 0 ? [] : [undoable(op('chown', { at: null, path, ...owner }))]),
+    undoable(op('open', { to: 'fifo', at: null, path, flags: openFlags.PATH })),
+  ]
+}
+
+/** Host steps when the container's process is ready: state.json with its pid, then the pid file. */
+export function compileFinalState(context: CompileContext): readonly HostStep[] {
+  const temporary = stateFile(context, '.state.json')
+  return [
+    undoable(op('identify', {})),
+    undoable(writeNew(temporary, context.stateText, 0o600)),
+    undoable(op('rename', { at: null, from: temporary, to: stateFile(context, 'state.json') })),
+    ...compilePidFile(context),
+  ]
+}
+
+function compilePidFile({ pidFile }: CompileContext): readonly HostStep[] {
+  if (pidFile === undefined) return []
+  const slash = pidFile.lastIndexOf('/') + 1
+  const temporary = `${pidFile.slice(0, slash)}.${pidFile.slice(slash)}`
+  const from = '--pid-file'
+  return [
+    undoable(
+      op(
+        'write_file',
+        { at: null, path: temporary, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 },
+        from,
+      ),
+      op('unlink', { at: null, path: temporary }, from, 'ENOENT'),
+    ),
+    undoable(op('rename', { at: null, from: temporary, to: pidFile }, from)),
+  ]
+}
+
+function stateFile({ root }: CompileContext, file = ''): Text {
+  return [`${root}/`, { register: 'id' }, ...(file === '' ? [] : [`/${file}`])]
+}
+
+function writeNew(path: Text, content: Text, mode: number): Step {
+  return op('write_file', { at: null, path, content, flags: createNew, mode })
+}
+
+/** The host's ids of the container's root. */
+function rootOf({ config, facts }: CompileContext): { readonly uid: number; readonly gid: number } {
+  const hostId = (kind: 'uid' | 'gid', own: number): number => {
+    const mappings = config.linux?.[`${kind}Mappings`] ?? []
+    return mappings.find(({ containerID }) => containerID === 0)?.hostID ?? own
+  }
+  return { uid: hostId('uid', facts.euid), gid: hostId('gid', facts.egid) }
+}

@@ -1,0 +1,123 @@
+import { constants } from 'node:os'
+import { getSystemErrorMap } from 'node:util'
+import { OciError } from '../errors.ts'
+import { explainOperands } from '../program/explain.ts'
+import type { NumberedStep, Step } from '../program/program.ts'
+import { syscallName } from './syscall-names.ts'
+
+/** What the runner reports of a step that failed. */
+export interface Failure {
+  readonly step: number
+  readonly error: number
+  readonly syscall: number
+  readonly pid: number
+  readonly status: number
+}
+
+/** Turns the runner's numbers into an error that says what failed, on which thing, from which field, and what to do. */
+export function describeFailure(steps: readonly NumberedStep[], failure: Failure): OciError {
+  const entry = steps[failure.step]
+  if (!entry) return new OciError('ERR_SYSCALL', `step ${failure.step}: error ${failure.error}`)
+  const { step, phase } = entry
+  const errno = errorName(failure.error)
+  const special = specialCase(step, errno, failure)
+  if (special) return special
+  const call = syscallName(failure.syscall) ?? step.op
+  return new OciError('ERR_SYSCALL', `${subject(step)}: ${call}: ${errorText(failure.error)} (${errno})`, {
+    pointer: step.from.startsWith('/') ? step.from : undefined,
+    hint: hintFor(step, errno),
+    cause: new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`),
+  })
+}
+
+/** The errors whose text engines match, or whose cause is not the system call's. */
+function specialCase(step: Step, errno: string, failure: Failure): OciError | undefined {
+  const pointer = step.from.startsWith('/') ? step.from : undefined
+  switch (step.op) {
+    case 'find_command': {
+      const name = String(step.operands.name)
+      if (errno === 'ENOENT') {
+        const where = name.includes('/') ? 'no such file or directory' : 'executable file not found in $PATH'
+        return new OciError('ERR_COMMAND_NOT_FOUND', `exec: "${name}": ${where}`, { pointer })
+      }
+      return new OciError('ERR_COMMAND_NOT_EXECUTABLE', `exec: "${name}": ${errorText(failure.error)}`, { pointer })
+    }
+    case 'mkdir':
+      if (errno !== 'EEXIST' || step.from !== 'ID') return undefined
+      return new OciError('ERR_CONTAINER_EXISTS', 'container with given ID already exists', {
+        hint: 'choose another ID, or delete the container first',
+      })
+    case 'chdir':
+      if (errno !== 'EXDEV') return undefined
+      return new OciError('ERR_SYSCALL', `current working directory is outside of container mount namespace root`, {
+        pointer,
+      })
+    case 'expect_empty':
+      return new OciError('ERR_SYSCALL', `container's cgroup is not empty: ${textOf(step, 'path')}`, { pointer })
+    case 'expect_not':
+      return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
+    case 'sync_wait':
+    case 'receive_fd':
+      return failure.error === constants.errno.EPIPE ? childIsGone(failure) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The container's process ended without a word: killed from outside, most often for want of memory. */
+function childIsGone(failure: Failure): OciError {
+  const signal = failure.status & 0x7f
+  const how = signal === 0 ? `exited with ${failure.status >> 8}` : `was killed by signal ${signal}`
+  return new OciError('ERR_SYSCALL', `the container's first process ${how} while it was being set up`, {
+    hint: signal === 9 ? 'raise the memory limit if there is one: the kernel may have run out of it' : undefined,
+  })
+}
+
+/** `mounts[3] (tmpfs on /dev/shm)`: the field of config.json and the thing it names. */
+function subject(step: Step): string {
+  const field = step.from
+    .replace(/^\//, '')
+    .replace(/\/(\d+)(?=\/|$)/g, '[$1]')
+    .replaceAll('/', '.')
+  const thing = thingOf(step)
+  if (field === '') return thing
+  return thing === '' ? field : `${field} (${thing})`
+}
+
+function thingOf(step: Step): string {
+  switch (step.op) {
+    case 'mount':
+      return `${textOf(step, 'type') || 'mount'} on ${textOf(step, 'path')}`
+    case 'move_mount':
+      return textOf(step, 'path')
+    default:
+      return textOf(step, 'path') || explainOperands(step).join(' ')
+  }
+}
+
+function textOf(step: Step, operand: string): string {
+  const value = step.operands[operand]
+  if (typeof value === 'string') return value
+  if (!Array.isArray(value)) return ''
+  return value.map((piece) => (typeof piece === 'string' ? piece : `{${piece.register}}`)).join('')
+}
+
+function hintFor(step: Step, errno: string): string | undefined {
+  if (errno === 'EPERM' && step.op === 'clone') {
+    return 'run as root, or add a user namespace: bundle-tool spec --rootless'
+  }
+  if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc') {
+    return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
+  }
+  if (errno === 'EACCES' && step.from === 'ID') return 'choose a state directory you may write to with --root'
+  return undefined
+}
+
+/** `EPERM` for 1. */
+function errorName(errno: number): string {
+  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`
+}
+
+function errorText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
+}

@@ -1,0 +1,102 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../compile/facts.ts'
+import { OciError } from '../errors.ts'
+
+/** Reads what `compile` needs to know of this host; nothing is cached. */
+export function readHostFacts(): HostFacts {
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const uid = findHelper('newuidmap')
+  const gid = findHelper('newgidmap')
+  return {
+    euid: process.geteuid?.() ?? 0,
+    egid: process.getegid?.() ?? 0,
+    capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
+    inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim()),
+    cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), readFileSync('/proc/self/mountinfo', 'utf8')),
+    hasKcore: existsSync('/proc/kcore'),
+    idMapHelpers: { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
+  }
+}
+
+/**
+ * The hierarchies that are mounted, joined with the caller's place in each.
+ *
+ * @param own    /proc/self/cgroup: `ID:CONTROLLERS:PATH` lines
+ * @param mounts /proc/self/mountinfo
+ * @see man 7 cgroups, man 5 proc_pid_mountinfo
+ */
+export function parseCgroups(own: string, mounts: string): CgroupFacts {
+  const places = new Map(
+    lines(own).map((line) => {
+      const [, controllers = '', ...path] = line.split(':')
+      return [controllers, path.join(':')] as const
+    }),
+  )
+  const found = new Map<string, CgroupHierarchy>()
+  for (const line of lines(mounts)) {
+    const hierarchy = parseMount(line, places)
+    if (hierarchy && !found.has(hierarchy.controllers.join(','))) found.set(hierarchy.controllers.join(','), hierarchy)
+  }
+  const hierarchies = [...found.values()]
+  const hasUnified = hierarchies.some((hierarchy) => hierarchy.isUnified)
+  const hasV1 = hierarchies.some((hierarchy) => !hierarchy.isUnified)
+  return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies }
+}
+
+function parseMount(line: string, places: ReadonlyMap<string, string>): CgroupHierarchy | undefined {
+  const [before = '', after = ''] = line.split(' - ')
+  const [type, , options = ''] = after.split(' ')
+  const [, , , root = '/', mountPoint = ''] = before.split(' ').map(unescapeOctal)
+  if (type !== 'cgroup' && type !== 'cgroup2') return undefined
+  const names = options.split(',')
+  const controllers = type === 'cgroup2' ? '' : [...places.keys()].find((key) => key !== '' && isSubset(key, names))
+  if (controllers === undefined) return undefined
+  const place = places.get(controllers)
+  if (place === undefined) return undefined
+  return {
+    controllers: controllers === '' ? [] : controllers.split(','),
+    isUnified: type === 'cgroup2',
+    mountPoint,
+    own: beneath(root, place),
+  }
+}
+
+const isSubset = (key: string, names: readonly string[]): boolean =>
+  key.split(',').every((controller) => names.includes(controller))
+
+/** The part of `place` below the mounted `root`; `/` when it is somewhere else. */
+function beneath(root: string, place: string): string {
+  if (root === '/') return place
+  if (place === root) return '/'
+  return place.startsWith(`${root}/`) ? place.slice(root.length) : '/'
+}
+
+function unescapeOctal(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}
+
+function lines(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '')
+}
+
+function findHelper(name: string): string | undefined {
+  return ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`).find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Refuses a host that the runner cannot work on, naming what is missing. */
+export function checkHost(facts: HostFacts): void {
+  if (facts.cgroups.mode === 'none') {
+    throw new OciError('ERR_NOT_SUPPORTED', 'no cgroup filesystem is mounted', {
+      hint: 'mount cgroup2 at /sys/fs/cgroup',
+    })
+  }
+}
