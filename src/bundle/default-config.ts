@@ -1,0 +1,127 @@
+import type { Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+
+/** The version of the runtime specification that this tool implements, and writes into each config.json. */
+export const runtimeSpecVersion = '1.3.0'
+
+export interface DefaultConfigOptions {
+  /** For a caller without privileges: a user namespace, the caller being root in it. */
+  readonly rootless: boolean
+  /** Whether the container gets a cgroup namespace: runc's default on cgroup v2 hosts, where a container sees its own cgroup. */
+  readonly cgroupNamespace: boolean
+  /** The caller's effective uid and gid, which root of a rootless container is. */
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * The config.json that `runc spec` writes (1.1.5, the same members in the same order), but for `ociVersion`: that is the
+ * version of the specification that the writing tool follows, so it is ours.
+ */
+export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
+  return {
+    ociVersion: runtimeSpecVersion,
+    process: defaultProcess(),
+    root: { path: 'rootfs', readonly: true },
+    hostname: 'runc',
+    mounts: options.rootless ? rootlessMounts() : defaultMounts(),
+    linux: {
+      ...(options.rootless ? rootlessIdentity(options) : { resources: denyAllDevices() }),
+      namespaces: namespaces(options),
+      maskedPaths: [
+        '/proc/acpi',
+        '/proc/asound',
+        '/proc/kcore',
+        '/proc/keys',
+        '/proc/latency_stats',
+        '/proc/timer_list',
+        '/proc/timer_stats',
+        '/proc/sched_debug',
+        '/sys/firmware',
+        '/proc/scsi',
+      ],
+      readonlyPaths: ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'],
+    },
+  }
+}
+
+function defaultProcess(): Process {
+  const granted = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE']
+  return {
+    terminal: true,
+    user: { uid: 0, gid: 0 },
+    args: ['sh'],
+    env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm'],
+    cwd: '/',
+    capabilities: { bounding: granted, effective: granted, permitted: granted, ambient: granted },
+    rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 }],
+    noNewPrivileges: true,
+  }
+}
+
+function defaultMounts(): Mount[] {
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: ['nosuid', 'noexec', 'nodev', 'relatime', 'ro'],
+    },
+  ]
+}
+
+/** Only one id is mapped, so no gid=5; sysfs belongs to the network namespace, which stays the host's, so a bind. */
+function rootlessMounts(): Mount[] {
+  return defaultMounts().map((mount) => {
+    if (mount.destination === '/sys') {
+      const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'ro']
+      return { destination: '/sys', type: 'none', source: '/sys', options }
+    }
+    const options = mount.options?.filter((option) => !/^[ug]id=/.test(option))
+    return options === undefined ? mount : { ...mount, options }
+  })
+}
+
+function denyAllDevices(): Linux['resources'] {
+  return { devices: [{ allow: false, access: 'rwm' }] }
+}
+
+/** Without `resources`: an unprivileged caller has no cgroup to put limits on. */
+function rootlessIdentity({ uid, gid }: DefaultConfigOptions): Linux {
+  return {
+    uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
+    gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
+  }
+}
+
+function namespaces({ rootless, cgroupNamespace }: DefaultConfigOptions): Namespace[] {
+  return [
+    { type: 'pid' },
+    ...(rootless ? [] : [{ type: 'network' } as const]),
+    { type: 'ipc' },
+    { type: 'uts' },
+    { type: 'mount' },
+    ...(cgroupNamespace ? [{ type: 'cgroup' } as const] : []),
+    ...(rootless ? [{ type: 'user' } as const] : []),
+  ]
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import { formatExactJson } from '../oci/json.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+
+/**
+ * Writes `bundle/config.json`, replacing an existing one. Whoever reads it at the same time sees the old one or the new
+ * one whole.
+ *
+ * @throws OciError `ERR_BUNDLE_INVALID` the bundle is not a directory
+ */
+export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig): Promise<void> {
+  const target = join(bundle, 'config.json')
+  const temporary = join(bundle, `.config.json.${randomBytes(6).toString('hex')}`)
+  try {
+    await writeFile(temporary, formatRuntimeConfig(config), { flag: 'wx', mode: 0o666 })
+    await rename(temporary, target)
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) {
+      throw new OciError('ERR_BUNDLE_INVALID', `bundle "${bundle}" is not a directory`, {
+        hint: 'make it, or name another one with --bundle',
+        cause,
+      })
+    }
+    throw cause
+  }
+}
+
+/** A config.json as runc formats it: indented by tabs, no newline at the end, 64-bit integers exact. */
+export function formatRuntimeConfig(config: RuntimeConfig): string {
+  return formatExactJson(config, '\t')
+}

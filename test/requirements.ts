@@ -1,0 +1,53 @@
+import { accessSync, constants, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { describe, test } from 'vitest'
+
+/** Programs whose Debian package has another name. */
+const packages: Readonly<Record<string, string>> = {
+  gcc: 'gcc',
+  dockerd: 'docker.io',
+  docker: 'docker.io',
+  setfattr: 'attr',
+  getfattr: 'attr',
+  script: 'bsdutils',
+  newuidmap: 'uidmap',
+}
+
+/**
+ * `test` and `describe` for tests that need root or installed programs.
+ *
+ * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead.
+ * @param needs `root`, `cgroup2` or the name of a program to be found in PATH
+ */
+export function requires(...needs: readonly string[]): {
+  readonly test: typeof test | typeof test.skip
+  readonly describe: typeof describe | typeof describe.skip
+} {
+  const missing = needs.filter((need) => !isThere(need)).map(remedy)
+  if (missing.length === 0) return { test, describe }
+  const message = `needs ${missing.join(', ')}`
+  if (process.env.MUST_WORK === '1') throw new Error(`MUST_WORK=1, and this ${message}`)
+  console.warn(`skipped: ${message}`)
+  return { test: test.skip, describe: describe.skip }
+}
+
+function isThere(need: string): boolean {
+  if (need === 'root') return process.geteuid?.() === 0
+  if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
+  return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function remedy(need: string): string {
+  if (need === 'root') return 'root (run as root, or with sudo)'
+  if (need === 'cgroup2') return 'a cgroup v2 host'
+  return `${need} (apt-get install ${packages[need] ?? need})`
+}
