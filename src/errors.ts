@@ -22,6 +22,7 @@ export const errorCodes = {
 
   ERR_LAYER_INVALID: 'a layer that is damaged, or whose entries would leave the rootfs',
   ERR_LIMIT_EXCEEDED: 'content larger, deeper or more numerous than a limit allows',
+  ERR_FILE_SYSTEM: 'the file system refuses an operation: it is full, read-only, or lacks a feature',
   ERR_STORE_INVALID: 'a store that is damaged or was made by something else',
   ERR_BUNDLE_EXISTS: 'the place where a bundle is to be made is taken',
   ERR_BUNDLE_INVALID: 'a directory that is not a bundle: config.json or rootfs is missing or of the wrong kind',

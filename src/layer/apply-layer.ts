@@ -1,0 +1,298 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  openSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+import { OciError } from '../errors.ts'
+import { checkPathLimits, componentsOf } from './entry-path.ts'
+import { isWhole } from './finish.ts'
+import { diskPath, hide, hideChildren, makeDirectory, remove, type Site } from './site.ts'
+import { shown, type TarEntry, type TarSink } from './tar-reader.ts'
+import { childPath, type Directory, type Inode, type Leaf, touch, walk } from './tree.ts'
+import { parseWhiteout, type Whiteout } from './whiteout.ts'
+import { applicableXattrs } from './xattrs.ts'
+
+/** A regular file that is being written. */
+interface OpenFile {
+  readonly descriptor: number
+  readonly entry: TarEntry
+  /** Segment of a sparse file that the next byte belongs to, and how much of it is written. */
+  segment: number
+  done: number
+}
+
+/** The sink that applies one layer, and what it is busy with, for messages. */
+export interface LayerApplier extends TarSink {
+  /** Entries so far. */
+  readonly entries: number
+  /** The entry that was begun last, as its archive names it. */
+  readonly current: string | undefined
+  /** Removes what served only while the layer was applied. */
+  finish(): void
+  /** Closes what a failure left open. */
+  close(): void
+}
+
+const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY
+
+const specialTypes = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const
+
+/**
+ * Applies the entries of one layer to `site`, in archive order, with synchronous calls.
+ *
+ * Two directories merge and the later one's attributes count. Every other collision removes what was there first, so
+ * nothing is ever written through an existing inode, which may have names elsewhere. Whiteouts hide what lower layers
+ * have; entries of this layer survive them, wherever they stand in the archive.
+ * @param layer number of the layer, counted from 0
+ * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, or the system error of a failing call, from the sink
+ * @see image-spec v1.1.1 layer.md "Applying Changesets"
+ */
+export function createLayerApplier(site: Site, layer: number): LayerApplier {
+  const plainFile: Leaf = { kind: 'leaf', layer, target: undefined, inode: undefined }
+  let file: OpenFile | undefined
+  let current: string | undefined
+  let entries = 0
+
+  function entry(entry: TarEntry): void {
+    current = entry.path
+    entries += 1
+    const whiteout = parseWhiteout(entry.path)
+    if (whiteout !== undefined) applyWhiteout(whiteout)
+    else applyEntry(entry)
+  }
+
+  function applyEntry(entry: TarEntry): void {
+    const parents = componentsOf(entry.path)
+    const name = parents.pop()
+    if (name === undefined) {
+      applyRoot(entry)
+      return
+    }
+    const parent = walk(site.root, parents, enter) ?? site.root
+    checkPathLimits(`${site.prefix}${parent.path}/${name}`, name, parent.depth)
+    if (entry.kind === 'directory') applyDirectory(parent, name, entry)
+    else if (entry.kind === 'hardlink') applyHardLink(parent, name, entry)
+    else {
+      makeRoom(parent, name, entry)
+      parent.children.set(name, create(childPath(parent, name), entry))
+      touch(parent, layer)
+    }
+  }
+
+  function applyWhiteout(whiteout: Whiteout): void {
+    if (whiteout.kind === 'metadata') return
+    const giveUp = (): undefined => undefined
+    if (whiteout.kind === 'remove') {
+      const parent = walk(site.root, whiteout.dir, giveUp)
+      const node = parent?.children.get(whiteout.name)
+      if (parent !== undefined && node !== undefined) hide(site, parent, whiteout.name, node, layer)
+      return
+    }
+    // A symlink in the place of the directory is not followed: the layer puts a directory there, before or after.
+    const name = whiteout.dir.at(-1)
+    const parent = walk(site.root, whiteout.dir.slice(0, -1), giveUp)
+    const directory = name === undefined ? site.root : parent?.children.get(name)
+    if (directory?.kind === 'directory') hideChildren(site, directory, layer)
+  }
+
+  function applyRoot(entry: TarEntry): void {
+    if (entry.kind !== 'directory') {
+      throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is the root and a ${entry.kind}`)
+    }
+    setMetadata(site.root, entry)
+  }
+
+  /** A parent that no entry made: 0755 as every tool makes it; what is there and no directory gives way. */
+  function enter(parent: Directory, name: string, found: Leaf | undefined): Directory {
+    if (found !== undefined) remove(site, parent, name, found)
+    return makeDirectory(site, parent, name, layer)
+  }
+
+  function applyDirectory(parent: Directory, name: string, entry: TarEntry): void {
+    const found = parent.children.get(name)
+    if (found?.kind !== 'directory') makeRoom(parent, name, entry)
+    setMetadata(found?.kind === 'directory' ? found : makeDirectory(site, parent, name, layer), entry)
+  }
+
+  function setMetadata(directory: Directory, entry: TarEntry): void {
+    const { mode, uid, gid, mtime } = owned(entry)
+    directory.metadata = { mode, uid, gid, mtime, xattrs: applicableXattrs(site, entry) }
+    touch(directory, layer)
+  }
+
+  function makeRoom(parent: Directory, name: string, entry: TarEntry): void {
+    const found = parent.children.get(name)
+    if (found === undefined) return
+    if (found.layer === layer) site.warn(`entry ${shown(entry.path)} is there more than once; the last one counts`)
+    remove(site, parent, name, found)
+  }
+
+  function applyHardLink(parent: Directory, name: string, entry: TarEntry): void {
+    const directories = componentsOf(entry.linkPath)
+    const targetName = directories.pop() ?? ''
+    const findTarget = (): [Directory, Leaf] => {
+      const directory = walk(site.root, directories, () => undefined)
+      const node = directory?.children.get(targetName)
+      if (directory !== undefined && node?.kind === 'leaf') return [directory, node]
+      throw new OciError(
+        'ERR_LAYER_INVALID',
+        `entry ${shown(entry.path)} is a hard link to ${shown(entry.linkPath)}, which ` +
+          (node === undefined ? 'does not exist' : 'is a directory'),
+      )
+    }
+    const [place] = findTarget()
+    if (place === parent && targetName === name) return
+    makeRoom(parent, name, entry)
+    // Looked up again: what had to give way may have been a directory with the target in it.
+    const [targetParent, { target, inode }] = findTarget()
+    if (inode?.special === undefined) {
+      linkSync(diskPath(site, childPath(targetParent, targetName)), diskPath(site, childPath(parent, name)))
+    }
+    parent.children.set(
+      name,
+      target === undefined && inode === undefined ? plainFile : { kind: 'leaf', layer, target, inode },
+    )
+    touch(parent, layer)
+  }
+
+  function create(path: string, entry: TarEntry): Leaf {
+    switch (entry.kind) {
+      case 'symlink':
+        return createSymlink(path, entry)
+      case 'character':
+      case 'block':
+      case 'fifo':
+        return createSpecial(path, entry, specialTypes[entry.kind])
+      default:
+        return createFile(path, entry)
+    }
+  }
+
+  function createFile(path: string, entry: TarEntry): Leaf {
+    file = { descriptor: openSync(diskPath(site, path), createFlags, entry.mode), entry, segment: 0, done: 0 }
+    const inode = pending(entry)
+    return inode === undefined ? plainFile : { kind: 'leaf', layer, target: undefined, inode }
+  }
+
+  function createSymlink(path: string, entry: TarEntry): Leaf {
+    const target = entry.linkPath
+    if (target === '') throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is a symlink to nothing`)
+    const place = diskPath(site, path)
+    symlinkSync(Buffer.from(target, 'latin1'), place)
+    const { uid, gid, mtime } = owned(entry)
+    if (isForeign(uid, gid)) lchownSync(place, uid, gid)
+    if (isWhole(mtime)) lutimesSync(place, mtime.seconds, mtime.seconds)
+    return { kind: 'leaf', layer, target, inode: pending(entry) }
+  }
+
+  function createSpecial(path: string, entry: TarEntry, type: number): Leaf {
+    const { mode, uid, gid, major, minor } = owned(entry)
+    if (entry.kind !== 'fifo') {
+      // Linux has 12 bits for the major and 20 for the minor number (include/linux/kdev_t.h).
+      if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
+        throw new OciError(
+          'ERR_LAYER_INVALID',
+          `entry ${shown(entry.path)} is device ${major}:${minor}, which cannot exist`,
+        )
+      }
+      if (!site.isPrivileged) {
+        site.warn('device nodes are made as empty files without rights: making them needs root')
+        return createFile(path, { ...entry, mode: 0 })
+      }
+    }
+    const special = { mode: type | mode, uid, gid, major, minor }
+    const inode = { special, mtime: entry.mtime, xattrs: applicableXattrs(site, entry) }
+    return { kind: 'leaf', layer, target: undefined, inode }
+  }
+
+  /** What is left for the end; undefined when this file is complete once it is closed. */
+  function pending(entry: TarEntry): Inode | undefined {
+    const xattrs = applicableXattrs(site, entry)
+    const mtime = isWhole(entry.mtime) ? undefined : entry.mtime
+    return xattrs === undefined && mtime === undefined ? undefined : { xattrs, mtime, special: undefined }
+  }
+
+  function data(chunk: Buffer, start: number, end: number): void {
+    if (file === undefined) return
+    if (file.entry.sparse !== undefined) sparseData(file, chunk, start, end)
+    else for (let at = start; at < end; ) at += writeSync(file.descriptor, chunk, at, end - at)
+  }
+
+  function sparseData(file: OpenFile, chunk: Buffer, start: number, end: number): void {
+    for (let at = start; at < end; ) {
+      const segment = file.entry.sparse?.segments[file.segment]
+      if (segment === undefined) throw new Error('more data than the sparse map has room for')
+      const length = Math.min(end - at, segment.length - file.done)
+      const written = writeSync(file.descriptor, chunk, at, length, segment.offset + file.done)
+      at += written
+      file.done += written
+      if (file.done < segment.length) continue
+      file.segment += 1
+      file.done = 0
+    }
+  }
+
+  function end(): void {
+    if (file === undefined) return
+    const { descriptor, entry } = file
+    if (entry.sparse !== undefined) ftruncateSync(descriptor, entry.sparse.size)
+    const { mode, uid, gid, mtime } = owned(entry)
+    const hasOwner = isForeign(uid, gid)
+    if (hasOwner) fchownSync(descriptor, uid, gid)
+    // Writing and changing the owner clear the setuid and setgid bits, so they come last.
+    if ((mode & (site.umask | 0o6000)) !== 0) fchmodSync(descriptor, mode)
+    if (isWhole(mtime)) futimesSync(descriptor, mtime.seconds, mtime.seconds)
+    file = undefined
+    closeSync(descriptor)
+  }
+
+  function owned(entry: TarEntry): TarEntry {
+    if (site.isPrivileged && !(isID(entry.uid) && isID(entry.gid))) {
+      throw new OciError(
+        'ERR_LAYER_INVALID',
+        `entry ${shown(entry.path)} has owner ${entry.uid}:${entry.gid}, which cannot exist`,
+      )
+    }
+    return entry
+  }
+
+  const isForeign = (uid: number, gid: number): boolean => site.isPrivileged && (uid !== site.uid || gid !== site.gid)
+
+  function finish(): void {
+    // AUFS keeps hard-linked files under such names, for the links in the same layer to point to.
+    for (const [name, node] of site.root.children) {
+      if (name.startsWith('.wh..wh.')) remove(site, site.root, name, node)
+    }
+  }
+
+  function close(): void {
+    if (file !== undefined) closeSync(file.descriptor)
+    file = undefined
+  }
+
+  return {
+    entry,
+    data,
+    end,
+    finish,
+    close,
+    get entries() {
+      return entries
+    },
+    get current() {
+      return current
+    },
+  }
+}
+
+/** 4294967295 is -1, "leave it as it is", to chown(2). */
+const isID = (id: number): boolean => id >= 0 && id < 0xffff_ffff

@@ -1,0 +1,57 @@
+/** A stream of bytes read in pieces of the reader's choice. */
+export interface ByteSource {
+  /** The next piece as it comes, or undefined at the end. */
+  next(): Promise<Buffer | undefined>
+  /** The next `length` bytes, or as many as there are. */
+  take(length: number): Promise<Buffer>
+  /** Gives bytes back: they come next. */
+  unread(bytes: Buffer): void
+  /** Reads to the end, so that whoever verifies the stream sees all of it. */
+  drain(): Promise<void>
+  /** Tells the stream's owner that no more will be read. */
+  close(): Promise<void>
+}
+
+/** Reads `content`, which it closes in `close` only. */
+export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
+  const iterator = content[Symbol.asyncIterator]()
+  const returned: Buffer[] = []
+
+  async function next(): Promise<Buffer | undefined> {
+    const first = returned.pop()
+    if (first !== undefined) return first
+    for (;;) {
+      const { done, value } = await iterator.next()
+      if (done === true) return undefined
+      if (value.byteLength > 0) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    }
+  }
+
+  async function take(length: number): Promise<Buffer> {
+    const pieces: Buffer[] = []
+    let got = 0
+    while (got < length) {
+      const piece = await next()
+      if (piece === undefined) break
+      pieces.push(piece)
+      got += piece.length
+    }
+    const all = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)
+    if (all.length > length) unread(all.subarray(length))
+    return all.subarray(0, length)
+  }
+
+  function unread(bytes: Buffer): void {
+    if (bytes.length > 0) returned.push(bytes)
+  }
+
+  async function drain(): Promise<void> {
+    while ((await next()) !== undefined);
+  }
+
+  async function close(): Promise<void> {
+    await iterator.return?.()
+  }
+
+  return { next, take, unread, drain, close }
+}

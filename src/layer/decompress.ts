@@ -1,0 +1,69 @@
+import * as zlib from 'node:zlib'
+import { OciError } from '../errors.ts'
+import type { ByteSource } from './byte-source.ts'
+import { gunzip } from './gunzip.ts'
+
+/** Compressions told by their first bytes. What is none of them is taken for a plain tar. */
+const magics: readonly { readonly name: string; readonly bytes: readonly number[] }[] = [
+  { name: 'gzip', bytes: [0x1f, 0x8b] },
+  { name: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd] },
+  { name: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
+  { name: 'bzip2', bytes: [0x42, 0x5a, 0x68] },
+]
+
+/**
+ * Uncompresses a layer blob; its first bytes say how, whatever its media type claims.
+ *
+ * What follows the compressed data is left in `source`, for the caller to drain.
+ * @param warn told about bytes that are ignored
+ * @throws OciError `ERR_LAYER_INVALID` damaged, `ERR_NOT_SUPPORTED` a compression that this Node.js lacks
+ */
+export async function* decompress(source: ByteSource, warn: (message: string) => void): AsyncGenerator<Buffer> {
+  yield* uncompressed(source, await compressionOf(source), warn)
+}
+
+async function compressionOf(source: ByteSource): Promise<string> {
+  const start = await source.take(6)
+  source.unread(start)
+  return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
+}
+
+function uncompressed(source: ByteSource, compression: string, warn: (message: string) => void): AsyncIterable<Buffer> {
+  switch (compression) {
+    case 'none':
+      return pieces(source)
+    case 'gzip':
+      return gunzip(source, warn)
+    case 'zstd':
+      if ('createZstdDecompress' in zlib && typeof zlib.createZstdDecompress === 'function') {
+        return unzstd(source, zlib.createZstdDecompress())
+      }
+      throw new OciError(
+        'ERR_NOT_SUPPORTED',
+        `the layer is compressed with zstd, which Node.js ${process.version} lacks`,
+        {
+          hint: 'use Node.js 22.15 or newer',
+        },
+      )
+    default:
+      throw new OciError(
+        'ERR_NOT_SUPPORTED',
+        `the layer is compressed with ${compression}; gzip and zstd are supported`,
+      )
+  }
+}
+
+async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
+  for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
+}
+
+async function* unzstd(source: ByteSource, decompressor: NodeJS.ReadWriteStream): AsyncGenerator<Buffer> {
+  const { pipeline } = await import('node:stream')
+  pipeline(pieces(source), decompressor, () => {})
+  try {
+    for await (const chunk of decompressor as AsyncIterable<Buffer>) yield chunk
+  } catch (error) {
+    if (error instanceof OciError) throw error
+    throw new OciError('ERR_LAYER_INVALID', 'zstd stream with damaged data', { cause: error })
+  }
+}

@@ -1,0 +1,32 @@
+import type { Site } from './site.ts'
+import { shown, type TarEntry } from './tar-reader.ts'
+
+/** Labels of the machine that made the layer: a policy of the host decides them anew. umoci leaves out the same. */
+const hostOwned = ['security.selinux', 'system.nfs4_acl']
+
+/** What an overlay mount stores in its own layers: in a rootfs that becomes one, they would hide files or redirect. */
+const overlayOwned = /^(?:trusted|user)\.overlay\./
+
+/**
+ * The extended attributes of an entry that this rootfs can have, or undefined; the others are left out with a warning.
+ * @see man 7 xattr
+ */
+export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<string, string> | undefined {
+  if (entry.xattrs === undefined) return undefined
+  const kept = new Map<string, string>()
+  for (const [name, value] of entry.xattrs) {
+    const reason = objection(site, entry, name)
+    if (reason === undefined) kept.set(name, value)
+    else site.warn(`extended attribute ${shown(name)} is left out: ${reason}`)
+  }
+  return kept.size === 0 ? undefined : kept
+}
+
+function objection(site: Site, entry: TarEntry, name: string): string | undefined {
+  if (hostOwned.includes(name)) return 'it belongs to the host'
+  if (overlayOwned.test(name)) return 'it belongs to overlay mounts'
+  const isUser = name.startsWith('user.')
+  if (isUser && entry.kind !== 'file' && entry.kind !== 'directory') return `no ${entry.kind} can have it`
+  if (!isUser && !site.isPrivileged) return 'setting it needs root'
+  return undefined
+}
