@@ -1,0 +1,130 @@
+import { createHash, type Hash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { type Digest, digestAlgorithm, digestHex, digestOf } from '../oci/digest.ts'
+
+/** Bytes per read: large enough that the cost per chunk does not count. */
+export const chunkBytes: number = 512 * 1024
+
+/** Where an image layout keeps a blob. */
+export function blobPath(layout: string, digest: Digest): string {
+  return join(layout, 'blobs', digestAlgorithm(digest), digestHex(digest))
+}
+
+export const hashFor = (digest: Digest): Hash => createHash(digestAlgorithm(digest))
+
+/**
+ * A blob's bytes out of an image layout; they count only once the iteration has ended without an error.
+ *
+ * @throws OciError `ERR_IMAGE_NOT_FOUND` there is no such blob; `ERR_DIGEST_MISMATCH`; `ERR_STORE_INVALID` the blob is
+ *   a symlink or no regular file, which could make us read any file of the host
+ */
+export async function* openBlobFile(layout: string, blob: Descriptor): AsyncGenerator<Uint8Array> {
+  const file = await openRegular(blobPath(layout, blob.digest), blob.digest)
+  try {
+    yield* verified(readChunks(file), blob)
+  } finally {
+    await file.close()
+  }
+}
+
+/** A whole small blob, verified. @throws OciError `ERR_LIMIT_EXCEEDED` it is larger than `limit` bytes */
+export async function collectBlob(
+  content: AsyncIterable<Uint8Array>,
+  blob: Descriptor,
+  limit: number,
+): Promise<Buffer> {
+  if (blob.size > limit) {
+    throw new OciError('ERR_LIMIT_EXCEEDED', `${blob.digest} has ${blob.size} bytes, more than the ${limit} allowed`)
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of content) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/**
+ * Passes bytes through, and throws at the end unless size and digest are exactly as described.
+ *
+ * @throws OciError `ERR_DIGEST_MISMATCH`, at once when there is a byte too many
+ */
+export async function* verified(content: AsyncIterable<Uint8Array>, blob: Descriptor): AsyncGenerator<Uint8Array> {
+  const check = createBlobCheck(blob)
+  for await (const chunk of content) {
+    check.update(chunk)
+    yield chunk
+  }
+  check.finish()
+}
+
+/** Follows the bytes of a blob and says whether they are what its descriptor promises. */
+export interface BlobCheck {
+  /** Bytes so far. */
+  readonly size: number
+  /** @throws OciError `ERR_DIGEST_MISMATCH` more bytes than described */
+  update(chunk: Uint8Array): void
+  /** @throws OciError `ERR_DIGEST_MISMATCH` */
+  finish(): void
+}
+
+export function createBlobCheck(blob: Descriptor): BlobCheck {
+  const hash = hashFor(blob.digest)
+  let size = 0
+  return {
+    get size() {
+      return size
+    },
+    update(chunk) {
+      if (size + chunk.byteLength > blob.size) throw mismatch(blob, `has more than its ${blob.size} bytes`)
+      hash.update(chunk)
+      size += chunk.byteLength
+    },
+    finish() {
+      if (size !== blob.size) throw mismatch(blob, `has ${size} of ${blob.size} bytes`)
+      const digest = digestOf(digestAlgorithm(blob.digest), hash.digest('hex'))
+      if (digest !== blob.digest) throw mismatch(blob, `has the content of ${digest}`)
+    },
+  }
+}
+
+function mismatch({ digest }: Descriptor, why: string): OciError {
+  return new OciError('ERR_DIGEST_MISMATCH', `blob ${digest} ${why}`, {
+    hint: 'the content was damaged or changed on its way; try again, or get the image from another place',
+  })
+}
+
+async function openRegular(path: string, digest: Digest): Promise<FileHandle> {
+  const file = await openNoFollow(path, digest)
+  const stats = await file.stat()
+  if (stats.isFile()) return file
+  await file.close()
+  throw new OciError('ERR_STORE_INVALID', `${path} is not a regular file`)
+}
+
+async function openNoFollow(path: string, digest: Digest): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (cause) {
+    if (isSystemError(cause, 'ENOENT'))
+      throw new OciError('ERR_IMAGE_NOT_FOUND', `there is no blob ${digest} at ${path}`)
+    if (isSystemError(cause, 'ELOOP')) throw new OciError('ERR_STORE_INVALID', `${path} is a symlink, not a blob`)
+    throw cause
+  }
+}
+
+/** The bytes of an open file from `start` up to `end` (default: its end), in large chunks of their own memory. */
+export async function* readChunks(
+  file: FileHandle,
+  start: number = 0,
+  end: number = Infinity,
+): AsyncGenerator<Uint8Array> {
+  for (let position = start; position < end; ) {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - position))
+    const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs'
+import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { ociIndexType } from '../oci/media-types.ts'
+import { blobPath, collectBlob, openBlobFile } from './blob-file.ts'
+import { replaceFile, syncDirectory } from './files.ts'
+import { type Ingest, ingest } from './ingest.ts'
+import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from './layout.ts'
+import { withLock } from './lock.ts'
+import { isOwnerAlive } from './owner.ts'
+
+/** Content-addressed blobs on disk: an OCI image layout, valid at every moment, however many processes use it. */
+export interface Store {
+  readonly path: string
+  /** Whether the blob is there, with its size; its bytes are verified when they are read. */
+  has(blob: Descriptor): Promise<boolean>
+  /**
+   * A blob's bytes; a blob found damaged is removed, so that it is fetched anew.
+   *
+   * @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_DIGEST_MISMATCH`, `ERR_STORE_INVALID`
+   */
+  open(blob: Descriptor): AsyncGenerator<Uint8Array>
+  /** A small blob whole. @throws OciError as `open`, `ERR_LIMIT_EXCEEDED` */
+  read(blob: Descriptor, limit: number): Promise<Buffer>
+  /** Takes a blob in while it is fetched. Unfinished bytes outlive the process and are gone on from. */
+  ingest(
+    blob: Descriptor,
+    fetch: (from: number) => AsyncIterable<Uint8Array>,
+    onProgress?: (bytes: number) => void,
+  ): Ingest
+  /** Takes in a blob that is at hand. */
+  write(blob: Descriptor, content: Uint8Array): Promise<void>
+  /** Lists a manifest under a name; the entry of the same name and platform is replaced. Its blobs must be there. */
+  tag(name: string, manifest: Descriptor): Promise<void>
+  /** The manifests of a name, newest first. */
+  find(name: string): Promise<Descriptor[]>
+}
+
+/** Unfinished blobs that nobody went on with for so long are removed. */
+const staleIngestMs = 7 * 24 * 3600 * 1000
+
+/**
+ * Opens the store, making it when it is not there (readable by its owner alone: private images end up in it).
+ *
+ * @throws OciError `ERR_PERMISSION` it cannot be made or written; `ERR_STORE_INVALID` the directory is something else
+ */
+export async function openStore(path: string): Promise<Store> {
+  const unfinished = join(path, 'ingest')
+  await prepare(path, unfinished)
+  const store: Store = {
+    path,
+    async has(blob) {
+      try {
+        const stats = await lstat(blobPath(path, blob.digest))
+        return stats.isFile() && stats.size === blob.size
+      } catch (error) {
+        if (isSystemError(error, 'ENOENT')) return false
+        throw error
+      }
+    },
+    async *open(blob) {
+      try {
+        yield* openBlobFile(path, blob)
+      } catch (error) {
+        if (error instanceof OciError && error.code === 'ERR_DIGEST_MISMATCH') {
+          await rm(blobPath(path, blob.digest), { force: true })
+        }
+        throw error
+      }
+    },
+    read: (blob, limit) => collectBlob(store.open(blob), blob, limit),
+    ingest(blob, fetch, onProgress) {
+      const final = blobPath(path, blob.digest)
+      const taken = ingest(blob, { directory: unfinished, path: final, fetch, onProgress })
+      const done = taken.done.then(() => syncDirectory(dirname(final)))
+      done.catch(() => {}) // awaited by whoever wants the blob to stay; the reader of content() sees the error too
+      return { content: taken.content, done }
+    },
+    async write(blob, content) {
+      if (await store.has(blob)) return
+      await store.ingest(blob, async function* () {
+        yield content
+      }).done
+    },
+    async tag(name, manifest) {
+      await withIndex(path, (entries) => {
+        const { annotations, ...rest } = manifest
+        const entry = { ...rest, annotations: { ...annotations, [refNameAnnotation]: name } }
+        return [entry, ...entries.filter((other) => nameOf(other) !== name || !isSamePlatform(other, manifest))]
+      })
+    },
+    async find(name) {
+      const { manifests } = await readLayoutIndex(path)
+      return manifests.filter((entry) => nameOf(entry) === name)
+    },
+  }
+  return store
+}
+
+const nameOf = (entry: Descriptor): string | undefined => entry.annotations?.[refNameAnnotation]
+
+function isSamePlatform({ platform: a }: Descriptor, { platform: b }: Descriptor): boolean {
+  return a?.os === b?.os && a?.architecture === b?.architecture && a?.variant === b?.variant
+}
+
+async function withIndex(path: string, change: (entries: readonly Descriptor[]) => Descriptor[]): Promise<void> {
+  const file = join(path, 'index.json')
+  await withLock(join(path, 'index.lock'), async () => {
+    const { manifests, annotations } = parseLayoutIndex(readFileSync(file), file)
+    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: change(manifests), annotations }
+    await replaceFile(file, `${JSON.stringify(index)}\n`)
+  })
+}
+
+async function prepare(path: string, unfinished: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await refuseOthers(path)
+    for (const directory of ['blobs/sha256', 'blobs/sha512']) await mkdir(join(path, directory), { recursive: true })
+    await mkdir(unfinished, { recursive: true })
+    await makeFile(
+      join(path, 'index.json'),
+      JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests: [] }),
+    )
+    await makeFile(join(path, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+    await removeStale(unfinished)
+    await removeLeftovers(path)
+  } catch (cause) {
+    if (!isSystemError(cause, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) throw cause
+    throw new OciError('ERR_PERMISSION', `cannot use the store ${path}: ${cause.code} on ${cause.path}`, {
+      hint: 'name a directory of your own with --store',
+      cause,
+    })
+  }
+}
+
+/** A directory with things of somebody else in it does not become a store. */
+async function refuseOthers(path: string): Promise<void> {
+  const names = await readdir(path)
+  if (names.includes('oci-layout')) return checkLayoutVersion(readFileSync(join(path, 'oci-layout')), path)
+  const ours = /^(blobs|ingest|index\.json|index\.lock|(index\.json|oci-layout|index\.lock)\..*)$/
+  const other = names.find((name) => !ours.test(name))
+  if (other === undefined) return
+  throw new OciError('ERR_STORE_INVALID', `${path} is not a store: it has "${other}" and no oci-layout`, {
+    hint: 'name an empty or a new directory',
+  })
+}
+
+async function makeFile(path: string, text: string): Promise<void> {
+  try {
+    await stat(path)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    await withLock(join(dirname(path), 'index.lock'), async () => {
+      if ((await readdir(dirname(path))).includes(basename(path))) return
+      await replaceFile(path, text)
+    })
+  }
+}
+
+async function removeStale(unfinished: string): Promise<void> {
+  for (const name of await readdir(unfinished)) {
+    const path = join(unfinished, name)
+    try {
+      if (Date.now() - (await stat(path)).mtimeMs > staleIngestMs) await rm(path)
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT')) throw error
+    }
+  }
+}
+
+/** Temporary files whose writer was killed. */
+async function removeLeftovers(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    const owner = /^(?:index\.json|oci-layout|index\.lock(?:\.break)?)\.(\d+-\d+)\.\d+$/.exec(name)?.[1]
+    if (owner !== undefined && !isOwnerAlive(owner)) await rm(join(path, name), { force: true })
+  }
+}
