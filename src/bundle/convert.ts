@@ -1,0 +1,109 @@
+import { posix } from 'node:path'
+import { OciError } from '../errors.ts'
+import type { ExecutionConfig, ImageConfig } from '../oci/image-config.ts'
+import type { Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { imageAnnotations } from './annotations.ts'
+import { defaultConfig } from './default-config.ts'
+import { hostConfigOptions } from './host-options.ts'
+import { type ImageUser, lookUpUser } from './user.ts'
+
+export interface ConvertOptions {
+  /** For a caller without privileges; default: whether this process has none. */
+  readonly rootless?: boolean | undefined
+  /** Give the program a terminal, as `runc spec` and umoci do; default true. */
+  readonly terminal?: boolean | undefined
+  /** Is told the name of each label that does not become an annotation, because a runtime would obey it. */
+  readonly onReservedLabel?: ((name: string) => void) | undefined
+}
+
+/** The PATH of a program whose image sets none, as Docker has it. */
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * The runtime config that an image config asks for: the default one of `spec` with the image's program, environment,
+ * directory, user, annotations and volumes.
+ *
+ * The rest differs from the default config in three ways. The rootfs is writable, as programs of images expect. No
+ * ambient capabilities: a user that is not root gets none. An image without a program runs `sh`.
+ * Each volume becomes an empty tmpfs, as umoci does: nothing written there reaches the rootfs, or outlives the container.
+ * @param rootfs where the image is unpacked; users are looked up in it
+ * @throws OciError `ERR_USER_UNKNOWN`; `ERR_MANIFEST_INVALID` for a volume that hides the rootfs, /proc, /sys or /dev
+ * @see image-spec v1.1.1 conversion.md
+ */
+export async function convertImageConfig(
+  image: ImageConfig,
+  rootfs: string,
+  options: ConvertOptions = {},
+): Promise<RuntimeConfig> {
+  const { rootless = process.geteuid?.() !== 0, terminal = true, onReservedLabel = () => {} } = options
+  const base = defaultConfig(await hostConfigOptions(rootless))
+  const { config = {} } = image
+  const user = lookUpUser(rootfs, config.User)
+  return {
+    ...base,
+    process: convertProcess(base.process, config, { user, rootless, terminal }),
+    root: { path: 'rootfs' },
+    hostname: 'container',
+    mounts: [...(base.mounts ?? []), ...volumeMounts(config)],
+    annotations: imageAnnotations(image, onReservedLabel),
+  }
+}
+
+interface ProcessFacts {
+  readonly user: ImageUser
+  readonly rootless: boolean
+  readonly terminal: boolean
+}
+
+function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFacts): Process {
+  const { user, rootless, terminal } = facts
+  const { ambient: _, ...capabilities } = base.capabilities ?? {}
+  const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
+  // An unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
+  const additionalGids = rootless ? [] : user.additionalGids
+  return {
+    ...base,
+    terminal,
+    user: { uid: user.uid, gid: user.gid, ...(additionalGids.length > 0 && { additionalGids }) },
+    args: args.length > 0 ? args : base.args,
+    env: convertEnv(config.Env ?? [], user, terminal),
+    cwd: absolute(config.WorkingDir ?? ''),
+    capabilities,
+  }
+}
+
+function absolute(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`
+}
+
+/** The image's own entries untouched; PATH, HOME and TERM added where it has none. */
+function convertEnv(env: readonly string[], user: ImageUser, terminal: boolean): string[] {
+  const names = new Set(env.map((entry) => entry.split('=', 1)[0]))
+  return [
+    ...env,
+    ...(names.has('PATH') ? [] : [defaultPath]),
+    ...(names.has('HOME') || user.home === undefined ? [] : [`HOME=${user.home}`]),
+    ...(names.has('TERM') || !terminal ? [] : ['TERM=xterm']),
+  ]
+}
+
+function volumeMounts({ Volumes: volumes = {} }: ExecutionConfig): Mount[] {
+  const paths = new Set(Object.keys(volumes).map((path) => volumePath(path)))
+  return [...paths].sort().map((destination) => ({
+    destination,
+    type: 'tmpfs',
+    source: 'none',
+    options: ['rw', 'nosuid', 'nodev', 'noexec', 'relatime'],
+  }))
+}
+
+/** A volume over one of these would hide what confines the container (CVE-2019-16884). */
+const notForVolumes = /^\/(?:$|(?:proc|sys|dev)(?:\/|$))/
+
+function volumePath(text: string): string {
+  const path = posix.join('/', text).replace(/(?<=.)\/$/, '')
+  if (!notForVolumes.test(path)) return path
+  throw new OciError('ERR_MANIFEST_INVALID', `image volume "${text}" would hide ${path} of the container`, {
+    pointer: `/config/Volumes/${text.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+  })
+}

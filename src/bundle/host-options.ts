@@ -1,0 +1,22 @@
+import { statfs } from 'node:fs/promises'
+import { isSystemError } from '../errors.ts'
+import type { DefaultConfigOptions } from './default-config.ts'
+
+/** `CGROUP2_SUPER_MAGIC` of linux/magic.h. */
+const cgroup2Magic = 0x63677270
+
+/** What the default config.json depends on, of this process and this host. */
+export async function hostConfigOptions(rootless: boolean): Promise<DefaultConfigOptions> {
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+  return { rootless, cgroupNamespace: await isCgroup2Host(), uid, gid }
+}
+
+/** Whether all controllers are on cgroup v2, "unified" as systemd calls it; a host without cgroups has none. */
+export async function isCgroup2Host(mountPoint = '/sys/fs/cgroup'): Promise<boolean> {
+  try {
+    return (await statfs(mountPoint)).type === cgroup2Magic
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return false
+    throw error
+  }
+}
