@@ -1,0 +1,139 @@
+import { lstatSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { isSystemError, OciError } from './errors.ts'
+import { isOwnerAlive, ownerOf } from './store/owner.ts'
+
+export interface BundleDirectoryOptions {
+  /** Where the bundle is to appear. */
+  readonly out: string
+  /** Whether a bundle that is there already is replaced. */
+  readonly force?: boolean | undefined
+}
+
+/**
+ * Makes a bundle that appears whole or not at all: `build` fills a private directory next to the final place, which then
+ * takes that place by rename. After a failure nothing is left; what a killed process left is removed by the next.
+ *
+ * A process killed while it replaces a bundle may leave the place empty for the next to restore the old one.
+ * @param build gets the private directory; only the owner can enter it
+ * @returns the absolute path of the bundle
+ * @throws OciError `ERR_BUNDLE_EXISTS`; `ERR_PERMISSION`; what `build` throws
+ */
+export async function makeBundleDirectory(
+  { out, force = false }: BundleDirectoryOptions,
+  build: (directory: string) => Promise<void>,
+): Promise<string> {
+  const path = resolve(out)
+  const parent = dirname(path)
+  await prepareParent(parent)
+  cleanUp(parent, basename(path))
+  checkPlace(path, force)
+  const directory = await makePrivate(join(parent, `.${basename(path)}.partial-${ownerOf()}-`))
+  try {
+    await build(directory)
+    await put(directory, path, force)
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  }
+  return path
+}
+
+/**
+ * Refuses a place that is taken.
+ *
+ * @throws OciError `ERR_BUNDLE_EXISTS` something is there, and `force` is not given, or it is no bundle or in use
+ */
+export function checkPlace(path: string, force: boolean): void {
+  const found = look(path)
+  if (found === 'nothing') return
+  if (!force) throw exists(path, 'there is something already', 'choose another place, or replace it with --force')
+  if (found === 'other') {
+    throw exists(path, 'what is there is not a bundle, and is not replaced', 'remove it yourself, or choose another place')
+  }
+  const mounted = mountsBelow(path)[0]
+  if (mounted !== undefined) {
+    throw exists(path, `the bundle that is there has something mounted on ${mounted}`, 'delete its container, or unmount it')
+  }
+}
+
+function look(path: string): 'nothing' | 'bundle' | 'other' {
+  try {
+    if (!lstatSync(path).isDirectory()) return 'other'
+    const names = readdirSync(path)
+    return names.length === 0 || names.includes('rootfs') || names.includes('config.json') ? 'bundle' : 'other'
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return 'nothing'
+    if (isSystemError(error, 'ENOTDIR')) return 'other'
+    throw error
+  }
+}
+
+/** Mount points at or below a path; removing files there would remove what is mounted. */
+function mountsBelow(path: string): string[] {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))))
+  return points.filter((point) => point === path || point.startsWith(`${path}/`))
+}
+
+async function prepareParent(parent: string): Promise<void> {
+  try {
+    await mkdir(parent, { recursive: true })
+  } catch (error) {
+    throw denied(parent, error)
+  }
+}
+
+async function makePrivate(prefix: string): Promise<string> {
+  try {
+    return await mkdtemp(prefix)
+  } catch (error) {
+    throw denied(dirname(prefix), error)
+  }
+}
+
+async function put(directory: string, path: string, force: boolean): Promise<void> {
+  checkPlace(path, force)
+  const old = join(dirname(path), `.${basename(path)}.old-${ownerOf()}`)
+  if (force) await renameIfThere(path, old)
+  try {
+    await rename(directory, path)
+  } catch (error) {
+    if (force) await renameIfThere(old, path)
+    if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error
+    throw exists(path, 'something has appeared there meanwhile', 'choose another place, or replace it with --force')
+  }
+  if (force) await rm(old, { recursive: true, force: true })
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
+}
+
+/** Removes what killed processes left of this bundle, and puts back an old one whose successor never came. */
+function cleanUp(parent: string, name: string): void {
+  for (const entry of readdirSync(parent)) {
+    const isPartial = entry.startsWith(`.${name}.partial-`)
+    const isOld = entry.startsWith(`.${name}.old-`)
+    const owner = /-(\d+-\d+)(?:-\w{6})?$/.exec(entry)?.[1]
+    if (!(isPartial || isOld) || owner === undefined || isOwnerAlive(owner)) continue
+    const path = join(parent, entry)
+    if (isOld && look(join(parent, name)) === 'nothing') renameSync(path, join(parent, name))
+    else rmSync(path, { recursive: true, force: true })
+  }
+}
+
+function denied(path: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause
+  const hint = 'choose a place where you may write'
+  return new OciError('ERR_PERMISSION', `cannot make a bundle in ${path}: ${cause.code}`, { hint, cause })
+}
+
+const exists = (path: string, why: string, hint: string): OciError =>
+  new OciError('ERR_BUNDLE_EXISTS', `${path}: ${why}`, { hint })

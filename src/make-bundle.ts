@@ -1,0 +1,63 @@
+import { chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import { convertImageConfig } from './bundle/convert.ts'
+import { defaultConfig } from './bundle/default-config.ts'
+import { hostConfigOptions } from './bundle/host-options.ts'
+import { writeRuntimeConfig } from './bundle/write-config.ts'
+import { makeBundleDirectory } from './bundle-directory.ts'
+import { createRootfs, type RootfsBuilder } from './layer/rootfs.ts'
+import { applyNodeOps } from './runtime/node-ops.ts'
+import type { Image } from './source/image.ts'
+
+export interface MakeBundleOptions {
+  readonly out: string
+  readonly force?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told what the image asks for and is done differently. */
+  readonly warn?: ((message: string) => void) | undefined
+  /** Told when each layer has been applied. */
+  readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
+  /** Awaited when the bundle is whole, before it appears. */
+  readonly beforeVisible?: (() => Promise<void>) | undefined
+}
+
+/**
+ * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
+ * no image config, gets the default config.json.
+ *
+ * @returns the absolute path of the bundle
+ * @throws OciError of every kind that images, layers and bundles have; then nothing is left
+ */
+export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
+  const { signal, warn, onLayer } = options
+  return makeBundleDirectory(options, async (directory) => {
+    const rootfs = join(directory, 'rootfs')
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn })
+    await applyLayers(builder, image, { signal, onLayer })
+    await builder.finish()
+    signal?.throwIfAborted()
+    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, warn))
+    await options.beforeVisible?.()
+    signal?.throwIfAborted()
+    await chmod(directory, 0o755)
+  })
+}
+
+async function applyLayers(
+  builder: RootfsBuilder,
+  image: Image,
+  { signal, onLayer }: Pick<MakeBundleOptions, 'signal' | 'onLayer'>,
+): Promise<void> {
+  for (const { name, diffID, open } of image.layers) {
+    signal?.throwIfAborted()
+    const { entries } = await builder.apply(open(), { diffID, name, signal })
+    onLayer?.({ name, entries })
+  }
+}
+
+async function runtimeConfig(image: Image, rootfs: string, warn: ((message: string) => void) | undefined) {
+  if (image.config === undefined) return defaultConfig(await hostConfigOptions(process.geteuid?.() !== 0))
+  return convertImageConfig(image.config, rootfs, {
+    onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
+  })
+}

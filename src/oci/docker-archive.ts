@@ -1,0 +1,30 @@
+import * as z from 'zod'
+import { check, type DocumentFacts, parseJson } from './schema.ts'
+
+/** One image in the `manifest.json` of what `docker save` writes; all are names of members of the archive. */
+export interface DockerArchiveEntry {
+  readonly Config: string
+  readonly RepoTags: readonly string[]
+  readonly Layers: readonly string[]
+}
+
+const names = z
+  .array(z.string())
+  .optional()
+  .transform((list) => list ?? [])
+
+const entries: z.ZodType<readonly DockerArchiveEntry[]> = z.array(
+  z.object({ Config: z.string(), RepoTags: names, Layers: names }),
+)
+
+/**
+ * Reads the `manifest.json` of a docker archive.
+ *
+ * @param what how errors name it
+ * @throws OciError `ERR_SOURCE_INVALID` with every problem
+ * @see moby image/spec/v1.2.md "Combined Image JSON + Filesystem Changeset Format"
+ */
+export function parseDockerArchive(content: Uint8Array, what: string): readonly DockerArchiveEntry[] {
+  const facts: DocumentFacts = { what, code: 'ERR_SOURCE_INVALID' }
+  return check(entries, parseJson(content, facts), facts)
+}

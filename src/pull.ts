@@ -1,0 +1,69 @@
+import { checkPlace } from './bundle-directory.ts'
+import { makeBundle } from './make-bundle.ts'
+import { parsePlatform } from './oci/platform.ts'
+import { formatReference, parseReference } from './oci/reference.ts'
+import { type CredentialProvider, dockerCredentials } from './registry/credentials.ts'
+import { endpointsFor, readRegistriesConf } from './registry/registries-conf.ts'
+import { openRepository } from './registry/repository.ts'
+import { type LayerProgress, registryImage } from './source/registry-image.ts'
+import { defaultStorePath } from './store/location.ts'
+import { openStore } from './store/store.ts'
+
+export interface PullOptions {
+  /** Where the bundle is to appear. */
+  readonly out: string
+  /** Replace a bundle that is there; default false. */
+  readonly force?: boolean | undefined
+  /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
+  readonly platform?: string | undefined
+  /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */
+  readonly store?: string | undefined
+  /** Default: what `docker login` wrote. */
+  readonly credentials?: CredentialProvider | undefined
+  /** Where configuration is looked up; default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: LayerProgress) => void) | undefined
+  /** Told when each layer has been applied. */
+  readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
+  /** Told of attempts that failed and what is done about it. */
+  readonly log?: ((message: string) => void) | undefined
+  /** Told what the image asks for and is done differently. */
+  readonly warn?: ((message: string) => void) | undefined
+}
+
+export interface PullResult {
+  /** The full name of what was pulled. */
+  readonly reference: string
+  /** Digest of the manifest, one image for one platform. */
+  readonly digest: string
+  /** Absolute path of the bundle. */
+  readonly bundle: string
+}
+
+/**
+ * Makes a bundle of an image in a registry, by way of the store. Layers are fetched several at a time and applied in
+ * order while they arrive; what the store has is not fetched again. The bundle appears whole or not at all.
+ *
+ * A pull that ends early, by whatever cause, keeps the bytes it has fetched: the next one goes on from there.
+ * @throws OciError `ERR_REFERENCE_INVALID`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`, `ERR_REGISTRY`,
+ *   `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_DIGEST_MISMATCH`, `ERR_BUNDLE_EXISTS`, `ERR_LAYER_INVALID` and others
+ */
+export async function pull(name: string, options: PullOptions): Promise<PullResult> {
+  const { out, force = false, platform, env = process.env, signal, log, onProgress } = options
+  const reference = parseReference(name)
+  const wanted = platform === undefined ? undefined : parsePlatform(platform)
+  checkPlace(out, force)
+  const endpoints = endpointsFor(reference, await readRegistriesConf(env))
+  const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
+  const credentials = options.credentials ?? dockerCredentials(env)
+  const repository = openRepository(endpoints, { credentials, signal, log })
+  const source = registryImage({ reference, repository, store, onProgress })
+  try {
+    const image = await source.image(wanted)
+    const bundle = await makeBundle(image, { ...options, beforeVisible: () => source.stored() })
+    return { reference: formatReference(reference), digest: image.digest ?? '', bundle }
+  } finally {
+    await source.close()
+  }
+}

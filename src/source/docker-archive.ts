@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { OciError } from '../errors.ts'
+import { type DockerArchiveEntry, parseDockerArchive } from '../oci/docker-archive.ts'
+import { imagePlatform, maxImageConfigBytes, parseImageConfig } from '../oci/image-config.ts'
+import { maxManifestBytes } from '../oci/manifest.ts'
+import { formatPlatform, type Platform, rankPlatform } from '../oci/platform.ts'
+import { formatReference, parseReference } from '../oci/reference.ts'
+import type { Image, Source } from './image.ts'
+import { openTarIndex, type TarIndex } from './tar-index.ts'
+
+/**
+ * `docker-archive:F[:REF]`; REF is a name with its tag, or `@N`, the image number N counted from 0.
+ *
+ * @throws OciError `ERR_SOURCE_INVALID`
+ */
+export async function openDockerArchive(path: string, wanted?: string, signal?: AbortSignal): Promise<Source> {
+  return dockerArchive(await openTarIndex(path, signal), wanted)
+}
+
+/** What `docker save` wrote, in an archive that is already open, and is closed with the source. */
+export function dockerArchive(tar: TarIndex, wanted?: string): Source {
+  return { image: (platform) => archiveImage(tar, wanted, platform), close: () => tar.close() }
+}
+
+async function archiveImage(tar: TarIndex, wanted: string | undefined, platform: Platform | undefined): Promise<Image> {
+  const manifest = await tar.read('manifest.json', maxManifestBytes)
+  const entries = parseDockerArchive(manifest, `manifest.json of ${tar.path}`)
+  const entry = chooseEntry(entries, wanted, tar.path)
+  const name = entry.RepoTags[0] ?? tar.path
+  const content = await tar.read(entry.Config, maxImageConfigBytes)
+  checkConfigName(entry.Config, content, tar.path)
+  const config = parseImageConfig(content, `image config "${entry.Config}" of ${tar.path}`)
+  if (platform !== undefined && rankPlatform(imagePlatform(config), platform) === undefined) {
+    const own = formatPlatform(imagePlatform(config))
+    throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} is for ${own}, not ${formatPlatform(platform)}`)
+  }
+  const diffIDs = config.rootfs.diff_ids
+  if (diffIDs.length !== entry.Layers.length) {
+    const counts = `${entry.Layers.length} layers, and its image config ${diffIDs.length} diff_ids`
+    throw new OciError('ERR_SOURCE_INVALID', `${name} in ${tar.path} has ${counts}`)
+  }
+  const layers = entry.Layers.map((layer, position) => {
+    const member = tar.find(layer)
+    if (member === undefined)
+      throw new OciError('ERR_SOURCE_INVALID', `${tar.path} lacks the layer "${layer}" of ${name}`)
+    // These archives have no digests of blobs: the diffID is what verifies a layer.
+    return { name: layer, diffID: diffIDs[position], size: member.size, open: () => tar.open(member) }
+  })
+  return { name, digest: undefined, config, layers }
+}
+
+function chooseEntry(
+  entries: readonly DockerArchiveEntry[],
+  wanted: string | undefined,
+  path: string,
+): DockerArchiveEntry {
+  const names = entries.flatMap(({ RepoTags }, index) => (RepoTags.length > 0 ? RepoTags : [`@${index}`]))
+  const found = wanted === undefined ? entries : entries.filter((entry, index) => isCalled(entry, index, wanted))
+  const [first] = found
+  if (first !== undefined && (wanted !== undefined || found.length === 1)) return first
+  const what = wanted === undefined ? `${path} has ${entries.length} images` : `${path} has no image "${wanted}"`
+  throw new OciError('ERR_IMAGE_NOT_FOUND', what, {
+    hint: names.length === 0 ? 'it has none at all' : `choose one of: ${names.slice(0, 20).join(', ')}`,
+  })
+}
+
+function isCalled({ RepoTags }: DockerArchiveEntry, index: number, wanted: string): boolean {
+  if (wanted.startsWith('@')) return wanted === `@${index}`
+  const full = formatReference(parseReference(wanted))
+  return RepoTags.some((tag) => tag === wanted || formatReference(parseReference(tag)) === full)
+}
+
+/** An image config is named by its digest, the ID that Docker shows; the name must not lie. */
+function checkConfigName(name: string, content: Uint8Array, path: string): void {
+  const claimed = /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1]
+  if (claimed === undefined || createHash('sha256').update(content).digest('hex') === claimed) return
+  throw new OciError(
+    'ERR_DIGEST_MISMATCH',
+    `image config "${name}" of ${path} does not have the content it is named for`,
+  )
+}

@@ -1,0 +1,94 @@
+import { stat } from 'node:fs/promises'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { type Index, maxManifestBytes } from '../oci/manifest.ts'
+import { isAttestation, type Platform } from '../oci/platform.ts'
+import { blobPath, collectBlob, openBlobFile, verified } from '../store/blob-file.ts'
+import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from '../store/layout.ts'
+import type { Image, Source } from './image.ts'
+import { resolveImage } from './resolve-image.ts'
+import { openTarIndex, type TarIndex } from './tar-index.ts'
+
+/** An OCI image layout, wherever it lies. */
+interface Layout {
+  readonly name: string
+  readIndex(): Promise<Index>
+  /** A blob's bytes, verified. */
+  open(blob: Descriptor): AsyncIterable<Uint8Array>
+}
+
+/** `oci:DIR[:TAG]`. @throws OciError `ERR_SOURCE_INVALID` when the image is asked for */
+export function openOciLayout(directory: string, tag?: string): Source {
+  const open = (blob: Descriptor) => openBlobFile(directory, blob)
+  const layout = { name: directory, readIndex: () => readLayoutIndex(directory), open }
+  return { image: (platform) => layoutImage(layout, { tag, platform }), close: async () => {} }
+}
+
+/** `oci-archive:F[:TAG]`: a layout in a tar archive. */
+export async function openOciArchive(path: string, tag?: string, signal?: AbortSignal): Promise<Source> {
+  return ociArchive(await openTarIndex(path, signal), tag)
+}
+
+/** A layout in an archive that is already open, and is closed with the source. */
+export function ociArchive(tar: TarIndex, tag?: string): Source {
+  const layout: Layout = {
+    name: tar.path,
+    async readIndex() {
+      checkLayoutVersion(await tar.read('oci-layout', 4096), tar.path)
+      return parseLayoutIndex(await tar.read('index.json', maxManifestBytes), `index.json of ${tar.path}`)
+    },
+    open(blob) {
+      const member = tar.find(blobPath('', blob.digest))
+      if (member === undefined) throw new OciError('ERR_IMAGE_NOT_FOUND', `${tar.path} has no blob ${blob.digest}`)
+      return verified(tar.open(member), blob)
+    },
+  }
+  return { image: (platform) => layoutImage(layout, { tag, platform }), close: () => tar.close() }
+}
+
+async function layoutImage(
+  layout: Layout,
+  { tag, platform }: { readonly tag: string | undefined; readonly platform: Platform | undefined },
+): Promise<Image> {
+  const index = await layout.readIndex()
+  const name = tag === undefined ? layout.name : `${layout.name}:${tag}`
+  const read = (blob: Descriptor, _kind: string, limit: number) => collectBlob(layout.open(blob), blob, limit)
+  const descriptor = chooseEntry(index.manifests, tag, layout.name)
+  const root = { descriptor, content: await read(descriptor, 'manifest', maxManifestBytes) }
+  const { manifest, config, documents } = await resolveImage(root, { name, platform, read })
+  const layers = manifest.layers.map((layer, position) => ({
+    name: layer.digest,
+    diffID: config.rootfs.diff_ids[position],
+    size: layer.size,
+    open: () => layout.open(layer),
+  }))
+  return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
+}
+
+/** The entry of a layout's index that a tag names; without one, the only entry. */
+function chooseEntry(all: readonly Descriptor[], tag: string | undefined, where: string): Descriptor {
+  const entries = all.filter((entry) => !isAttestation(entry))
+  const named = tag === undefined ? entries : entries.filter((entry) => namesOf(entry).includes(tag))
+  const [first] = named
+  if (first !== undefined && (tag !== undefined || named.length === 1)) return first
+  const names = [...new Set(entries.flatMap((entry) => namesOf(entry).slice(0, 1)))]
+  const what = tag === undefined ? `${where} has ${entries.length} images` : `${where} has no image "${tag}"`
+  throw new OciError('ERR_IMAGE_NOT_FOUND', what, {
+    hint: names.length === 0 ? 'it names none' : `choose by its name, one of: ${names.slice(0, 20).join(', ')}`,
+  })
+}
+
+/** What an entry can be called: its tag, and the full name that containerd and docker add. */
+function namesOf({ annotations = {} }: Descriptor): string[] {
+  return [annotations[refNameAnnotation], annotations['io.containerd.image.name']].filter((name) => name !== undefined)
+}
+
+/** Whether a directory claims to be an image layout. */
+export async function isOciLayout(directory: string): Promise<boolean> {
+  try {
+    return (await stat(`${directory}/oci-layout`)).isFile()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+    throw error
+  }
+}

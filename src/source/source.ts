@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises'
+import { isSystemError, OciError } from '../errors.ts'
+import { dockerArchive, openDockerArchive } from './docker-archive.ts'
+import type { Source } from './image.ts'
+import { isOciLayout, ociArchive, openOciArchive, openOciLayout } from './oci-layout.ts'
+import { readArchive, rootfsArchive } from './rootfs-archive.ts'
+import { openTarIndex } from './tar-index.ts'
+
+export interface SourceOptions {
+  /** What `rootfs:-` reads. */
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The kinds of local source, and what follows each name on the command line. */
+export const sourceKinds = {
+  'docker-archive': 'F[:REF]',
+  'oci-archive': 'F[:TAG]',
+  oci: 'DIR[:TAG]',
+  rootfs: 'F, or - for standard input',
+} as const
+
+/**
+ * Opens a local source by its name: `KIND:...`, or a bare file or directory name, whose kind is found by looking into it.
+ * A bare name begins with `/` or `.` if it has a colon.
+ *
+ * @throws OciError `ERR_USAGE` an unknown kind; `ERR_SOURCE_INVALID` it is not what its kind requires
+ */
+export async function openSource(text: string, options: SourceOptions = {}): Promise<Source> {
+  const colon = text.indexOf(':')
+  const kind = colon < 0 ? '' : text.slice(0, colon)
+  const rest = text.slice(colon + 1)
+  if (colon >= 0 && rest === '') throw usage(text)
+  switch (kind) {
+    case 'docker-archive':
+      return openDockerArchive(...splitPath(rest), options.signal)
+    case 'oci-archive':
+      return openOciArchive(...splitPath(rest), options.signal)
+    case 'oci':
+      return openOciLayout(...splitPath(rest))
+    case 'rootfs':
+      return openRootfs(rest, options)
+    default:
+      if (colon >= 0 && !/^[./]/.test(text) && !(await exists(text))) throw usage(text)
+      return openByContent(text, options)
+  }
+}
+
+/** The path ends at the first colon, as for skopeo. */
+function splitPath(rest: string): [string, string | undefined] {
+  const colon = rest.indexOf(':')
+  return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
+}
+
+function openRootfs(path: string, { stdin }: SourceOptions): Source {
+  if (path !== '-') return rootfsArchive(path, () => readArchive(path))
+  if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read a rootfs from')
+  return rootfsArchive('standard input', () => stdin)
+}
+
+async function openByContent(path: string, { signal }: SourceOptions): Promise<Source> {
+  if (await isOciLayout(path)) return openOciLayout(path)
+  if (await isDirectory(path)) {
+    throw new OciError('ERR_SOURCE_INVALID', `${path} is a directory and not an OCI image layout`, {
+      hint: 'name a layout (a directory with a file "oci-layout") or an archive',
+    })
+  }
+  const tar = await openTarIndex(path, signal)
+  // Docker 25 and newer write both; manifest.json is the one with the full names.
+  if (tar.find('manifest.json') !== undefined) return dockerArchive(tar)
+  if (tar.find('oci-layout') !== undefined) return ociArchive(tar)
+  return rootfsArchive(
+    path,
+    () => tar.openAll(),
+    () => tar.close(),
+  )
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_SOURCE_INVALID', `cannot read ${path}: ${cause.code}`, {
+      hint: `name a file, or one of ${Object.keys(sourceKinds).join(':, ')}:`,
+      cause,
+    })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return false
+    throw error
+  }
+}
+
+function usage(text: string): OciError {
+  const forms = Object.entries(sourceKinds).map(([kind, form]) => `${kind}:${form}`)
+  return new OciError('ERR_USAGE', `"${text}" is not a source`, {
+    hint: `write one of ${forms.join('; ')}; or a file name`,
+  })
+}
