@@ -45,16 +45,25 @@ export async function makeBundleDirectory(
  *
  * @throws OciError `ERR_BUNDLE_EXISTS` something is there, and `force` is not given, or it is no bundle or in use
  */
-export function checkPlace(path: string, force: boolean): void {
+export function checkPlace(out: string, force: boolean): void {
+  const path = resolve(out)
   const found = look(path)
   if (found === 'nothing') return
   if (!force) throw exists(path, 'there is something already', 'choose another place, or replace it with --force')
   if (found === 'other') {
-    throw exists(path, 'what is there is not a bundle, and is not replaced', 'remove it yourself, or choose another place')
+    throw exists(
+      path,
+      'what is there is not a bundle, and is not replaced',
+      'remove it yourself, or choose another place',
+    )
   }
   const mounted = mountsBelow(path)[0]
   if (mounted !== undefined) {
-    throw exists(path, `the bundle that is there has something mounted on ${mounted}`, 'delete its container, or unmount it')
+    throw exists(
+      path,
+      `the bundle that is there has something mounted on ${mounted}`,
+      'delete its container, or unmount it',
+    )
   }
 }
 
@@ -74,7 +83,9 @@ function look(path: string): 'nothing' | 'bundle' | 'other' {
 function mountsBelow(path: string): string[] {
   const points = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))))
+    .map((line) =>
+      (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))),
+    )
   return points.filter((point) => point === path || point.startsWith(`${path}/`))
 }
 

@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
 import { blobPath, collectBlob, openBlobFile } from './blob-file.ts'
 import { replaceFile, syncDirectory } from './files.ts'
@@ -34,6 +35,8 @@ export interface Store {
   write(blob: Descriptor, content: Uint8Array): Promise<void>
   /** Lists a manifest under a name; the entry of the same name and platform is replaced. Its blobs must be there. */
   tag(name: string, manifest: Descriptor): Promise<void>
+  /** A listed manifest by its digest. */
+  findDigest(digest: Digest): Promise<Descriptor | undefined>
   /** The manifests of a name, newest first. */
   find(name: string): Promise<Descriptor[]>
 }
@@ -90,6 +93,11 @@ export async function openStore(path: string): Promise<Store> {
         const entry = { ...rest, annotations: { ...annotations, [refNameAnnotation]: name } }
         return [entry, ...entries.filter((other) => nameOf(other) !== name || !isSamePlatform(other, manifest))]
       })
+    },
+    async findDigest(digest) {
+      const { manifests } = await readLayoutIndex(path)
+      const found = manifests.find((entry) => entry.digest === digest)
+      return found !== undefined && (await store.has(found)) ? found : undefined
     },
     async find(name) {
       const { manifests } = await readLayoutIndex(path)
