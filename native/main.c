@@ -150,9 +150,12 @@ static int run_phase(struct vm *vm, enum phase phase, uint32_t *at)
 _Noreturn void run_child(struct vm *vm, enum phase phase)
 {
 	struct shared *shared = vm->shared;
-	uint32_t at;
-	int r = run_phase(vm, phase, &at);
+	uint32_t at = vm->program.first[phase];
+	/* Whoever reads the reports waits for their end, which must not be the container's. */
+	int r = (int)sys(close, vm->report);
 
+	if (r >= 0)
+		r = run_phase(vm, phase, &at);
 	if (r < 0 && !shared->has_failed) {
 		shared->step = at;
 		shared->error = -r;
@@ -212,7 +215,7 @@ static int run(struct vm *vm)
 
 	if (!error && !vm->has_exited)
 		return 0;
-	undo_error = undo(vm, at);
+	undo_error = !error && vm->keeps ? 0 : undo(vm, at);
 	if (error)
 		return report_failure(vm, at, error) < 0 ? 2 : 1;
 	struct report report = {.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};

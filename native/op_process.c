@@ -185,6 +185,7 @@ int op_ready(struct vm *vm, const struct step *s)
 
 int op_supervise(struct vm *vm, const struct step *s)
 {
+	vm->keeps = s->arg[1];
 	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }
 

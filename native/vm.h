@@ -31,6 +31,7 @@ struct vm {
 	bool in_directory; /* an earlier chdir succeeded */
 	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_exited; /* supervise saw the end of the container */
+	bool keeps; /* what the program made stays when the container has exited */
 	int status; /* then: how it ended, as wait4(2) says it */
 };
 

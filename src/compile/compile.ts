@@ -100,7 +100,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     undoable(op('sync_send', { barrier: barriers.go })),
     undoable(
       isForeground
-        ? op('supervise', { terminal: process.terminal ? 'controller' : null }, '/process')
+        ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: context.keep ? 1 : 0 }, '/process')
         : op('ready', {}),
     ),
   ]

@@ -67,7 +67,10 @@ interface CapabilityMasks {
 }
 
 /** The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning. */
-function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
+function capabilitySets(
+  { capabilities, user }: Process,
+  { warn, facts, hasUserNamespace }: CompileContext,
+): CapabilityMasks {
   const maskOf = (names: readonly string[] | undefined): bigint =>
     (names ?? []).reduce((mask, name) => {
       const bit = (capabilityNames as readonly string[]).indexOf(name)
@@ -80,7 +83,10 @@ function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespa
   const permitted = maskOf(capabilities?.permitted)
   const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
-  for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: it is not inheritable`)
+  // Root gets what is permitted at execve without them.
+  if (user.uid !== 0) {
+    for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
+  }
   for (const name of namesIn((bounding | permitted) & ~grantable)) warn?.(`the caller does not have ${name} to give`)
   return { bounding, effective: maskOf(capabilities?.effective), permitted, inheritable, ambient }
 }

@@ -137,8 +137,8 @@ export const ops = {
   ready: { number: 37, operands: {}, does: 'reports the new process: the container is created' },
   supervise: {
     number: 38,
-    operands: { terminal: 'slot' },
-    does: 'passes signals on and relays the terminal until the container has exited; keeps its status',
+    operands: { terminal: 'slot', keep: 'decimal' },
+    does: 'passes signals on and relays the terminal until the container has exited; then all is undone unless kept',
   },
   spawn: {
     number: 39,
