@@ -1,0 +1,26 @@
+import { OciError } from '../errors.ts'
+
+declare const brand: unique symbol
+
+/** A container ID that `parseContainerID` has checked: safe as the name of a directory, a cgroup and a program. */
+export type ContainerID = string & { readonly [brand]: 'ContainerID' }
+
+/**
+ * The container ID that `text` is.
+ *
+ * runc's rule: letters, digits, `_`, `+`, `-` and `.`, but not `.` or `..`. Since it names a directory, it is at most
+ * 255 characters long (NAME_MAX).
+ * @throws OciError `ERR_CONTAINER_ID_INVALID`
+ */
+export function parseContainerID(text: string): ContainerID {
+  if (!isContainerID(text)) {
+    throw new OciError('ERR_CONTAINER_ID_INVALID', `invalid container ID format: "${text}"`, {
+      hint: 'use 1 to 255 letters, digits and the characters _ + - .',
+    })
+  }
+  return text
+}
+
+/** Whether `text` is a container ID; other directories that stand in a root are not containers. */
+export const isContainerID = (text: string): text is ContainerID =>
+  /^[A-Za-z0-9_+.-]{1,255}$/.test(text) && text !== '.' && text !== '..'

@@ -1,0 +1,228 @@
+import { join, normalize } from 'node:path'
+import type { Hooks, Linux, Mount, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
+import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
+import { libcontainerResources } from './libcontainer-cgroup.ts'
+import { libcontainerDevices } from './libcontainer-devices.ts'
+import { idMappings, libcontainerMount, propagationFlags } from './libcontainer-mounts.ts'
+import { libcontainerSeccomp } from './libcontainer-seccomp.ts'
+
+/** The runtime-spec that the state of a container follows. */
+export const stateVersion = '1.3.0'
+
+/** What state.json says beside config.json, known when the container is compiled. */
+export interface StateFacts {
+  /** Absolute. */
+  readonly bundle: string
+  /**
+   * The directories of the container's cgroup, absolute: by controller on cgroup v1 (`memory`, `name=systemd`), and
+   * under the key `''` for the unified hierarchy.
+   */
+  readonly cgroupPaths: Readonly<Record<string, string | Pieces>>
+  /** Whether the caller's effective uid is not 0. */
+  readonly rootless?: boolean | undefined
+  /** Whether cgroups are used as far as rights go, errors being no failure. */
+  readonly rootlessCgroups?: boolean | undefined
+  readonly systemdCgroup?: boolean | undefined
+  readonly noPivot?: boolean | undefined
+  readonly noNewKeyring?: boolean | undefined
+}
+
+/** Namespaces as runc names them: in `config.namespaces`, and below /proc/PID/ns. */
+const namespaces: Readonly<Record<NamespaceType, readonly [type: string, file: string]>> = {
+  user: ['NEWUSER', 'user'],
+  ipc: ['NEWIPC', 'ipc'],
+  uts: ['NEWUTS', 'uts'],
+  network: ['NEWNET', 'net'],
+  pid: ['NEWPID', 'pid'],
+  mount: ['NEWNS', 'mnt'],
+  cgroup: ['NEWCGROUP', 'cgroup'],
+  time: ['NEWTIME', 'time'],
+}
+
+/**
+ * state.json of a container as runc writes it, so that runc's commands work on it.
+ *
+ * Zero values are left out: runc reads an absent field as zero. The text has references to the registers `id`, `pid`,
+ * `start_time` (decimal) and `created` (RFC 3339, UTC).
+ * @see runc 1.1.5 and 1.5 libcontainer/container_linux.go "State", libcontainer/configs/config.go "Config"
+ */
+export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pieces {
+  return jsonText({
+    id: deferredString([{ register: 'id' }]),
+    init_process_pid: deferredNumber('pid'),
+    init_process_start: deferredNumber('start_time'),
+    created: deferredString([{ register: 'created' }]),
+    config: libcontainerConfig(config, facts),
+    rootless: (facts.rootless && facts.rootlessCgroups) || undefined,
+    cgroup_paths: mapValues(facts.cgroupPaths, (path) => deferredString(typeof path === 'string' ? [path] : path)),
+    namespace_paths: Object.fromEntries(
+      Object.values(namespaces).map(([type, file]) => [
+        type,
+        deferredString(['/proc/', { register: 'pid' }, `/ns/${file}`]),
+      ]),
+    ),
+  })
+}
+
+function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue {
+  const { process, linux = {} } = config
+  return {
+    ...fileSystem(config, facts),
+    ...namespacesAndLimits(linux),
+    hostname: config.hostname || undefined,
+    domainname: config.domainname || undefined,
+    cgroups: libcontainerCgroup(config, facts),
+    capabilities: process.capabilities && {
+      Bounding: process.capabilities.bounding,
+      Effective: process.capabilities.effective,
+      Inheritable: process.capabilities.inheritable,
+      Permitted: process.capabilities.permitted,
+      Ambient: process.capabilities.ambient,
+    },
+    umask: process.user.umask,
+    oom_score_adj: process.oomScoreAdj,
+    no_new_privileges: process.noNewPrivileges || undefined,
+    process_label: process.selinuxLabel || undefined,
+    scheduler: process.scheduler && { ...process.scheduler },
+    io_priority: process.ioPriority && { ...process.ioPriority },
+    exec_cpu_affinity: process.execCPUAffinity && {
+      Initial: cpuSet(process.execCPUAffinity.initial),
+      Final: cpuSet(process.execCPUAffinity.final),
+    },
+    Hooks: config.hooks && libcontainerHooks(config.hooks),
+    version: stateVersion,
+    labels: [...Object.entries(config.annotations ?? {}).map((pair) => pair.join('=')), `bundle=${facts.bundle}`],
+    no_new_keyring: facts.noNewKeyring || undefined,
+    rootless_euid: facts.rootless || undefined,
+    rootless_cgroups: facts.rootlessCgroups || undefined,
+  }
+}
+
+function fileSystem(config: RuntimeConfig, facts: StateFacts): Record<string, JsonValue | undefined> {
+  const { root, mounts = [], linux = {} } = config
+  const absolute = (path: string): string => (path.startsWith('/') ? path : join(facts.bundle, path))
+  return {
+    no_pivot_root: facts.noPivot || undefined,
+    rootfs: absolute(root.path),
+    readonlyfs: root.readonly || undefined,
+    rootPropagation: propagationFlags(linux.rootfsPropagation) || undefined,
+    mounts: mounts.map((mount) => libcontainerMount(mount, absolute)),
+    devices: libcontainerDevices(config, (id, kind) => hostID(linux, id, kind)),
+    mount_label: linux.mountLabel || undefined,
+    mask_paths: linux.maskedPaths,
+    readonly_paths: linux.readonlyPaths,
+  }
+}
+
+function namespacesAndLimits(linux: Linux): Record<string, JsonValue | undefined> {
+  const hasNewNetwork = linux.namespaces?.some(({ type, path }) => type === 'network' && !path)
+  const hasUser = hasNamespace(linux, 'user')
+  return {
+    namespaces: (linux.namespaces ?? []).map(({ type, path = '' }) => ({ type: namespaces[type][0], path })),
+    uid_mappings: hasUser && linux.uidMappings ? idMappings(linux.uidMappings) : undefined,
+    gid_mappings: hasUser && linux.gidMappings ? idMappings(linux.gidMappings) : undefined,
+    networks: hasNewNetwork ? [{ type: 'loopback' }] : undefined,
+    netDevices: linux.netDevices && mapValues(linux.netDevices, ({ name }) => ({ name })),
+    sysctl: linux.sysctl,
+    seccomp: linux.seccomp && libcontainerSeccomp(linux.seccomp),
+    time_offsets: linux.timeOffsets && mapValues(linux.timeOffsets, (offset) => ({ ...offset })),
+    personality: linux.personality && { domain: linux.personality.domain === 'LINUX32' ? 8 : 0 },
+    intel_rdt: linux.intelRdt && {
+      closID: linux.intelRdt.closID,
+      schemata: linux.intelRdt.schemata,
+      l3_cache_schema: linux.intelRdt.l3CacheSchema,
+      memBwSchema: linux.intelRdt.memBwSchema,
+      enableMonitoring: linux.intelRdt.enableMonitoring,
+    },
+    memory_policy: linux.memoryPolicy && {
+      mode: memoryPolicyModes.indexOf(linux.memoryPolicy.mode || 'MPOL_DEFAULT'),
+      flags: (linux.memoryPolicy.flags ?? []).reduce((all, flag) => all | (memoryPolicyFlags[flag] ?? 0), 0),
+      nodes: cpuSet(linux.memoryPolicy.nodes),
+    },
+  }
+}
+
+/** By number. @see linux/mempolicy.h */
+const memoryPolicyModes: readonly string[] = [
+  'MPOL_DEFAULT',
+  'MPOL_PREFERRED',
+  'MPOL_BIND',
+  'MPOL_INTERLEAVE',
+  'MPOL_LOCAL',
+  'MPOL_PREFERRED_MANY',
+  'MPOL_WEIGHTED_INTERLEAVE',
+]
+
+const memoryPolicyFlags: Readonly<Record<string, number>> = {
+  MPOL_F_STATIC_NODES: 1 << 15,
+  MPOL_F_RELATIVE_NODES: 1 << 14,
+  MPOL_F_NUMA_BALANCING: 1 << 13,
+}
+
+/** `cgroups` must be there, with its devices: runc uses it unchecked. */
+function libcontainerCgroup(config: RuntimeConfig, facts: StateFacts): JsonValue {
+  const path = config.linux?.cgroupsPath ?? ''
+  const [parent, scopePrefix, name] = facts.systemdCgroup && path !== '' ? path.split(':') : []
+  return {
+    name: name ?? (path === '' ? deferredString([{ register: 'id' }]) : undefined),
+    parent,
+    path: facts.systemdCgroup || path === '' ? undefined : normalize(path).replace(/(.)\/$/, '$1'),
+    scope_prefix: scopePrefix ?? (facts.systemdCgroup ? 'runc' : undefined),
+    Systemd: facts.systemdCgroup || undefined,
+    Rootless: facts.rootlessCgroups || undefined,
+    owner_uid: cgroupOwner(config),
+    ...libcontainerResources(config),
+  }
+}
+
+/** The host's uid that owns the cgroup: only where the container can write to a cgroup file system of its own. */
+function cgroupOwner({ process, linux = {}, mounts = [] }: RuntimeConfig): number | undefined {
+  const hasNew = linux.namespaces?.some(({ type, path }) => type === 'cgroup' && !path)
+  const isWritable = (mount: Mount): boolean =>
+    mount.source === 'cgroup' && normalize(mount.destination) === '/sys/fs/cgroup' && !mount.options?.includes('ro')
+  return hasNew && mounts.some(isWritable) ? hostID(linux, process.user.uid, 'uid') : undefined
+}
+
+const hasNamespace = (linux: Linux, wanted: NamespaceType): boolean =>
+  linux.namespaces?.some(({ type }) => type === wanted) ?? false
+
+/** The id on the host that is `id` in the container, undefined when it is not mapped. */
+function hostID(linux: Linux, id: number, kind: 'uid' | 'gid'): number | undefined {
+  if (!hasNamespace(linux, 'user')) return id
+  const mapping = linux[`${kind}Mappings`]?.find(
+    ({ containerID, size }) => id >= containerID && id < containerID + size,
+  )
+  return mapping && mapping.hostID + id - mapping.containerID
+}
+
+/** Hooks by their spec names; the timeout is in nanoseconds. */
+function libcontainerHooks(hooks: Hooks): JsonValue {
+  return mapValues({ ...hooks }, (list) =>
+    list?.map(({ path, args, env, timeout }) => ({
+      path,
+      args,
+      env,
+      timeout: timeout === undefined ? undefined : BigInt(timeout) * 1_000_000_000n,
+    })),
+  )
+}
+
+/** `0-2,5` as 64-bit words, least significant first. */
+function cpuSet(list: string | undefined): JsonValue | undefined {
+  if (!list) return undefined
+  const words: bigint[] = []
+  for (const range of list.split(',')) {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    for (let cpu = first; cpu <= last; cpu++) {
+      while (words.length <= cpu >> 6) words.push(0n)
+      words[cpu >> 6] = (words[cpu >> 6] ?? 0n) | (1n << BigInt(cpu & 63))
+    }
+  }
+  return words
+}
+
+const mapValues = <T>(
+  values: Readonly<Record<string, T>>,
+  convert: (value: T) => JsonValue | undefined,
+): Record<string, JsonValue | undefined> =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, convert(value)]))

@@ -1,0 +1,41 @@
+import { chmod, mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { OciError } from '../errors.ts'
+
+/** What of the caller decides where its containers are kept. */
+export interface RootEnvironment {
+  readonly [name: string]: string | undefined
+}
+
+/**
+ * The directory that keeps the state of the caller's containers unless `--root` names another.
+ *
+ * `/run/bundle-tool` for euid 0; else `$XDG_RUNTIME_DIR/bundle-tool`, and without that variable `/run/bundle-tool`,
+ * which then fails at its first use with the reason.
+ */
+export function defaultRoot(env: RootEnvironment, euid: number): string {
+  if (euid !== 0 && env.XDG_RUNTIME_DIR) return join(env.XDG_RUNTIME_DIR, 'bundle-tool')
+  return '/run/bundle-tool'
+}
+
+/**
+ * `root` as an absolute path.
+ * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers
+ */
+export function absoluteRoot(root: string): string {
+  const path = root === '' ? '/' : resolve(root)
+  if (path === '/') throw new OciError('ERR_USAGE', `the root for container state must not be "${root}"`)
+  return path
+}
+
+/**
+ * Makes `root` unless it is there; its missing parents too.
+ *
+ * Mode 0711, so that a container's own root user can reach its exec fifo below, and nobody can list it. A directory of
+ * a user in $XDG_RUNTIME_DIR gets the sticky bit and 0700, so that the host does not clean it up.
+ * @see XDG Base Directory Specification "Environment variables": files must have the sticky bit to survive clean-up
+ */
+export async function makeRoot(root: string, euid: number): Promise<void> {
+  const created = await mkdir(root, { recursive: true, mode: 0o711 })
+  if (created !== undefined) await chmod(root, euid === 0 ? 0o711 : 0o1700)
+}
