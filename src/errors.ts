@@ -69,7 +69,8 @@ export class OciError extends Error {
   }
 }
 
-/** Whether `error` is a Node.js system error of one of these codes (`ENOENT` ...). */
+/** Whether `error` is a Node.js system error, of one of these codes (`ENOENT` ...) when any are given. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return false
+  return codes.length === 0 || codes.includes(String(error.code))
 }
