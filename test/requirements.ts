@@ -17,7 +17,7 @@ const packages: Readonly<Record<string, string>> = {
  * `test` and `describe` for tests that need root or installed programs.
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead.
- * @param needs `root`, `cgroup2` or the name of a program to be found in PATH
+ * @param needs `root`, `cgroup1`, `cgroup2` or the name of a program to be found in PATH
  */
 export function requires(...needs: readonly string[]): {
   readonly test: typeof test | typeof test.skip
@@ -33,6 +33,7 @@ export function requires(...needs: readonly string[]): {
 
 function isThere(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0
+  if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
   return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
 }
@@ -48,6 +49,7 @@ function isExecutable(path: string): boolean {
 
 function remedy(need: string): string {
   if (need === 'root') return 'root (run as root, or with sudo)'
+  if (need === 'cgroup1') return 'a cgroup v1 host'
   if (need === 'cgroup2') return 'a cgroup v2 host'
   return `${need} (apt-get install ${packages[need] ?? need})`
 }

@@ -1,0 +1,194 @@
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import { type CgroupPaths, isFrozen } from './cgroup.ts'
+import { type ContainerID, parseContainerID } from './container-id.ts'
+import { isAlive } from './proc.ts'
+
+/** What a state.json, ours or runc's, says of a container, as far as it is needed here. */
+export interface ContainerRecord {
+  readonly id: ContainerID
+  /** `<root>/<id>`: state.json and, until the container is started, exec.fifo. */
+  readonly directory: string
+  /** The container's first process; pid 0 while there has not been one yet. */
+  readonly init: { readonly pid: number; readonly startTime: number }
+  /** RFC 3339. */
+  readonly created: string
+  readonly ociVersion: string
+  readonly bundle: string
+  readonly rootfs: string
+  readonly annotations: Readonly<Record<string, string>>
+  readonly cgroupPaths: CgroupPaths
+  /** Whether the kernel ends every process of the container with its first one. */
+  readonly hasOwnPidNamespace: boolean
+  /** Whether cgroups are used only as far as rights go. */
+  readonly rootlessCgroups: boolean
+  readonly poststopHooks: readonly HookCommand[]
+}
+
+export interface HookCommand {
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly timeoutMs: number | undefined
+}
+
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'stopped'
+
+/** @throws OciError `ERR_CONTAINER_NOT_FOUND` there is no container of this ID, or only what a failed create left */
+/** @throws OciError `ERR_STATE_INVALID` its state.json is not one */
+export function readContainer(root: string, id: string): ContainerRecord {
+  const directory = join(root, parseContainerID(id))
+  const text = readStateText(directory)
+  // An empty file is what a create leaves that was killed between making the file and writing it.
+  if (text === undefined || text === '') throw containerNotFound(id)
+  return parseStateJson(text, directory)
+}
+
+export const containerNotFound = (id: string): OciError =>
+  new OciError('ERR_CONTAINER_NOT_FOUND', `container does not exist: "${id}"`, {
+    hint: 'list the containers with `bundle-tool list`',
+  })
+
+/**
+ * What the container is doing, found out from its process and its cgroup, not remembered.
+ *
+ * `paused` is a frozen cgroup, whatever its processes are; `created` waits at exec.fifo; `stopped` has no process of
+ * this pid and start time, or one that is only waiting to be reaped.
+ */
+export async function readStatus(container: ContainerRecord): Promise<ContainerStatus> {
+  if (await isFrozen(container.cgroupPaths)) return 'paused'
+  if (!isAlive(container.init)) return 'stopped'
+  return existsSync(join(container.directory, 'exec.fifo')) ? 'created' : 'running'
+}
+
+function readStateText(directory: string): string | undefined {
+  try {
+    if (!lstatSync(directory).isDirectory()) return undefined
+    return readFileSync(join(directory, 'state.json'), 'utf8')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    if (isSystemError(error, 'EACCES')) {
+      throw new OciError('ERR_PERMISSION', `unable to read "${directory}": permission denied`, { cause: error })
+    }
+    throw error
+  }
+}
+
+/**
+ * Reads a state.json.
+ *
+ * @param directory where it lies; its last component is the ID
+ * @throws OciError `ERR_STATE_INVALID` naming the file and the field
+ * @see runc libcontainer/container_linux.go "State"
+ */
+export function parseStateJson(text: string, directory: string): ContainerRecord {
+  const file = join(directory, 'state.json')
+  const state = new Fields(parseJson(text, file), file)
+  const config = state.object('config')
+  const { bundle, annotations } = splitLabels(config.strings('labels'))
+  return {
+    id: parseContainerID(state.string('id')),
+    directory,
+    init: { pid: state.number('init_process_pid'), startTime: state.number('init_process_start') },
+    created: state.string('created'),
+    ociVersion: config.string('version'),
+    bundle,
+    rootfs: config.string('rootfs'),
+    annotations,
+    cgroupPaths: state.stringMap('cgroup_paths'),
+    hasOwnPidNamespace: config
+      .list('namespaces')
+      .some((item) => item.string('type') === 'NEWPID' && !item.string('path')),
+    rootlessCgroups: config.boolean('rootless_cgroups'),
+    poststopHooks: config
+      .object('Hooks')
+      .list('poststop')
+      .map((hook) => ({
+        path: hook.string('path'),
+        args: hook.strings('args'),
+        env: hook.strings('env'),
+        timeoutMs: hook.number('timeout') / 1e6 || undefined,
+      })),
+  }
+}
+
+/** Labels are annotations, `key=value`; the last one named `bundle` is the bundle. */
+function splitLabels(labels: readonly string[]): { bundle: string; annotations: Record<string, string> } {
+  let bundle = ''
+  const annotations: Record<string, string> = {}
+  for (const label of labels) {
+    const split = label.indexOf('=')
+    const [key, value] = split < 0 ? [label, ''] : [label.slice(0, split), label.slice(split + 1)]
+    if (key === 'bundle') bundle = value
+    else annotations[key] = value
+  }
+  return { bundle, annotations }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new OciError('ERR_STATE_INVALID', `"${file}" is not JSON`, { cause })
+  }
+}
+
+/** An object of state.json. As for Go, an absent field and null are the zero value; another type is an error. */
+class Fields {
+  readonly #value: Readonly<Record<string, unknown>>
+  readonly #where: string
+
+  constructor(value: unknown, where: string) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(where, 'an object')
+    this.#value = value as Record<string, unknown>
+    this.#where = where
+  }
+
+  string(key: string): string {
+    const value = this.#value[key] ?? ''
+    if (typeof value !== 'string') throw invalid(`${this.#where}: ${key}`, 'a string')
+    return value
+  }
+
+  number(key: string): number {
+    const value = this.#value[key] ?? 0
+    if (typeof value !== 'number') throw invalid(`${this.#where}: ${key}`, 'a number')
+    return value
+  }
+
+  boolean(key: string): boolean {
+    const value = this.#value[key] ?? false
+    if (typeof value !== 'boolean') throw invalid(`${this.#where}: ${key}`, 'true or false')
+    return value
+  }
+
+  object(key: string): Fields {
+    return new Fields(this.#value[key] ?? {}, `${this.#where}: ${key}`)
+  }
+
+  list(key: string): readonly Fields[] {
+    return this.#array(key).map((item, index) => new Fields(item, `${this.#where}: ${key}[${index}]`))
+  }
+
+  strings(key: string): readonly string[] {
+    return this.#array(key).map((item, index) => {
+      if (typeof item !== 'string') throw invalid(`${this.#where}: ${key}[${index}]`, 'a string')
+      return item
+    })
+  }
+
+  stringMap(key: string): Readonly<Record<string, string>> {
+    const fields = this.object(key)
+    return Object.fromEntries(Object.keys(fields.#value).map((name) => [name, fields.string(name)]))
+  }
+
+  #array(key: string): readonly unknown[] {
+    const value = this.#value[key] ?? []
+    if (!Array.isArray(value)) throw invalid(`${this.#where}: ${key}`, 'a list')
+    return value
+  }
+}
+
+const invalid = (where: string, wanted: string): OciError =>
+  new OciError('ERR_STATE_INVALID', `${where} is not ${wanted}`)

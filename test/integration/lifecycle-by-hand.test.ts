@@ -1,0 +1,100 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
+import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { libcontainerState } from '../../src/runtime/libcontainer.ts'
+import { readProcessStat } from '../../src/runtime/proc.ts'
+import { start } from '../../src/start.ts'
+import { state } from '../../src/state.ts'
+import { requires } from '../requirements.ts'
+import { cgroupsOf, openWorkshop, type Workshop } from './runc-container.ts'
+
+const { test } = requires('root', 'runc', 'busybox', 'cgroup1')
+
+const id = 'lifecycle-by-hand-test'
+const soon = { timeout: 5000, interval: 10 }
+let workshop: Workshop
+let init: ChildProcess
+
+beforeEach(() => {
+  workshop = openWorkshop()
+})
+afterEach(() => {
+  init.kill('SIGKILL')
+  workshop.close()
+})
+
+/** Makes what `create` makes, with a shell of the test as the container's process; `$1` is the FIFO to wait at. */
+function createByHand(config: RuntimeConfig, script: string): void {
+  const directory = join(workshop.root, id)
+  const fifo = join(directory, 'exec.fifo')
+  mkdirSync(directory, { recursive: true })
+  execFileSync('mkfifo', ['-m', '622', fifo])
+  init = spawn('/bin/sh', ['-c', script, 'sh', fifo], { stdio: 'ignore' })
+  const cgroupPaths = Object.fromEntries(
+    ['freezer', 'devices', 'pids'].map((controller) => [controller, `/sys/fs/cgroup/${controller}/${id}`]),
+  )
+  for (const path of Object.values(cgroupPaths)) {
+    mkdirSync(path)
+    writeFileSync(join(path, 'cgroup.procs'), String(init.pid))
+  }
+  const registers = {
+    id,
+    pid: String(init.pid),
+    start_time: String(readProcessStat(init.pid ?? 0)?.startTime),
+    created: '2026-01-02T03:04:05.000000006Z',
+  }
+  const pieces = libcontainerState(config, { bundle: workshop.bundle, cgroupPaths })
+  const text = pieces.map((piece) => (typeof piece === 'string' ? piece : registers[piece.register])).join('')
+  writeFileSync(join(directory, 'state.json'), text)
+}
+
+const waiting = 'printf 0 > "$1"; exec sleep 1000'
+
+test('runc lists, shows, starts, pauses, kills and deletes a container whose state.json is ours', async () => {
+  createByHand(
+    workshop.configure((config) => ({ ...config, annotations: { 'com.example.key': 'value' } })),
+    waiting,
+  )
+  const compare = async (status: string) => {
+    const theirs = JSON.parse(workshop.runc('state', id))
+    expect(theirs).toMatchObject({ id, status, bundle: workshop.bundle, created: '2026-01-02T03:04:05.000000006Z' })
+    expect(await state({ root: workshop.root, id })).toEqual(theirs)
+    expect(workshop.runc('list', '-q')).toBe(`${id}\n`)
+  }
+  await compare('created')
+  workshop.runc('start', id)
+  await compare('running')
+  await vi.waitFor(() => expect(readFileSync(`/proc/${init.pid}/comm`, 'utf8')).toBe('sleep\n'), soon)
+  workshop.runc('pause', id)
+  await compare('paused')
+  workshop.runc('resume', id)
+  workshop.runc('kill', id, 'KILL')
+  await vi.waitFor(() => compare('stopped'), soon)
+  workshop.runc('delete', id)
+  expect(existsSync(join(workshop.root, id))).toBe(false)
+  expect(cgroupsOf(id)).toEqual([])
+})
+
+test('runc deletes it by force', () => {
+  createByHand(workshop.configure(), waiting)
+  workshop.runc('delete', '-f', id)
+  expect(readProcessStat(init.pid ?? 0)?.state ?? 'gone').toMatch(/^(Z|gone)$/)
+  expect(cgroupsOf(id)).toEqual([])
+})
+
+test('start waits for a process that is late', async () => {
+  createByHand(workshop.configure(), `sleep 0.2; ${waiting}`)
+  await start({ root: workshop.root, id })
+  expect((await state({ root: workshop.root, id })).status).toBe('running')
+})
+
+test('start does not wait for a process that dies, and can be given up', async () => {
+  createByHand(workshop.configure(), 'exec sleep 1000')
+  const given = start({ root: workshop.root, id, abort: AbortSignal.timeout(20) })
+  await expect(given).rejects.toMatchObject({ name: 'AbortError' })
+  const started = start({ root: workshop.root, id })
+  init.kill('SIGKILL')
+  await expect(started).rejects.toThrow('container process is already dead')
+})
