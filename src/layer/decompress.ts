@@ -1,7 +1,7 @@
 import * as zlib from 'node:zlib'
 import { OciError } from '../errors.ts'
 import type { ByteSource } from './byte-source.ts'
-import { gunzip } from './gunzip.ts'
+import { type GunzipOptions, gunzip } from './gunzip.ts'
 
 /** Compressions told by their first bytes. What is none of them is taken for a plain tar. */
 const magics: readonly { readonly name: string; readonly bytes: readonly number[] }[] = [
@@ -16,10 +16,15 @@ const magics: readonly { readonly name: string; readonly bytes: readonly number[
  *
  * What follows the compressed data is left in `source`, for the caller to drain.
  * @param warn told about bytes that are ignored
+ * @param hasDigest whether the caller checks a digest of everything that comes out; checksums are then left to that
  * @throws OciError `ERR_LAYER_INVALID` damaged, `ERR_NOT_SUPPORTED` a compression that this Node.js lacks
  */
-export async function* decompress(source: ByteSource, warn: (message: string) => void): AsyncGenerator<Buffer> {
-  yield* uncompressed(source, await compressionOf(source), warn)
+export async function* decompress(
+  source: ByteSource,
+  warn: (message: string) => void,
+  hasDigest = false,
+): AsyncGenerator<Buffer> {
+  yield* uncompressed(source, await compressionOf(source), { warn, hasDigest })
 }
 
 async function compressionOf(source: ByteSource): Promise<string> {
@@ -28,12 +33,16 @@ async function compressionOf(source: ByteSource): Promise<string> {
   return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
 }
 
-function uncompressed(source: ByteSource, compression: string, warn: (message: string) => void): AsyncIterable<Buffer> {
+function uncompressed(
+  source: ByteSource,
+  compression: string,
+  { warn, hasDigest }: GunzipOptions,
+): AsyncIterable<Buffer> {
   switch (compression) {
     case 'none':
       return pieces(source)
     case 'gzip':
-      return gunzip(source, warn)
+      return gunzip(source, { warn, hasDigest })
     case 'zstd':
       if ('createZstdDecompress' in zlib && typeof zlib.createZstdDecompress === 'function') {
         return unzstd(source, zlib.createZstdDecompress())

@@ -1,14 +1,24 @@
-import type { TransformOptions } from 'node:stream'
-import type { ZlibOptions } from 'node:zlib'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
-
 import { OciError } from '../errors.ts'
 import type { ByteSource } from './byte-source.ts'
 
+/** How the caller looks at what is uncompressed. */
+export interface GunzipOptions {
+  /** Told about bytes that are ignored. */
+  readonly warn: (message: string) => void
+  /** Whether the caller checks a digest of everything that comes out. */
+  readonly hasDigest: boolean
+}
+
 /** Node.js's default of 16 KiB takes twice as long: each output buffer is a task of the thread pool. */
-const outputBytes = 512 * 1024
+const outputBytes = 1024 * 1024
 /** Input is gathered to this size, for the same reason. */
 const inputBytes = 256 * 1024
+/** How far the thread pool may be ahead of the reader: enough to even out that some pieces take longer to apply. */
+const aheadBytes = 8 * 1024 * 1024
+/** Inputs that wait while one is inflated. */
+const inputsAhead = 4
 /** Extra field, name and comment of one header; real ones are far below. */
 const maxHeaderBytes = 256 * 1024
 
@@ -17,13 +27,14 @@ const maxHeaderBytes = 256 * 1024
  *
  * Members may follow each other (eStargz is made of thousands), with NULs between and after them. Anything else after a
  * member is reported to `warn` and left in `source`. Node.js's own Gunzip throws on that, and loses the data before it.
- * @throws OciError `ERR_LAYER_INVALID` damaged or cut off, or a checksum is wrong
+ * @throws OciError `ERR_LAYER_INVALID` damaged or cut off, or a checksum is wrong; the CRC is left to the caller's digest
+ *   of the same bytes where there is one, which finds all that it would
  * @see RFC 1952
  */
-export async function* gunzip(source: ByteSource, warn: (message: string) => void): AsyncGenerator<Buffer> {
+export async function* gunzip(source: ByteSource, { warn, hasDigest }: GunzipOptions): AsyncGenerator<Buffer> {
   do {
     await readHeader(source)
-    yield* inflateMember(source)
+    yield* inflateMember(source, hasDigest)
   } while (await isAtMember(source, warn))
 }
 
@@ -64,15 +75,14 @@ async function skipString(source: ByteSource): Promise<void> {
   throw new OciError('ERR_LIMIT_EXCEEDED', `gzip header of more than ${maxHeaderBytes} bytes`)
 }
 
-async function* inflateMember(source: ByteSource): AsyncGenerator<Buffer> {
-  const options: ZlibOptions & TransformOptions = { chunkSize: outputBytes, highWaterMark: 2 * outputBytes }
-  const inflate = createInflateRaw(options)
+async function* inflateMember(source: ByteSource, hasDigest: boolean): AsyncGenerator<Buffer> {
+  const inflate = createInflateRaw({ chunkSize: outputBytes })
   const feeding = feed(source, inflate)
   let checksum = 0
   let size = 0
   try {
-    for await (const chunk of inflate as AsyncIterable<Buffer>) {
-      checksum = crc32(chunk, checksum)
+    for await (const chunk of inflated(inflate)) {
+      if (!hasDigest) checksum = crc32(chunk, checksum)
       size += chunk.length
       yield chunk
     }
@@ -82,33 +92,90 @@ async function* inflateMember(source: ByteSource): AsyncGenerator<Buffer> {
     source.unread(await feeding.stop())
   }
   const trailer = await exactly(source, 8)
-  if (trailer.readUInt32LE(0) !== checksum) throw invalid('a wrong checksum')
+  if (!hasDigest && trailer.readUInt32LE(0) !== checksum) throw invalid('a wrong checksum')
   if (trailer.readUInt32LE(4) !== size % 2 ** 32) throw invalid('a wrong size')
 }
 
-/** Writes `source` into `inflate` until that is done; `stop` then gives what it did not use. */
+/**
+ * What `inflate` puts out, up to `aheadBytes` ahead of the reader.
+ *
+ * A stream's own iterator joins everything that is ready into one copy, and goes on without a turn of the event loop,
+ * in which the next piece of work could be given to the thread pool.
+ */
+async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
+  const ready: Buffer[] = []
+  const state: { bytes: number; isEnded: boolean; failure: Error | undefined; wake(): void } = {
+    bytes: 0,
+    isEnded: false,
+    failure: undefined,
+    wake() {},
+  }
+  inflate.on('data', (chunk: Buffer) => {
+    ready.push(chunk)
+    state.bytes += chunk.length
+    if (state.bytes >= aheadBytes) inflate.pause()
+    state.wake()
+  })
+  inflate.on('end', () => {
+    state.isEnded = true
+    state.wake()
+  })
+  inflate.on('error', (error) => {
+    state.failure = error
+    state.wake()
+  })
+  for (;;) {
+    const chunk = ready.shift()
+    if (chunk !== undefined) {
+      state.bytes -= chunk.length
+      if (inflate.isPaused() && state.bytes < aheadBytes) inflate.resume()
+      yield chunk
+      if (!state.isEnded) await nextTurn()
+      continue
+    }
+    if (state.failure !== undefined) throw state.failure
+    if (state.isEnded) return
+    await new Promise<void>((resolve) => {
+      state.wake = resolve
+    })
+  }
+}
+
+/** Keeps `inflate` supplied from `source`; `stop` ends that and gives back what was not used. */
 function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer> } {
-  let written: Buffer[] = []
-  let writtenBytes = 0
+  /** What was given to `inflate`, without pieces that it is through with. */
+  const given: Buffer[] = []
+  let givenBytes = 0
+  let total = 0
+  let waiting = 0
   let isStopped = false
-  const closed = new Promise<void>((resolve) => inflate.once('close', resolve))
+  let wake = (): void => {}
 
   async function run(): Promise<void> {
-    while (!isStopped) {
+    for (;;) {
       const input = await gather(source)
       if (input === undefined) {
         inflate.end()
         return
       }
-      written.push(input)
-      writtenBytes += input.length
+      given.push(input)
+      givenBytes += input.length
+      total += input.length
       if (isStopped) return
-      if (!inflate.write(input)) {
-        await Promise.race([new Promise<void>((resolve) => inflate.once('drain', resolve)), closed])
+      waiting += 1
+      // The stream's own 'drain' comes when nothing is waiting: the thread pool would idle until more is read.
+      inflate.write(input, () => {
+        waiting -= 1
+        wake()
+      })
+      for (let oldest = given[0]; oldest && givenBytes - oldest.length >= unused(); oldest = given[0]) {
+        givenBytes -= given.shift()?.length ?? 0
       }
-      while (writtenBytes - inflate.bytesWritten < total(written.slice(1))) written.shift()
+      while (waiting >= inputsAhead && !isStopped) await new Promise<void>((resolve) => (wake = resolve))
     }
   }
+
+  const unused = (): number => total - inflate.bytesWritten
 
   const running = run().catch((error: unknown) => {
     inflate.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -117,16 +184,13 @@ function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer
   async function stop(): Promise<Buffer> {
     isStopped = true
     inflate.destroy()
+    wake()
     await running
-    const all = Buffer.concat(written)
-    written = []
-    return all.subarray(all.length - (writtenBytes - inflate.bytesWritten))
+    return Buffer.concat(given).subarray(givenBytes - unused())
   }
 
   return { stop }
 }
-
-const total = (buffers: readonly Buffer[]): number => buffers.reduce((sum, buffer) => sum + buffer.length, 0)
 
 async function gather(source: ByteSource): Promise<Buffer | undefined> {
   const first = await source.next()

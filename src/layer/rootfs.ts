@@ -120,7 +120,7 @@ async function applyLayer(
   const hash = createHash('sha256')
   let size = 0
   try {
-    for await (const chunk of decompress(source, warn)) {
+    for await (const chunk of decompress(source, warn, diffID !== undefined)) {
       signal?.throwIfAborted()
       hash.update(chunk)
       size += chunk.length

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { constants, gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { byteSource } from '../../src/layer/byte-source.ts'
+import { decompress } from '../../src/layer/decompress.ts'
+import { inPieces } from './rootfs-fixture.ts'
+
+interface Result {
+  readonly bytes: Buffer
+  readonly warnings: string[]
+  /** What is left for the caller to drain. */
+  readonly left: number
+}
+
+async function run(blob: Buffer, size = 1000, hasDigest = false): Promise<Result> {
+  const source = byteSource(inPieces(blob, size))
+  const warnings: string[] = []
+  const chunks: Buffer[] = []
+  for await (const chunk of decompress(source, (message) => warnings.push(message), hasDigest)) chunks.push(chunk)
+  let left = 0
+  for (let piece = await source.next(); piece !== undefined; piece = await source.next()) left += piece.length
+  return { bytes: Buffer.concat(chunks), warnings, left }
+}
+
+/** Compressible and incompressible stretches, more than any buffer on the way. */
+const content = Buffer.concat([Buffer.alloc(5_000_000, 'text '), randomBytes(3_000_000), Buffer.alloc(2_000_000)])
+
+test.each([1000, 65_536, 10_000_000])('gzip in pieces of %i bytes', async (size) => {
+  const { bytes, warnings, left } = await run(gzipSync(content), size)
+  expect(bytes.equals(content)).toBe(true)
+  expect({ warnings, left }).toEqual({ warnings: [], left: 0 })
+})
+
+test('what is no compression is passed on, and nothing is nothing', async () => {
+  expect((await run(content)).bytes.equals(content)).toBe(true)
+  expect((await run(Buffer.alloc(0))).bytes).toHaveLength(0)
+  expect((await run(Buffer.from('abc'))).bytes.toString()).toBe('abc')
+})
+
+test.each([1, 3, 1000])('members follow each other, NULs between and behind them (pieces of %i)', async (size) => {
+  const blob = Buffer.concat([
+    gzipSync('one,'),
+    gzipSync('two,'),
+    Buffer.alloc(5),
+    gzipSync('three'),
+    Buffer.alloc(600),
+  ])
+  const { bytes, warnings } = await run(blob, size)
+  expect(bytes.toString()).toBe('one,two,three')
+  expect(warnings).toEqual([])
+})
+
+test('a thousand small members, as in eStargz, with extra fields in their headers', async () => {
+  const withExtra = (text: string): Buffer => {
+    const member = gzipSync(text)
+    const [start, end] = [member.subarray(0, 10), member.subarray(10)]
+    start[3] = 4 | 8 | 16
+    return Buffer.concat([start, Buffer.from('\x04\x00extraname\0comment\0'.replace('extra', 'extr')), end])
+  }
+  const blob = Buffer.concat(Array.from({ length: 1000 }, (_, i) => withExtra(`${i},`)))
+  const { bytes } = await run(blob, 777)
+  expect(bytes.toString().split(',')).toHaveLength(1001)
+})
+
+test.each(['garbage', '\x1f', 'x'.repeat(5000)])(
+  'bytes behind the data that are not gzip: ignored, with a warning',
+  async (junk) => {
+    const { bytes, warnings, left } = await run(Buffer.concat([gzipSync('data'), Buffer.from(junk, 'latin1')]))
+    expect(bytes.toString()).toBe('data')
+    expect(warnings).toEqual([expect.stringMatching(/followed by bytes that are not gzip/)])
+    expect(left).toBe(junk.length)
+  },
+)
+
+const damaged = (change: (blob: Buffer) => Buffer): Buffer => change(gzipSync(content))
+const flipped = (at: number): Buffer =>
+  damaged((blob) => {
+    const index = at < 0 ? blob.length + at : at
+    blob[index] = (blob[index] ?? 0) ^ 0xff
+    return blob
+  })
+
+test.each([
+  ['cut off in the header', gzipSync('x').subarray(0, 5), /its end missing/],
+  ['cut off in the data', damaged((blob) => blob.subarray(0, blob.length >> 1)), /its end missing/],
+  ['cut off in the trailer', damaged((blob) => blob.subarray(0, -3)), /its end missing/],
+  ['another method', flipped(2), /a damaged header/],
+  ['a wrong checksum', flipped(-8), /a wrong checksum/],
+  ['a wrong size', flipped(-1), /a wrong size/],
+  [
+    'a second member that is damaged',
+    Buffer.concat([gzipSync('a'), Buffer.from([0x1f, 0x8b, 0xff])]),
+    /missing|header/,
+  ],
+  ['data that is no deflate', Buffer.concat([gzipSync('').subarray(0, 10), Buffer.alloc(100, 0xff)]), /damaged data/],
+])('gzip with %s is an error', async (_what, blob, message) => {
+  await expect(run(blob)).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_LAYER_INVALID', message: expect.stringMatching(message) }),
+  )
+})
+
+test('the checksum of gzip is left out only where a digest stands in for it', async () => {
+  expect((await run(flipped(-8), 65_536, true)).bytes.equals(content)).toBe(true)
+})
+
+test.each([
+  ['xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 1, 2])],
+  ['bzip2', Buffer.from('BZh91AY')],
+])('%s is refused by name', async (name, blob) => {
+  await expect(run(blob)).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_NOT_SUPPORTED', message: expect.stringContaining(name) }),
+  )
+})
+
+test('an error of the content comes out as it is', async () => {
+  const error = new Error('connection lost')
+  async function* broken(): AsyncGenerator<Uint8Array> {
+    yield gzipSync(content).subarray(0, 100_000)
+    throw error
+  }
+  const consume = async (): Promise<void> => {
+    for await (const _ of decompress(byteSource(broken()), () => {}));
+  }
+  await expect(consume()).rejects.toBe(error)
+})
+
+test('stored blocks and the fastest level are read as well', async () => {
+  for (const level of [constants.Z_NO_COMPRESSION, constants.Z_BEST_SPEED]) {
+    expect((await run(gzipSync(content, { level }), 65_536)).bytes.equals(content)).toBe(true)
+  }
+})
