@@ -1,0 +1,204 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect } from 'vitest'
+import { applyNodeOps } from '../../src/runtime/node-ops.ts'
+import { requires } from '../requirements.ts'
+import { createFixture, type Fixture } from './rootfs-fixture.ts'
+import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
+
+// The sources look for the runner beside themselves, where the build does not put it.
+process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
+
+/** Builds with what Node.js cannot do carried out by the runner. */
+async function buildAsRoot(check: (fixture: Fixture) => void, ...layers: readonly Buffer[]): Promise<void> {
+  const fixture: Fixture = createFixture({ applyNodeOps: (ops) => applyNodeOps(fixture.rootfs, ops) })
+  try {
+    await fixture.build(...layers)
+    check(fixture)
+  } finally {
+    fixture.remove()
+  }
+}
+
+requires('root').test('devices and FIFOs have numbers, mode, owner, time and hard links', async () => {
+  await buildAsRoot(
+    ({ rootfs }) => {
+      const stat = (path: string) => statSync(join(rootfs, path))
+      const owned = { uid: 3, gid: 5, mtimeMs: 9000 }
+      expect(stat('dev/null')).toMatchObject({
+        rdev: 0x103,
+        mode: 0o020666,
+        ino: stat('dev/zero-name').ino,
+        nlink: 2,
+        ...owned,
+      })
+      expect(stat('dev/sda')).toMatchObject({ rdev: 0x800, mode: 0o060640 })
+      expect(stat('dev/fifo')).toMatchObject({ mode: 0o010600 })
+      expect(stat('dev').mtimeMs).toBe(4000)
+    },
+    tar(
+      directory('dev', { mtime: 4 }),
+      file('dev/null', '', { type: '3', major: 1, minor: 3, mode: 0o666, uid: 3, gid: 5, mtime: 9 }),
+      hardlink('dev/zero-name', 'dev/null'),
+      file('dev/sda', '', { type: '4', major: 8, minor: 0, mode: 0o640 }),
+      file('dev/fifo', '', { type: '6', mode: 0o600 }),
+    ),
+  )
+})
+
+requires('root').test.each([
+  ['4096:0', { major: 4096, minor: 0 }],
+  ['1:1048576', { major: 1, minor: 1_048_576 }],
+])('device %s cannot exist', async (numbers, fields) => {
+  const fixture = createFixture()
+  try {
+    const built = fixture.build(tar(file('dev', '', { type: '3', ...fields })))
+    await expect(built).rejects.toThrow(`entry "dev" is device ${numbers}, which cannot exist`)
+  } finally {
+    fixture.remove()
+  }
+})
+
+requires('root').test(
+  'owners are given, setuid and setgid bits survive that, and a setgid directory lends nothing',
+  async () => {
+    await buildAsRoot(
+      ({ rootfs }) => {
+        const seen = ['suid', 'mail', 'mail/box', 'mail/sub', 'link'].map((path) => {
+          const { uid, gid, mode } = lstatSync(join(rootfs, path))
+          return [path, uid, gid, (mode & 0o7777).toString(8)]
+        })
+        expect(seen).toEqual([
+          ['suid', 7, 8, '6755'],
+          ['mail', 0, 12, '2775'],
+          ['mail/box', 0, 0, '644'],
+          ['mail/sub', 0, 0, '755'],
+          ['link', 9, 10, '777'],
+        ])
+      },
+      tar(
+        file('suid', 'x', { uid: 7, gid: 8, mode: 0o6755 }),
+        directory('mail', { gid: 12, mode: 0o2775 }),
+        file('mail/box', 'y'),
+        directory('mail/sub'),
+        symlink('link', 'suid', { uid: 9, gid: 10 }),
+      ),
+    )
+  },
+)
+
+requires('root', 'getfattr').test('file capabilities outlive the change of owner, byte for byte', async () => {
+  const capability = '\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+  await buildAsRoot(
+    ({ rootfs }) => {
+      const value = execFileSync('getfattr', ['--only-values', '-n', 'security.capability', join(rootfs, 'ping')])
+      expect(value.toString('latin1')).toBe(capability)
+    },
+    tar(pax({ 'SCHILY.xattr.security.capability': capability }), file('ping', 'x', { uid: 1, mode: 0o755 })),
+  )
+})
+
+requires('root').test('times are exact to the nanosecond, and reach before 1970', async () => {
+  await buildAsRoot(
+    ({ rootfs }) => {
+      const time = (path: string) => lstatSync(join(rootfs, path), { bigint: true }).mtimeNs
+      expect(time('f')).toBe(1_700_000_000_123_456_789n)
+      expect(time('s')).toBe(1_000_000_001n)
+      expect(time('old')).toBe(-1_500_000_000n)
+    },
+    tar(
+      pax({ mtime: '1700000000.123456789' }),
+      file('f'),
+      pax({ mtime: '1.000000001' }),
+      symlink('s', 'f'),
+      pax({ mtime: '-1.5' }),
+      directory('old'),
+      file('old/f'),
+    ),
+  )
+})
+
+const inOrder = [
+  tar(
+    directory('etc'),
+    file('etc/passwd', 'root', { mtime: 100 }),
+    directory('usr/lib', { mode: 0o750 }),
+    symlink('lib', 'usr/lib', { mtime: 5 }),
+    file('usr/lib/a', 'a', { uid: 5, gid: 6, mode: 0o4711 }),
+    hardlink('usr/lib/b', 'usr/lib/a'),
+    directory('opt', { mtime: 3 }),
+    file('opt/one', '1'),
+    file('opt/two', '2'),
+    file('dev/null', '', { type: '3', major: 1, minor: 3 }),
+  ),
+  tar(
+    file('lib/through', 'link'),
+    file('usr/lib/.wh.b'),
+    directory('opt', { mode: 0o700, mtime: 9 }),
+    file('opt/.wh..wh..opq'),
+    file('opt/three', '3'),
+    hardlink('usr/lib/c', 'usr/lib/a'),
+  ),
+  tar(file('etc', 'now a file'), directory('lib', { mtime: 7 }), file('lib/own', 'x'), file('.wh.dev')),
+]
+
+requires('root', 'umoci').test('three layers become the tree that umoci makes of them', async () => {
+  const top = mkdtempSync(join(tmpdir(), 'umoci-'))
+  try {
+    writeLayout(join(top, 'oci'), inOrder)
+    execFileSync('umoci', ['raw', 'unpack', '--image', `${join(top, 'oci')}:latest`, join(top, 'theirs')], {
+      stdio: 'pipe',
+    })
+    await buildAsRoot(
+      ({ rootfs }) => {
+        expect(describeTree(rootfs)).toEqual(describeTree(join(top, 'theirs')))
+      },
+      ...inOrder,
+    )
+  } finally {
+    rmSync(top, { recursive: true })
+  }
+})
+
+/** Names, types, modes, owners, link targets, sizes, link counts and times; not the times of what no entry made. */
+function describeTree(rootfs: string): string[] {
+  const format = '%P|%y|%m|%U:%G|%l|%n|%T@\\n'
+  const lines = execFileSync('find', ['.', '-printf', format], { cwd: rootfs, encoding: 'utf8' }).trim().split('\n')
+  return lines
+    .map((line) => line.split('|'))
+    .map(([path = '', type, mode, owner, target, links, time]) =>
+      [path, type, mode, owner, target, type === 'd' ? '' : links, ['', 'usr'].includes(path) ? '' : time].join('|'),
+    )
+    .sort()
+}
+
+function writeLayout(layout: string, layers: readonly Buffer[]): void {
+  mkdirSync(join(layout, 'blobs/sha256'), { recursive: true })
+  const put = (bytes: Buffer, mediaType: string) => {
+    const hex = createHash('sha256').update(bytes).digest('hex')
+    writeFileSync(join(layout, 'blobs/sha256', hex), bytes)
+    return { mediaType, digest: `sha256:${hex}`, size: bytes.length }
+  }
+  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
+  const type = 'application/vnd.oci.image'
+  const config = put(
+    json({
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: {
+        type: 'layers',
+        diff_ids: layers.map((layer) => `sha256:${createHash('sha256').update(layer).digest('hex')}`),
+      },
+    }),
+    `${type}.config.v1+json`,
+  )
+  const blobs = layers.map((layer) => put(gzipSync(layer), `${type}.layer.v1.tar+gzip`))
+  const manifest = put(json({ schemaVersion: 2, config, layers: blobs }), `${type}.manifest.v1+json`)
+  const named = { ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'latest' } }
+  writeFileSync(join(layout, 'index.json'), json({ schemaVersion: 2, manifests: [named] }))
+  writeFileSync(join(layout, 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }))
+}
