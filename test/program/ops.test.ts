@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { operandsOf } from '../../src/program/encode.ts'
+import { type OpName, ops, tolerableErrors } from '../../src/program/ops.ts'
+
+const project = join(import.meta.dirname, '../..')
+const names = Object.keys(ops) as OpName[]
+
+test('op numbers are unique and fit their place in a step', () => {
+  const numbers = names.map((name) => ops[name].number)
+  expect(new Set(numbers).size).toBe(numbers.length)
+  for (const number of numbers) expect(number).toBeGreaterThan(0)
+  expect(Math.max(...numbers)).toBeLessThan(2 ** 16)
+})
+
+test('no op has more operands than a step has room for', () => {
+  for (const name of names) expect(operandsOf(name).length, name).toBeLessThanOrEqual(6)
+})
+
+test('there is a bit for every tolerable error', () => {
+  expect(Object.keys(tolerableErrors).length).toBeLessThanOrEqual(32)
+})
+
+test('native/ops.h and the page of the ops are what the table generates', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['.ci/generate.mjs', '--check'], {
+    cwd: project,
+    encoding: 'utf8',
+  })
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+})
