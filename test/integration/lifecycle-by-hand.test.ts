@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
@@ -50,6 +50,12 @@ function createByHand(config: RuntimeConfig, script: string): void {
   writeFileSync(join(directory, 'state.json'), text)
 }
 
+/** What this very process has open. */
+const openFiles = (): readonly string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) =>
+    existsSync(`/proc/self/fd/${fd}`) ? [readlinkSync(`/proc/self/fd/${fd}`)] : [],
+  )
+
 const waiting = 'printf 0 > "$1"; exec sleep 1000'
 
 test('runc lists, shows, starts, pauses, kills and deletes a container whose state.json is ours', async () => {
@@ -95,6 +101,7 @@ test('start does not wait for a process that dies, and can be given up', async (
   const given = start({ root: workshop.root, id, abort: AbortSignal.timeout(20) })
   await expect(given).rejects.toMatchObject({ name: 'AbortError' })
   const started = start({ root: workshop.root, id })
+  await vi.waitFor(() => expect(openFiles()).toContain(join(workshop.root, id, 'exec.fifo')), soon)
   init.kill('SIGKILL')
   await expect(started).rejects.toThrow('container process is already dead')
 })

@@ -83,6 +83,8 @@ describe('a container that runc has made', () => {
     create((config) => running('trap "exit 7" USR1; while :; do /bin/busybox sleep 0.01; done', config))
     const { pid } = await state(options())
     await start(options())
+    // runc's own init, which was there before the shell, catches every signal.
+    await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toContain('trap'), soon)
     const usr1 = 1n << 9n
     const caught = () =>
       BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]}`)
