@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <asm/signal.h>
+#include <linux/bpf.h>
 #include <linux/time_types.h>
 
 enum { RETRY_MS = 5, RETRIES = 400, MAX_DEPTH = 32 };
@@ -100,6 +101,25 @@ int op_cgroup_remove(struct vm *vm, const struct step *s)
 		r = remove_below(AT_FDCWD, path, 0);
 	}
 	return (int)r;
+}
+
+int op_device_filter(struct vm *vm, const struct step *s)
+{
+	static const char license[] = "GPL"; /* the kernel wants one; the filter calls nothing that needs it */
+	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+			       .insns = (uint64_t)(uintptr_t)(vm->program.strings + (uint32_t)s->arg[1]),
+			       .insn_cnt = (uint32_t)((s->arg[1] >> 32) / sizeof(struct bpf_insn)),
+			       .license = (uint64_t)(uintptr_t)license};
+	union bpf_attr attach = {.target_fd = (uint32_t)slot(vm, s, 0), .attach_type = BPF_CGROUP_DEVICE,
+				 .attach_flags = BPF_F_ALLOW_MULTI};
+	long filter = sys(bpf, BPF_PROG_LOAD, &load, sizeof load), r, closed;
+
+	if (filter < 0)
+		return (int)filter;
+	attach.attach_bpf_fd = (uint32_t)filter;
+	r = sys(bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
+	closed = sys(close, filter);
+	return (int)(r < 0 ? r : closed);
 }
 
 /* Signals every pid listed in a cgroup.procs; the number of them, or -errno. */

@@ -1,43 +1,93 @@
+import { OciError } from '../errors.ts'
 import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import { cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
+import { type DeviceRule, deviceFilter } from './device-filter.ts'
+
+const from = '/linux/resources/devices'
+
+const any = (type: 'b' | 'c', access: string): DeviceRule => ({
+  allow: true,
+  type,
+  major: undefined,
+  minor: undefined,
+  access,
+})
+
+const characterDevice = (major: number, minor?: number): DeviceRule => ({ ...any('c', 'rwm'), major, minor })
 
 /**
- * Rules that runc adds after those of config.json: making any node, and using the default devices, terminals and tun.
+ * Rules that come after those of config.json: making any node, and using the default devices, terminals and tun.
  *
  * @see runc libcontainer/specconv AllowedDevices
  */
-const defaultRules = [
-  'c *:* m',
-  'b *:* m',
-  'c 1:3 rwm',
-  'c 1:8 rwm',
-  'c 1:7 rwm',
-  'c 5:0 rwm',
-  'c 1:5 rwm',
-  'c 1:9 rwm',
-  'c 136:* rwm',
-  'c 5:2 rwm',
-  'c 10:200 rwm',
+const defaultRules: readonly DeviceRule[] = [
+  any('c', 'm'),
+  any('b', 'm'),
+  characterDevice(1, 3),
+  characterDevice(1, 8),
+  characterDevice(1, 7),
+  characterDevice(5, 0),
+  characterDevice(1, 5),
+  characterDevice(1, 9),
+  characterDevice(136),
+  characterDevice(5, 2),
+  characterDevice(10, 200),
 ]
 
-/** Which devices the container may use: devices.deny and devices.allow of cgroup v1, in order. */
+/** Which devices the container may use: files of the devices controller on cgroup v1, an eBPF filter on v2. */
 export function compileDeviceRules(context: CompileContext): readonly Step[] {
-  const from = '/linux/resources/devices'
-  const rules = context.config.linux?.resources?.devices
-  const place = context.cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
+  const { facts, cgroups } = context
+  if (facts.cgroups.mode === 'v2') return compileFilter(context)
+  const place = cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
   if (!place) return []
   const write = (file: string, content: string, pointer: string): Step =>
     op('write_file', { at: null, path: cgroupFile(place, file), content, flags: openFlags.WRONLY, mode: 0 }, pointer)
   return [
     write('devices.deny', 'a', from),
-    ...(rules ?? []).map((rule, index) => {
-      const major = rule.major === undefined || rule.major < 0 ? '*' : rule.major
-      const minor = rule.minor === undefined || rule.minor < 0 ? '*' : rule.minor
-      const text = `${rule.type ?? 'a'} ${major}:${minor} ${rule.access ?? 'rwm'}`
-      return write(rule.allow ? 'devices.allow' : 'devices.deny', text, `${from}/${index}`)
-    }),
-    ...defaultRules.map((rule) => write('devices.allow', rule, from)),
+    ...configuredRules(context).map((rule, index) => write(fileFor(rule), ruleText(rule), `${from}/${index}`)),
+    ...defaultRules.map((rule) => write(fileFor(rule), ruleText(rule), from)),
   ]
+}
+
+/** A caller in a user namespace may not load a filter: the devices it cannot make are out of reach anyway. */
+function compileFilter(context: CompileContext): readonly Step[] {
+  const place = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
+  if (!place || context.facts.euid !== 0 || context.facts.inUserNamespace) return []
+  const flags = openFlags.RDONLY | openFlags.DIRECTORY
+  return [
+    op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags }, from),
+    op(
+      'device_filter',
+      { cgroup: 'cgroup', instructions: deviceFilter([...configuredRules(context), ...defaultRules]) },
+      from,
+    ),
+  ]
+}
+
+function configuredRules({ config }: CompileContext): readonly DeviceRule[] {
+  return (config.linux?.resources?.devices ?? []).map((rule, index) => {
+    const type = rule.type ?? 'a'
+    if (type !== 'a' && type !== 'b' && type !== 'c') {
+      throw new OciError('ERR_CONFIG_INVALID', `the device type "${type}" is not a, b or c`, {
+        pointer: `${from}/${index}/type`,
+      })
+    }
+    const number = (value: number | undefined): number | undefined =>
+      value === undefined || value < 0 ? undefined : value
+    return {
+      allow: rule.allow,
+      type,
+      major: number(rule.major),
+      minor: number(rule.minor),
+      access: rule.access ?? 'rwm',
+    }
+  })
+}
+
+const fileFor = (rule: DeviceRule): string => (rule.allow ? 'devices.allow' : 'devices.deny')
+
+function ruleText({ type, major, minor, access }: DeviceRule): string {
+  return `${type} ${major ?? '*'}:${minor ?? '*'} ${access}`
 }

@@ -113,6 +113,11 @@ export const ops = {
     operands: { path: 'text' },
     does: 'SIGKILL to every process of a cgroup, until there is none, for two seconds at most',
   },
+  device_filter: {
+    number: 25,
+    operands: { cgroup: 'slot', instructions: 'bytes' },
+    does: 'bpf(2) BPF_PROG_LOAD of a device filter, and BPF_PROG_ATTACH to the cgroup',
+  },
 
   // Processes and namespaces.
   clone: {

@@ -34,6 +34,7 @@ export function parseCgroups(own: string, mounts: string): CgroupFacts {
   )
   const found = new Map<string, CgroupHierarchy>()
   for (const line of lines(mounts)) {
+    uncoverOnly(found, mountPointOf(line))
     const hierarchy = parseMount(line, places)
     if (hierarchy && !found.has(hierarchy.controllers.join(','))) found.set(hierarchy.controllers.join(','), hierarchy)
   }
@@ -42,6 +43,16 @@ export function parseCgroups(own: string, mounts: string): CgroupFacts {
   const hasV1 = hierarchies.some((hierarchy) => !hierarchy.isUnified)
   return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies }
 }
+
+/** A later mount hides what is at its place and below. */
+function uncoverOnly(found: Map<string, CgroupHierarchy>, mountPoint: string): void {
+  if (mountPoint === '/') return
+  for (const [key, hierarchy] of found) {
+    if (`${hierarchy.mountPoint}/`.startsWith(`${mountPoint}/`)) found.delete(key)
+  }
+}
+
+const mountPointOf = (line: string): string => unescapeOctal(line.split(' ')[4] ?? '')
 
 function parseMount(line: string, places: ReadonlyMap<string, string>): CgroupHierarchy | undefined {
   const [before = '', after = ''] = line.split(' - ')
