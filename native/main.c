@@ -46,6 +46,9 @@ static const char *register_value(struct vm *vm, int number, char *buffer)
 		return vm->start_time;
 	case REGISTER_CREATED:
 		return vm->created;
+	case REGISTER_OWN_PID:
+		decimal(buffer, (uint64_t)sys(getpid));
+		return buffer;
 	}
 	return "";
 }
@@ -200,6 +203,9 @@ static int report_failure(struct vm *vm, uint32_t at, int error)
 		report.error = vm->shared->error;
 		report.syscall = vm->shared->syscall;
 	}
+	if (vm->shared->status)
+		report.status = vm->shared->status;
+	memcpy(report.detail, vm->shared->detail, sizeof report.detail);
 	return send_report(vm, &report);
 }
 
@@ -215,6 +221,8 @@ static int run(struct vm *vm)
 
 	if (!error && !vm->has_exited)
 		return 0;
+	if (!error && vm->shared->has_failed)
+		error = -vm->shared->error;
 	undo_error = !error && vm->keeps ? 0 : undo(vm, at);
 	if (error)
 		return report_failure(vm, at, error) < 0 ? 2 : 1;
@@ -349,6 +357,7 @@ static int start(int argc, char **argv, char **envp)
 		return 2;
 	vm.report = (int)report;
 	vm.id = argv[3];
+	vm.env = envp;
 	for (int i = 0; i < MAX_SLOTS; i++)
 		vm.slot[i] = -1;
 	r = seal(argv, envp);

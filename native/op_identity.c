@@ -7,7 +7,9 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <linux/filter.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 
 /* struct ifreq with flags in it, as netdevice(7) has it. */
@@ -83,6 +85,57 @@ int op_loopback_up(struct vm *vm, const struct step *s)
 		r = sys(ioctl, fd, SIOCSIFFLAGS, &request);
 	closed = sys(close, fd);
 	return (int)(r < 0 ? r : closed);
+}
+
+int op_fchdir(struct vm *vm, const struct step *s)
+{
+	return (int)sys(fchdir, slot(vm, s, 0));
+}
+
+/* An operand of kind `bytes`: where it is, and how long. */
+static const void *bytes(const struct vm *vm, const struct step *s, int i)
+{
+	return vm->program.strings + (uint32_t)s->arg[i];
+}
+
+int op_set_personality(struct vm *vm, const struct step *s)
+{
+	(void)vm;
+	return (int)sys(personality, s->arg[0]) < 0 ? -EINVAL : 0;
+}
+
+int op_set_scheduler(struct vm *vm, const struct step *s)
+{
+	return (int)sys(sched_setattr, 0, bytes(vm, s, 0), 0);
+}
+
+int op_set_io_priority(struct vm *vm, const struct step *s)
+{
+	enum { THIS_PROCESS = 1 };
+
+	(void)vm;
+	return (int)sys(ioprio_set, THIS_PROCESS, 0, s->arg[0]);
+}
+
+int op_set_affinity(struct vm *vm, const struct step *s)
+{
+	return (int)sys(sched_setaffinity, 0, s->arg[0] >> 32, bytes(vm, s, 0));
+}
+
+int op_set_memory_policy(struct vm *vm, const struct step *s)
+{
+	uint64_t size = s->arg[1] >> 32;
+
+	return (int)sys(set_mempolicy, s->arg[0], size ? bytes(vm, s, 1) : NULL, size * 8);
+}
+
+int op_seccomp(struct vm *vm, const struct step *s)
+{
+	struct sock_fprog filter = {.len = (uint16_t)((s->arg[0] >> 32) / sizeof(struct sock_filter)),
+				    .filter = (struct sock_filter *)(uintptr_t)bytes(vm, s, 0)};
+	long r = sys(seccomp, SECCOMP_SET_MODE_FILTER, s->arg[1], &filter);
+
+	return s->arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER ? fill_slot(vm, s, 2, r) : (int)r;
 }
 
 int op_umask(struct vm *vm, const struct step *s)
@@ -362,5 +415,5 @@ int op_execve(struct vm *vm, const struct step *s)
 	if (r >= 0)
 		r = sys(execve, vm->command, list(vm, s, 0), list(vm, s, 1));
 	say_cannot_execute(vm->command, r);
-	return (int)r;
+	exit_with(255);
 }

@@ -81,28 +81,46 @@ int op_sync_wait(struct vm *vm, const struct step *s)
 	return barrier == (char)s->arg[0] ? 0 : -EPROTO;
 }
 
-/* Field 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
-static int read_start_time(struct vm *vm)
+int op_sync_closed(struct vm *vm, const struct step *s)
 {
-	char path[40] = "/proc/", content[1024];
-	const char *at = content;
-	size_t length = 6 + decimal(path + 6, (uint64_t)vm->shared->pid), digits = 0;
-	long r;
+	char byte;
+	long r = wait_readable(vm, vm->sync, -1);
 
-	memcpy(path + length, "/stat", 6);
-	r = read_file(AT_FDCWD, path, content, sizeof content);
+	(void)s;
+	if (r >= 0)
+		r = sys(read, vm->sync, &byte, 1);
+	if (r == -ECONNRESET)
+		r = 0;
+	if (r != 0)
+		return r < 0 ? (int)r : -EPROTO;
+	return vm->shared->has_failed ? -EPIPE : 0;
+}
+
+/* Field 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+static int read_start_time(int at, const char *path, uint64_t *start_time)
+{
+	char content[1024];
+	const char *end = content;
+	long r = read_file(at, path, content, sizeof content);
+
 	if (r < 0)
 		return (int)r;
 	for (const char *c = content; *c; c++)
 		if (*c == ')')
-			at = c;
-	for (int field = 2; *at && field < 22; at++)
-		field += *at == ' ';
-	while (at[digits] >= '0' && at[digits] <= '9' && digits < sizeof vm->start_time - 1)
-		digits++;
-	memcpy(vm->start_time, at, digits);
-	vm->start_time[digits] = '\0';
-	return digits ? 0 : -EPROTO;
+			end = c;
+	for (int field = 2; *end && field < 22; end++)
+		field += *end == ' ';
+	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
+}
+
+int op_expect_process(struct vm *vm, const struct step *s)
+{
+	uint64_t start_time;
+	int r = read_start_time(slot(vm, s, 0), "stat", &start_time);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	return start_time == s->arg[1] ? 0 : -ESRCH;
 }
 
 static char *two_digits(char *to, int64_t value, char after)
@@ -140,11 +158,19 @@ int op_identify(struct vm *vm, const struct step *s)
 	struct __kernel_timespec now;
 	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
 
+	char path[40] = "/proc/";
+	uint64_t start_time;
+	size_t length = 6 + decimal(path + 6, (uint64_t)vm->shared->pid);
+
 	(void)s;
 	if (r < 0)
 		return (int)r;
 	format_time(vm->created, now.tv_sec, now.tv_nsec);
-	return read_start_time(vm);
+	memcpy(path + length, "/stat", 6);
+	r = read_start_time(AT_FDCWD, path, &start_time);
+	if (r >= 0)
+		decimal(vm->start_time, start_time);
+	return (int)r;
 }
 
 static int reap(int pid, int *status)
@@ -189,12 +215,14 @@ int op_supervise(struct vm *vm, const struct step *s)
 	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }
 
-/* In the process that will be the helper: stdin from the pipe, signals as a new program expects them. */
-static _Noreturn void become(const char *path, char **argv, char **env, int in)
+/* In the process that will be the helper: stdin and output are pipes, signals as a new program expects them. */
+static _Noreturn void become(const char *path, char **argv, char **env, int in, int out)
 {
 	uint64_t none = 0;
 	long r = sys(dup3, in, 0, 0);
 
+	for (int fd = 1; fd <= 2 && r >= 0; fd++)
+		r = sys(dup3, out, fd, 0);
 	if (r >= 0)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
@@ -202,43 +230,91 @@ static _Noreturn void become(const char *path, char **argv, char **env, int in)
 	exit_with(127);
 }
 
-/* Runs a program to its end. -ECHILD when it did not exit with 0; the status is then in vm->status. */
-static int run_helper(struct vm *vm, const char *path, char **argv, char **env, const char *input, int timeout_ms)
+static long close_pair(const int *pair)
 {
-	int pipe[2], pidfd = -1, waited;
-	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-	long r = sys(pipe2, pipe, O_CLOEXEC), pid;
+	long first = pair[0] < 0 ? 0 : sys(close, pair[0]), second = pair[1] < 0 ? 0 : sys(close, pair[1]);
 
+	return first < 0 ? first : second;
+}
+
+/* Keeps the end of what the helper writes; returns when nobody holds the pipe's other side, or on an error. */
+static long collect_output(struct vm *vm, int from, int timeout_ms)
+{
+	char *detail = vm->shared->detail;
+	size_t used = 0, half = DETAIL_SIZE / 2;
+
+	for (;;) {
+		long r = wait_readable(vm, from, timeout_ms);
+
+		if (r >= 0)
+			r = sys(read, from, detail + used, DETAIL_SIZE - 1 - used);
+		if (r <= 0)
+			return r;
+		used += (size_t)r;
+		detail[used] = '\0';
+		if (used == DETAIL_SIZE - 1) {
+			memcpy(detail, detail + used - half, half);
+			used = half;
+		}
+	}
+}
+
+struct helper {
+	const char *path;
+	char **argv;
+	char **env;
+	const char *input;
+	int timeout_ms; /* -1: none */
+};
+
+/* Gives the helper its input and takes its output until it has ended; a helper that is late is killed. */
+static long attend(struct vm *vm, const struct helper *helper, int in, int out, int pid, int pidfd)
+{
+	long r = *helper->input ? write_all(in, helper->input, strlen(helper->input)) : 0, closed = sys(close, in), killed;
+
+	if (r == -EPIPE) /* it may end without reading */
+		r = 0;
+	if (r >= 0)
+		r = collect_output(vm, out, helper->timeout_ms);
+	if (r >= 0)
+		r = wait_readable(vm, pidfd, helper->timeout_ms);
+	killed = r < 0 ? sys(kill, pid, SIGKILL) : 0;
+	if (reap(pid, &vm->shared->status) < 0 || killed < 0 || closed < 0)
+		return -EIO;
+	return r;
+}
+
+/* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
+static int run_helper(struct vm *vm, const struct helper *helper)
+{
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, pidfd = -1;
+	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+	long r = sys(pipe2, in, O_CLOEXEC), pid, closed;
+
+	if (r >= 0)
+		r = sys(pipe2, out, O_CLOEXEC);
 	if (r < 0)
 		return (int)r;
 	pid = sys(clone3, &args, sizeof args);
 	if (pid == 0)
-		become(path, argv, env, pipe[0]);
-	r = sys(close, pipe[0]);
-	if (r >= 0 && pid > 0 && *input) {
-		r = write_all(pipe[1], input, strlen(input));
-		if (r == -EPIPE) /* it may end without reading */
-			r = 0;
-	}
-	waited = (int)sys(close, pipe[1]);
-	if (r >= 0)
-		r = waited;
-	if (pid < 0 || r < 0)
-		return (int)(pid < 0 ? pid : r);
-	waited = wait_readable(vm, pidfd, timeout_ms);
-	if (waited < 0)
-		r = sys(kill, pid, SIGKILL);
-	if (r >= 0)
-		r = reap((int)pid, &vm->status);
-	if (sys(close, pidfd) < 0 || r < 0 || waited < 0)
-		return waited < 0 ? waited : -EIO;
-	return vm->status ? -ECHILD : 0;
+		become(helper->path, helper->argv, helper->env, in[0], out[1]);
+	r = sys(close, in[0]);
+	closed = sys(close, out[1]);
+	if (pid < 0 || r < 0 || closed < 0)
+		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
+	r = attend(vm, helper, in[1], out[0], (int)pid, pidfd);
+	closed = close_pair((const int[]){out[0], pidfd});
+	if (r < 0 || closed < 0)
+		return (int)(r < 0 ? r : closed);
+	return vm->shared->status ? -ECHILD : 0;
 }
 
 int op_spawn(struct vm *vm, const struct step *s)
 {
-	return run_helper(vm, string(vm, s, 0), list(vm, s, 1), list(vm, s, 2), text(vm, s, 3, 0, NULL),
-			  (int)s->arg[4]);
+	const struct helper helper = {string(vm, s, 0), list(vm, s, 1), s->arg[5] ? vm->env : list(vm, s, 2),
+				      text(vm, s, 3, 0, NULL), (int)s->arg[4]};
+
+	return run_helper(vm, &helper);
 }
 
 enum { MAX_MAP_WORDS = 3 * 340 };
@@ -257,7 +333,8 @@ int op_spawn_id_map(struct vm *vm, const struct step *s)
 	while (*map && n < MAX_MAP_WORDS + 2)
 		argv[n++] = *map++;
 	argv[n] = NULL;
-	return *map ? -E2BIG : run_helper(vm, helper, argv, env, "", -1);
+	const struct helper mapper = {helper, argv, env, "", -1};
+	return *map ? -E2BIG : run_helper(vm, &mapper);
 }
 
 int op_wait_start(struct vm *vm, const struct step *s)

@@ -4,6 +4,8 @@
 
 #include "program.h"
 
+enum { DETAIL_SIZE = 1024 };
+
 /* Shared by the runner and its child until execve: it outlives whichever of them dies first. */
 struct shared {
 	int32_t pid; /* of the container's first process, in the runner's PID namespace */
@@ -11,6 +13,8 @@ struct shared {
 	uint32_t step;
 	int32_t error;
 	int32_t syscall;
+	int32_t status; /* of the helper that failed, as wait4(2) says it */
+	char detail[DETAIL_SIZE]; /* what it wrote */
 };
 
 struct vm {
@@ -18,6 +22,7 @@ struct vm {
 	struct shared *shared;
 	char *scratch[2]; /* where text operands are filled in; each as long as the longest */
 	const char *id;
+	char **env; /* of the runner */
 	char start_time[24];
 	char created[40];
 	char command[4096]; /* what find_command found */
@@ -45,6 +50,7 @@ struct report {
 	int32_t syscall;
 	int32_t pid;
 	int32_t status;
+	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };
 
 typedef int op_function(struct vm *vm, const struct step *s);

@@ -38,6 +38,8 @@ export const errorCodes = {
   ERR_COMMAND_NOT_FOUND: 'a command that the rootfs does not have',
   ERR_COMMAND_NOT_EXECUTABLE: 'a command that is there and cannot be executed',
 
+  ERR_HOOK: 'a hook of config.json failed',
+
   ERR_RUNNER_MISSING: 'the runner binary is missing or for another architecture',
   ERR_PROGRAM_INVALID: 'a program that the runner refuses',
   ERR_SYSCALL: 'a system call of a program failed',

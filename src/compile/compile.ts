@@ -1,21 +1,27 @@
 import { OciError } from '../errors.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
-import { openFlags, prctl } from '../program/flags.ts'
+import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
 import { compileCgroups, compileCloneTarget, compileJoin } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
+import { compileHooks } from './hooks.ts'
 import { compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
-import { compileExec, compileProcess, compileRlimits } from './process.ts'
+import { compileExec, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
+import { compileScheduling } from './scheduling.ts'
+import { compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
 import { compileConsoleSocket, compileTerminalRelay } from './terminal.ts'
 import { refuseUnsupported } from './unsupported.ts'
 
-/** Where the two sides meet: the user namespace has its ids; the process is ready; the state is written. */
-const barriers = { mapped: 1, ready: 2, go: 3 } as const
+/**
+ * Where the two sides meet: the user namespace has its ids; the mounts are made, and the host's hooks have run; the
+ * process is ready; the state is written.
+ */
+const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5 } as const
 
 /**
  * Turns config.json into the program that creates (or runs) the container. Pure: the same input gives the same program.
@@ -88,21 +94,77 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       ? [undoable(op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 }))]
       : []),
     ...plan.enter,
+    ...compileTimeOffsets(context),
     undoable(op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'), op('kill_child', {})),
     ...maps,
     ...join.host,
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.mapped })),
     ...compileTerminalRelay(context),
+    ...hostHooks(context),
     undoable(op('sync_wait', { barrier: barriers.ready })),
     ...compileRlimits(process),
     ...compileFinalState(context),
     undoable(op('sync_send', { barrier: barriers.go })),
+    ...runningHooks(context),
     undoable(
       isForeground
         ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: context.keep ? 1 : 0 }, '/process')
         : op('ready', {}),
     ),
+  ]
+}
+
+function hasHostHooks({ config: { hooks } }: CompileContext): boolean {
+  return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length)
+}
+
+/** Hooks of the runtime's namespaces, while the container's process waits with its mounts made. */
+function hostHooks(context: CompileContext): readonly HostStep[] {
+  const { config, bundle } = context
+  if (!hasHostHooks(context)) return []
+  const situation = { status: 'creating', pid: 'pid', bundle } as const
+  return [
+    op('sync_wait', { barrier: barriers.mounted }),
+    ...compileHooks('prestart', config, situation),
+    ...compileHooks('createRuntime', config, situation),
+    op('sync_send', { barrier: barriers.hooked }),
+  ].map((step) => undoable(step))
+}
+
+/** The container's side of these, and the hooks of its own namespaces, in the directory of the rootfs. */
+function containerHooks(context: CompileContext): readonly Step[] {
+  const { config, bundle } = context
+  const own = compileHooks('createContainer', config, { status: 'creating', pid: 'own_pid', bundle })
+  return [
+    ...(hasHostHooks(context)
+      ? [op('sync_send', { barrier: barriers.mounted }), op('sync_wait', { barrier: barriers.hooked })]
+      : []),
+    ...(own.length > 0 ? [op('fchdir', { slot: 'root' }, '/hooks/createContainer'), ...own] : []),
+  ]
+}
+
+/** Once the command runs. When the container is created first, `start` has these to run. */
+function runningHooks({ config, mode, bundle }: CompileContext): readonly HostStep[] {
+  const poststart = compileHooks('poststart', config, { status: 'running', pid: 'pid', bundle })
+  if (mode === 'create' || (mode === 'foreground' && poststart.length === 0)) return []
+  return [op('sync_closed', {}), ...poststart].map((step) => undoable(step))
+}
+
+/** A time namespace takes its offsets before the first process is in it: it is made for the children to come. */
+function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
+  if (!isNew(config, 'time')) return []
+  const lines = Object.entries(config.linux?.timeOffsets ?? {}).map(
+    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
+  )
+  const write = op(
+    'write_file',
+    { at: 'proc', path: 'self/timens_offsets', content: lines.join(''), flags: openFlags.WRONLY, mode: 0 },
+    '/linux/timeOffsets',
+  )
+  return [
+    undoable(op('unshare', { flags: cloneFlags.NEWTIME }, '/linux/namespaces')),
+    ...(lines.length === 0 ? [] : [undoable(write)]),
   ]
 }
 
@@ -124,6 +186,7 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
   const { config } = context
   const plan = planNamespaces(context)
   const hasNewUser = isNew(config, 'user')
+  const env = environmentOf(process)
   return [
     op('sync_wait', { barrier: barriers.mapped }),
     ...(context.hasUserNamespace ? becomeRoot(hasNewUser, context) : []),
@@ -137,12 +200,15 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     ...(isNew(config, 'network') ? [op('loopback_up', {}, '/linux/namespaces')] : []),
     ...compileNames(context),
     ...compileSysctl(context),
-    ...compileRootfs(context),
-    ...compileProcess(process, context),
+    ...compileRootfs(context, containerHooks(context)),
+    ...compileScheduling(process, config),
+    ...compileLabels(process, context),
+    ...compileProcess(process, env, context),
     op('sync_send', { barrier: barriers.ready }),
     op('sync_wait', { barrier: barriers.go }),
     ...(context.mode === 'create' ? [op('wait_start', { proc: 'proc', fifo: 'fifo' })] : []),
-    compileExec(process),
+    ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
+    compileExec(process, env),
   ]
 }
 

@@ -10,6 +10,8 @@ export interface HostFacts {
   /** Whether the caller is in a user namespace other than the first. */
   readonly inUserNamespace: boolean
   readonly cgroups: CgroupFacts
+  readonly hasAppArmor: boolean
+  readonly hasSELinux: boolean
   /** Whether /proc/kcore is there: only then /dev/core leads somewhere. */
   readonly hasKcore: boolean
   /** newuidmap(1) and newgidmap(1), where they are installed. */

@@ -49,8 +49,9 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
     const path = namespacesOf(config)[index]?.path
     return path === undefined ? [] : [{ type, path, from: `/linux/namespaces/${index}/path` }]
   })
-  // A cgroup namespace shows where its maker is, so it is made after the process has joined its cgroups.
-  const made = namespacesOf(config).filter((namespace) => !namespace.path && namespace.type !== 'cgroup')
+  // A cgroup namespace shows where its maker is, so it is made after the process has joined its cgroups; a time
+  // namespace takes its offsets before there is a process in it.
+  const made = namespacesOf(config).filter(({ path, type }) => !path && type !== 'cgroup' && type !== 'time')
   const flags = made.reduce((all, { type }) => all | flagOf[type], 0)
   const setns = ({ type, from }: { type: Namespace['type']; from: string }): Step =>
     op('setns', { slot: `ns_${type}`, type: flagOf[type] }, from)

@@ -5,8 +5,12 @@ import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { deniesSetgroups } from './namespaces.ts'
 
-/** What the process becomes, from the last descriptors to the command being there; execve comes after the barrier. */
-export function compileProcess(process: Process, context: CompileContext): readonly Step[] {
+/**
+ * What the process becomes, from the last descriptors to the command being there; execve comes after the barrier.
+ *
+ * @param env the environment of the command, which gets a HOME if it has none
+ */
+export function compileProcess(process: Process, env: readonly string[], context: CompileContext): readonly Step[] {
   const { uid, gid, umask } = process.user
   const from = '/process/user'
   const capabilities = capabilitySets(process, context)
@@ -34,13 +38,13 @@ export function compileProcess(process: Process, context: CompileContext): reado
     ),
     op('ambient_set', { raise: capabilities.ambient }, '/process/capabilities/ambient'),
     op('chdir', { path: process.cwd }, '/process/cwd'),
-    ...(hasHome(process) ? [] : [op('default_home', { uid, env: environment(process) }, '/process/env')]),
-    op('find_command', { name: commandOf(process), path: searchPath(process) }, '/process/args'),
+    ...(hasHome(env) ? [] : [op('default_home', { uid, env }, '/process/env')]),
+    op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
   ]
 }
 
-export function compileExec(process: Process): Step {
-  return op('execve', { argv: [...(process.args ?? [])], env: environment(process) }, '/process/args')
+export function compileExec(process: Process, env: readonly string[]): Step {
+  return op('execve', { argv: process.args, env }, '/process/args')
 }
 
 /** Host steps while the container's process waits at the barrier: it may need more files than its limit will allow. */
@@ -100,22 +104,18 @@ function groupBytes({ user }: Process): Uint8Array {
 }
 
 /** The last value of a name wins, and an empty HOME counts as none. */
-function environment(process: Process): readonly string[] {
+export function environmentOf(process: Process): readonly string[] {
   const variables = new Map((process.env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]))
   if (variables.get('HOME') === 'HOME=') variables.delete('HOME')
   return [...variables.values()]
 }
 
-function hasHome(process: Process): boolean {
-  return environment(process).some((entry) => entry.startsWith('HOME='))
+function hasHome(env: readonly string[]): boolean {
+  return env.some((entry) => entry.startsWith('HOME='))
 }
 
-function searchPath(process: Process): string {
-  return (
-    environment(process)
-      .find((entry) => entry.startsWith('PATH='))
-      ?.slice('PATH='.length) ?? ''
-  )
+function searchPath(env: readonly string[]): string {
+  return env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? ''
 }
 
 function commandOf(process: Process): string {

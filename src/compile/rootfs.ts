@@ -25,8 +25,10 @@ export function rootfsPath({ config, bundle }: CompileContext): string {
 /**
  * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
  * is resolved against it, by descriptor, before and after it has become the root.
+ *
+ * @param hooks run when all mounts are made and nothing is hidden or read-only yet
  */
-export function compileRootfs(context: CompileContext): readonly Step[] {
+export function compileRootfs(context: CompileContext, hooks: readonly Step[]): readonly Step[] {
   const { config } = context
   const entries = mountEntries(config)
   const process = config.process
@@ -37,6 +39,7 @@ export function compileRootfs(context: CompileContext): readonly Step[] {
     ...(process?.terminal ? compileTerminal(context) : []),
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
     ...(process ? [makeWorkingDirectory(process.cwd)] : []),
+    ...hooks,
     ...entries.flatMap(compileLateReadonly),
     ...readonlyPaths(context),
     ...maskedPaths(context),

@@ -1,6 +1,7 @@
 import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
+import { compileHooks } from './hooks.ts'
 
 const createNew = openFlags.CREAT | openFlags.EXCL
 const fifoType = 0o010000
@@ -14,6 +15,8 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
   return [
     undoable(
       op('mkdir', { at: null, path: directory, mode: 0o711 }, 'ID'),
+      // Undone last first: the directory goes, then the hooks hear of it in their order.
+      ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }).toReversed(),
       op('remove_directory', { path: directory }),
     ),
     undoable(writeNew(stateFile(context, 'state.json'), context.stateText, 0o600)),

@@ -30,7 +30,7 @@ const none = 0xffff_ffff_ffff_ffffn
 export function encode(program: Program): Uint8Array {
   const steps = numbered(program)
   const strings = new StringTable()
-  const lists: bigint[] = []
+  const lists = new ListTable(strings)
   const slots = new Map<string, bigint>()
   const encodeOperand = (kind: OperandKind, value: AnyOperand): bigint => {
     switch (kind) {
@@ -43,7 +43,7 @@ export function encode(program: Program): Uint8Array {
       case 'string':
         return value === null ? 0n : strings.add(stringBytes(value as string | Uint8Array))
       case 'list':
-        return encodeList(lists, strings, value as readonly string[])
+        return lists.add(value as readonly string[])
       case 'bytes':
         return strings.addBytes(value as Uint8Array)
       default:
@@ -62,7 +62,7 @@ export function encode(program: Program): Uint8Array {
     table.setUint32(at + 56, Number(strings.add(stringBytes(step.from))), true)
     table.setUint32(at + 60, undoes ?? 0, true)
   }
-  return assemble(steps, new Uint8Array(table.buffer), lists.length === 0 ? [0n] : lists, strings.bytes())
+  return assemble(steps, new Uint8Array(table.buffer), lists.words(), strings.bytes())
 }
 
 /** The operands that an op declares, in order. */
@@ -133,6 +133,31 @@ class StringTable {
   }
 }
 
+/** Lists of strings. Steps that are given the same array share it: what default_home adds, all of them see. */
+class ListTable {
+  readonly #strings: StringTable
+  readonly #starts = new Map<readonly string[], bigint>()
+  readonly #words: bigint[] = []
+
+  constructor(strings: StringTable) {
+    this.#strings = strings
+  }
+
+  add(values: readonly string[]): bigint {
+    const known = this.#starts.get(values)
+    if (known !== undefined) return known
+    const start = BigInt(this.#words.length)
+    this.#starts.set(values, start)
+    for (const value of values) this.#words.push(this.#strings.add(stringBytes(value)))
+    this.#words.push(0n, 0n) // the second end mark is room for default_home
+    return start
+  }
+
+  words(): readonly bigint[] {
+    return this.#words.length === 0 ? [0n] : this.#words
+  }
+}
+
 function slotNumber(slots: Map<string, bigint>, name: string, isNew: boolean): bigint {
   const known = slots.get(name)
   if (known !== undefined) return known
@@ -141,13 +166,6 @@ function slotNumber(slots: Map<string, bigint>, name: string, isNew: boolean): b
   const number = BigInt(slots.size)
   slots.set(name, number)
   return number
-}
-
-function encodeList(lists: bigint[], strings: StringTable, values: readonly string[]): bigint {
-  const start = BigInt(lists.length)
-  for (const value of values) lists.push(strings.add(stringBytes(value)))
-  lists.push(0n, 0n) // the second end mark is room for default_home
-  return start
 }
 
 function stringBytes(value: string | Uint8Array): Uint8Array {

@@ -147,8 +147,15 @@ export const ops = {
   },
   spawn: {
     number: 39,
-    operands: { path: 'string', argv: 'list', env: 'list', input: 'text', timeoutMs: 'decimal' },
-    does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time',
+    operands: {
+      path: 'string',
+      argv: 'list',
+      env: 'list',
+      input: 'text',
+      timeoutMs: 'decimal',
+      inheritEnv: 'decimal',
+    },
+    does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time. -1: no limit',
   },
   setsid: { number: 40, operands: {}, does: 'setsid(2)' },
   session_keyring: {
@@ -165,6 +172,24 @@ export const ops = {
     number: 43,
     operands: { helper: 'string', map: 'list' },
     does: 'newuidmap(1) or newgidmap(1) PID and the map',
+  },
+  sync_closed: {
+    number: 44,
+    operands: {},
+    does: 'waits until the other side has executed its command, which closes its socket; fails when it could not',
+  },
+  expect_process: {
+    number: 45,
+    operands: { process: 'slot', startTime: 'decimal' },
+    does: 'fails with ESRCH unless this /proc/PID is of the process that started then: a pid may be reused',
+  },
+  set_scheduler: { number: 46, operands: { attributes: 'bytes' }, does: 'sched_setattr(2)' },
+  set_io_priority: { number: 47, operands: { value: 'decimal' }, does: 'ioprio_set(2)' },
+  set_affinity: { number: 48, operands: { cpus: 'bytes' }, does: 'sched_setaffinity(2)' },
+  set_memory_policy: {
+    number: 49,
+    operands: { mode: 'hex', nodes: 'bytes' },
+    does: 'set_mempolicy(2)',
   },
 
   // Mounts. A path inside the rootfs is resolved once (`resolve`), then used by descriptor.
@@ -284,6 +309,14 @@ export const ops = {
     does: "dup3(2) of the container's /dev/null over the descriptors 0 to 2 that are a null device",
   },
 
+  fchdir: { number: 84, operands: { slot: 'slot' }, does: 'fchdir(2)' },
+  set_personality: { number: 85, operands: { persona: 'hex' }, does: 'personality(2)' },
+  seccomp: {
+    number: 86,
+    operands: { filter: 'bytes', flags: 'hex', listener: 'newSlot' },
+    does: 'seccomp(2) SECCOMP_SET_MODE_FILTER; a listener, if the flags ask for one, goes into the slot',
+  },
+
   // Terminal.
   open_pty: {
     number: 90,
@@ -323,7 +356,7 @@ ops satisfies Record<string, OpDefinition>
 export type OpName = keyof typeof ops
 
 /** Values known only when the program runs; a `text` operand may name them. The order is their number. */
-export const registers = ['id', 'pid', 'start_time', 'created'] as const
+export const registers = ['id', 'pid', 'start_time', 'created', 'own_pid'] as const
 export type RegisterName = (typeof registers)[number]
 
 /** The errors that a step may tolerate; a bit each, in this order. */

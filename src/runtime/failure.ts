@@ -11,7 +11,10 @@ export interface Failure {
   readonly error: number
   readonly syscall: number
   readonly pid: number
+  /** How a helper (a hook) or the container's process ended, as wait4(2) says it. */
   readonly status: number
+  /** What a failed helper wrote. */
+  readonly detail: string
 }
 
 /** Turns the runner's numbers into an error that says what failed, on which thing, from which field, and what to do. */
@@ -52,6 +55,8 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return new OciError('ERR_SYSCALL', `current working directory is outside of container mount namespace root`, {
         pointer,
       })
+    case 'spawn':
+      return hookFailed(step, errno, failure, pointer)
     case 'expect_empty':
       return new OciError('ERR_SYSCALL', `container's cgroup is not empty: ${textOf(step, 'path')}`, { pointer })
     case 'expect_not':
@@ -62,6 +67,32 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     default:
       return undefined
   }
+}
+
+/** `error running createRuntime hook #1: exit status 2: what it wrote`, as runc says it. */
+function hookFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
+  const [, kind, index] = /^\/hooks\/(\w+)\/(\d+)$/.exec(step.from) ?? []
+  if (kind === undefined) return undefined
+  const output = failure.detail.trim()
+  const how = hookEnd(step, errno, failure)
+  return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
+    pointer,
+  })
+}
+
+function hookEnd(step: Step, errno: string, failure: Failure): string {
+  const signal = failure.status & 0x7f
+  const status = failure.status >> 8
+  if (errno === 'ETIMEDOUT') return 'context deadline exceeded: it took longer than its timeout'
+  if (errno !== 'ECHILD') return `${errorText(failure.error)} (${errno})`
+  if (signal !== 0) return `signal: ${signalName(signal)}`
+  return status === 127 ? `"${textOf(step, 'path')}" cannot be executed (exit status 127)` : `exit status ${status}`
+}
+
+/** In the words of runc where somebody matches them. */
+function signalName(signal: number): string {
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0]
+  return name === 'SIGSYS' ? 'bad system call' : (name ?? String(signal))
 }
 
 /** The container's process ended without a word: killed from outside, most often for want of memory. */

@@ -13,6 +13,8 @@ export function readHostFacts(): HostFacts {
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
     inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim()),
     cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), readFileSync('/proc/self/mountinfo', 'utf8')),
+    hasAppArmor: existsSync('/sys/kernel/security/apparmor') || existsSync('/sys/module/apparmor/parameters/enabled'),
+    hasSELinux: existsSync('/sys/fs/selinux/enforce'),
     hasKcore: existsSync('/proc/kcore'),
     idMapHelpers: { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
   }

@@ -25,7 +25,7 @@ export interface RunProgramOptions {
 }
 
 const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5 } as const
-const reportBytes = 24
+const reportBytes = 24 + 1024
 
 interface Report extends Failure {
   readonly kind: number
@@ -109,8 +109,13 @@ function parseReports(bytes: Buffer): readonly Report[] {
       syscall: bytes.readInt32LE(at + 12),
       pid: bytes.readInt32LE(at + 16),
       status: bytes.readInt32LE(at + 20),
+      detail: cString(bytes.subarray(at + 24, at + reportBytes)),
     }
   })
+}
+
+function cString(bytes: Buffer): string {
+  return bytes.toString('utf8', 0, Math.max(0, bytes.indexOf(0)))
 }
 
 async function collect(stream: Readable): Promise<Buffer> {

@@ -1,0 +1,106 @@
+import { resolve } from 'node:path'
+import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
+import { compile } from '../compile/compile.ts'
+import type { CompileOptions } from '../compile/context.ts'
+import { OciError } from '../errors.ts'
+import type { Program, Text } from '../program/program.ts'
+import { checkHost, readHostFacts } from './host-facts.ts'
+import { libcontainerState } from './libcontainer.ts'
+import { isFile, loadBundle } from './load-bundle.ts'
+import { absoluteRoot } from './root.ts'
+
+export interface ContainerOptions {
+  /** The container ID. */
+  readonly id: string
+  /** The bundle directory; default `.`. */
+  readonly bundle?: string | undefined
+  /** Where containers' states are kept. */
+  readonly root: string
+  /** Gets the container's pid. */
+  readonly pidFile?: string | undefined
+  /** A unix socket that gets the controlling side of the container's terminal. */
+  readonly consoleSocket?: string | undefined
+  /** Not supported yet: a unix socket that gets a pidfd of the container. */
+  readonly pidfdSocket?: string | undefined
+  /** Leave the root by moving it, for a rootfs on a ramdisk. */
+  readonly noPivot?: boolean | undefined
+  /** Keep the caller's session keyring. */
+  readonly noNewKeyring?: boolean | undefined
+  /** How many descriptors from 3 on the container inherits; default 0. */
+  readonly preserveFds?: number | undefined
+  /** Not supported yet: cgroups made by systemd. */
+  readonly systemdCgroup?: boolean | undefined
+  readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
+}
+
+export interface ForegroundOptions {
+  readonly noSubreaper?: boolean | undefined
+  readonly keep?: boolean | undefined
+}
+
+/**
+ * The program that creates a container of a bundle, as this host and these options want it.
+ *
+ * @throws OciError what `loadBundle` and `compile` find wrong
+ */
+export function compileContainer(
+  options: ContainerOptions & ForegroundOptions,
+  mode: CompileOptions['mode'],
+): { readonly program: Program; readonly bundle: string } {
+  refuseUnsupportedOptions(options)
+  const facts = readHostFacts()
+  checkHost(facts)
+  const { directory, config } = loadBundle(options.bundle ?? '.', (pointer) =>
+    options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
+  )
+  const stateText = libcontainerState(config, {
+    bundle: directory,
+    cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups)),
+    rootless: facts.euid !== 0,
+    rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
+    noPivot: options.noPivot,
+    noNewKeyring: options.noNewKeyring,
+  })
+  const program = compile(
+    config,
+    {
+      bundle: directory,
+      root: absoluteRoot(options.root),
+      mode,
+      stateText,
+      pidFile: absolute(options.pidFile),
+      consoleSocket: absolute(options.consoleSocket),
+      preserveFds: options.preserveFds,
+      noPivot: options.noPivot,
+      noNewKeyring: options.noNewKeyring,
+      noSubreaper: options.noSubreaper,
+      keep: options.keep,
+      warn: (message) => options.log?.('warning', message),
+      isFile,
+    },
+    facts,
+  )
+  return { program, bundle: directory }
+}
+
+function refuseUnsupportedOptions({ pidfdSocket, systemdCgroup }: ContainerOptions): void {
+  const option = systemdCgroup ? '--systemd-cgroup' : pidfdSocket !== undefined ? '--pidfd-socket' : undefined
+  if (option === undefined) return
+  throw new OciError('ERR_NOT_SUPPORTED', `${option} is not supported yet`, { hint: `leave ${option} out` })
+}
+
+/** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */
+function cgroupPaths(places: readonly CgroupPlace[]): Record<string, readonly Exclude<Text[number], number>[]> {
+  return Object.fromEntries(
+    places.flatMap((place) => {
+      const file = cgroupFile(place)
+      const pieces = typeof file === 'string' ? [file] : [...file]
+      const names = place.hierarchy.isUnified ? [''] : place.hierarchy.controllers
+      return names.map((name) => [name, pieces])
+    }),
+  )
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path)
+}

@@ -1,0 +1,65 @@
+import { lstatSync, readFileSync, type Stats, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import { parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
+
+export interface Bundle {
+  /** Absolute. */
+  readonly directory: string
+  readonly config: RuntimeConfig
+}
+
+/**
+ * Reads a bundle's config.json and checks that its rootfs is a directory.
+ *
+ * @throws OciError `ERR_BUNDLE_INVALID` no bundle, no config.json, or no rootfs; `ERR_CONFIG_INVALID`
+ */
+export function loadBundle(path: string, onUnknown?: (pointer: string) => void): Bundle {
+  const directory = resolve(path)
+  const config = parseRuntimeConfig(readConfig(directory), onUnknown)
+  checkRootfs(resolve(directory, config.root.path))
+  return { directory, config }
+}
+
+function readConfig(directory: string): string {
+  try {
+    return readFileSync(`${directory}/config.json`, 'utf8')
+  } catch (cause) {
+    if (!isSystemError(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause
+    throw new OciError('ERR_BUNDLE_INVALID', `JSON specification file ${directory}/config.json: ${cause.code}`, {
+      cause,
+      hint: 'name a bundle with --bundle, or make its config.json with "bundle-tool spec"',
+    })
+  }
+}
+
+/** A link could be turned to anything between this check and the mount. */
+function checkRootfs(rootfs: string): void {
+  const found = statOrUndefined(rootfs)
+  if (found?.isDirectory()) return
+  const what =
+    found === undefined ? 'does not exist' : found.isSymbolicLink() ? 'is a symbolic link' : 'is no directory'
+  throw new OciError('ERR_BUNDLE_INVALID', `the rootfs "${rootfs}" ${what}`, {
+    pointer: '/root/path',
+    hint: 'unpack an image there, or correct root.path in config.json',
+  })
+}
+
+function statOrUndefined(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+/** Whether a bind source is something else than a directory. */
+export function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false
+    throw error
+  }
+}
