@@ -1,6 +1,8 @@
+import type { RegisterName } from '../program/ops.ts'
+
 /** A value that only the runner knows: it stands in a text as a reference and is filled in when the text is written. */
 export interface Register {
-  readonly register: 'id' | 'pid' | 'start_time' | 'created'
+  readonly register: RegisterName
 }
 
 /** A text with registers in it. Neighbouring strings are joined. */
