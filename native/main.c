@@ -193,20 +193,20 @@ static int undo(struct vm *vm, uint32_t done)
 	return first_error;
 }
 
-static int report_failure(struct vm *vm, uint32_t at, int error)
+/* What failed, before undoing it runs more steps. */
+static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 {
+	const struct shared *shared = vm->shared;
 	struct report report = {.kind = REPORT_FAILED, .step = at, .error = -error, .syscall = (int32_t)failed_syscall,
-				.pid = vm->shared->pid, .status = vm->status};
+				.pid = shared->pid, .status = shared->status};
 
-	if (vm->shared->has_failed) {
-		report.step = vm->shared->step;
-		report.error = vm->shared->error;
-		report.syscall = vm->shared->syscall;
+	if (shared->has_failed) {
+		report.step = shared->step;
+		report.error = shared->error;
+		report.syscall = shared->syscall;
 	}
-	if (vm->shared->status)
-		report.status = vm->shared->status;
-	memcpy(report.detail, vm->shared->detail, sizeof report.detail);
-	return send_report(vm, &report);
+	memcpy(report.detail, shared->detail, sizeof report.detail);
+	return report;
 }
 
 static int exit_code(int status)
@@ -223,10 +223,14 @@ static int run(struct vm *vm)
 		return 0;
 	if (!error && vm->shared->has_failed)
 		error = -vm->shared->error;
+	struct report report = failure_of(vm, at, error);
 	undo_error = !error && vm->keeps ? 0 : undo(vm, at);
-	if (error)
-		return report_failure(vm, at, error) < 0 ? 2 : 1;
-	struct report report = {.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};
+	if (error) {
+		if (!report.status)
+			report.status = vm->status;
+		return send_report(vm, &report) < 0 ? 2 : 1;
+	}
+	report = (struct report){.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};
 	if (send_report(vm, &report) < 0 || undo_error)
 		return 1;
 	return exit_code(vm->status);

@@ -291,6 +291,8 @@ static int run_helper(struct vm *vm, const struct helper *helper)
 	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
 	long r = sys(pipe2, in, O_CLOEXEC), pid, closed;
 
+	vm->shared->status = 0;
+	vm->shared->detail[0] = '\0';
 	if (r >= 0)
 		r = sys(pipe2, out, O_CLOEXEC);
 	if (r < 0)
