@@ -33,6 +33,8 @@ const root = {
   egid: 0,
   capabilities: (1n << 41n) - 1n,
   inUserNamespace: false,
+  hasAppArmor: false,
+  hasSELinux: false,
   hasKcore: true,
   idMapHelpers: { uid: '/usr/bin/newuidmap', gid: '/usr/bin/newgidmap' },
 } as const
