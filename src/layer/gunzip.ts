@@ -13,12 +13,12 @@ export interface GunzipOptions {
 
 /** Node.js's default of 16 KiB takes twice as long: each output buffer is a task of the thread pool. */
 const outputBytes = 1024 * 1024
-/** Input is gathered to this size, for the same reason. */
-const inputBytes = 256 * 1024
+/** Input is gathered to this size: each input ends in a partial output and a turn of the event loop. */
+const inputBytes = 2 * 1024 * 1024
 /** How far the thread pool may be ahead of the reader: enough to even out that some pieces take longer to apply. */
 const aheadBytes = 8 * 1024 * 1024
 /** Inputs that wait while one is inflated. */
-const inputsAhead = 4
+const inputsAhead = 2
 /** Extra field, name and comment of one header; real ones are far below. */
 const maxHeaderBytes = 256 * 1024
 
