@@ -1,0 +1,73 @@
+import type { Command, Option } from 'commander'
+import { OciError } from '../errors.ts'
+
+/** What the arguments come to: all of it, or as far as it is understood before `problem`. */
+export interface RewrittenArguments {
+  readonly args: readonly string[]
+  /** The first word that is no flag. */
+  readonly commandName?: string | undefined
+  readonly command?: Command | undefined
+  readonly problem?: OciError | undefined
+}
+
+/**
+ * Rewrites arguments that follow the rules of Go's flag package, which runc's callers rely on, into commander's:
+ * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
+ *
+ * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
+ * @see https://pkg.go.dev/flag "Command line flag syntax"
+ */
+export function rewriteArguments(program: Command, args: readonly string[]): RewrittenArguments {
+  const rewritten: string[] = []
+  let command = program
+  let commandName: string | undefined
+  const result = (problem?: string): RewrittenArguments => ({
+    args: rewritten,
+    commandName,
+    command: command === program ? undefined : command,
+    problem: problem === undefined ? undefined : new OciError('ERR_USAGE', problem),
+  })
+
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? ''
+    if (arg === '--') {
+      rewritten.push(...args.slice(index))
+      break
+    }
+    if (!/^-./.test(arg)) {
+      rewritten.push(arg)
+      if (commandName !== undefined) continue
+      commandName = arg
+      const found = program.commands.find((candidate) => candidate.name() === arg || candidate.aliases().includes(arg))
+      if (found === undefined) break
+      command = found
+      continue
+    }
+    const [, name = '', value] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? []
+    const option = optionsOf(command).find(({ long, short }) => long === `--${name}` || short === `-${name}`)
+    if (option === undefined) return result(`flag provided but not defined: -${name}`)
+    const flag = option.long ?? option.short ?? ''
+    if (option.required) {
+      const operand = value ?? args[++index]
+      if (operand === undefined) return result(`flag needs an argument: -${name}`)
+      rewritten.push(`${flag}=${operand}`)
+      continue
+    }
+    const isSet = value === undefined ? true : parseBoolean(value)
+    if (isSet === undefined) return result(`invalid boolean value "${value}" for -${name}`)
+    if (isSet) rewritten.push(flag)
+  }
+  return result()
+}
+
+/** The options of a command, `--help` included. */
+export function optionsOf(command: Command): readonly Option[] {
+  return command.createHelp().visibleOptions(command)
+}
+
+/** The spellings of Go's strconv.ParseBool. */
+function parseBoolean(value: string): boolean | undefined {
+  if (/^(?:1|t|T|true|TRUE|True)$/.test(value)) return true
+  if (/^(?:0|f|F|false|FALSE|False)$/.test(value)) return false
+  return undefined
+}

@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import type { CommandContext, CommandKind } from './context.ts'
+import { createCommand } from './create.ts'
+import { deleteCommand } from './delete.ts'
+import { explainCommand } from './explain.ts'
+import { killCommand } from './kill.ts'
+import { listCommand } from './list.ts'
+import { pullCommand } from './pull.ts'
+import { runCommand } from './run.ts'
+import { specCommand } from './spec.ts'
+import { startCommand } from './start.ts'
+import { stateCommand } from './state.ts'
+import { unpackCommand } from './unpack.ts'
+
+interface CommandEntry {
+  readonly name: string
+  readonly kind: CommandKind
+  readonly create: (context: CommandContext) => Command
+}
+
+/** Every command, in the order of the help: images, then bundles, then containers. */
+export const commands: readonly CommandEntry[] = [
+  { name: 'pull', kind: 'image', create: pullCommand },
+  { name: 'unpack', kind: 'image', create: unpackCommand },
+  { name: 'spec', kind: 'runtime', create: specCommand },
+  { name: 'explain', kind: 'image', create: explainCommand },
+  { name: 'run', kind: 'runtime', create: runCommand },
+  { name: 'create', kind: 'runtime', create: createCommand },
+  { name: 'start', kind: 'runtime', create: startCommand },
+  { name: 'state', kind: 'runtime', create: stateCommand },
+  { name: 'list', kind: 'runtime', create: listCommand },
+  { name: 'kill', kind: 'runtime', create: killCommand },
+  { name: 'delete', kind: 'runtime', create: deleteCommand },
+]
+
+export function kindOf(name: string): CommandKind | undefined {
+  return commands.find((command) => command.name === name)?.kind
+}

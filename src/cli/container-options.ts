@@ -1,0 +1,69 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { CreateOptions } from '../create.ts'
+import { OciError } from '../errors.ts'
+import { type CommandContext, rootOf } from './context.ts'
+
+/** The flags that `create` and `run` share, as commander names them: `--no-x` is the option `x`, false when given. */
+export interface ContainerFlags {
+  readonly bundle?: string
+  readonly consoleSocket?: string
+  readonly pidFile?: string
+  readonly pidfdSocket?: string
+  readonly pivot: boolean
+  readonly newKeyring: boolean
+  readonly preserveFds: number
+}
+
+export const bundleOption = ['-b, --bundle <directory>', 'the bundle (default: the current directory)'] as const
+
+/** Gives a command the arguments and flags that `create` and `run` share. */
+export function withContainerOptions(command: Command): Command {
+  return command
+    .argument('<bundle-or-id>')
+    .argument('[container-id]')
+    .option(...bundleOption)
+    .option('--console-socket <path>', "a unix socket to send the container's terminal to")
+    .option('--pid-file <file>', 'write the process ID of the container to this file')
+    .option('--pidfd-socket <path>', 'a unix socket to send a pidfd of the container to')
+    .option('--no-pivot', 'change the root by chroot(2): for a rootfs in a ramdisk, where pivot_root(2) is refused')
+    .option('--no-new-keyring', "let the container use the caller's session keyring")
+    .option(
+      '--preserve-fds <count>',
+      'pass this many file descriptors from 3 on to the container (default: 0)',
+      parseCount,
+      0,
+    )
+}
+
+/** What `create` and `run` are called with; `words` are ID, or BUNDLE and ID. */
+export function containerOptions(
+  context: CommandContext,
+  words: readonly (string | undefined)[],
+  flags: ContainerFlags,
+): CreateOptions {
+  const { bundle, id } = bundleAndID(words, flags.bundle)
+  return {
+    id,
+    bundle,
+    root: rootOf(context),
+    pidFile: flags.pidFile,
+    consoleSocket: flags.consoleSocket,
+    pidfdSocket: flags.pidfdSocket,
+    noPivot: !flags.pivot,
+    noNewKeyring: !flags.newKeyring,
+    preserveFds: flags.preserveFds,
+    systemdCgroup: context.globals().systemdCgroup,
+    log: context.log,
+  }
+}
+
+function bundleAndID([first = '', second]: readonly (string | undefined)[], bundle: string | undefined) {
+  if (second === undefined) return { bundle: bundle ?? '.', id: first }
+  if (bundle === undefined) return { bundle: first, id: second }
+  throw new OciError('ERR_USAGE', `the bundle is given twice, as "${first}" and with --bundle as "${bundle}"`)
+}
+
+function parseCount(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('it must be a number of file descriptors')
+}

@@ -1,0 +1,59 @@
+import { Command } from 'commander'
+import { absoluteRoot, defaultRoot } from '../root.ts'
+import type { IO } from './io.ts'
+import type { Log, LogFormat } from './log.ts'
+
+/** The options before the command's name. */
+export interface Globals {
+  readonly root?: string | undefined
+  readonly log?: string | undefined
+  readonly logFormat: LogFormat
+  readonly debug: boolean
+  readonly systemdCgroup: boolean
+}
+
+/** What a command's action works with. */
+export interface CommandContext {
+  readonly io: IO
+  /** The options before the command's name; to be read when the action runs. */
+  readonly globals: () => Globals
+  readonly log: Log
+  /** Makes `status` the exit code of the process; without a call it is 0. */
+  readonly exit: (status: number) => void
+}
+
+/** Whether it is one of runc's commands, which fail as runc's do, or one for people. */
+export type CommandKind = 'runtime' | 'image'
+
+export interface CommandText {
+  readonly name: string
+  /** One line, for the list of commands. */
+  readonly summary: string
+  /** What follows the name on the command line; several lines for several forms. */
+  readonly usage: string
+  readonly description: string
+}
+
+/** A command with its texts, to which the caller adds arguments, options and the action. */
+export function newCommand({ io }: CommandContext, { name, summary, usage, description }: CommandText): Command {
+  return new Command(name)
+    .summary(summary)
+    .usage(usage.replaceAll(/^/gm, `${io.name} ${name} `))
+    .description(description.replaceAll('bundle-tool', io.name))
+    .helpOption('-h, --help', 'show help')
+}
+
+/** The directory of container state that `--root` names, or the caller's own. */
+export function rootOf({ globals, io }: CommandContext): string {
+  const { root } = globals()
+  return root === undefined ? defaultRoot(io.env, io.euid) : absoluteRoot(root)
+}
+
+/** Writes warnings of a command for people: as text, or where they asked for a log, into that. */
+export function warner({ io, globals, log }: CommandContext): (message: string) => void {
+  return (message) => {
+    const { log: file, logFormat } = globals()
+    if (file === undefined && logFormat === 'text') io.stderr.write(`warning: ${message}\n`)
+    else log('warning', message)
+  }
+}

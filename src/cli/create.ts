@@ -1,0 +1,23 @@
+import type { Command } from 'commander'
+import { type ContainerFlags, containerOptions, withContainerOptions } from './container-options.ts'
+import { type CommandContext, newCommand } from './context.ts'
+
+/** `create`: everything of a container but the start of its program. */
+export function createCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'create',
+    summary: 'create a container',
+    usage: '[command options] <container-id>\n[command options] <bundle> <container-id>',
+    description: `Sets up a container for a bundle. Its program starts with "bundle-tool start".
+
+EXAMPLES:
+    bundle-tool create -b bundle demo
+    bundle-tool create --pid-file demo.pid bundle demo`,
+  })
+  return withContainerOptions(command).action(
+    async (first: string, second: string | undefined, flags: ContainerFlags) => {
+      const { create } = await import('../create.ts')
+      await create(containerOptions(context, [first, second], flags))
+    },
+  )
+}

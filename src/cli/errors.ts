@@ -1,0 +1,49 @@
+import { OciError } from '../errors.ts'
+
+/** The error as one line: what failed, from where, and what to do. */
+export function describeInOneLine(error: unknown): string {
+  if (!(error instanceof OciError)) return describeBug(error)
+  const place = placeOf(error)
+  const hint = error.hint === undefined ? '' : `; ${error.hint}`
+  return `${error.message}${place === undefined ? '' : ` (from ${place})`}${hint}`
+}
+
+/** The error as people read it, a line for each of message, place and hint. */
+export function describeInLines(error: unknown): string {
+  if (!(error instanceof OciError)) return `error: ${describeBug(error)}\n`
+  const place = placeOf(error)
+  return [
+    `error: ${error.message}\n`,
+    ...(place === undefined ? [] : [`  from: ${place}\n`]),
+    ...(error.hint === undefined ? [] : [`  hint: ${error.hint}\n`]),
+  ].join('')
+}
+
+/** The stack, and that of every cause, for `--debug`. */
+export function describeStack(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by: ${describeStack(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}
+
+/** The field at fault, unless the message names it already. */
+function placeOf({ code, pointer, message }: OciError): string | undefined {
+  if (pointer === undefined || pointer === '') return undefined
+  const dotted = pointer
+    .slice(1)
+    .replace(/\/(\d+)(?=\/|$)/g, '[$1]')
+    .replaceAll('/', '.')
+  if (message.includes(pointer) || message.startsWith(dotted)) return undefined
+  return isAboutRuntimeConfig(code) ? `config.json#${pointer}` : pointer
+}
+
+function isAboutRuntimeConfig(code: OciError['code']): boolean {
+  return /^ERR_(?:CONFIG|COMMAND|SYSCALL|NOT_SUPPORTED)/.test(code)
+}
+
+/** What is no OciError: a system error that speaks for itself, or a fault of this program. */
+function describeBug(error: unknown): string {
+  if (!(error instanceof Error)) return `internal error: ${String(error)}`
+  if ('syscall' in error) return error.message
+  return `internal error: ${error.message} (run again with --debug for the place)`
+}

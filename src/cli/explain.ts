@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import { bundleOption } from './container-options.ts'
+import { type CommandContext, newCommand, rootOf } from './context.ts'
+
+interface ExplainFlags {
+  readonly bundle: string
+  readonly json?: boolean
+}
+
+/** `explain`: the program that `run` would execute. */
+export function explainCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'explain',
+    summary: 'print the system calls that running a bundle would make',
+    usage: '[command options]\n[command options] <bundle>',
+    description: `Compiles a bundle's config.json for this host and prints the program: each step in
+order, and the field of config.json that it comes from. Nothing is run.
+
+EXAMPLES:
+    bundle-tool explain -b bundle
+    bundle-tool explain --json bundle`,
+  })
+    .argument('[bundle]')
+    .option(...bundleOption)
+    .option('--json', 'print a JSON array of steps')
+    .action(async (bundle: string | undefined, flags: ExplainFlags) => {
+      const { explain } = await import('../explain.ts')
+      const { steps, text } = await explain({
+        bundle: bundle ?? flags.bundle ?? '.',
+        root: rootOf(context),
+        systemdCgroup: context.globals().systemdCgroup,
+      })
+      context.io.stdout.write(flags.json ? `${JSON.stringify(steps, undefined, 2)}\n` : text)
+    })
+}

@@ -1,0 +1,19 @@
+/** What a stream of text needs to take output. */
+export interface TextOutput {
+  write(text: string): unknown
+  readonly isTTY?: boolean | undefined
+}
+
+/** The process, as far as the command line sees it: an argument of `main`, so that tests need no process. */
+export interface IO {
+  /** The name the tool was called by, which help and errors use. */
+  readonly name: string
+  readonly stdout: TextOutput
+  readonly stderr: TextOutput
+  /** Read by `unpack rootfs:-` alone. */
+  readonly stdin: AsyncIterable<Uint8Array>
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly euid: number
+  /** A signal that SIGINT and SIGTERM abort, its reason an OciError `ERR_INTERRUPTED`; until it is asked for, they kill. */
+  readonly interruption: () => AbortSignal
+}

@@ -1,0 +1,24 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, rootOf } from './context.ts'
+
+/** `kill`: a signal to a container. */
+export function killCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'kill',
+    summary: 'send a signal to a container (default: SIGTERM)',
+    usage: '[command options] <container-id> [signal]',
+    description: `Sends a signal, by name with or without SIG or by number, to the first process of
+a container.
+
+EXAMPLES:
+    bundle-tool kill demo KILL
+    bundle-tool kill --all demo 15`,
+  })
+    .argument('<container-id>')
+    .argument('[signal]', '', 'SIGTERM')
+    .option('-a, --all', 'send the signal to all processes of the container; none left is no error')
+    .action(async (id: string, signal: string, { all = false }: { all?: boolean }) => {
+      const { kill } = await import('../kill.ts')
+      await kill({ root: rootOf(context), id, signal, all })
+    })
+}

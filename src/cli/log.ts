@@ -1,0 +1,44 @@
+import { appendFileSync } from 'node:fs'
+import type { TextOutput } from './io.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warning' | 'error'
+export type LogFormat = 'text' | 'json'
+
+export interface LogOptions {
+  readonly format: LogFormat
+  /** Appended to, and made with mode 0644; without one, lines go to `stderr`. */
+  readonly file?: string | undefined
+  /** Whether debug lines are written. */
+  readonly debug: boolean
+}
+
+export type Log = (level: LogLevel, message: string) => void
+
+/**
+ * The log that engines read: runc's lines, each written whole.
+ *
+ * An error in a log file is repeated, bare, on `stderr`: engines keep that for their own messages.
+ */
+export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput): Log {
+  const append = (text: string) => {
+    if (file === undefined) stderr.write(text)
+    else appendFileSync(file, text, { mode: 0o644 })
+  }
+  if (file !== undefined) append('')
+  return (level, message) => {
+    if (level === 'debug' && !debug) return
+    append(formatLogLine(format, level, message, new Date()))
+    if (level === 'error' && file !== undefined) stderr.write(`${message}\n`)
+  }
+}
+
+/** One line as logrus writes it: `time="..." level=error msg="..."`, or an object with the keys level, msg, time. */
+export function formatLogLine(format: LogFormat, level: LogLevel, message: string, time: Date): string {
+  const stamp = time.toISOString().replace(/\.\d+Z$/, 'Z')
+  if (format === 'json') return `${JSON.stringify({ level, msg: message, time: stamp })}\n`
+  return `time="${stamp}" level=${level} msg=${quoteUnlessPlain(message)}\n`
+}
+
+function quoteUnlessPlain(text: string): string {
+  return /^[\w.@^+/-]+$/.test(text) ? text : JSON.stringify(text)
+}

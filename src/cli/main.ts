@@ -1,0 +1,93 @@
+import { CommanderError } from 'commander'
+import { OciError } from '../errors.ts'
+import { rewriteArguments } from './arguments.ts'
+import { kindOf } from './commands.ts'
+import type { CommandContext, Globals } from './context.ts'
+import { describeInLines, describeInOneLine, describeStack } from './errors.ts'
+import type { IO } from './io.ts'
+import { type Log, openLog } from './log.ts'
+import { newProgram } from './program.ts'
+
+/**
+ * The command line: arguments in, text out.
+ *
+ * @param args without the interpreter and the script
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage of a command for people (of a runtime command: 1, as runc), 3
+ *   no such command, 130 interrupted; of `run` in the foreground, the container's
+ */
+export async function main(args: readonly string[], io: IO): Promise<number> {
+  let status = 0
+  let log: Log = () => {}
+  const context: CommandContext = {
+    io,
+    globals: () => program.opts<Globals>(),
+    log: (level, message) => log(level, message),
+    exit: (code) => {
+      status = code
+    },
+  }
+  const program = newProgram(context)
+  program.hook('preAction', () => {
+    log = openLog(logOptions(context.globals()), io.stderr)
+  })
+
+  const { args: rewritten, command, commandName, problem } = rewriteArguments(program, args)
+  try {
+    if (problem !== undefined || (commandName !== undefined && command === undefined)) {
+      program.parseOptions([...rewritten])
+      throw problem ?? new UnknownCommand(`No help topic for '${commandName}'`)
+    }
+    await program.parseAsync([...rewritten], { from: 'user' })
+    return status
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
+    report(asOwn(error, `${io.name} ${command?.name() ?? ''}`.trim()), isForPeople, context)
+    return exitCodeOf(error, isForPeople)
+  }
+}
+
+/** What runc says, and answers with an exit code of its own. */
+class UnknownCommand extends Error {}
+
+function exitCodeOf(error: unknown, isForPeople: boolean): number {
+  if (error instanceof UnknownCommand) return 3
+  if (!isForPeople) return 1
+  if (error instanceof OciError && error.code === 'ERR_INTERRUPTED') return 130
+  return error instanceof CommanderError || (error instanceof OciError && error.code === 'ERR_USAGE') ? 2 : 1
+}
+
+function logOptions({ logFormat: format, log: file, debug }: Globals): Parameters<typeof openLog>[0] {
+  if (format === 'text' || format === 'json') return { format, file, debug }
+  throw new OciError('ERR_USAGE', `invalid log-format: ${String(format)}`, { hint: 'use text or json' })
+}
+
+/** Writes the one error of this run, as a line of the log or, for people, as text. */
+function report(error: unknown, isForPeople: boolean, { globals, io }: CommandContext): void {
+  const { log, logFormat, debug } = globals()
+  if (isForPeople && log === undefined && logFormat === 'text') {
+    io.stderr.write(describeInLines(error))
+    if (debug) io.stderr.write(`${describeStack(error)}\n`)
+    return
+  }
+  const write = openLogOrText(globals(), io)
+  if (debug) write('debug', describeStack(error))
+  write('error', describeInOneLine(error))
+}
+
+/** The log asked for; when that is what failed, text on standard error. */
+function openLogOrText(globals: Globals, { stderr }: IO): Log {
+  try {
+    return openLog(logOptions(globals), stderr)
+  } catch {
+    return openLog({ format: 'text', debug: globals.debug }, stderr)
+  }
+}
+
+/** What the parser of arguments found is an error of ours in all but name. */
+function asOwn(error: unknown, called: string): unknown {
+  if (error instanceof UnknownCommand) return new OciError('ERR_USAGE', error.message)
+  if (!(error instanceof CommanderError)) return error
+  const message = error.message.replace(/^error: /, '').replace(/\.$/, '')
+  return new OciError('ERR_USAGE', message, { hint: `see "${called} --help"`, cause: error })
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError } from 'commander'
+import { runtimeSpecVersion } from '../spec.ts'
+import { commands } from './commands.ts'
+import type { CommandContext } from './context.ts'
+import { formatHelp } from './help.ts'
+import type { IO } from './io.ts'
+
+const summary = 'Open Container Initiative runtime, and images to run in it'
+
+const description = `Takes a container image to a running container, without a daemon:
+
+    bundle-tool pull alpine:3.20 --out bundle
+    bundle-tool run -b bundle demo
+
+A bundle is a directory with a root filesystem in "rootfs" and a file
+"config.json" that says what to run in it, and how. The runtime commands take
+runc's flags and answer as it does, so that container engines can use them.`
+
+/** The whole command line, its output going to `io`. */
+export function newProgram(context: CommandContext): Command {
+  const { io } = context
+  const program = new Command(io.name)
+    .summary(summary)
+    .usage(`${io.name} [global options] command [command options] [arguments...]`)
+    .description(description.replaceAll('bundle-tool', io.name))
+    .option('--debug', 'log what is done', false)
+    .option('--log <file>', 'append the log to this file instead of writing it to standard error')
+    .option('--log-format <format>', 'format of the log, text or json (default: text)', 'text')
+    .option(
+      '--root <directory>',
+      'where the state of containers is kept (default: /run/bundle-tool, or below $XDG_RUNTIME_DIR)',
+    )
+    .option('--systemd-cgroup', 'let systemd make the cgroups; linux.cgroupsPath is then "slice:prefix:name"', false)
+    .option('--rootless <mode>', 'whether to go on without cgroups: auto, the one mode there is', parseRootless, 'auto')
+    .version(versionText(io), '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .action(() => {
+      io.stdout.write(formatHelp(program))
+    })
+  const all = [program, ...commands.map(({ create }) => create(context)), helpCommand(program, io)]
+  for (const command of all) {
+    command.exitOverride().configureHelp({ formatHelp })
+    command.configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
+    if (command !== program) program.addCommand(command)
+  }
+  return program
+}
+
+function helpCommand(program: Command, io: IO): Command {
+  return new Command('help')
+    .alias('h')
+    .summary('show this list, or the help of one command')
+    .usage(`${io.name} help [command]`)
+    .argument('[command]')
+    .action((name?: string) => {
+      const command = name === undefined ? program : program.commands.find((candidate) => candidate.name() === name)
+      if (command === undefined) throw new InvalidArgumentError(`No help topic for '${name}'`)
+      io.stdout.write(formatHelp(command))
+    })
+}
+
+/** The lines that engines read: the first ends in the version, and `commit:` must be there. */
+function versionText({ name }: IO): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return `${name} version ${version}\ncommit: v${version}\nspec: ${runtimeSpecVersion}`
+}
+
+function parseRootless(mode: string): string {
+  if (mode === 'auto') return mode
+  throw new InvalidArgumentError('cgroups that cannot be made are ignored only if config.json asks for none: use auto')
+}

@@ -1,0 +1,56 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, warner } from './context.ts'
+import { showProgress } from './progress.ts'
+
+/** The flags that `pull` and `unpack` share. */
+export interface BundleFlags {
+  readonly out: string
+  readonly platform?: string
+  readonly force?: boolean
+}
+
+/** Gives a command the flags that `pull` and `unpack` share. */
+export function withBundleOptions(command: Command): Command {
+  return command
+    .requiredOption('-o, --out <bundle>', 'the directory to make')
+    .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+    .option('-f, --force', 'replace the bundle if there is one')
+}
+
+/** `pull`: a bundle from a registry. */
+export function pullCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'pull',
+    summary: 'make a bundle of an image in a registry',
+    usage: '[command options] <image>',
+    description: `Fetches an image, verifies it, and makes a bundle of it: its files below "rootfs",
+and a "config.json" that runs it. Layers are kept and not fetched again. Prints
+the full name and the digest of the image.
+
+EXAMPLES:
+    bundle-tool pull alpine:3.20 --out bundle
+    bundle-tool pull --platform linux/arm64 quay.io/centos/centos:stream9 --out bundle`,
+  })
+  return withBundleOptions(command)
+    .argument('<image>')
+    .action(async (image: string, { out, platform, force }: BundleFlags) => {
+      const { pull } = await import('../pull.ts')
+      const { io, log } = context
+      const progress = showProgress(io.stderr)
+      const signal = io.interruption()
+      try {
+        const { reference, digest } = await pull(image, {
+          out,
+          platform,
+          force,
+          signal,
+          onProgress: progress.update,
+          log: (message) => log('debug', message),
+          warn: warner(context),
+        })
+        io.stdout.write(`${reference.includes('@') ? reference : `${reference}@${digest}`}\n`)
+      } finally {
+        progress.end()
+      }
+    })
+}

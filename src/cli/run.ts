@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+import { type ContainerFlags, containerOptions, withContainerOptions } from './container-options.ts'
+import { type CommandContext, newCommand } from './context.ts'
+
+interface RunFlags extends ContainerFlags {
+  readonly detach?: boolean
+  readonly keep?: boolean
+  readonly subreaper: boolean
+}
+
+/** `run`: a container from its creation to its end; the exit code is the container's. */
+export function runCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'run',
+    summary: 'create and run a container',
+    usage: '[command options] <container-id>\n[command options] <bundle> <container-id>',
+    description: `Runs the program of a bundle in a container, and exits as it does: with its exit
+code, or 128 + the number of the signal that ended it.
+
+EXAMPLES:
+    bundle-tool run -b bundle demo
+    bundle-tool run --detach --pid-file demo.pid bundle demo`,
+  })
+  return withContainerOptions(command)
+    .option('-d, --detach', 'return when the container is running')
+    .option('--keep', 'keep the container, stopped, when its program has ended')
+    .option('--no-subreaper', "leave orphaned processes of the container to the caller's reaper")
+    .action(async (first: string, second: string | undefined, flags: RunFlags) => {
+      const { run } = await import('../run.ts')
+      const { detach, keep, subreaper } = flags
+      const options = containerOptions(context, [first, second], flags)
+      context.exit(await run({ ...options, detach, keep, noSubreaper: !subreaper }))
+    })
+}

@@ -1,0 +1,23 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+
+/** `spec`: the default config.json. */
+export function specCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'spec',
+    summary: 'write a default config.json, which runs "sh"',
+    usage: '[command options]',
+    description: `Writes the file config.json of a bundle, in place of the one that is there. What it
+runs, and how, is then yours to edit.
+
+EXAMPLES:
+    bundle-tool spec -b bundle
+    bundle-tool spec --rootless`,
+  })
+    .option('-b, --bundle <directory>', 'the bundle (default: the current directory)', '.')
+    .option('--rootless', 'write one that an unprivileged user can run')
+    .action(async ({ bundle, rootless }: { bundle: string; rootless?: boolean }) => {
+      const { spec } = await import('../spec.ts')
+      await spec({ bundle, rootless })
+    })
+}

@@ -1,0 +1,21 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, rootOf } from './context.ts'
+
+/** `start`: the program of a created container. */
+export function startCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'start',
+    summary: 'start the program of a created container',
+    usage: '<container-id>',
+    description: `Lets a container that "bundle-tool create" has set up execute its program.
+
+EXAMPLES:
+    bundle-tool start demo
+    bundle-tool --root /run/containers start demo`,
+  })
+    .argument('<container-id>')
+    .action(async (id: string) => {
+      const { start } = await import('../start.ts')
+      await start({ root: rootOf(context), id })
+    })
+}

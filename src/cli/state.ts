@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, rootOf } from './context.ts'
+
+/** `state`: one container, as JSON. */
+export function stateCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'state',
+    summary: 'output the state of a container',
+    usage: '<container-id>',
+    description: `Prints the state of a container as a JSON object: its status is one of created,
+running, paused and stopped.
+
+EXAMPLES:
+    bundle-tool state demo
+    bundle-tool state demo | jq -r .status`,
+  })
+    .argument('<container-id>')
+    .action(async (id: string) => {
+      const { state } = await import('../state.ts')
+      context.io.stdout.write(`${JSON.stringify(await state({ root: rootOf(context), id }), undefined, 2)}\n`)
+    })
+}

@@ -1,0 +1,30 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, warner } from './context.ts'
+import { type BundleFlags, withBundleOptions } from './pull.ts'
+
+/** `unpack`: a bundle from a file or a directory. */
+export function unpackCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'unpack',
+    summary: 'make a bundle of an image in a file or directory',
+    usage: '[command options] <source>',
+    description: `Makes a bundle of an image without a network. SOURCE is one of
+
+    docker-archive:FILE[:IMAGE]   what "docker save" writes
+    oci-archive:FILE[:TAG]        an OCI image layout in a tar file
+    oci:DIRECTORY[:TAG]           an OCI image layout
+    rootfs:FILE                   what "docker export" writes; "rootfs:-" is standard input
+    FILE                          any of these, found out by looking into it
+
+EXAMPLES:
+    bundle-tool unpack alpine.tar --out bundle
+    docker export demo | bundle-tool unpack rootfs:- --out bundle`,
+  })
+  return withBundleOptions(command)
+    .argument('<source>')
+    .action(async (source: string, { out, platform, force }: BundleFlags) => {
+      const { unpack } = await import('../unpack.ts')
+      const { stdin, interruption } = context.io
+      await unpack(source, { out, platform, force, stdin, signal: interruption(), warn: warner(context) })
+    })
+}

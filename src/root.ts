@@ -1,0 +1,1 @@
+export { absoluteRoot, defaultRoot } from './runtime/root.ts'

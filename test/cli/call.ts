@@ -1,0 +1,22 @@
+import { main } from '../../src/cli/main.ts'
+
+export interface Called {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Calls the command line, without a process, as if it were called `name`. */
+export async function call(args: readonly string[], name = 'bundle-tool'): Promise<Called> {
+  const output = { stdout: '', stderr: '' }
+  const status = await main(args, {
+    name,
+    stdout: { write: (text) => (output.stdout += text) },
+    stderr: { write: (text) => (output.stderr += text) },
+    stdin: (async function* () {})(),
+    env: {},
+    euid: process.geteuid?.() ?? 0,
+    interruption: () => new AbortController().signal,
+  })
+  return { status, ...output }
+}
