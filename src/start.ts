@@ -1,11 +1,14 @@
-import { closeSync, constants, existsSync, openSync, readSync, unlinkSync } from 'node:fs'
+import { closeSync, existsSync, constants as flags, openSync, readSync, unlinkSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSystemError, OciError } from './errors.ts'
+import { signalContainer } from './kill.ts'
+import { runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
-import type { ContainerOptions } from './state.ts'
+import { type ContainerOptions, stateOf } from './state.ts'
 
 export interface StartOptions extends ContainerOptions {
   /** Stops the wait for a container that does not come. */
@@ -21,8 +24,22 @@ export interface StartOptions extends ContainerOptions {
 export async function start({ root, id, abort }: StartOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const status = await readStatus(container)
-  if (status === 'created') return await openGate(container, abort)
+  if (status === 'created') {
+    await openGate(container, abort)
+    return await runPoststartHooks(container)
+  }
   throw cannotStart(status === 'running' ? 'an already running container' : whyNot(status))
+}
+
+/** A hook that fails ends the container. @see runtime-spec v1.3.0 runtime.md "Lifecycle" 10 */
+async function runPoststartHooks(container: ContainerRecord): Promise<void> {
+  const state = JSON.stringify(stateOf(container, 'running'))
+  for (const [index, hook] of container.poststartHooks.entries()) {
+    const problem = await runHook(hook, state)
+    if (problem === undefined) continue
+    signalContainer(container, constants.signals.SIGKILL)
+    throw new OciError('ERR_HOOK', `error running poststart hook #${index}: ${problem}`)
+  }
 }
 
 const whyNot = (status: string): string =>
@@ -55,7 +72,7 @@ async function openGate(container: ContainerRecord, abort: AbortSignal | undefin
 
 function openFifo(path: string): number {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    return openSync(path, flags.O_RDONLY | flags.O_NONBLOCK | flags.O_NOFOLLOW)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) throw cannotStart('an already running container')
     throw error

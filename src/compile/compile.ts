@@ -8,13 +8,14 @@ import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
-import { compileExec, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import { compileOomScore } from './oom-score.ts'
+import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
-import { compileConsoleSocket, compileTerminalRelay } from './terminal.ts'
+import { checkTerminal, compileConsoleSocket, compileTerminalRelay } from './terminal.ts'
 import { refuseUnsupported } from './unsupported.ts'
 
 /**
@@ -59,22 +60,6 @@ function usableCgroups(config: RuntimeConfig, facts: HostFacts): CompileContext[
   return []
 }
 
-function checkTerminal({ terminal }: Process, { mode, consoleSocket }: CompileContext): void {
-  const isForeground = mode === 'foreground'
-  if (terminal && !isForeground && consoleSocket === undefined) {
-    throw new OciError('ERR_USAGE', 'cannot allocate tty if runc will detach without setting console socket', {
-      pointer: '/process/terminal',
-      hint: 'pass --console-socket, or set process.terminal to false',
-    })
-  }
-  if (consoleSocket !== undefined && (!terminal || isForeground)) {
-    throw new OciError('ERR_USAGE', 'cannot use console socket if runc will not detach or allocate tty', {
-      pointer: '/process/terminal',
-      hint: 'set process.terminal to true and detach, or leave --console-socket out',
-    })
-  }
-}
-
 function compileHost(process: Process, context: CompileContext): readonly HostStep[] {
   const plan = planNamespaces(context)
   const maps = compileIdMaps(context)
@@ -103,7 +88,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compileTerminalRelay(context),
     ...hostHooks(context),
     undoable(op('sync_wait', { barrier: barriers.ready })),
-    ...compileRlimits(process),
+    ...compileRlimits(process, context).host,
     ...compileFinalState(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     ...runningHooks(context),
@@ -168,20 +153,6 @@ function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
   ]
 }
 
-function compileOomScore({ oomScoreAdj }: Process): readonly HostStep[] {
-  if (oomScoreAdj === undefined) return []
-  const path = ['/proc/', { register: 'pid' as const }, '/oom_score_adj']
-  return [
-    undoable(
-      op(
-        'write_file',
-        { at: null, path, content: String(oomScoreAdj), flags: openFlags.WRONLY, mode: 0 },
-        '/process/oomScoreAdj',
-      ),
-    ),
-  ]
-}
-
 function compileChild(process: Process, context: CompileContext): readonly Step[] {
   const { config } = context
   const plan = planNamespaces(context)
@@ -208,7 +179,7 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     op('sync_wait', { barrier: barriers.go }),
     ...(context.mode === 'create' ? [op('wait_start', { proc: 'proc', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
-    compileExec(process, env),
+    compileExecve(process, env),
   ]
 }
 

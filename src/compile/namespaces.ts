@@ -1,10 +1,11 @@
 import { OciError } from '../errors.ts'
-import type { IDMapping, Namespace, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { IDMapping, Namespace, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 
-const flagOf: Readonly<Record<Namespace['type'], number>> = {
+/** CLONE_NEW* of each type. */
+export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
   user: cloneFlags.NEWUSER,
   ipc: cloneFlags.NEWIPC,
   uts: cloneFlags.NEWUTS,
@@ -16,7 +17,7 @@ const flagOf: Readonly<Record<Namespace['type'], number>> = {
 }
 
 /** The order in which namespaces are joined: the user namespace gives the rights to join the others. */
-const joinOrder = ['user', 'ipc', 'uts', 'network', 'pid', 'mount', 'cgroup', 'time'] as const
+export const joinOrder: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'network', 'pid', 'mount', 'cgroup', 'time']
 
 export interface NamespacePlan {
   /** Host steps before clone: the namespaces to join, opened. */
@@ -38,7 +39,7 @@ export function namespacesOf(config: RuntimeConfig): readonly Namespace[] {
 }
 
 /** A namespace of this type that is made for the container, not joined by path. */
-export function isNew(config: RuntimeConfig, type: Namespace['type']): boolean {
+export function isNew(config: RuntimeConfig, type: NamespaceType): boolean {
   return namespacesOf(config).some((namespace) => namespace.type === type && !namespace.path)
 }
 
@@ -52,9 +53,9 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
   // A cgroup namespace shows where its maker is, so it is made after the process has joined its cgroups; a time
   // namespace takes its offsets before there is a process in it.
   const made = namespacesOf(config).filter(({ path, type }) => !path && type !== 'cgroup' && type !== 'time')
-  const flags = made.reduce((all, { type }) => all | flagOf[type], 0)
-  const setns = ({ type, from }: { type: Namespace['type']; from: string }): Step =>
-    op('setns', { slot: `ns_${type}`, type: flagOf[type] }, from)
+  const flags = made.reduce((all, { type }) => all | namespaceFlags[type], 0)
+  const setns = ({ type, from }: { type: NamespaceType; from: string }): Step =>
+    op('setns', { slot: `ns_${type}`, type: namespaceFlags[type] }, from)
   const open = joined.map(({ type, path, from }) =>
     undoable(op('open', { to: `ns_${type}`, at: null, path, flags: openFlags.RDONLY }, from)),
   )
@@ -86,7 +87,7 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
   }
 }
 
-function pointerOf(config: RuntimeConfig, type: Namespace['type']): string {
+function pointerOf(config: RuntimeConfig, type: NamespaceType): string {
   return `/linux/namespaces/${namespacesOf(config).findIndex((namespace) => namespace.type === type)}`
 }
 

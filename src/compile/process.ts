@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import type { Process } from '../oci/runtime-config.ts'
+import type { Process, Rlimit } from '../oci/runtime-config.ts'
 import { capabilityNames, prctl, resource } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
@@ -24,6 +24,7 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('chdir', { path: process.cwd }, '/process/cwd', 'EACCES', 'EPERM'),
     op('bounding_set', { keep: capabilities.bounding }, '/process/capabilities/bounding'),
     op('prctl', { option: prctl.KEEPCAPS, value: 1 }, '/process/capabilities'),
+    ...compileRlimits(process, context).child,
     ...(deniesSetgroups(context) ? [] : [op('setgroups', { groups: groupBytes(process) }, `${from}/additionalGids`)]),
     op('setgid', { gid }, `${from}/gid`),
     op('setuid', { uid }, `${from}/uid`),
@@ -43,23 +44,35 @@ export function compileProcess(process: Process, env: readonly string[], context
   ]
 }
 
-export function compileExec(process: Process, env: readonly string[]): Step {
+export function compileExecve(process: Process, env: readonly string[]): Step {
   return op('execve', { argv: process.args, env }, '/process/args')
 }
 
-/** Host steps while the container's process waits at the barrier: it may need more files than its limit will allow. */
-export function compileRlimits(process: Process): readonly HostStep[] {
-  return (process.rlimits ?? []).map((limit, index) => {
-    const number = Object.entries(resource).find(([name]) => name === limit.type)?.[1]
-    const from = `/process/rlimits/${index}`
-    if (number === undefined) {
-      throw new OciError('ERR_CONFIG_INVALID', `"${limit.type}" is not a resource limit`, {
-        pointer: `${from}/type`,
-        hint: `use one of ${Object.keys(resource).join(', ')}`,
-      })
-    }
-    return undoable(op('prlimit', { resource: number, soft: limit.soft, hard: limit.hard }, from))
-  })
+/**
+ * Resource limits. The host sets them while the container's process waits at its last barrier: that process may need
+ * more than its limits allow, and only the host may raise one. Where the caller has no right over a process of another
+ * user (CAP_SYS_RESOURCE), the process sets them itself just before it becomes that user.
+ */
+export function compileRlimits(
+  process: Process,
+  context: CompileContext,
+): { readonly host: readonly HostStep[]; readonly child: readonly Step[] } {
+  const steps = (process.rlimits ?? []).map((limit, index) => compileRlimit(limit, `/process/rlimits/${index}`))
+  const byHost = ((context.facts.capabilities >> sysResource) & 1n) === 1n
+  return byHost ? { host: steps.map((step) => undoable(step)), child: [] } : { host: [], child: steps }
+}
+
+const sysResource = BigInt(capabilityNames.indexOf('CAP_SYS_RESOURCE'))
+
+function compileRlimit(limit: Rlimit, from: string): Step {
+  const number = Object.entries(resource).find(([name]) => name === limit.type)?.[1]
+  if (number === undefined) {
+    throw new OciError('ERR_CONFIG_INVALID', `"${limit.type}" is not a resource limit`, {
+      pointer: `${from}/type`,
+      hint: `use one of ${Object.keys(resource).join(', ')}`,
+    })
+  }
+  return op('prlimit', { resource: number, soft: limit.soft, hard: limit.hard }, from)
 }
 
 interface CapabilityMasks {

@@ -1,8 +1,27 @@
+import { OciError } from '../errors.ts'
+import type { Process } from '../oci/runtime-config.ts'
 import { resolveKind, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 
 const from = '/process/terminal'
+
+/** @throws OciError `ERR_USAGE` a terminal that nobody would hold, or a console socket that would get none */
+export function checkTerminal({ terminal }: Process, { mode, consoleSocket }: CompileContext): void {
+  const isForeground = mode === 'foreground'
+  if (terminal && !isForeground && consoleSocket === undefined) {
+    throw new OciError('ERR_USAGE', 'cannot allocate tty if runc will detach without setting console socket', {
+      pointer: '/process/terminal',
+      hint: 'pass --console-socket, or set process.terminal to false',
+    })
+  }
+  if (consoleSocket !== undefined && (!terminal || isForeground)) {
+    throw new OciError('ERR_USAGE', 'cannot use console socket if runc will not detach or allocate tty', {
+      pointer: '/process/terminal',
+      hint: 'set process.terminal to true and detach, or leave --console-socket out',
+    })
+  }
+}
 
 /** Host step before clone: the socket that gets the terminal, opened where its path still means something. */
 export function compileConsoleSocket({ consoleSocket }: CompileContext): readonly HostStep[] {
@@ -14,7 +33,16 @@ export function compileConsoleSocket({ consoleSocket }: CompileContext): readonl
  * Makes the terminal inside the container (its devpts, its /dev/console) and sends the controlling side to the console
  * socket, or to the runner, which relays it.
  */
-export function compileTerminal({ config, consoleSocket }: CompileContext): readonly Step[] {
+export function compileTerminal(context: CompileContext): readonly Step[] {
+  return [...openPty(context), ...bindConsole(), ...handOver(context)]
+}
+
+/** The same for a process that joins a container, whose console is taken. */
+export function compilePty(context: CompileContext): readonly Step[] {
+  return [...openPty(context), ...handOver(context)]
+}
+
+function openPty({ config }: CompileContext): readonly Step[] {
   const size = config.process?.consoleSize
   return [
     op('resolve', { to: 'ptmx', root: 'root', path: '/dev/pts/ptmx', kind: resolveKind.EXISTING, mode: 0 }, from),
@@ -29,9 +57,19 @@ export function compileTerminal({ config, consoleSocket }: CompileContext): read
       },
       from,
     ),
+  ]
+}
+
+function bindConsole(): readonly Step[] {
+  return [
     op('open_tree', { to: 'mount', at: 'terminal', path: null, flags: treeFlags.CLONE }, from),
     op('resolve', { to: 'target', root: 'root', path: '/dev/console', kind: resolveKind.FILE, mode: 0o666 }, from),
     op('move_mount', { from: 'mount', to: 'target', path: '/dev/console' }, from),
+  ]
+}
+
+function handOver({ consoleSocket }: CompileContext): readonly Step[] {
+  return [
     op(
       'send_fd',
       { socket: consoleSocket === undefined ? null : 'console', slot: 'controller', name: '/dev/ptmx' },

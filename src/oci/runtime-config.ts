@@ -337,6 +337,17 @@ export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) =
   return result.config
 }
 
+/**
+ * Reads the document that `exec --process` takes: the member `process` of a config.json, whose pointers begin so.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID`
+ */
+export function parseProcess(text: string): Process {
+  const result = checkRuntimeConfig({ ociVersion: '1.0.0', root: { path: '/' }, process: parseConfigJson(text) })
+  if (result.kind === 'invalid') throw invalidConfig(result.problems)
+  return result.config.process
+}
+
 /** One error for all problems of a config.json; its pointer is the first one's. */
 export function invalidConfig(problems: readonly ConfigProblem[]): OciError {
   const list = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`)

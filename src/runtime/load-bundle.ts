@@ -16,12 +16,21 @@ export interface Bundle {
  */
 export function loadBundle(path: string, onUnknown?: (pointer: string) => void): Bundle {
   const directory = resolve(path)
-  const config = parseRuntimeConfig(readConfig(directory), onUnknown)
+  const config = readConfig(directory, onUnknown)
   checkRootfs(resolve(directory, config.root.path))
   return { directory, config }
 }
 
-function readConfig(directory: string): string {
+/**
+ * Reads a bundle's config.json.
+ *
+ * @throws OciError `ERR_BUNDLE_INVALID`, `ERR_CONFIG_INVALID`
+ */
+export function readConfig(directory: string, onUnknown?: (pointer: string) => void): RuntimeConfig {
+  return parseRuntimeConfig(readConfigText(directory), onUnknown)
+}
+
+function readConfigText(directory: string): string {
   try {
     return readFileSync(`${directory}/config.json`, 'utf8')
   } catch (cause) {

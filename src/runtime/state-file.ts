@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import type { NamespaceType } from '../oci/runtime-config.ts'
 import { type CgroupPaths, isFrozen } from './cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive } from './proc.ts'
@@ -19,10 +20,13 @@ export interface ContainerRecord {
   readonly rootfs: string
   readonly annotations: Readonly<Record<string, string>>
   readonly cgroupPaths: CgroupPaths
+  /** The types of namespaces that are not the host's, in the runtime-spec's words. */
+  readonly namespaces: readonly NamespaceType[]
   /** Whether the kernel ends every process of the container with its first one. */
   readonly hasOwnPidNamespace: boolean
   /** Whether cgroups are used only as far as rights go. */
   readonly rootlessCgroups: boolean
+  readonly poststartHooks: readonly HookCommand[]
   readonly poststopHooks: readonly HookCommand[]
 }
 
@@ -101,16 +105,33 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
       .list('namespaces')
       .some((item) => item.string('type') === 'NEWPID' && !item.string('path')),
     rootlessCgroups: config.boolean('rootless_cgroups'),
-    poststopHooks: config
-      .object('Hooks')
-      .list('poststop')
-      .map((hook) => ({
-        path: hook.string('path'),
-        args: hook.strings('args'),
-        env: hook.strings('env'),
-        timeoutMs: hook.number('timeout') / 1e6 || undefined,
-      })),
+    namespaces: config.list('namespaces').flatMap((item) => namespaceTypes[item.string('type')] ?? []),
+    poststartHooks: hooksOf(config, 'poststart'),
+    poststopHooks: hooksOf(config, 'poststop'),
   }
+}
+
+const namespaceTypes: Readonly<Record<string, NamespaceType>> = {
+  NEWUSER: 'user',
+  NEWIPC: 'ipc',
+  NEWUTS: 'uts',
+  NEWNET: 'network',
+  NEWPID: 'pid',
+  NEWNS: 'mount',
+  NEWCGROUP: 'cgroup',
+  NEWTIME: 'time',
+}
+
+function hooksOf(config: Fields, kind: string): readonly HookCommand[] {
+  return config
+    .object('Hooks')
+    .list(kind)
+    .map((hook) => ({
+      path: hook.string('path'),
+      args: hook.strings('args'),
+      env: hook.strings('env'),
+      timeoutMs: hook.number('timeout') / 1e6 || undefined,
+    }))
 }
 
 /** Labels are annotations, `key=value`; the last one named `bundle` is the bundle. */

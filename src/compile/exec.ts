@@ -1,0 +1,187 @@
+import type { NamespaceType, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { cloneFlags, openFlags, prctl, resolveKind } from '../program/flags.ts'
+import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
+import type { CompileContext, CompileOptions } from './context.ts'
+import type { HostFacts } from './facts.ts'
+import { joinOrder, namespaceFlags } from './namespaces.ts'
+import { compileOomScore } from './oom-score.ts'
+import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import { compileScheduling } from './scheduling.ts'
+import { compileLabels } from './security.ts'
+import { compilePidFile } from './state.ts'
+import { checkTerminal, compileConsoleSocket, compilePty, compileTerminalRelay } from './terminal.ts'
+
+/** The running container that gets one more process. */
+export interface ExecTarget {
+  /** Its first process, and when that started: field 22 of /proc/PID/stat. */
+  readonly pid: number
+  readonly startTime: number
+  /** The namespaces that are not the host's. */
+  readonly namespaces: readonly NamespaceType[]
+  /** Directories of cgroups, absolute; the unified one under the empty name. */
+  readonly cgroupPaths: Readonly<Record<string, string>>
+}
+
+export type ExecOptions = Pick<
+  CompileOptions,
+  'bundle' | 'pidFile' | 'consoleSocket' | 'preserveFds' | 'noNewKeyring' | 'noSubreaper' | 'warn'
+> & { readonly mode: 'detached' | 'foreground' }
+
+const barriers = { joined: 1, ready: 2, go: 3 } as const
+
+/** `/proc/PID/ns/...` for each type. */
+const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
+  user: 'user',
+  ipc: 'ipc',
+  uts: 'uts',
+  network: 'net',
+  pid: 'pid',
+  mount: 'mnt',
+  cgroup: 'cgroup',
+  time: 'time',
+}
+
+/**
+ * The program that runs one more process in a container: the same as a container's own process, in namespaces and
+ * cgroups that are there already.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSUPPORTED`, `ERR_USAGE`
+ */
+export function compileExecProgram(
+  process: Process,
+  target: ExecTarget,
+  options: ExecOptions & { readonly config: RuntimeConfig },
+  facts: HostFacts,
+): Program {
+  const context: CompileContext = {
+    ...options,
+    config: { ...options.config, process },
+    root: '',
+    stateText: '',
+    isFile: () => false,
+    facts,
+    cgroups: [],
+    hasUserNamespace: target.namespaces.includes('user'),
+    hasMountNamespace: target.namespaces.includes('mount'),
+  }
+  checkTerminal(process, context)
+  const joined = joinOrder.filter((type) => target.namespaces.includes(type))
+  return {
+    host: compileHost(process, target, context, joined),
+    stage: context.hasUserNamespace ? compileStage(joined) : [],
+    child: compileChild(process, target, context, joined),
+  }
+}
+
+const setns = (type: NamespaceType): Step =>
+  op('setns', { slot: `ns_${type}`, type: namespaceFlags[type] }, '/linux/namespaces')
+
+function compileHost(
+  process: Process,
+  target: ExecTarget,
+  context: CompileContext,
+  joined: readonly NamespaceType[],
+): readonly HostStep[] {
+  const isForeground = context.mode === 'foreground'
+  const unified = context.hasUserNamespace ? undefined : target.cgroupPaths['']
+  const directory = openFlags.PATH | openFlags.DIRECTORY
+  const steps: readonly Step[] = [
+    ...(context.facts.euid === 0 ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
+    op('open', { to: 'init', at: null, path: `/proc/${target.pid}`, flags: directory }),
+    op('expect_process', { process: 'init', startTime: target.startTime }),
+    ...joined.map((type) =>
+      op('open', { to: `ns_${type}`, at: 'init', path: `ns/${namespaceFiles[type]}`, flags: openFlags.RDONLY }),
+    ),
+    op('open', { to: 'proc', at: null, path: '/proc', flags: directory }),
+    ...(unified === undefined
+      ? []
+      : [op('open', { to: 'unified', at: null, path: unified, flags: openFlags.RDONLY | openFlags.DIRECTORY })]),
+    ...(isForeground && !context.noSubreaper ? [op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 })] : []),
+    ...(joined.includes('pid') && !context.hasUserNamespace ? [setns('pid')] : []),
+  ]
+  return [
+    ...steps.map((step) => undoable(step)),
+    ...compileConsoleSocket(context),
+    undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
+    ...(context.hasUserNamespace ? joinCgroups(target, [{ register: 'pid' }], 'cgroup.procs', true) : []),
+    ...compileOomScore(process),
+    undoable(op('sync_send', { barrier: barriers.joined })),
+    ...compileTerminalRelay(context),
+    undoable(op('sync_wait', { barrier: barriers.ready })),
+    ...compileRlimits(process, context).host,
+    ...compilePidFile(context),
+    undoable(op('sync_send', { barrier: barriers.go })),
+    undoable(
+      isForeground
+        ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: 0 }, '/process')
+        : op('ready', {}),
+    ),
+  ]
+}
+
+/** Its user namespace gives the right to join the others; the PID namespace is that of the children to come. */
+function compileStage(joined: readonly NamespaceType[]): readonly Step[] {
+  return [
+    ...joined.filter((type) => type === 'user' || type === 'pid').map(setns),
+    op('clone', { flags: cloneFlags.PARENT, cgroup: null }),
+  ]
+}
+
+function compileChild(
+  process: Process,
+  target: ExecTarget,
+  context: CompileContext,
+  joined: readonly NamespaceType[],
+): readonly Step[] {
+  const env = environmentOf(process)
+  const last = joined.filter((type) => type !== 'user' && type !== 'pid')
+  return [
+    op('sync_wait', { barrier: barriers.joined }),
+    ...(context.hasUserNamespace
+      ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
+      : joinCgroups(target, '0', 'tasks', false).map(({ undo: _, ...step }) => step)),
+    ...last.filter((type) => type !== 'mount').map(setns),
+    ...last.filter((type) => type === 'mount').map(setns),
+    ...(context.noNewKeyring
+      ? []
+      : [op('session_keyring', { name: ['_ses.', { register: 'id' }] }, '--no-new-keyring', 'ENOSYS', 'EDQUOT')]),
+    op('setsid', {}),
+    op('open', { to: 'root', at: null, path: '/', flags: openFlags.PATH | openFlags.DIRECTORY }),
+    ...(process.terminal ? compilePty(context) : []),
+    op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
+    op(
+      'resolve',
+      { to: 'target', root: 'root', path: process.cwd, kind: resolveKind.DIRECTORY, mode: 0o755 },
+      '/process/cwd',
+      'EROFS',
+      'EACCES',
+      'EPERM',
+      'ENOTDIR',
+    ),
+    ...compileScheduling(process, context.config),
+    ...compileLabels(process, context),
+    ...compileProcess(process, env, context),
+    op('sync_send', { barrier: barriers.ready }),
+    op('sync_wait', { barrier: barriers.go }),
+    compileExecve(process, env),
+  ]
+}
+
+/** Into the container's cgroups of v1; into the unified one too when clone3(2) did not do it. */
+function joinCgroups(
+  { cgroupPaths }: ExecTarget,
+  content: '0' | readonly [{ readonly register: 'pid' }],
+  file: string,
+  withUnified: boolean,
+): readonly HostStep[] {
+  const directories = Object.entries(cgroupPaths).filter(([name]) => withUnified || name !== '')
+  return [...new Map(directories.map(([name, path]) => [path, name])).keys()].map((path) =>
+    undoable(
+      op(
+        'write_file',
+        { at: null, path: `${path}/${file}`, content, flags: openFlags.WRONLY, mode: 0 },
+        '/linux/cgroupsPath',
+      ),
+    ),
+  )
+}

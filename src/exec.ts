@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { compileExecProgram } from './compile/exec.ts'
+import { isSystemError, OciError } from './errors.ts'
+import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
+import { readHostFacts } from './runtime/host-facts.ts'
+import { readConfig } from './runtime/load-bundle.ts'
+import { absoluteRoot } from './runtime/root.ts'
+import { runProgram } from './runtime/runner.ts'
+import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+
+export interface ExecOptions {
+  readonly root: string
+  readonly id: string
+  /** A file with the whole process (`process` of a config.json); else it is the container's, changed by what follows. */
+  readonly processFile?: string | undefined
+  readonly args?: readonly string[] | undefined
+  readonly cwd?: string | undefined
+  /** `NAME=value`, after the container's own. */
+  readonly env?: readonly string[] | undefined
+  readonly terminal?: boolean | undefined
+  /** `UID[:GID]`, numbers. */
+  readonly user?: string | undefined
+  readonly additionalGids?: readonly number[] | undefined
+  /** Capabilities to add. */
+  readonly capabilities?: readonly string[] | undefined
+  readonly noNewPrivileges?: boolean | undefined
+  readonly apparmorProfile?: string | undefined
+  readonly selinuxLabel?: string | undefined
+  readonly detach?: boolean | undefined
+  readonly pidFile?: string | undefined
+  readonly consoleSocket?: string | undefined
+  readonly preserveFds?: number | undefined
+  readonly ignorePaused?: boolean | undefined
+  readonly noSubreaper?: boolean | undefined
+  readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
+}
+
+/**
+ * Runs one more process in a container, and unless detached waits for its end.
+ *
+ * @returns its exit code, 128 + the signal that ended it, or 0 when detached
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped, or paused and that is not ignored,
+ *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...
+ */
+export async function exec(options: ExecOptions): Promise<number> {
+  const container = readContainer(absoluteRoot(options.root), options.id)
+  await checkStatus(container, options)
+  const config = readConfig(container.bundle)
+  const process =
+    options.processFile === undefined ? changed(config.process, options) : readProcess(options.processFile)
+  const program = compileExecProgram(
+    process,
+    { ...container.init, namespaces: container.namespaces, cgroupPaths: container.cgroupPaths },
+    {
+      config,
+      bundle: container.bundle,
+      mode: options.detach ? 'detached' : 'foreground',
+      pidFile: absolute(options.pidFile),
+      consoleSocket: absolute(options.consoleSocket),
+      preserveFds: options.preserveFds,
+      noSubreaper: options.noSubreaper,
+      warn: (message) => options.log?.('warning', message),
+    },
+    readHostFacts(),
+  )
+  const outcome = await runProgram(program, {
+    id: container.id,
+    preserveFds: options.preserveFds ?? 0,
+    forwardSignals: true,
+    onLeftover: (message) => options.log?.('warning', message),
+  })
+  return outcome.kind === 'exited' ? outcome.status : 0
+}
+
+async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOptions): Promise<void> {
+  const status = await readStatus(container)
+  if (status === 'stopped') throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a stopped container')
+  if (status === 'paused' && !ignorePaused) {
+    throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a paused container', {
+      hint: 'resume it first, or use --ignore-paused',
+    })
+  }
+}
+
+function readProcess(path: string): Process {
+  try {
+    return parseProcess(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_USAGE', `the process file "${path}" cannot be read: ${cause.code}`, { cause })
+  }
+}
+
+/** The container's process with what the caller wants different. @see runc exec.go "getProcess" */
+function changed(process: Process, options: ExecOptions): Process {
+  const { args = [] } = options
+  if (args.length === 0) throw new OciError('ERR_USAGE', 'process args cannot be empty', { hint: 'name a command' })
+  return {
+    ...process,
+    args,
+    terminal: options.terminal ?? false,
+    cwd: options.cwd ?? process.cwd,
+    env: [...(process.env ?? []), ...(options.env ?? [])],
+    user: {
+      ...process.user,
+      ...(options.user === undefined ? {} : parseUser(options.user)),
+      additionalGids: [...(process.user.additionalGids ?? []), ...(options.additionalGids ?? [])],
+    },
+    capabilities: withCapabilities(process.capabilities, options.capabilities ?? []),
+    noNewPrivileges: options.noNewPrivileges ?? process.noNewPrivileges,
+    apparmorProfile: options.apparmorProfile ?? process.apparmorProfile,
+    selinuxLabel: options.selinuxLabel ?? process.selinuxLabel,
+    consoleSize: undefined,
+  }
+}
+
+const maxId = 2 ** 32 - 2
+
+/** Digits only, and in range: a name that became 0 would be root (CVE-2026-30892). */
+function parseUser(text: string): { readonly uid: number; readonly gid?: number } {
+  const [uid, gid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text)?.slice(1).map(toId) ?? []
+  if (uid === undefined || uid > maxId || (gid !== undefined && gid > maxId)) {
+    throw new OciError('ERR_USAGE', `"${text}" is not UID[:GID]`, { hint: 'use numbers, as in 1000:1000' })
+  }
+  return { uid, ...(gid === undefined ? {} : { gid }) }
+}
+
+function toId(digits: string | undefined): number | undefined {
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Added ones are never inheritable, and ambient only where the container has inheritable ones (CVE-2022-29162). */
+function withCapabilities(own: Capabilities = {}, added: readonly string[]): Capabilities {
+  if (added.length === 0) return own
+  const plus = (names: readonly string[] = []): readonly string[] => [...new Set([...names, ...added])]
+  const hasInheritable = (own.inheritable ?? []).length > 0
+  return {
+    ...own,
+    bounding: plus(own.bounding),
+    effective: plus(own.effective),
+    permitted: plus(own.permitted),
+    ...(hasInheritable ? { ambient: plus(own.ambient) } : {}),
+  }
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path)
+}
