@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   setfattr: 'attr',
   getfattr: 'attr',
   script: 'bsdutils',
+  busybox: 'busybox-static',
   newuidmap: 'uidmap',
 }
 
