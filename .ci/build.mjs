@@ -1,6 +1,6 @@
-// Builds what is missing or out of date: node_modules, dist/ (tsc) and dist/bundle-tool-runner (the C compiler).
+// Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild) and dist/bundle-tool-runner (the C compiler).
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -21,6 +21,26 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 
+/** dist/bin: the command line in a few files. Loading modules one by one takes most of a short command's time. */
+function bundleCommandLine() {
+  rmSync('dist/bin.new', { recursive: true, force: true })
+  run(
+    'node_modules/.bin/esbuild',
+    'src/cli/process.ts',
+    '--bundle',
+    '--splitting',
+    '--format=esm',
+    '--platform=node',
+    '--target=node20',
+    '--outdir=dist/bin.new',
+    '--log-level=warning',
+    // For the dependencies that are CommonJS and require modules of Node.js.
+    "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  )
+  rmSync('dist/bin', { recursive: true, force: true })
+  renameSync('dist/bin.new', 'dist/bin')
+}
+
 const newest = (paths) => Math.max(0, ...paths.map((path) => statSync(path).mtimeMs))
 const madeAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
 const stamp = (path) => writeFileSync(path, '')
@@ -34,6 +54,7 @@ if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_mo
 mkdirSync('dist', { recursive: true })
 if (newest([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']) > madeAt('dist/.typescript')) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
+  bundleCommandLine()
   stamp('dist/.typescript')
 }
 
