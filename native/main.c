@@ -95,7 +95,7 @@ static bool asks_to_stop(uint32_t signal)
 	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
 }
 
-static long milliseconds_now(void)
+long milliseconds_now(void)
 {
 	struct __kernel_timespec now = {0};
 	long r = sys(clock_gettime, CLOCK_MONOTONIC, &now);
@@ -107,6 +107,8 @@ int wait_readable(struct vm *vm, int fd, int timeout_ms)
 {
 	long deadline = milliseconds_now() + timeout_ms;
 
+	if (fd < 0) /* ppoll(2) would wait for ever */
+		return -EBADF;
 	for (;;) {
 		struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = vm->signals, .events = POLLIN}};
 		struct signalfd_siginfo info;
@@ -155,7 +157,9 @@ _Noreturn void run_child(struct vm *vm, enum phase phase)
 	struct shared *shared = vm->shared;
 	uint32_t at = vm->program.first[phase];
 	/* Whoever reads the reports waits for their end, which must not be the container's. */
-	int r = (int)sys(close, vm->report);
+	int r = vm->report < 0 ? 0 : (int)sys(close, vm->report);
+
+	vm->report = -1; /* the stage has no more to close than this process */
 
 	if (r >= 0)
 		r = run_phase(vm, phase, &at);
@@ -168,14 +172,14 @@ _Noreturn void run_child(struct vm *vm, enum phase phase)
 	exit_with(r < 0 ? 255 : 0);
 }
 
-/* Takes back, last first, what the host steps before `done` left behind. */
+/* Takes back what the host steps before `done` left behind; the program has the last of them first. */
 static int undo(struct vm *vm, uint32_t done)
 {
 	struct program *p = &vm->program;
 	int first_error = 0;
 
 	vm->phase = PHASE_UNDO;
-	for (uint32_t i = p->end[PHASE_UNDO]; i-- > p->first[PHASE_UNDO];) {
+	for (uint32_t i = p->first[PHASE_UNDO]; i < p->end[PHASE_UNDO]; i++) {
 		int r;
 
 		if (p->steps[i].undoes >= done)

@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <asm/signal.h>
+#include <linux/memfd.h>
 #include <linux/sched.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
@@ -15,15 +16,28 @@ static enum phase phase_after_clone(const struct vm *vm)
 	return vm->phase == PHASE_HOST && has_stage ? PHASE_STAGE : PHASE_CHILD;
 }
 
+enum {
+	NAMESPACE_FLAGS = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+			  CLONE_NEWPID | CLONE_NEWNET,
+};
+
 int op_clone(struct vm *vm, const struct step *s)
 {
 	enum phase next = phase_after_clone(vm);
 	struct clone_args args = {.flags = s->arg[0], .exit_signal = s->arg[0] & CLONE_PARENT ? 0 : SIGCHLD};
 	int pair[2] = {-1, -1};
-	long r = vm->phase == PHASE_HOST ? sys(socketpair, SOCKET_UNIX, SOCKET_SEQPACKET | O_CLOEXEC, 0, pair) : 0;
+	long r;
 
+	/* Nothing that the two processes would share: memory, descriptors, signal handlers. */
+	if (s->arg[0] & ~(uint64_t)(NAMESPACE_FLAGS | CLONE_PARENT))
+		return -EINVAL;
+	r = vm->phase == PHASE_HOST ? sys(socketpair, SOCKET_UNIX, SOCKET_SEQPACKET | O_CLOEXEC, 0, pair) : 0;
 	if (r < 0)
 		return (int)r;
+	if (next == PHASE_CHILD) { /* known before the child runs, whoever of the two is faster */
+		args.flags |= CLONE_PARENT_SETTID;
+		args.parent_tid = (uint64_t)(uintptr_t)&vm->shared->pid;
+	}
 	if (has_slot(s, 1)) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint32_t)slot(vm, s, 1);
@@ -41,8 +55,6 @@ int op_clone(struct vm *vm, const struct step *s)
 	}
 	if (next == PHASE_STAGE)
 		vm->stage = (int)r;
-	else
-		vm->shared->pid = (int)r;
 	if (vm->phase != PHASE_HOST)
 		return 0;
 	vm->sync = pair[0];
@@ -211,11 +223,13 @@ int op_ready(struct vm *vm, const struct step *s)
 
 int op_supervise(struct vm *vm, const struct step *s)
 {
+	if (vm->shared->pid <= 0)
+		return -ESRCH;
 	vm->keeps = s->arg[1];
 	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }
 
-/* In the process that will be the helper: stdin and output are pipes, signals as a new program expects them. */
+/* In the process that will be the helper: stdin and output are given, signals as a new program expects them. */
 static _Noreturn void become(const char *path, char **argv, char **env, int in, int out)
 {
 	uint64_t none = 0;
@@ -230,21 +244,22 @@ static _Noreturn void become(const char *path, char **argv, char **env, int in, 
 	exit_with(127);
 }
 
-static long close_pair(const int *pair)
+/* What is left until the deadline, for wait_readable; a deadline of -1 is none. */
+static int left_ms(long deadline)
 {
-	long first = pair[0] < 0 ? 0 : sys(close, pair[0]), second = pair[1] < 0 ? 0 : sys(close, pair[1]);
+	long left = deadline - milliseconds_now();
 
-	return first < 0 ? first : second;
+	return deadline < 0 ? -1 : left > 0 ? (int)left : 0;
 }
 
 /* Keeps the end of what the helper writes; returns when nobody holds the pipe's other side, or on an error. */
-static long collect_output(struct vm *vm, int from, int timeout_ms)
+static long collect_output(struct vm *vm, int from, long deadline)
 {
 	char *detail = vm->shared->detail;
 	size_t used = 0, half = DETAIL_SIZE / 2;
 
 	for (;;) {
-		long r = wait_readable(vm, from, timeout_ms);
+		long r = wait_readable(vm, from, left_ms(deadline));
 
 		if (r >= 0)
 			r = sys(read, from, detail + used, DETAIL_SIZE - 1 - used);
@@ -267,19 +282,30 @@ struct helper {
 	int timeout_ms; /* -1: none */
 };
 
-/* Gives the helper its input and takes its output until it has ended; a helper that is late is killed. */
-static long attend(struct vm *vm, const struct helper *helper, int in, int out, int pid, int pidfd)
+/* A file in memory for the helper's stdin: of any size, whether and when it is read or not. */
+static long open_input(const char *input)
 {
-	long r = *helper->input ? write_all(in, helper->input, strlen(helper->input)) : 0, closed = sys(close, in), killed;
+	size_t length = strlen(input);
+	long fd = sys(memfd_create, "input", MFD_CLOEXEC), r;
 
-	if (r == -EPIPE) /* it may end without reading */
-		r = 0;
+	if (fd < 0 || !length)
+		return fd;
+	r = sys(pwrite64, fd, input, length, 0);
+	if (r == (long)length)
+		return fd;
+	return sys(close, fd) < 0 || r >= 0 ? -EIO : r;
+}
+
+/* Takes the helper's output until it has ended; a helper that is late is killed. */
+static long attend(struct vm *vm, int out, int pid, int pidfd, int timeout_ms)
+{
+	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms;
+	long r = collect_output(vm, out, deadline), killed;
+
 	if (r >= 0)
-		r = collect_output(vm, out, helper->timeout_ms);
-	if (r >= 0)
-		r = wait_readable(vm, pidfd, helper->timeout_ms);
+		r = wait_readable(vm, pidfd, left_ms(deadline));
 	killed = r < 0 ? sys(kill, pid, SIGKILL) : 0;
-	if (reap(pid, &vm->shared->status) < 0 || killed < 0 || closed < 0)
+	if (reap(pid, &vm->shared->status) < 0 || killed < 0)
 		return -EIO;
 	return r;
 }
@@ -287,25 +313,25 @@ static long attend(struct vm *vm, const struct helper *helper, int in, int out, 
 /* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
 static int run_helper(struct vm *vm, const struct helper *helper)
 {
-	int in[2] = {-1, -1}, out[2] = {-1, -1}, pidfd = -1;
+	int out[2] = {-1, -1}, pidfd = -1;
 	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-	long r = sys(pipe2, in, O_CLOEXEC), pid, closed;
+	long in = open_input(helper->input), r = in, pid, closed;
 
-	vm->shared->status = 0;
-	vm->shared->detail[0] = '\0';
 	if (r >= 0)
 		r = sys(pipe2, out, O_CLOEXEC);
 	if (r < 0)
 		return (int)r;
 	pid = sys(clone3, &args, sizeof args);
 	if (pid == 0)
-		become(helper->path, helper->argv, helper->env, in[0], out[1]);
-	r = sys(close, in[0]);
+		become(helper->path, helper->argv, helper->env, (int)in, out[1]);
+	r = sys(close, in);
 	closed = sys(close, out[1]);
 	if (pid < 0 || r < 0 || closed < 0)
 		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
-	r = attend(vm, helper, in[1], out[0], (int)pid, pidfd);
-	closed = close_pair((const int[]){out[0], pidfd});
+	r = attend(vm, out[0], (int)pid, pidfd, helper->timeout_ms);
+	closed = sys(close, out[0]);
+	if (closed >= 0)
+		closed = sys(close, pidfd);
 	if (r < 0 || closed < 0)
 		return (int)(r < 0 ? r : closed);
 	return vm->shared->status ? -ECHILD : 0;

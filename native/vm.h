@@ -90,6 +90,9 @@ int fill_slot(struct vm *vm, const struct step *s, int i, long fd);
 /* Whether the step tolerates this error (a negative errno). */
 bool is_tolerated(const struct step *s, long error);
 
+/* Of the monotonic clock. */
+long milliseconds_now(void);
+
 /*
  * Waits until fd can be read, at most timeout_ms (-1: for ever). -EINTR when a signal asks the runner to stop,
  * -ETIMEDOUT when time is up.

@@ -78,7 +78,10 @@ export function undoable(step: Step, ...undo: readonly Step[]): HostStep {
 
 /** All steps in the order of the encoded program, which is also how `explain` and the runner's reports number them. */
 export function numbered(program: Program): readonly NumberedStep[] {
-  const undo = program.host.flatMap((step, index) => step.undo.map((takenBack) => ({ undoes: index, step: takenBack })))
+  const undo = program.host
+    .map((step, index) => step.undo.map((takenBack) => ({ undoes: index, step: takenBack })))
+    .reverse()
+    .flat()
   return [
     ...program.host.map((step) => ({ phase: 'host' as const, step })),
     ...program.stage.map((step) => ({ phase: 'stage' as const, step })),

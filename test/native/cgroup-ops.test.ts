@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openFlags } from '../../src/program/flags.ts'
+import { op } from '../../src/program/program.ts'
+import { readHostFacts } from '../../src/runtime/host-facts.ts'
+import { requires } from '../requirements.ts'
+import { expectDone, expectFailure, hostProgram } from './runner.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'cgroup-ops-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+const path = (name: string): string => join(directory, name)
+
+const unified = readHostFacts().cgroups.hierarchies.find(({ isUnified }) => isUnified)
+const cgroup = join(unified?.mountPoint ?? '/sys/fs/cgroup', 'bundle-tool-native-test')
+const inCgroup = requires('root').test
+const children: ChildProcess[] = []
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+})
+
+function processIn(directory: string): ChildProcess {
+  const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
+  children.push(child)
+  writeFileSync(join(directory, 'cgroup.procs'), String(child.pid))
+  return child
+}
+
+test.each([
+  ['', 'of the parent\n'],
+  ['\n', 'of the parent\n'],
+  ['own\n', 'own\n'],
+])('copy_if_empty makes %j into %j', (before, after) => {
+  writeFileSync(path('above'), 'of the parent\n')
+  writeFileSync(path('below'), before)
+  expectDone(hostProgram(op('copy_if_empty', { from: path('above'), to: path('below') })))
+  expect(readFileSync(path('below'), 'utf8')).toBe(after)
+})
+
+test('copy_if_empty fails where one of the files is missing', () => {
+  writeFileSync(path('below'), '')
+  expectFailure(hostProgram(op('copy_if_empty', { from: path('no'), to: path('below') })), 'copy_if_empty', 'ENOENT')
+  expectFailure(hostProgram(op('copy_if_empty', { from: path('below'), to: path('no') })), 'copy_if_empty', 'ENOENT')
+})
+
+test('expect_empty lets an empty file pass only', () => {
+  writeFileSync(path('procs'), '')
+  expectDone(hostProgram(op('expect_empty', { path: path('procs') })))
+  writeFileSync(path('procs'), '1\n')
+  expectFailure(hostProgram(op('expect_empty', { path: path('procs') })), 'expect_empty', 'EBUSY')
+})
+
+test.each([
+  ['THAWED\n', true],
+  ['', true],
+  ['F', true],
+  ['FROZEN\n', false],
+  ['FREEZING\n', true],
+])('expect_not FROZEN, with %j', (content, passes) => {
+  writeFileSync(path('state'), content)
+  const program = hostProgram(op('expect_not', { path: path('state'), content: 'FROZEN' }))
+  if (passes) expectDone(program)
+  else expectFailure(program, 'expect_not', 'EBUSY')
+})
+
+inCgroup('cgroup_remove removes a cgroup with those below it, and is content when there is none', () => {
+  mkdirSync(join(cgroup, 'a/b'), { recursive: true })
+  mkdirSync(join(cgroup, 'c'))
+  const remove = op('cgroup_remove', { path: cgroup })
+  expectDone(hostProgram(remove, remove))
+  expect(existsSync(cgroup)).toBe(false)
+})
+
+inCgroup('cgroup_remove fails with EBUSY when a process stays in the cgroup', () => {
+  mkdirSync(cgroup)
+  processIn(cgroup)
+  expectFailure(hostProgram(op('cgroup_remove', { path: cgroup })), 'cgroup_remove', 'EBUSY')
+  expectDone(
+    hostProgram(op('cgroup_kill', { path: join(cgroup, 'cgroup.procs') }), op('cgroup_remove', { path: cgroup })),
+  )
+})
+
+inCgroup('cgroup_kill ends every process of the cgroup', async () => {
+  mkdirSync(cgroup)
+  const ends = Array.from({ length: 20 }, () => once(processIn(cgroup), 'exit'))
+  expectDone(
+    hostProgram(op('cgroup_kill', { path: join(cgroup, 'cgroup.procs') }), op('cgroup_remove', { path: cgroup })),
+  )
+  for (const [, signal] of await Promise.all(ends)) expect(signal).toBe('SIGKILL')
+})
+
+test('cgroup_kill is content when there is no cgroup, and fails on what it may not read', () => {
+  expectDone(hostProgram(op('cgroup_kill', { path: path('missing') })))
+  expectFailure(hostProgram(op('cgroup_kill', { path: directory })), 'cgroup_kill', 'EISDIR')
+})
+
+/** `mov r0, 1; exit`: a filter that allows every device. */
+const allowAll = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+
+inCgroup('device_filter attaches a program that the kernel accepts, and fails on one that it does not', () => {
+  const opened = [
+    op('mkdir', { at: null, path: cgroup, mode: 0o755 }),
+    op('open', { to: 'cgroup', at: null, path: cgroup, flags: openFlags.DIRECTORY }),
+  ]
+  const remove = op('cgroup_remove', { path: cgroup })
+  expectDone(hostProgram(...opened, op('device_filter', { cgroup: 'cgroup', instructions: allowAll }), remove))
+  expectFailure(
+    hostProgram(...opened, op('device_filter', { cgroup: 'cgroup', instructions: allowAll.slice(0, 8) })),
+    'device_filter',
+    'EINVAL',
+  )
+  expectDone(hostProgram(remove))
+})

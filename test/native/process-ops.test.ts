@@ -1,0 +1,335 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { cloneFlags, openFlags } from '../../src/program/flags.ts'
+import { op, type Program, type Step, undoable } from '../../src/program/program.ts'
+import { requires } from '../requirements.ts'
+import { childProgram, execute, expectDone, expectFailure, hostProgram, look } from './runner.ts'
+
+const asRoot = requires('root')
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'process-ops-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+const path = (name: string): string => join(directory, name)
+
+const clone = (flags = 0): ReturnType<typeof undoable> =>
+  undoable(op('clone', { flags, cgroup: null }), op('kill_child', {}))
+const supervise = undoable(op('supervise', { terminal: null, keep: 0 }))
+const send = (barrier: number): Step => op('sync_send', { barrier })
+const wait = (barrier: number): Step => op('sync_wait', { barrier })
+
+test('both sides meet at a barrier, in both directions', () => {
+  const program: Program = {
+    host: [clone(), undoable(send(1)), undoable(wait(2)), supervise],
+    stage: [],
+    child: [wait(1), send(2), ...look('echo met')],
+  }
+  expect(expectDone(program)).toBe('met\n')
+})
+
+test('another barrier than the one that is waited for is an error', () => {
+  const program: Program = { host: [clone(), undoable(wait(2)), supervise], stage: [], child: [send(7), wait(1)] }
+  expect(execute(program).reports).toMatchObject([{ kind: 'failed', step: 1, error: 'EPROTO' }])
+})
+
+test("a child that fails ends the wait of the host, and it is the child's step that is reported", () => {
+  const program: Program = {
+    host: [clone(), undoable(wait(2)), supervise],
+    stage: [],
+    child: [op('chdir', { path: '/missing' }), send(2)],
+  }
+  expect(execute(program).reports).toMatchObject([{ kind: 'failed', step: 3, error: 'ENOENT' }])
+})
+
+test('a child that ends without a word is a failure of the wait', () => {
+  const program: Program = { host: [clone(), undoable(wait(2)), supervise], stage: [], child: [] }
+  expect(execute(program).reports).toMatchObject([{ kind: 'failed', step: 1, error: 'EPIPE' }])
+})
+
+test.each([
+  ['sync_wait', wait(1), 'EBADF'],
+  ['sync_send', send(1), 'EBADF'],
+  ['sync_closed', op('sync_closed', {}), 'EBADF'],
+  ['receive_fd', op('receive_fd', { to: 'x' }), 'EBADF'],
+  ['supervise', op('supervise', { terminal: null, keep: 0 }), 'ESRCH'],
+] as const)('%s fails where there is no other side', (name, step, error) => {
+  expectFailure(hostProgram(step), name, error, { timeoutMs: 3000 })
+})
+
+test('sync_closed passes when the command has been executed, and fails when it could not', () => {
+  const host = [clone(), undoable(op('sync_closed', {})), supervise]
+  expect(expectDone({ host, stage: [], child: look('echo running') })).toBe('running\n')
+  const failing: Program = { host, stage: [], child: [op('chdir', { path: '/missing' })] }
+  expect(execute(failing).reports).toMatchObject([{ kind: 'failed', step: 3, error: 'ENOENT' }])
+})
+
+asRoot.test('clone makes the namespaces that its flags name, and a pid namespace has a first process', () => {
+  const flags = cloneFlags.NEWPID | cloneFlags.NEWUTS | cloneFlags.NEWIPC | cloneFlags.NEWNET | cloneFlags.NEWNS
+  const own = (type: string): string => execFileSync('readlink', [`/proc/self/ns/${type}`], { encoding: 'utf8' }).trim()
+  const shown = expectDone(
+    childProgram(flags, ...look('echo $$; for t in uts ipc net mnt user; do readlink /proc/self/ns/$t; done')),
+  )
+  const [pid, ...rest] = shown.trim().split('\n')
+  expect(pid).toBe('1')
+  for (const type of ['uts', 'ipc', 'net', 'mnt']) expect(rest).not.toContain(own(type))
+  expect(rest.length).toBeGreaterThan(0)
+})
+
+test('clone takes no flag that would share memory or descriptors with the runner', () => {
+  const shared = 0x100 // CLONE_VM
+  expectFailure(childProgram(shared), 'clone', 'EINVAL')
+  expectFailure(childProgram(0x400), 'clone', 'EINVAL')
+})
+
+asRoot.test('clone puts the process into the cgroup of a slot, and fails for what is none', () => {
+  const program = (opened: string): Program => ({
+    host: [
+      undoable(op('open', { to: 'cgroup', at: null, path: opened, flags: openFlags.DIRECTORY })),
+      undoable(op('clone', { flags: 0, cgroup: 'cgroup' }), op('kill_child', {})),
+      supervise,
+    ],
+    stage: [],
+    child: look('cat /proc/self/cgroup'),
+  })
+  expectFailure(program(directory), 'clone', 'EBADF')
+})
+
+asRoot.test('setns joins, unshare makes: a namespace given by path is joined', () => {
+  const uts = op('open', { to: 'ns', at: null, path: '/proc/self/ns/uts', flags: openFlags.RDONLY })
+  const joined = childProgram(
+    0,
+    uts,
+    op('unshare', { flags: cloneFlags.NEWUTS }),
+    op('setns', { slot: 'ns', type: cloneFlags.NEWUTS }),
+    ...look('readlink /proc/self/ns/uts'),
+  )
+  expect(expectDone(joined)).toBe(execFileSync('readlink', ['/proc/self/ns/uts'], { encoding: 'utf8' }))
+  expectFailure(childProgram(0, uts, op('setns', { slot: 'ns', type: cloneFlags.NEWIPC })), 'setns', 'EINVAL')
+  expectFailure(childProgram(0, op('unshare', { flags: 0x100000 })), 'unshare', 'EINVAL')
+})
+
+asRoot.test('the stage joins a pid namespace for the child, whose parent is still the runner', () => {
+  const program: Program = {
+    host: [clone(), undoable(wait(1)), undoable(op('identify', {})), undoable(send(2)), supervise],
+    stage: [
+      op('unshare', { flags: cloneFlags.NEWPID | cloneFlags.NEWUTS }),
+      op('clone', { flags: cloneFlags.PARENT | cloneFlags.NEWNS, cgroup: null }),
+    ],
+    child: [send(1), wait(2), ...look('echo $$')],
+  }
+  expect(expectDone(program)).toBe('1\n')
+})
+
+test('a failure in the stage is reported with its step', () => {
+  const program: Program = {
+    host: [clone(), undoable(wait(1)), supervise],
+    stage: [op('chdir', { path: '/missing' }), op('clone', { flags: cloneFlags.PARENT, cgroup: null })],
+    child: [send(1)],
+  }
+  expect(execute(program).reports).toMatchObject([{ kind: 'failed', step: 3, error: 'ENOENT' }])
+})
+
+test('identify gives the start time of the process as procfs has it, and the time of now', () => {
+  const flags = openFlags.CREAT | openFlags.EXCL
+  const content = [
+    { register: 'start_time' as const },
+    ' ',
+    { register: 'created' as const },
+    ' ',
+    { register: 'pid' as const },
+  ]
+  const program: Program = {
+    host: [
+      clone(),
+      undoable(op('identify', {})),
+      undoable(op('write_file', { at: null, path: path('facts'), content, flags, mode: 0o600 })),
+      undoable(send(1)),
+      supervise,
+    ],
+    stage: [],
+    child: [wait(1), ...look('cat /proc/$$/stat')],
+  }
+  const earliest = Date.now()
+  const stat = expectDone(program)
+  const [startTime, created = '', pid] = readFileSync(path('facts'), 'utf8').split(' ')
+  expect(stat.split(' ')[0]).toBe(pid)
+  expect(stat.split(') ')[1]?.split(' ')[19]).toBe(startTime)
+  expect(created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
+  expect(Math.abs(Date.parse(created) - earliest)).toBeLessThan(10_000)
+  expectFailure(hostProgram(op('identify', {})), 'identify', 'ENOENT')
+})
+
+test('ready reports the process, and the runner ends while it lives on', () => {
+  const program: Program = {
+    host: [clone(), undoable(op('ready', {}))],
+    stage: [],
+    child: [...look('read line; echo "$line"')],
+  }
+  const { end, reports, stdout } = execute(program, { input: 'given\n' })
+  expect(end).toBe(0)
+  expect(reports).toMatchObject([{ kind: 'ready' }])
+  expect(stdout).toBe('given\n')
+})
+
+test.each([
+  ['exit 0', 0],
+  ['exit 42', 42],
+  ['kill -TERM $$', 143],
+  ['kill -KILL $$', 137],
+  ['kill -SEGV $$', 139],
+])('supervise ends with the code of `%s`: %i', (script, code) => {
+  const { end, reports } = execute(childProgram(0, ...look(`ulimit -c 0; ${script}`)))
+  expect({ end, reports }).toMatchObject({ end: code, reports: [{ kind: 'exited', status: code }] })
+})
+
+const helper = (argv: readonly string[], timeoutMs = -1, input: string = ''): Step =>
+  op('spawn', { path: '/bin/sh', argv: ['sh', '-c', ...argv], env: ['A=b'], input, timeoutMs, inheritEnv: 0 })
+
+test('spawn gives its input to a program and waits for it', () => {
+  expectDone(hostProgram(helper([`cat > ${path('got')}; echo "$A" >> ${path('got')}`], -1, 'state\n')))
+  expect(readFileSync(path('got'), 'utf8')).toBe('state\nb\n')
+})
+
+test("spawn fails with the program's status and the end of what it wrote", () => {
+  const { reports } = expectFailure(hostProgram(helper(['seq 100000; echo last words >&2; exit 3'])), 'spawn', 'ECHILD')
+  expect(reports[0]?.status).toBe(3 << 8)
+  expect(reports[0]?.detail.endsWith('last words\n')).toBe(true)
+})
+
+test('spawn does not mind a program that leaves its input unread', () => {
+  expectDone(hostProgram(helper(['exec true'], -1, 'x'.repeat(60_000))))
+})
+
+test('spawn gives and takes much at once without waiting for the one or the other', () => {
+  const input = 'x'.repeat(200_000)
+  expectFailure(hostProgram(helper(['exec sleep 100'], 300, input)), 'spawn', 'ETIMEDOUT', { timeoutMs: 3000 })
+  expectDone(hostProgram(helper(['cat; cat > /dev/null'], 3000, input)))
+})
+
+test('spawn kills a program that takes longer than it may', () => {
+  for (const script of ['sleep 100', 'while :; do echo still here; sleep 0.01; done']) {
+    expectFailure(hostProgram(helper([script], 200)), 'spawn', 'ETIMEDOUT', { timeoutMs: 3000 })
+  }
+})
+
+test('spawn of a program that is not there exits with 127', () => {
+  const missing = op('spawn', { path: '/no/such', argv: ['x'], env: [], input: '', timeoutMs: -1, inheritEnv: 0 })
+  expect(expectFailure(hostProgram(missing), 'spawn', 'ECHILD').reports[0]?.status).toBe(127 << 8)
+})
+
+test('spawn_id_map passes the pid and the map to the helper', () => {
+  writeFileSync(path('helper'), `#!/bin/sh\necho "$@" > ${path('args')}\n`, { mode: 0o755 })
+  const map = (map: readonly string[]): Step => op('spawn_id_map', { helper: path('helper'), map })
+  const program = (words: readonly string[]): Program => ({
+    host: [clone(), undoable(map(words)), undoable(send(1)), supervise],
+    stage: [],
+    child: [wait(1), ...look('echo $$')],
+  })
+  const pid = expectDone(program(['0', '1000', '1', '1', '100000', '65536'])).trim()
+  expect(readFileSync(path('args'), 'utf8')).toBe(`${pid} 0 1000 1 1 100000 65536\n`)
+  expectFailure(program(Array.from({ length: 3 * 341 }, () => '1')), 'spawn_id_map', 'E2BIG')
+})
+
+test('wait_start blocks until the FIFO is opened for reading', () => {
+  execFileSync('mkfifo', [path('fifo')])
+  const reader = spawnSync('sh', ['-c', `cat ${path('fifo')} > ${path('read')} 2>&1 &`], { stdio: 'ignore' })
+  expect(reader.status).toBe(0)
+  const opened = (name: string, file: string): Step =>
+    op('open', { to: name, at: null, path: file, flags: openFlags.PATH })
+  const program = (fifo: string): Program =>
+    childProgram(0, opened('proc', '/proc'), opened('fifo', fifo), op('wait_start', { proc: 'proc', fifo: 'fifo' }))
+  expectDone(program(path('fifo')))
+  expectFailure(program(directory), 'wait_start', 'EISDIR')
+})
+
+test('expect_process knows a process by its start time', () => {
+  const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[19] ?? ''
+  const opened = op('open', { to: 'process', at: null, path: `/proc/${process.pid}`, flags: openFlags.PATH })
+  const expected = (time: bigint): Program =>
+    hostProgram(opened, op('expect_process', { process: 'process', startTime: time }))
+  expectDone(expected(BigInt(startTime)))
+  expectFailure(expected(BigInt(startTime) + 1n), 'expect_process', 'ESRCH')
+})
+
+test('what the host steps did is undone in reverse, and no more than was done', () => {
+  const log = path('log')
+  const append = (word: string): Step =>
+    op('write_file', { at: null, path: log, content: word, flags: openFlags.CREAT | openFlags.APPEND, mode: 0o600 })
+  const program: Program = {
+    host: [
+      undoable(append('one '), append('un-one-first '), append('un-one-second ')),
+      undoable(append('two '), append('un-two ')),
+      undoable(op('rmdir', { at: null, path: path('missing') }), append('un-three ')),
+      undoable(append('four '), append('un-four ')),
+    ],
+    stage: [],
+    child: [],
+  }
+  expect(execute(program).end).toBe(1)
+  expect(readFileSync(log, 'utf8')).toBe('one two un-two un-one-first un-one-second ')
+})
+
+test('an undo step that fails is reported, and the others still run', () => {
+  mkdirSync(path('kept'))
+  const remove = (name: string): Step => op('rmdir', { at: null, path: path(name) })
+  const nothing = op('close', { slot: 'x' })
+  const open = op('open', { to: 'x', at: null, path: '/', flags: openFlags.PATH })
+  const program: Program = {
+    host: [undoable(open, remove('kept')), undoable(nothing, remove('missing')), undoable(remove('missing'))],
+    stage: [],
+    child: [],
+  }
+  const { reports } = execute(program)
+  expect(reports.map(({ kind, error }) => [kind, error])).toEqual([
+    ['undo failed', 'ENOENT'],
+    ['failed', 'ENOENT'],
+  ])
+  expect(existsSync(path('kept'))).toBe(false)
+})
+
+test('kill_child ends the child of a program that fails', () => {
+  const program: Program = {
+    host: [
+      clone(),
+      undoable(
+        op('write_file', {
+          at: null,
+          path: path('pid'),
+          content: [{ register: 'pid' }],
+          flags: openFlags.CREAT,
+          mode: 0o600,
+        }),
+      ),
+      undoable(op('rmdir', { at: null, path: path('missing') })),
+    ],
+    stage: [],
+    child: look('exec sleep 1000'),
+  }
+  expectFailure(program, 'rmdir', 'ENOENT')
+  expect(existsSync(`/proc/${readFileSync(path('pid'), 'utf8')}`)).toBe(false)
+})
+
+test('signals of a stopping runner end the wait for the child, and all is undone', () => {
+  const program: Program = {
+    host: [
+      undoable(op('mkdir', { at: null, path: path('d'), mode: 0o755 }), op('rmdir', { at: null, path: path('d') })),
+      clone(),
+      undoable(wait(1)),
+      supervise,
+    ],
+    stage: [],
+    child: [
+      op('find_command', { name: '/bin/sh', path: '' }),
+      op('execve', { argv: ['sh', '-c', 'kill -TERM $PPID; sleep 100'], env: ['PATH=/bin:/usr/bin'] }),
+    ],
+  }
+  const { reports } = execute(program, { timeoutMs: 5000 })
+  // The command closes the socket as it starts: the wait ends by the one or the other.
+  expect(['EINTR', 'EPIPE']).toContain(reports[0]?.error)
+  expect(existsSync(path('d'))).toBe(false)
+})
