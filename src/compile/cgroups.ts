@@ -18,25 +18,35 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   const { mountPoint, controllers, isUnified } = place.hierarchy
   const parents = place.parents.map((path) => mountPoint + path)
   const own = cgroupFile(place)
-  const frozen: Step[] = controllers.includes('freezer')
-    ? [op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)]
-    : isUnified
-      ? [op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')]
-      : []
+  // The last of these has the undo: a cgroup that was in use before is left as it was.
+  const checks = [op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from), ...expectThawed(place)].map(
+    (step, index, all) =>
+      index === all.length - 1 ? undoable(step, op('cgroup_remove', { path: own }, from)) : undoable(step),
+  )
   return [
     ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
-    undoable(
-      op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST'),
-      ...(isUnified || controllers.includes('pids')
-        ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') })]
-        : []),
-      op('cgroup_remove', { path: own }, from),
-    ),
+    undoable(op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST')),
+    ...checks,
     ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(mountPoint, parents) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
-    undoable(op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from)),
-    ...frozen.map((step) => undoable(step)),
   ]
+}
+
+function expectThawed(place: CgroupPlace): readonly Step[] {
+  const { controllers, isUnified } = place.hierarchy
+  if (isUnified) return [op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')]
+  if (!controllers.includes('freezer')) return []
+  return [op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)]
+}
+
+/** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
+export function compileKill(context: CompileContext): readonly Step[] {
+  const places = context.cgroups
+  const place =
+    places.find(({ hierarchy }) => hierarchy.isUnified) ??
+    places.find(({ hierarchy }) => hierarchy.controllers.includes('pids')) ??
+    places[0]
+  return place ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') }, from)] : []
 }
 
 /** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */

@@ -3,7 +3,7 @@ import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
-import { compileCgroups, compileCloneTarget, compileJoin } from './cgroups.ts'
+import { compileCgroups, compileCloneTarget, compileJoin, compileKill } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
@@ -80,7 +80,11 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       : []),
     ...plan.enter,
     ...compileTimeOffsets(context),
-    undoable(op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'), op('kill_child', {})),
+    undoable(
+      op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
+      op('kill_child', {}),
+      ...compileKill(context),
+    ),
     ...maps,
     ...join.host,
     ...compileOomScore(process),

@@ -122,7 +122,7 @@ function compileBind(entry: MountEntry, context: CompileContext): readonly Step[
   const kind = isFile ? resolveKind.FILE : resolveKind.DIRECTORY
   return [
     op('open_tree', { to: 'mount', at: null, path: source, flags: tree }, `${from}/source`),
-    ...compileBindFlags(entry),
+    ...compileBindFlags(entry, context),
     ...compileRecursive(entry, 'mount', false),
     op('resolve', { to: 'target', root: 'root', path: destination, kind, mode: isFile ? 0o644 : 0o755 }, from),
     op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
@@ -130,8 +130,11 @@ function compileBind(entry: MountEntry, context: CompileContext): readonly Step[
   ]
 }
 
-/** Without an option that sets or clears a flag, a bind keeps those of its source. */
-function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
+/**
+ * Without an option that sets or clears a flag, a bind keeps those of its source; with one it loses those that are not
+ * named, but in a user namespace only those that an option clears: the others may be locked, mount_namespaces(7).
+ */
+function compileBindFlags({ options, from }: MountEntry, context: CompileContext): readonly Step[] {
   const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
   if (asked === 0 && options.cleared === 0) return []
   const all =
@@ -148,7 +151,8 @@ function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
     setAttributes(
       'mount',
       set,
-      (all & ~set) | (changesAtime || atime ? mountAttributes.ATIME : 0),
+      (context.hasUserNamespace ? attributesOf(options.cleared) & ~mountAttributes.ATIME : all & ~set) |
+        (changesAtime || atime ? mountAttributes.ATIME : 0),
       0,
       `${from}/options`,
     ),

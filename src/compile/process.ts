@@ -127,8 +127,9 @@ function hasHome(env: readonly string[]): boolean {
   return env.some((entry) => entry.startsWith('HOME='))
 }
 
-function searchPath(env: readonly string[]): string {
-  return env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? ''
+/** Without a PATH a command must be given with its own: no search then, and none of the current directory. */
+function searchPath(env: readonly string[]): string | null {
+  return env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) || null
 }
 
 function commandOf(process: Process): string {

@@ -1,3 +1,4 @@
+import { OciError } from '../errors.ts'
 import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
@@ -87,18 +88,28 @@ function makeWorkingDirectory(cwd: string): Step {
   )
 }
 
-function readonlyPaths({ config, hasMountNamespace }: CompileContext): readonly Step[] {
-  if (!hasMountNamespace) return []
-  return (config.linux?.readonlyPaths ?? []).map((path, index) =>
+function readonlyPaths(context: CompileContext): readonly Step[] {
+  const paths = context.config.linux?.readonlyPaths ?? []
+  if (paths.length > 0) needsMountNamespace('/linux/readonlyPaths', context)
+  return paths.map((path, index) =>
     op('readonly_path', { root: 'root', path }, `/linux/readonlyPaths/${index}`, 'ENOENT'),
   )
 }
 
+function needsMountNamespace(pointer: string, { hasMountNamespace }: CompileContext): void {
+  if (hasMountNamespace) return
+  throw new OciError('ERR_CONFIG_INVALID', "restricting paths would change the host's mounts", {
+    pointer,
+    hint: 'add {"type": "mount"} to /linux/namespaces',
+  })
+}
+
 /** One read-only tmpfs hides all the directories, the container's null device all the files. */
-function maskedPaths({ config, hasMountNamespace }: CompileContext): readonly Step[] {
-  const paths = config.linux?.maskedPaths ?? []
-  if (!hasMountNamespace || paths.length === 0) return []
+function maskedPaths(context: CompileContext): readonly Step[] {
+  const paths = context.config.linux?.maskedPaths ?? []
   const from = '/linux/maskedPaths'
+  if (paths.length === 0) return []
+  needsMountNamespace(from, context)
   const characterDevice = 0o020000
   return [
     op('resolve', { to: 'null', root: 'root', path: '/dev/null', kind: resolveKind.EXISTING, mode: 0 }, from),
