@@ -5,13 +5,15 @@ import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
-import { createRootfs, type RootfsBuilder } from './layer/rootfs.ts'
+import { checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import type { Image } from './source/image.ts'
 
 export interface MakeBundleOptions {
   readonly out: string
   readonly force?: boolean | undefined
+  /** How much the layers may ask for; by default what real images stay below. */
+  readonly limits?: UnpackLimits | undefined
   readonly signal?: AbortSignal | undefined
   /** Told what the image asks for and is done differently. */
   readonly warn?: ((message: string) => void) | undefined
@@ -29,10 +31,12 @@ export interface MakeBundleOptions {
  * @throws OciError of every kind that images, layers and bundles have; then nothing is left
  */
 export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
-  const { signal, warn, onLayer } = options
+  const { limits, signal, warn, onLayer } = options
   return makeBundleDirectory(options, async (directory) => {
     const rootfs = join(directory, 'rootfs')
-    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn })
+    const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
+    checkFreeSpace(directory, layerBytes, 'unpacking the layers')
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, limits })
     await applyLayers(builder, image, { signal, onLayer })
     await builder.finish()
     signal?.throwIfAborted()

@@ -1,4 +1,5 @@
 import { checkPlace } from './bundle-directory.ts'
+import type { UnpackLimits } from './layer/rootfs.ts'
 import { makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { formatReference, parseReference } from './oci/reference.ts'
@@ -14,6 +15,8 @@ export interface PullOptions {
   readonly out: string
   /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** How much the layers may ask for; by default what real images stay below. */
+  readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */

@@ -1,4 +1,5 @@
 import { checkPlace } from './bundle-directory.ts'
+import type { UnpackLimits } from './layer/rootfs.ts'
 import { makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { openSource } from './source/source.ts'
@@ -8,6 +9,8 @@ export interface UnpackOptions {
   readonly out: string
   /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** How much the layers may ask for; by default what real images stay below. */
+  readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
   /** What `rootfs:-` reads; default: nothing. */

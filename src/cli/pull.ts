@@ -1,21 +1,7 @@
 import type { Command } from 'commander'
+import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { showProgress } from './progress.ts'
-
-/** The flags that `pull` and `unpack` share. */
-export interface BundleFlags {
-  readonly out: string
-  readonly platform?: string
-  readonly force?: boolean
-}
-
-/** Gives a command the flags that `pull` and `unpack` share. */
-export function withBundleOptions(command: Command): Command {
-  return command
-    .requiredOption('-o, --out <bundle>', 'the directory to make')
-    .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
-    .option('-f, --force', 'replace the bundle if there is one')
-}
 
 /** `pull`: a bundle from a registry. */
 export function pullCommand(context: CommandContext): Command {
@@ -33,16 +19,14 @@ EXAMPLES:
   })
   return withBundleOptions(command)
     .argument('<image>')
-    .action(async (image: string, { out, platform, force }: BundleFlags) => {
+    .action(async (image: string, flags: BundleFlags) => {
       const { pull } = await import('../pull.ts')
       const { io, log } = context
       const progress = showProgress(io.stderr)
       const signal = io.interruption()
       try {
         const { reference, digest } = await pull(image, {
-          out,
-          platform,
-          force,
+          ...bundleOptions(flags),
           signal,
           onProgress: progress.update,
           log: (message) => log('debug', message),

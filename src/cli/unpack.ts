@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
-import { type BundleFlags, withBundleOptions } from './pull.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
 export function unpackCommand(context: CommandContext): Command {
@@ -22,9 +22,9 @@ EXAMPLES:
   })
   return withBundleOptions(command)
     .argument('<source>')
-    .action(async (source: string, { out, platform, force }: BundleFlags) => {
+    .action(async (source: string, flags: BundleFlags) => {
       const { unpack } = await import('../unpack.ts')
       const { stdin, interruption } = context.io
-      await unpack(source, { out, platform, force, stdin, signal: interruption(), warn: warner(context) })
+      await unpack(source, { ...bundleOptions(flags), stdin, signal: interruption(), warn: warner(context) })
     })
 }

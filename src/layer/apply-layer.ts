@@ -79,8 +79,12 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     }
     const parent = walk(site.root, parents, enter) ?? site.root
     checkPathLimits(`${site.prefix}${parent.path}/${name}`, name, parent.depth)
-    if (entry.kind === 'directory') applyDirectory(parent, name, entry)
-    else if (entry.kind === 'hardlink') applyHardLink(parent, name, entry)
+    if (entry.kind === 'directory') {
+      applyDirectory(parent, name, entry)
+      return
+    }
+    site.budget.file()
+    if (entry.kind === 'hardlink') applyHardLink(parent, name, entry)
     else {
       makeRoom(parent, name, entry)
       parent.children.set(name, create(childPath(parent, name), entry))
@@ -178,6 +182,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
   }
 
   function createFile(path: string, entry: TarEntry): Leaf {
+    site.budget.data(entry)
     file = { descriptor: openSync(diskPath(site, path), createFlags, entry.mode), entry, segment: 0, done: 0 }
     const inode = pending(entry)
     return inode === undefined ? plainFile : { kind: 'leaf', layer, target: undefined, inode }

@@ -1,5 +1,7 @@
 /** A stream of bytes read in pieces of the reader's choice. */
 export interface ByteSource {
+  /** How much of the stream has been read. */
+  readonly bytesRead: number
   /** The next piece as it comes, or undefined at the end. */
   next(): Promise<Buffer | undefined>
   /** The next `length` bytes, or as many as there are. */
@@ -16,6 +18,7 @@ export interface ByteSource {
 export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
   const iterator = content[Symbol.asyncIterator]()
   const returned: Buffer[] = []
+  let bytesRead = 0
 
   async function next(): Promise<Buffer | undefined> {
     const first = returned.pop()
@@ -23,7 +26,9 @@ export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
     for (;;) {
       const { done, value } = await iterator.next()
       if (done === true) return undefined
-      if (value.byteLength > 0) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+      if (value.byteLength === 0) continue
+      bytesRead += value.byteLength
+      return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
     }
   }
 
@@ -53,5 +58,14 @@ export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
     await iterator.return?.()
   }
 
-  return { next, take, unread, drain, close }
+  return {
+    next,
+    take,
+    unread,
+    drain,
+    close,
+    get bytesRead() {
+      return bytesRead
+    },
+  }
 }

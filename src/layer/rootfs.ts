@@ -7,11 +7,13 @@ import { createLayerApplier, type LayerApplier } from './apply-layer.ts'
 import { byteSource } from './byte-source.ts'
 import { decompress } from './decompress.ts'
 import { finishTree } from './finish.ts'
+import { createBudget, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
 import type { Site } from './site.ts'
 import { createTarReader, shown } from './tar-reader.ts'
 import { createRoot } from './tree.ts'
 
+export { checkFreeSpace, type UnpackLimits } from './limits.ts'
 export type { ApplyNodeOps, NodeOp } from './node-op.ts'
 
 export interface RootfsOptions {
@@ -21,6 +23,7 @@ export interface RootfsOptions {
   readonly warn?: ((message: string) => void) | undefined
   /** Whether owners, devices and privileged attributes can be given. Default: whether the process is root. */
   readonly isPrivileged?: boolean | undefined
+  readonly limits?: UnpackLimits | undefined
 }
 
 export interface ApplyOptions {
@@ -124,6 +127,7 @@ async function applyLayer(
       signal?.throwIfAborted()
       hash.update(chunk)
       size += chunk.length
+      site.budget.ratio(source.bytesRead, size)
       onFileSystem(applier, () => reader.push(chunk))
     }
     reader.finish()
@@ -157,7 +161,10 @@ function onFileSystem(applier: LayerApplier, step: () => void): void {
 
 function fileSystemError(what: string, error: NodeJS.ErrnoException): OciError {
   const words = getSystemErrorMap().get(error.errno ?? 0)?.[1] ?? 'unknown error'
-  return new OciError('ERR_FILE_SYSTEM', `${what}: ${words} (${error.code})`, { cause: error })
+  const hint = isSystemError(error, 'ENOSPC', 'EDQUOT')
+    ? 'free some space, or inodes, or choose another place'
+    : undefined
+  return new OciError('ERR_FILE_SYSTEM', `${what}: ${words} (${error.code})`, { hint, cause: error })
 }
 
 function within(place: string, error: unknown): unknown {
@@ -177,6 +184,7 @@ function createSite(path: string, options: RootfsOptions): Site {
     gid: process.getegid?.() ?? 0,
     umask,
     directoryMode: (0o755 & ~umask) | 0o700,
+    budget: createBudget(path, options.limits ?? {}),
     warn(message) {
       if (said.has(message) || said.size >= maxWarnings) return
       said.add(message)

@@ -1,5 +1,6 @@
 import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { checkPathLimits } from './entry-path.ts'
+import type { Budget } from './limits.ts'
 import { childPath, type Directory, impliedMetadata, type Node, touch } from './tree.ts'
 
 /** A rootfs under construction: the directory on disk, and the picture of it that is kept in step. */
@@ -16,6 +17,7 @@ export interface Site {
   readonly umask: number
   /** The mode that directories have until the rootfs is finished: as in the end, for most. */
   readonly directoryMode: number
+  readonly budget: Budget
   /** Says what is done differently from what the layer asks for; each text once. */
   warn(message: string): void
 }
@@ -31,6 +33,7 @@ export function makeDirectory(site: Site, parent: Directory, name: string, layer
   const path = childPath(parent, name)
   const depth = parent.depth + 1
   checkPathLimits(site.prefix + path, name, depth)
+  site.budget.file()
   mkdirSync(diskPath(site, path), site.directoryMode)
   const directory: Directory = {
     kind: 'directory',

@@ -1,0 +1,45 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { UnpackOptions } from '../unpack.ts'
+
+/** The flags that `pull` and `unpack` share. */
+export interface BundleFlags {
+  readonly out: string
+  readonly platform?: string
+  readonly force?: boolean
+  readonly maxUnpackedSize?: number
+  readonly maxFiles?: number
+  readonly maxRatio?: number
+}
+
+/** Gives a command the flags that `pull` and `unpack` share. */
+export function withBundleOptions(command: Command): Command {
+  return command
+    .requiredOption('-o, --out <bundle>', 'the directory to make')
+    .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+    .option('-f, --force', 'replace the bundle if there is one')
+    .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
+    .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
+    .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
+}
+
+/** What `pull` and `unpack` are called with for them. */
+export function bundleOptions(flags: BundleFlags): UnpackOptions {
+  const { out, platform, force, maxUnpackedSize, maxFiles, maxRatio } = flags
+  return { out, platform, force, limits: { maxUnpackedSize, maxFiles, maxRatio } }
+}
+
+const unitBytes: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
+
+/** A number of bytes, or of KiB, MiB, GiB or TiB with a letter after it. */
+export function parseSize(text: string): number {
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text) ?? []
+  const bytes = Math.floor(Number(digits) * (unitBytes[unit.toUpperCase()] ?? Number.NaN))
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw new InvalidArgumentError('it must be a number of bytes, or with K, M, G or T after it of as many KiB ... TiB')
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
+  throw new InvalidArgumentError('it must be a whole number')
+}
