@@ -378,6 +378,21 @@ int op_find_command(struct vm *vm, const struct step *s)
 	return (int)result;
 }
 
+int op_close_slots(struct vm *vm, const struct step *s)
+{
+	for (uint64_t i = 0; i < MAX_SLOTS; i++) {
+		long r;
+
+		if (vm->slot[i] < 0 || i == s->arg[0] || i == s->arg[1])
+			continue;
+		r = sys(close, vm->slot[i]);
+		if (r < 0)
+			return (int)r;
+		vm->slot[i] = -1;
+	}
+	return 0;
+}
+
 int op_close_from(struct vm *vm, const struct step *s)
 {
 	(void)vm;

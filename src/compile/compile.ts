@@ -178,6 +178,7 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     ...compileRootfs(context, containerHooks(context)),
     ...compileScheduling(process, config),
     ...compileLabels(process, context),
+    op('close_slots', context.mode === 'create' ? { first: 'proc', second: 'fifo' } : { first: null, second: null }),
     ...compileProcess(process, env, context),
     op('sync_send', { barrier: barriers.ready }),
     op('sync_wait', { barrier: barriers.go }),

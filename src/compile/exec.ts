@@ -160,6 +160,7 @@ function compileChild(
     ),
     ...compileScheduling(process, context.config),
     ...compileLabels(process, context),
+    op('close_slots', { first: null, second: null }),
     ...compileProcess(process, env, context),
     op('sync_send', { barrier: barriers.ready }),
     op('sync_wait', { barrier: barriers.go }),

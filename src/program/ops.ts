@@ -348,6 +348,11 @@ export const ops = {
     operands: { proc: 'slot', fifo: 'slot' },
     does: 'opens the FIFO for writing, which blocks until `start` opens it, and writes one byte',
   },
+  close_slots: {
+    number: 105,
+    operands: { first: 'slot', second: 'slot' },
+    does: 'close(2) of every slot but these two: nothing of the host is open in a container that waits to be started',
+  },
   close_from: { number: 103, operands: { first: 'decimal' }, does: 'close_range(2) with CLOSE_RANGE_CLOEXEC' },
   execve: { number: 104, operands: { argv: 'list', env: 'list' }, does: 'execve(2) of what find_command found' },
 } as const
