@@ -1,6 +1,9 @@
 import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
 
+/** Commands that take another command's words, flags and all. */
+const commandsWithArguments: ReadonlySet<string> = new Set(['exec'])
+
 /** What the arguments come to: all of it, or as far as it is understood before `problem`. */
 export interface RewrittenArguments {
   readonly args: readonly string[]
@@ -14,6 +17,7 @@ export interface RewrittenArguments {
  * Rewrites arguments that follow the rules of Go's flag package, which runc's callers rely on, into commander's:
  * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
  *
+ * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands.
  * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
  * @see https://pkg.go.dev/flag "Command line flag syntax"
  */
@@ -35,6 +39,10 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
       break
     }
     if (!/^-./.test(arg)) {
+      if (commandName !== undefined && commandsWithArguments.has(commandName)) {
+        rewritten.push('--', ...args.slice(index))
+        break
+      }
       rewritten.push(arg)
       if (commandName !== undefined) continue
       commandName = arg

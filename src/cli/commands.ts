@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { CommandContext, CommandKind } from './context.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
+import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
@@ -27,6 +28,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'run', kind: 'runtime', create: runCommand },
   { name: 'create', kind: 'runtime', create: createCommand },
   { name: 'start', kind: 'runtime', create: startCommand },
+  { name: 'exec', kind: 'runtime', create: execCommand },
   { name: 'state', kind: 'runtime', create: stateCommand },
   { name: 'list', kind: 'runtime', create: listCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },

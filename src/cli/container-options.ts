@@ -63,7 +63,7 @@ function bundleAndID([first = '', second]: readonly (string | undefined)[], bund
   throw new OciError('ERR_USAGE', `the bundle is given twice, as "${first}" and with --bundle as "${bundle}"`)
 }
 
-function parseCount(text: string): number {
+export function parseCount(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('it must be a number of file descriptors')
 }

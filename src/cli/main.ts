@@ -13,7 +13,8 @@ import { newProgram } from './program.ts'
  *
  * @param args without the interpreter and the script
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage of a command for people (of a runtime command: 1, as runc), 3
- *   no such command, 130 interrupted; of `run` in the foreground, the container's
+ *   no such command, 130 interrupted; 255 `exec` failed; of `run` and `exec` in
+ *   the foreground, the process's own
  */
 export async function main(args: readonly string[], io: IO): Promise<number> {
   let status = 0
@@ -43,7 +44,7 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
     report(asOwn(error, `${io.name} ${command?.name() ?? ''}`.trim()), isForPeople, context)
-    return exitCodeOf(error, isForPeople)
+    return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
 }
 
