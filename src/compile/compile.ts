@@ -7,7 +7,7 @@ import { compileCgroups, compileCloneTarget, compileJoin, compileKill } from './
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
-import { compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
+import { awaitBirth, compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
@@ -85,6 +85,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       op('kill_child', {}),
       ...compileKill(context),
     ),
+    ...awaitBirth(plan.stage.length > 0),
     ...maps,
     ...join.host,
     ...compileOomScore(process),

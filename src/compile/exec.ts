@@ -1,9 +1,9 @@
 import type { NamespaceType, Process, RuntimeConfig } from '../oci/runtime-config.ts'
-import { cloneFlags, openFlags, prctl, resolveKind } from '../program/flags.ts'
+import { openFlags, prctl, resolveKind } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
-import { joinOrder, namespaceFlags } from './namespaces.ts'
+import { awaitBirth, cloneFromStage, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileScheduling } from './scheduling.ts'
@@ -103,6 +103,7 @@ function compileHost(
     ...steps.map((step) => undoable(step)),
     ...compileConsoleSocket(context),
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
+    ...awaitBirth(context.hasUserNamespace),
     ...(context.hasUserNamespace ? joinCgroups(target, [{ register: 'pid' }], 'cgroup.procs', true) : []),
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.joined })),
@@ -121,10 +122,7 @@ function compileHost(
 
 /** Its user namespace gives the right to join the others; the PID namespace is that of the children to come. */
 function compileStage(joined: readonly NamespaceType[]): readonly Step[] {
-  return [
-    ...joined.filter((type) => type === 'user' || type === 'pid').map(setns),
-    op('clone', { flags: cloneFlags.PARENT, cgroup: null }),
-  ]
+  return [...joined.filter((type) => type === 'user' || type === 'pid').map(setns), ...cloneFromStage(0)]
 }
 
 function compileChild(

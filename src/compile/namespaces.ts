@@ -80,11 +80,26 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
     cloneFlags: 0,
     stage: [
       ...joined.filter(({ type }) => type === 'user' || type === 'pid' || type === 'time').map(setns),
-      op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
+      ...cloneFromStage(flags),
     ],
     join: byChild.filter(({ type }) => type !== 'user').map(setns),
     unshare,
   }
+}
+
+const bornBarrier = 9
+
+/** The last steps of a stage: the container's process, and word to the host that there is one. */
+export function cloneFromStage(flags: number): readonly Step[] {
+  return [
+    op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
+    op('sync_send', { barrier: bornBarrier }),
+  ]
+}
+
+/** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
+export function awaitBirth(hasStage: boolean): readonly HostStep[] {
+  return hasStage ? [undoable(op('sync_wait', { barrier: bornBarrier }))] : []
 }
 
 function pointerOf(config: RuntimeConfig, type: NamespaceType): string {
