@@ -1,0 +1,149 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultConfig } from '../src/bundle/default-config.ts'
+import { isSystemError } from '../src/errors.ts'
+import type { Linux, Process, RuntimeConfig } from '../src/oci/runtime-config.ts'
+
+const tool = join(import.meta.dirname, '../bin/bundle-tool')
+
+export interface ConfigChange {
+  readonly config?: Partial<RuntimeConfig>
+  readonly process?: Partial<Process>
+  readonly linux?: Partial<Linux>
+}
+
+export interface Finished {
+  /** The exit code, or the name of the signal that ended the tool. */
+  readonly end: number | NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A bundle with a busybox rootfs and a state root, both of one test. */
+export class ContainerPlace {
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'container-'))
+  readonly bundle: string = join(this.directory, 'bundle')
+  readonly root: string = join(this.directory, 'root')
+  readonly #running: ChildProcess[] = []
+
+  constructor() {
+    chmodSync(this.directory, 0o755)
+    const bin = join(this.bundle, 'rootfs/bin')
+    mkdirSync(bin, { recursive: true })
+    execFileSync('cp', ['/bin/busybox', join(bin, 'busybox')])
+    const applets = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).split('\n').filter(Boolean)
+    for (const applet of applets.filter((name) => name !== 'busybox')) linkSync(join(bin, 'busybox'), join(bin, applet))
+  }
+
+  /** Writes config.json: the default one that runs a shell script, changed. */
+  configure(script: string, change: ConfigChange = {}): RuntimeConfig {
+    const base = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
+    const config: RuntimeConfig = {
+      ...base,
+      ...change.config,
+      process: { ...base.process, terminal: false, args: ['sh', '-c', script], cwd: '/', ...change.process } as Process,
+      linux: { ...base.linux, ...change.linux },
+    }
+    this.write(config)
+    return config
+  }
+
+  write(config: RuntimeConfig): void {
+    writeFileSync(join(this.bundle, 'config.json'), JSON.stringify(config))
+  }
+
+  /** Makes this id the owner of all of the rootfs. */
+  giveRootfsTo(id: number): void {
+    execFileSync('chown', ['-R', `${id}:${id}`, join(this.bundle, 'rootfs')])
+  }
+
+  /** Runs a command of the tool to its end; what a container left running does not hold its output open. */
+  tool(args: readonly string[], options: { readonly input?: string; readonly cwd?: string } = {}): Finished {
+    const [out, err] = ['stdout', 'stderr'].map((name) => join(this.directory, name)) as [string, string]
+    const command = 'exec "$@" >"$OUT" 2>"$ERR"'
+    const { status, signal } = spawnSync(
+      '/bin/sh',
+      ['-c', command, 'sh', process.execPath, tool, '--root', this.root, ...args],
+      {
+        input: options.input ?? '',
+        cwd: options.cwd ?? this.directory,
+        env: { ...process.env, OUT: out, ERR: err },
+        timeout: 30_000,
+        killSignal: 'SIGKILL',
+      },
+    )
+    return { end: signal ?? status, stdout: readFileSync(out, 'utf8'), stderr: readFileSync(err, 'utf8') }
+  }
+
+  /** Configures and runs a script in the foreground. */
+  run(script: string, change: ConfigChange = {}, ...flags: readonly string[]): Finished {
+    this.configure(script, change)
+    return this.tool(['run', ...flags, '-b', this.bundle, this.id])
+  }
+
+  /** Starts a command of the tool and goes on; ended by `close`. */
+  start(args: readonly string[]): ChildProcess & { readonly stdout: NodeJS.ReadableStream } {
+    const child = spawn(process.execPath, [tool, '--root', this.root, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#running.push(child)
+    return child
+  }
+
+  /** Unique on the machine: cgroups are named after it. */
+  get id(): string {
+    return this.directory.split('/').at(-1) ?? ''
+  }
+
+  /** What is left of the container on the machine: nothing, after its end. */
+  leftovers(): readonly string[] {
+    const state = existsSync(this.root) ? readdirSync(this.root).map((name) => `state ${name}`) : []
+    const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', this.id], { encoding: 'utf8' })
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(this.directory))
+    return [...state, ...cgroups.split('\n').filter(Boolean), ...mounts, ...this.processes()]
+  }
+
+  /** Processes whose root or current directory is in the bundle's rootfs, or that run from it. */
+  processes(): readonly string[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) =>
+        ['exe', 'root', 'cwd'].some((link) => readLink(`/proc/${pid}/${link}`).startsWith(`${this.bundle}/rootfs`)),
+      )
+      .map((pid) => `process ${pid}`)
+  }
+
+  async close(): Promise<void> {
+    const left = existsSync(this.root) ? readdirSync(this.root) : []
+    for (const id of left) this.tool(['delete', '-f', id])
+    for (const child of this.#running) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    if (isSystemError(error)) return '' // the process has ended, or is a thread of the kernel
+    throw error
+  }
+}
