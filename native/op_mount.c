@@ -101,13 +101,11 @@ static long make_next(int root, char *path, enum resolve_kind kind, uint64_t mod
 	return 0;
 }
 
-int op_resolve(struct vm *vm, const struct step *s)
+/* Opens a path of the rootfs, making what is missing of it. */
+static long resolve(int root, const char *wanted, enum resolve_kind kind, uint64_t mode)
 {
 	char path[PATH_SIZE];
-	const char *wanted = string(vm, s, 2);
-	enum resolve_kind kind = (enum resolve_kind)s->arg[3];
 	uint64_t flags = kind == RESOLVE_ORDINARY ? O_PATH | O_NOFOLLOW | O_DIRECTORY : O_PATH;
-	int root = slot(vm, s, 1);
 	long fd, r = 1;
 
 	if (!wanted || wanted[0] != '/' || strlen(wanted) + 1 > sizeof path)
@@ -115,12 +113,29 @@ int op_resolve(struct vm *vm, const struct step *s)
 	memcpy(path, wanted, strlen(wanted) + 1);
 	fd = open_in_root(root, path, flags);
 	for (int i = 0; fd == -ENOENT && kind != RESOLVE_EXISTING && r > 0; i++) {
-		r = i < MAX_SYMLINKS + PATH_SIZE / 2 ? make_next(root, path, kind, s->arg[4]) : -ELOOP;
+		r = i < MAX_SYMLINKS + PATH_SIZE / 2 ? make_next(root, path, kind, mode) : -ELOOP;
 		if (r < 0)
-			return (int)r;
+			return r;
 		fd = open_in_root(root, path, flags);
 	}
-	return fill_slot(vm, s, 0, fd);
+	return fd;
+}
+
+int op_resolve(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, resolve(slot(vm, s, 1), string(vm, s, 2), (enum resolve_kind)s->arg[3], s->arg[4]));
+}
+
+int op_resolve_like(struct vm *vm, const struct step *s)
+{
+	struct stat st;
+	long r = sys(newfstatat, slot(vm, s, 3), "", &st, AT_EMPTY_PATH);
+
+	if (r < 0)
+		return (int)r;
+	r = S_ISDIR(st.st_mode) ? resolve(slot(vm, s, 1), string(vm, s, 2), RESOLVE_DIRECTORY, 0755)
+				: resolve(slot(vm, s, 1), string(vm, s, 2), RESOLVE_FILE, 0644);
+	return fill_slot(vm, s, 0, r);
 }
 
 /* "/proc/self/fd/N" of the host's /proc: mount(2) takes only names, and this one leads to the descriptor. */
@@ -157,6 +172,17 @@ int op_mount_setattr(struct vm *vm, const struct step *s)
 					.userns_fd = has_slot(s, 5) ? (uint32_t)slot(vm, s, 5) : 0};
 
 	return (int)sys(mount_setattr, slot(vm, s, 0), "", s->arg[1] | AT_EMPTY_PATH, &attributes, sizeof attributes);
+}
+
+int op_bind_flags(struct vm *vm, const struct step *s)
+{
+	struct mount_attr attributes = {.attr_set = s->arg[1], .attr_clr = s->arg[2]};
+	long r = sys(mount_setattr, slot(vm, s, 0), "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+
+	if (r != -EPERM)
+		return (int)r;
+	attributes.attr_clr = s->arg[3];
+	return (int)sys(mount_setattr, slot(vm, s, 0), "", AT_EMPTY_PATH, &attributes, sizeof attributes);
 }
 
 static long attach(int from, int to)

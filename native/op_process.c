@@ -3,6 +3,7 @@
 
 #include <asm/signal.h>
 #include <linux/memfd.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
@@ -363,6 +364,55 @@ int op_spawn_id_map(struct vm *vm, const struct step *s)
 	argv[n] = NULL;
 	const struct helper mapper = {helper, argv, env, "", -1};
 	return *map ? -E2BIG : run_helper(vm, &mapper);
+}
+
+/* "/proc/PID" + rest. */
+static void name_of_process(char *to, long pid, const char *rest)
+{
+	memcpy(to, "/proc/", 6);
+	to += 6 + decimal(to + 6, (uint64_t)pid);
+	memcpy(to, rest, strlen(rest) + 1);
+}
+
+static long write_map(long pid, const char *file, const char *map)
+{
+	char path[40];
+	long fd, r, closed;
+
+	name_of_process(path, pid, file);
+	fd = sys(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	r = write_all((int)fd, map, strlen(map));
+	closed = sys(close, fd);
+	return r < 0 ? r : closed;
+}
+
+int op_make_userns(struct vm *vm, const struct step *s)
+{
+	struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+	const char *uids = string(vm, s, 1), *gids = string(vm, s, 2);
+	long pid = sys(clone3, &args, sizeof args), r, fd = -1, killed;
+	char path[40];
+	int status;
+
+	if (pid < 0)
+		return (int)pid;
+	if (pid == 0 && sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0)
+		exit_with(1);
+	while (pid == 0) /* this process is there only to have the namespace */
+		sys(ppoll, NULL, 0, NULL, NULL, 0);
+	r = write_map(pid, "/uid_map", uids ? uids : "");
+	if (r >= 0)
+		r = write_map(pid, "/gid_map", gids ? gids : "");
+	if (r >= 0) {
+		name_of_process(path, pid, "/ns/user");
+		r = fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	}
+	killed = sys(kill, pid, SIGKILL);
+	if (reap((int)pid, &status) < 0 || killed < 0)
+		return -EIO;
+	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
 }
 
 int op_wait_start(struct vm *vm, const struct step *s)

@@ -25,8 +25,6 @@ export interface CompileOptions {
   readonly keep?: boolean | undefined
   /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
   readonly warn?: ((message: string) => void) | undefined
-  /** Whether a bind source is a file (then its mount point is one). Asked for each bind, at compile time. */
-  readonly isFile: (path: string) => boolean
 }
 
 /** What the parts of the compiler share. */

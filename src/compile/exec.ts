@@ -58,7 +58,6 @@ export function compileExecProgram(
     config: { ...options.config, process },
     root: '',
     stateText: '',
-    isFile: () => false,
     facts,
     cgroups: [],
     hasUserNamespace: target.namespaces.includes('user'),

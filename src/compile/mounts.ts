@@ -2,9 +2,10 @@ import { OciError } from '../errors.ts'
 import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { mountAttributes, mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
+import { compileBind, type MountSteps } from './bind.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import type { CompileContext } from './context.ts'
-import { attributesOf, type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
+import { type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
 
 /** A mount with its options parsed and its place in config.json. */
 export interface MountEntry {
@@ -37,23 +38,26 @@ export function cleanPath(path: string): string {
 }
 
 /** The steps that make and attach one mount: its place is resolved once, everything after that goes by descriptor. */
-export function compileMount(entry: MountEntry, context: CompileContext): readonly Step[] {
+export function compileMount(entry: MountEntry, index: number, context: CompileContext): MountSteps {
   if (entry.destination === '/') {
     throw new OciError('ERR_CONFIG_INVALID', 'a mount cannot cover the root of the container', {
       pointer: `${entry.from}/destination`,
       hint: 'mount below it, or use "root"',
     })
   }
-  if (isBind(entry)) return compileBind(entry, context)
+  if (isBind(entry)) return compileBind(entry, index, context)
+  if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
+    throw new OciError('ERR_CONFIG_INVALID', 'only a bind mount can be ID-mapped', { pointer: entry.from })
+  }
   switch (entry.mount.type) {
     case 'cgroup':
     case 'cgroup2':
-      return compileCgroupMount(entry, context)
+      return { host: [], child: compileCgroupMount(entry, context) }
     case 'proc':
     case 'sysfs':
-      return compileFilesystem(entry, resolveKind.ORDINARY)
+      return { host: [], child: compileFilesystem(entry, resolveKind.ORDINARY) }
     default:
-      return compileFilesystem(entry, resolveKind.DIRECTORY)
+      return { host: [], child: compileFilesystem(entry, resolveKind.DIRECTORY) }
   }
 }
 
@@ -108,58 +112,8 @@ export function compileLateReadonly(entry: MountEntry): readonly Step[] {
   ]
 }
 
-function compileBind(entry: MountEntry, context: CompileContext): readonly Step[] {
-  const { mount, destination, options, from } = entry
-  if (options.data !== '') {
-    throw new OciError('ERR_CONFIG_INVALID', `a bind mount has no filesystem options: "${options.data}"`, {
-      pointer: `${from}/options`,
-      hint: 'remove them, or correct the spelling',
-    })
-  }
-  const source = absoluteSource(mount.source, context.bundle, `${from}/source`)
-  const isFile = context.isFile(source)
-  const tree = treeFlags.CLONE | (options.flags & mountFlags.REC ? treeFlags.RECURSIVE : 0)
-  const kind = isFile ? resolveKind.FILE : resolveKind.DIRECTORY
-  return [
-    op('open_tree', { to: 'mount', at: null, path: source, flags: tree }, `${from}/source`),
-    ...compileBindFlags(entry, context),
-    ...compileRecursive(entry, 'mount', false),
-    op('resolve', { to: 'target', root: 'root', path: destination, kind, mode: isFile ? 0o644 : 0o755 }, from),
-    op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
-    ...compilePropagation(entry, 'mount', false),
-  ]
-}
-
-/**
- * Without an option that sets or clears a flag, a bind keeps those of its source; with one it loses those that are not
- * named, but in a user namespace only those that an option clears: the others may be locked, mount_namespaces(7).
- */
-function compileBindFlags({ options, from }: MountEntry, context: CompileContext): readonly Step[] {
-  const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
-  if (asked === 0 && options.cleared === 0) return []
-  const all =
-    mountAttributes.RDONLY |
-    mountAttributes.NOSUID |
-    mountAttributes.NODEV |
-    mountAttributes.NOEXEC |
-    mountAttributes.NODIRATIME |
-    mountAttributes.NOSYMFOLLOW
-  const set = attributesOf(asked)
-  const changesAtime = (asked & (mountFlags.NOATIME | mountFlags.STRICTATIME | mountFlags.RELATIME)) !== 0
-  const atime = set & mountAttributes.ATIME
-  return [
-    setAttributes(
-      'mount',
-      set,
-      (context.hasUserNamespace ? attributesOf(options.cleared) & ~mountAttributes.ATIME : all & ~set) |
-        (changesAtime || atime ? mountAttributes.ATIME : 0),
-      0,
-      `${from}/options`,
-    ),
-  ]
-}
-
-function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
+/** The options that concern a mount and all below it. */
+export function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
   const { set, clear } = entry.options.recursive
   if (set === 0 && clear === 0) return []
   return [
@@ -168,7 +122,8 @@ function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): rea
   ]
 }
 
-function compilePropagation(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
+/** How mounts made below it later spread. */
+export function compilePropagation(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
   if (entry.options.propagation.length === 0) return []
   return [
     ...(reopen ? [reopened(entry, slot)] : []),
@@ -200,14 +155,4 @@ function reopened(entry: MountEntry, slot: string): Step {
 
 export function setAttributes(slot: string, set: number, clear: number, flags: number, from: string): Step {
   return op('mount_setattr', { slot, flags, set, clear, propagation: 0, userns: null }, from)
-}
-
-function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
-  if (source === undefined || source === '') {
-    throw new OciError('ERR_CONFIG_INVALID', 'a bind mount needs a source', {
-      pointer,
-      hint: 'name a file or directory',
-    })
-  }
-  return source.startsWith('/') ? source : `${bundle}/${source}`
 }

@@ -2,6 +2,7 @@ import { OciError } from '../errors.ts'
 import type { IDMapping, Namespace, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
+import { mapText } from './bind.ts'
 import type { CompileContext } from './context.ts'
 
 /** CLONE_NEW* of each type. */
@@ -148,15 +149,20 @@ function compileIdMap(
   helper: string | undefined,
 ): HostStep {
   const from = `/linux/${kind}Mappings`
-  const words = mappings.map(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))
-  if (isDirect) return undoable(writeProc(`${kind}_map`, words.map((entry) => `${entry.join(' ')}\n`).join(''), from))
+  if (isDirect) return undoable(writeProc(`${kind}_map`, mapText(mappings), from))
   if (helper === undefined) {
     throw new OciError('ERR_PERMISSION', `mapping these ids needs new${kind}map`, {
       pointer: from,
       hint: 'install the package uidmap, or map only your own id',
     })
   }
-  return undoable(op('spawn_id_map', { helper, map: words.flat() }, from))
+  return undoable(
+    op(
+      'spawn_id_map',
+      { helper, map: mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String)) },
+      from,
+    ),
+  )
 }
 
 function writeProc(file: string, content: string, from: string): Step {

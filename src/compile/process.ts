@@ -100,8 +100,8 @@ function capabilitySets(
   const permitted = maskOf(capabilities?.permitted)
   const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
-  // Root gets what is permitted at execve without them.
-  if (user.uid !== 0) {
+  // Root gets what is permitted at execve without them, so where nothing is inheritable there is nothing to say.
+  if (user.uid !== 0 || inheritable !== 0n) {
     for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
   }
   for (const name of namesIn((bounding | permitted) & ~grantable)) warn?.(`the caller does not have ${name} to give`)

@@ -1,6 +1,7 @@
 import { OciError } from '../errors.ts'
 import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
+import type { MountSteps } from './bind.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
 import { compileLateReadonly, compileMount, mountEntries, setAttributes } from './mounts.ts'
@@ -29,13 +30,14 @@ export function rootfsPath({ config, bundle }: CompileContext): string {
  *
  * @param hooks run when all mounts are made and nothing is hidden or read-only yet
  */
-export function compileRootfs(context: CompileContext, hooks: readonly Step[]): readonly Step[] {
+export function compileRootfs(context: CompileContext, hooks: readonly Step[]): MountSteps {
   const { config } = context
   const entries = mountEntries(config)
+  const mounts = entries.map((entry, index) => compileMount(entry, index, context))
   const process = config.process
-  return [
+  const child = [
     ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
-    ...entries.flatMap((entry) => compileMount(entry, context)),
+    ...mounts.flatMap((mount) => mount.child),
     ...(context.hasMountNamespace ? compileDevices(context) : []),
     ...(process?.terminal ? compileTerminal(context) : []),
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
@@ -47,6 +49,7 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
     ...(config.root?.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
     ...changeRoot(context),
   ]
+  return { host: mounts.flatMap((mount) => mount.host), child }
 }
 
 function openRoot(context: CompileContext): Step {

@@ -39,11 +39,8 @@ export function refuseUnsupported(context: CompileContext): void {
 }
 
 function unsupportedMounts({ config }: CompileContext): readonly string[] {
-  return mountEntries(config).flatMap(({ mount, options, from }) => [
+  return mountEntries(config).flatMap(({ options, from }) => [
     ...(options.copyUp ? [`${from}/options (tmpcopyup)`] : []),
-    ...(options.idMapping ? [`${from}/options (${options.idMapping})`] : []),
-    ...(mount.uidMappings?.length ? [`${from}/uidMappings`] : []),
-    ...(mount.gidMappings?.length ? [`${from}/gidMappings`] : []),
   ])
 }
 

@@ -258,6 +258,21 @@ export const ops = {
     operands: { root: 'slot', path: 'string' },
     does: 'a read-only recursive bind of a path of the rootfs on itself',
   },
+  resolve_like: {
+    number: 63,
+    operands: { to: 'newSlot', root: 'slot', path: 'string', like: 'slot' },
+    does: 'as resolve; what is missing is made a directory or a file, by what `like` is',
+  },
+  bind_flags: {
+    number: 64,
+    operands: { slot: 'slot', set: 'mountAttributes', clear: 'mountAttributes', atLeast: 'mountAttributes' },
+    does: 'mount_setattr(2) that clears `clear`, or only `atLeast` where flags of the source are locked',
+  },
+  make_userns: {
+    number: 65,
+    operands: { to: 'newSlot', uidMap: 'string', gidMap: 'string' },
+    does: 'a user namespace with these maps, made by a short-lived process, for an ID-mapped mount',
+  },
   expect_device: {
     number: 61,
     operands: { slot: 'slot', mode: 'octal', major: 'decimal', minor: 'decimal' },

@@ -6,7 +6,7 @@ import { OciError } from '../errors.ts'
 import type { Program, Text } from '../program/program.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
 import { libcontainerState } from './libcontainer.ts'
-import { isFile, loadBundle } from './load-bundle.ts'
+import { loadBundle } from './load-bundle.ts'
 import { absoluteRoot } from './root.ts'
 
 export interface ContainerOptions {
@@ -76,7 +76,6 @@ export function compileContainer(
       noSubreaper: options.noSubreaper,
       keep: options.keep,
       warn: (message) => options.log?.('warning', message),
-      isFile,
     },
     facts,
   )

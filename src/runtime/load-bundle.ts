@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, type Stats, statSync } from 'node:fs'
+import { lstatSync, readFileSync, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
@@ -59,16 +59,6 @@ function statOrUndefined(path: string): Stats | undefined {
     return lstatSync(path)
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
-    throw error
-  }
-}
-
-/** Whether a bind source is something else than a directory. */
-export function isFile(path: string): boolean {
-  try {
-    return !statSync(path).isDirectory()
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) return false
     throw error
   }
 }

@@ -68,7 +68,6 @@ export const plainRun: CompileOptions = {
   root: '/run/bundle-tool',
   mode: 'foreground',
   stateText: ['{"id":"', { register: 'id' }, '","init_process_pid":', { register: 'pid' }, '}'],
-  isFile: (path) => path.endsWith('.conf') || path.startsWith('/dev/'),
 }
 
 /** The smallest config.json that compiles. */
