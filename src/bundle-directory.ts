@@ -1,7 +1,8 @@
-import { lstatSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { mkdir, mkdtemp, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isSystemError, OciError } from './errors.ts'
+import { removeTree } from './layer/remove-tree.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
 
 export interface BundleDirectoryOptions {
@@ -34,7 +35,7 @@ export async function makeBundleDirectory(
     await build(directory)
     await put(directory, path, force)
   } catch (error) {
-    await rm(directory, { recursive: true, force: true })
+    removeTree(directory)
     throw error
   }
   return path
@@ -116,7 +117,7 @@ async function put(directory: string, path: string, force: boolean): Promise<voi
     if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error
     throw exists(path, 'something has appeared there meanwhile', 'choose another place, or replace it with --force')
   }
-  if (force) await rm(old, { recursive: true, force: true })
+  if (force) removeTree(old)
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {
@@ -136,7 +137,7 @@ function cleanUp(parent: string, name: string): void {
     if (!(isPartial || isOld) || owner === undefined || isOwnerAlive(owner)) continue
     const path = join(parent, entry)
     if (isOld && look(join(parent, name)) === 'nothing') renameSync(path, join(parent, name))
-    else rmSync(path, { recursive: true, force: true })
+    else removeTree(path)
   }
 }
 

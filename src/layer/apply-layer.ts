@@ -25,6 +25,8 @@ import { applicableXattrs } from './xattrs.ts'
 interface OpenFile {
   readonly descriptor: number
   readonly entry: TarEntry
+  /** The one it is to have until the rootfs is finished. */
+  readonly mode: number
   /** Segment of a sparse file that the next byte belongs to, and how much of it is written. */
   segment: number
   done: number
@@ -183,8 +185,9 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   function createFile(path: string, entry: TarEntry): Leaf {
     site.budget.data(entry)
-    file = { descriptor: openSync(diskPath(site, path), createFlags, entry.mode), entry, segment: 0, done: 0 }
     const inode = pending(entry)
+    const mode = inode?.mode === undefined ? entry.mode : entry.mode | 0o200
+    file = { descriptor: openSync(diskPath(site, path), createFlags, mode), entry, mode, segment: 0, done: 0 }
     return inode === undefined ? plainFile : { kind: 'leaf', layer, target: undefined, inode }
   }
 
@@ -210,12 +213,13 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
         )
       }
       if (!site.isPrivileged) {
-        site.warn('device nodes are made as empty files without rights: making them needs root')
-        return createFile(path, { ...entry, mode: 0 })
+        site.warn('device nodes are made as empty files: making them needs root')
+        return createFile(path, { ...entry, kind: 'file' })
       }
     }
-    const special = { mode: type | mode, uid, gid, major, minor }
-    const inode = { special, mtime: entry.mtime, xattrs: applicableXattrs(site, entry) }
+    const owner = site.isPrivileged ? { uid, gid } : { uid: site.uid, gid: site.gid }
+    const special = { mode: type | mode, ...owner, major, minor }
+    const inode = { special, mtime: entry.mtime, xattrs: applicableXattrs(site, entry), mode: undefined }
     return { kind: 'leaf', layer, target: undefined, inode }
   }
 
@@ -223,7 +227,9 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
   function pending(entry: TarEntry): Inode | undefined {
     const xattrs = applicableXattrs(site, entry)
     const mtime = isWhole(entry.mtime) ? undefined : entry.mtime
-    return xattrs === undefined && mtime === undefined ? undefined : { xattrs, mtime, special: undefined }
+    if (xattrs === undefined && mtime === undefined) return undefined
+    const isReadOnly = xattrs !== undefined && !site.isPrivileged && (entry.mode & 0o200) === 0
+    return { xattrs, mtime, mode: isReadOnly ? entry.mode : undefined, special: undefined }
   }
 
   function data(chunk: Buffer, start: number, end: number): void {
@@ -248,11 +254,10 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   function end(): void {
     if (file === undefined) return
-    const { descriptor, entry } = file
+    const { descriptor, entry, mode } = file
     if (entry.sparse !== undefined) ftruncateSync(descriptor, entry.sparse.size)
-    const { mode, uid, gid, mtime } = owned(entry)
-    const hasOwner = isForeign(uid, gid)
-    if (hasOwner) fchownSync(descriptor, uid, gid)
+    const { uid, gid, mtime } = owned(entry)
+    if (isForeign(uid, gid)) fchownSync(descriptor, uid, gid)
     // Writing and changing the owner clear the setuid and setgid bits, so they come last.
     if ((mode & (site.umask | 0o6000)) !== 0) fchmodSync(descriptor, mode)
     if (isWhole(mtime)) futimesSync(descriptor, mtime.seconds, mtime.seconds)
@@ -261,7 +266,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
   }
 
   function owned(entry: TarEntry): TarEntry {
-    if (site.isPrivileged && !(isID(entry.uid) && isID(entry.gid))) {
+    if (!(isID(entry.uid) && isID(entry.gid))) {
       throw new OciError(
         'ERR_LAYER_INVALID',
         `entry ${shown(entry.path)} has owner ${entry.uid}:${entry.gid}, which cannot exist`,

@@ -1,4 +1,5 @@
 import { chmodSync, lchownSync, linkSync, utimesSync } from 'node:fs'
+import { isSystemError } from '../errors.ts'
 import type { ApplyNodeOps, NodeOp } from './node-op.ts'
 import { diskPath, type Site } from './site.ts'
 import type { Timestamp } from './tar-pax.ts'
@@ -14,10 +15,11 @@ const batchSize = 4096
  * in a directory whose own mode may forbid it.
  */
 export async function finishTree(site: Site, applyNodeOps: ApplyNodeOps): Promise<void> {
-  const { directories, ops, links } = collect(site)
-  await inBatches(ops, applyNodeOps)
+  const { directories, nodes, xattrs, times, modes, links } = collect(site)
+  await inBatches(nodes, applyNodeOps)
   for (const { from, to } of links) linkSync(diskPath(site, from), diskPath(site, to))
-  const times: NodeOp[] = []
+  await setXattrs(site, xattrs, applyNodeOps)
+  for (const { path, mode } of modes) chmodSync(diskPath(site, path), mode)
   for (const { path, metadata } of directories) {
     const { mtime } = metadata
     if (isWhole(mtime)) utimesSync(diskPath(site, path), mtime.seconds, mtime.seconds)
@@ -31,16 +33,22 @@ export async function finishTree(site: Site, applyNodeOps: ApplyNodeOps): Promis
   }
 }
 
+type SetXattr = Extract<NodeOp, { kind: 'setxattr' }>
+
 interface Pending {
   /** Children before their parents. */
   readonly directories: Directory[]
-  readonly ops: NodeOp[]
+  readonly nodes: NodeOp[]
+  readonly xattrs: SetXattr[]
+  /** Of everything but directories. */
+  readonly times: NodeOp[]
+  readonly modes: { readonly path: string; readonly mode: number }[]
   /** Further names of devices and FIFOs, which come into being only with the ops. */
   readonly links: { readonly from: string; readonly to: string }[]
 }
 
 function collect(site: Site): Pending {
-  const pending: Pending = { directories: [], ops: [], links: [] }
+  const pending: Pending = { directories: [], nodes: [], xattrs: [], times: [], modes: [], links: [] }
   const seen = new Map<Inode, string>()
 
   function visit(directory: Directory): void {
@@ -55,10 +63,10 @@ function collect(site: Site): Pending {
       const first = seen.get(inode)
       if (first === undefined) {
         seen.set(inode, path)
-        pushOps(pending.ops, path, inode)
+        collectInode(pending, path, inode)
       } else if (inode.special !== undefined) pending.links.push({ from: first, to: path })
     }
-    for (const op of xattrOps(directory.path, directory.metadata.xattrs)) pending.ops.push(op)
+    pending.xattrs.push(...xattrOps(directory.path, directory.metadata.xattrs))
     pending.directories.push(directory)
   }
 
@@ -66,19 +74,47 @@ function collect(site: Site): Pending {
   return pending
 }
 
-function pushOps(ops: NodeOp[], path: string, { special, xattrs, mtime }: Inode): void {
-  if (special !== undefined) ops.push({ kind: 'mknod', path: bytes(path), ...special })
-  for (const op of xattrOps(path, xattrs)) ops.push(op)
-  if (mtime !== undefined) ops.push(utimens(path, mtime))
+function collectInode(pending: Pending, path: string, { special, xattrs, mtime, mode }: Inode): void {
+  if (special !== undefined) pending.nodes.push({ kind: 'mknod', path: bytes(path), ...special })
+  pending.xattrs.push(...xattrOps(path, xattrs))
+  if (mode !== undefined) pending.modes.push({ path, mode })
+  if (mtime !== undefined) pending.times.push(utimens(path, mtime))
 }
 
-function xattrOps(path: string, xattrs: ReadonlyMap<string, string> | undefined): NodeOp[] {
+function xattrOps(path: string, xattrs: ReadonlyMap<string, string> | undefined): SetXattr[] {
   return [...(xattrs ?? [])].map(([name, value]) => ({
     kind: 'setxattr',
     path: bytes(path),
     name: bytes(name).toString(),
     value: bytes(value),
   }))
+}
+
+/** A file system has all attributes of a namespace (`user.` ...) or none, so the first shows whether to go on. */
+async function setXattrs(site: Site, ops: readonly SetXattr[], applyNodeOps: ApplyNodeOps): Promise<void> {
+  for (const [namespace, group] of byNamespace(ops)) {
+    try {
+      await applyNodeOps(group.slice(0, 1))
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined
+      if (!isSystemError(cause, 'EOPNOTSUPP', 'ENOTSUP', 'EPERM')) throw error
+      const reason = cause.code === 'EPERM' ? 'setting them is not permitted' : 'the file system has none'
+      site.warn(`extended attributes "${namespace}.*" are left out: ${reason}`)
+      continue
+    }
+    await inBatches(group.slice(1), applyNodeOps)
+  }
+}
+
+function byNamespace(ops: readonly SetXattr[]): ReadonlyMap<string, readonly SetXattr[]> {
+  const groups = new Map<string, SetXattr[]>()
+  for (const op of ops) {
+    const namespace = op.name.replace(/\..*/s, '')
+    const group = groups.get(namespace)
+    if (group === undefined) groups.set(namespace, [op])
+    else group.push(op)
+  }
+  return groups
 }
 
 const utimens = (path: string, { seconds, nanoseconds }: Timestamp): NodeOp => ({

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { getSystemErrorMap } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
@@ -9,6 +9,7 @@ import { decompress } from './decompress.ts'
 import { finishTree } from './finish.ts'
 import { createBudget, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
+import { removeTree } from './remove-tree.ts'
 import type { Site } from './site.ts'
 import { createTarReader, shown } from './tar-reader.ts'
 import { createRoot } from './tree.ts'
@@ -105,7 +106,7 @@ export function createRootfs(directory: string, options: RootfsOptions): RootfsB
     abort() {
       if (status === 'busy') throw new Error('a rootfs cannot be removed while it is worked on')
       status = 'broken'
-      rmSync(path, { recursive: true, force: true })
+      removeTree(path)
     },
   }
 }

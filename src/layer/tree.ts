@@ -46,6 +46,8 @@ export interface Metadata {
 export interface Inode {
   readonly mtime: Timestamp | undefined
   readonly xattrs: ReadonlyMap<string, string> | undefined
+  /** A mode that forbids the caller to set the attributes first. */
+  readonly mode: number | undefined
   /** A device or FIFO that does not exist on disk yet. */
   readonly special: Special | undefined
 }

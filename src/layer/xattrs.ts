@@ -1,3 +1,4 @@
+import { ownerRecord, ownerXattr } from './owner-record.ts'
 import type { Site } from './site.ts'
 import { shown, type TarEntry } from './tar-reader.ts'
 
@@ -12,9 +13,11 @@ const overlayOwned = /^(?:trusted|user)\.overlay\./
  * @see man 7 xattr
  */
 export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<string, string> | undefined {
-  if (entry.xattrs === undefined) return undefined
+  const owner = site.isPrivileged ? undefined : ownerRecord(entry)
+  if (entry.xattrs === undefined && owner === undefined) return undefined
   const kept = new Map<string, string>()
-  for (const [name, value] of entry.xattrs) {
+  if (owner !== undefined) kept.set(ownerXattr, owner)
+  for (const [name, value] of entry.xattrs ?? []) {
     const reason = objection(site, entry, name)
     if (reason === undefined) kept.set(name, value)
     else site.warn(`extended attribute ${shown(name)} is left out: ${reason}`)
@@ -25,6 +28,7 @@ export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<strin
 function objection(site: Site, entry: TarEntry, name: string): string | undefined {
   if (hostOwned.includes(name)) return 'it belongs to the host'
   if (overlayOwned.test(name)) return 'it belongs to overlay mounts'
+  if (name === ownerXattr && !site.isPrivileged) return 'it stands for owners that cannot be given here'
   const isUser = name.startsWith('user.')
   if (isUser && entry.kind !== 'file' && entry.kind !== 'directory') return `no ${entry.kind} can have it`
   if (!isUser && !site.isPrivileged) return 'setting it needs root'

@@ -29,7 +29,10 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   return new OciError('ERR_SYSCALL', `${subject(step)}: ${call}: ${errorText(failure.error)} (${errno})`, {
     pointer: step.from.startsWith('/') ? step.from : undefined,
     hint: hintFor(step, errno),
-    cause: new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`),
+    cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
+      code: errno,
+      syscall: call,
+    }),
   })
 }
 

@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { expect } from 'vitest'
 import { applyNodeOps } from '../../src/runtime/node-ops.ts'
 import { requires } from '../requirements.ts'
+import { describeTree, writeLayout } from './oracle.ts'
 import { createFixture, type Fixture } from './rootfs-fixture.ts'
 import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
 
@@ -163,42 +162,3 @@ requires('root', 'umoci').test('three layers become the tree that umoci makes of
     rmSync(top, { recursive: true })
   }
 })
-
-/** Names, types, modes, owners, link targets, sizes, link counts and times; not the times of what no entry made. */
-function describeTree(rootfs: string): string[] {
-  const format = '%P|%y|%m|%U:%G|%l|%n|%T@\\n'
-  const lines = execFileSync('find', ['.', '-printf', format], { cwd: rootfs, encoding: 'utf8' }).trim().split('\n')
-  return lines
-    .map((line) => line.split('|'))
-    .map(([path = '', type, mode, owner, target, links, time]) =>
-      [path, type, mode, owner, target, type === 'd' ? '' : links, ['', 'usr'].includes(path) ? '' : time].join('|'),
-    )
-    .sort()
-}
-
-function writeLayout(layout: string, layers: readonly Buffer[]): void {
-  mkdirSync(join(layout, 'blobs/sha256'), { recursive: true })
-  const put = (bytes: Buffer, mediaType: string) => {
-    const hex = createHash('sha256').update(bytes).digest('hex')
-    writeFileSync(join(layout, 'blobs/sha256', hex), bytes)
-    return { mediaType, digest: `sha256:${hex}`, size: bytes.length }
-  }
-  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
-  const type = 'application/vnd.oci.image'
-  const config = put(
-    json({
-      architecture: 'amd64',
-      os: 'linux',
-      rootfs: {
-        type: 'layers',
-        diff_ids: layers.map((layer) => `sha256:${createHash('sha256').update(layer).digest('hex')}`),
-      },
-    }),
-    `${type}.config.v1+json`,
-  )
-  const blobs = layers.map((layer) => put(gzipSync(layer), `${type}.layer.v1.tar+gzip`))
-  const manifest = put(json({ schemaVersion: 2, config, layers: blobs }), `${type}.manifest.v1+json`)
-  const named = { ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'latest' } }
-  writeFileSync(join(layout, 'index.json'), json({ schemaVersion: 2, manifests: [named] }))
-  writeFileSync(join(layout, 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }))
-}

@@ -2,8 +2,10 @@ import { lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { OciError } from '../../src/errors.ts'
+import type { ApplyNodeOps } from '../../src/layer/rootfs.ts'
 import { createFixture, type Fixture, inPieces, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
 
 let fixture: Fixture
 
@@ -58,4 +60,52 @@ test('a diffID that does not match is an error', async () => {
   await expect(fixture.builder.apply(content, { diffID: `sha256:${'0'.repeat(64)}`, name: 'base' })).rejects.toThrow(
     expect.objectContaining({ code: 'ERR_DIGEST_MISMATCH', message: expect.stringMatching(/^layer base: /) }),
   )
+})
+
+/** An `applyNodeOps` on a file system that refuses attributes of these namespaces with this error. */
+function withoutXattrs(namespaces: readonly string[], code: string) {
+  const done: string[] = []
+  const applyNodeOps: ApplyNodeOps = async (ops) => {
+    for (const op of ops) {
+      if (op.kind === 'setxattr' && namespaces.some((namespace) => op.name.startsWith(namespace))) {
+        const cause = Object.assign(new Error(), { code, syscall: 'setxattr' })
+        throw new OciError('ERR_SYSCALL', `setxattr: ${code}`, { cause })
+      }
+      done.push(`${op.kind} ${Buffer.from(op.path)}`)
+    }
+  }
+  return { applyNodeOps, done }
+}
+
+const withAttributes = tar(
+  pax({ 'SCHILY.xattr.user.a': '1', 'SCHILY.xattr.security.b': '2' }),
+  file('one'),
+  pax({ 'SCHILY.xattr.user.a': '1', 'SCHILY.xattr.security.b': '2', mtime: '1.5' }),
+  file('two'),
+)
+
+test.each([
+  ['EOPNOTSUPP', 'the file system has none'],
+  ['EPERM', 'setting them is not permitted'],
+])('attributes refused with %s are left out with one warning for each namespace', async (code, reason) => {
+  const { applyNodeOps, done } = withoutXattrs(['user.', 'security.'], code)
+  const site = createFixture({ applyNodeOps, isPrivileged: true })
+  await site.build(withAttributes)
+  expect(done).toEqual(['utimens two'])
+  expect(site.warnings).toEqual([
+    `extended attributes "user.*" are left out: ${reason}`,
+    `extended attributes "security.*" are left out: ${reason}`,
+  ])
+  site.remove()
+})
+
+test('attributes of other namespaces are set all the same, and another error is one', async () => {
+  const { applyNodeOps, done } = withoutXattrs(['user.'], 'EOPNOTSUPP')
+  const site = createFixture({ applyNodeOps, isPrivileged: true })
+  await site.build(withAttributes)
+  expect(done).toEqual(['setxattr one', 'setxattr two', 'utimens two'])
+  site.remove()
+  const full = createFixture({ ...withoutXattrs(['user.'], 'ENOSPC'), isPrivileged: true })
+  await expect(full.build(withAttributes)).rejects.toThrow('setxattr: ENOSPC')
+  full.remove()
 })

@@ -344,7 +344,7 @@ test('a sparse file has its data in its place and its size', async () => {
   expect(listing(fixture.rootfs)).toEqual([`s = ${expected.toString('latin1')}`])
 })
 
-test('without rights, owners and devices are left out, and the rest is there', async () => {
+test('without rights, owners are recorded, devices are files, and the rest is there', async () => {
   fixture.remove()
   fixture = createFixture({ isPrivileged: false })
   await fixture.build(
@@ -360,7 +360,9 @@ test('without rights, owners and devices are left out, and the rest is there', a
   expect(listing(fixture.rootfs)).toEqual(['closed/', 'closed/f = y', 'null = ', 'owned = x', 'ping = '])
   expect(lstatSync(join(fixture.rootfs, 'owned')).uid).toBe(process.getuid?.())
   expect(lstatSync(join(fixture.rootfs, 'owned')).mode & 0o7777).toBe(0o4755)
-  expect(lstatSync(join(fixture.rootfs, 'null')).mode & 0o7777).toBe(0)
-  expect(fixture.ops).toEqual([])
+  expect(lstatSync(join(fixture.rootfs, 'null')).mode & 0o7777).toBe(0o666)
+  const record = Buffer.from([0x08, 0xc0, 0x84, 0x3d, 0x10, 0xff, 0xff, 0xff, 0xff, 0x0f])
+  const name = 'user.rootlesscontainers'
+  expect(fixture.ops).toEqual([{ kind: 'setxattr', path: Buffer.from('owned'), name, value: record }])
   expect(fixture.warnings).toHaveLength(2)
 })
