@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { check, type DocumentFacts, parseJson } from './schema.ts'
 
 /** One image in the `manifest.json` of what `docker save` writes; all are names of members of the archive. */
@@ -8,12 +8,9 @@ export interface DockerArchiveEntry {
   readonly Layers: readonly string[]
 }
 
-const names = z
-  .array(z.string())
-  .optional()
-  .transform((list) => list ?? [])
+const names = z._default(z.array(z.string()), [])
 
-const entries: z.ZodType<readonly DockerArchiveEntry[]> = z.array(
+const entries: z.ZodMiniType<readonly DockerArchiveEntry[]> = z.array(
   z.object({ Config: z.string(), RepoTags: names, Layers: names }),
 )
 

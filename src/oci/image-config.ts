@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import { type Digest, isDigest } from './digest.ts'
 import type { Manifest } from './manifest.ts'
@@ -48,43 +48,48 @@ export interface History {
   readonly empty_layer?: boolean | undefined
 }
 
-const strings = z.array(z.string()).optional()
-const set = z.record(z.string(), z.unknown()).optional()
+const strings = z.optional(z.array(z.string()))
+const set = z.optional(z.record(z.string(), z.unknown()))
 
-const execution: z.ZodType<ExecutionConfig> = z.object({
-  User: z.string().optional(),
+const digest = z.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  'must be a digest: sha256: and 64 lower-case hex digits',
+)
+
+const execution: z.ZodMiniType<ExecutionConfig> = z.object({
+  User: z.optional(z.string()),
   ExposedPorts: set,
   Env: strings,
   Entrypoint: strings,
   Cmd: strings,
   Volumes: set,
-  WorkingDir: z.string().optional(),
-  Labels: z.record(z.string(), z.string()).optional(),
-  StopSignal: z.string().optional(),
+  WorkingDir: z.optional(z.string()),
+  Labels: z.optional(z.record(z.string(), z.string())),
+  StopSignal: z.optional(z.string()),
 })
 
-const history: z.ZodType<History> = z.object({
-  created: z.string().optional(),
-  created_by: z.string().optional(),
-  author: z.string().optional(),
-  comment: z.string().optional(),
-  empty_layer: z.boolean().optional(),
+const history: z.ZodMiniType<History> = z.object({
+  created: z.optional(z.string()),
+  created_by: z.optional(z.string()),
+  author: z.optional(z.string()),
+  comment: z.optional(z.string()),
+  empty_layer: z.optional(z.boolean()),
 })
 
-const imageConfigSchema: z.ZodType<ImageConfig> = z.object({
-  created: z.string().optional(),
-  author: z.string().optional(),
+const imageConfigSchema: z.ZodMiniType<ImageConfig> = z.object({
+  created: z.optional(z.string()),
+  author: z.optional(z.string()),
   architecture: z.string(),
   os: z.string(),
-  variant: z.string().optional(),
-  'os.version': z.string().optional(),
+  variant: z.optional(z.string()),
+  'os.version': z.optional(z.string()),
   'os.features': strings,
-  config: execution.optional(),
+  config: z.optional(execution),
   rootfs: z.object({
     type: z.literal('layers'),
-    diff_ids: z.array(z.string().refine(isDigest, 'must be a digest: sha256: and 64 lower-case hex digits')),
+    diff_ids: z.array(digest),
   }),
-  history: z.array(history).optional(),
+  history: z.optional(z.array(history)),
 })
 
 /**

@@ -1,7 +1,7 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from './descriptor.ts'
-import { isDigest } from './digest.ts'
+import { type Digest, isDigest } from './digest.ts'
 import { bareMediaType, mediaKind, ociIndexType, ociManifestType } from './media-types.ts'
 import { check, type DocumentFacts, parseJson } from './schema.ts'
 
@@ -29,33 +29,36 @@ export interface Index {
 /** Largest manifest or index that is read, in bytes (the limit distribution-spec v1.1.1 asks registries to accept). */
 export const maxManifestBytes: number = 4 * 1024 * 1024
 
-const digest = z.string().refine(isDigest, 'must be sha256: and 64 lower-case hex digits, or sha512: and 128')
-const annotations = z.record(z.string(), z.string()).optional()
+const digest = z.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  'must be sha256: and 64 lower-case hex digits, or sha512: and 128',
+)
+const annotations = z.optional(z.record(z.string(), z.string()))
 
 const platform = z.object({
   os: z.string(),
   architecture: z.string(),
-  variant: z.string().optional(),
-  'os.version': z.string().optional(),
-  'os.features': z.array(z.string()).optional(),
+  variant: z.optional(z.string()),
+  'os.version': z.optional(z.string()),
+  'os.features': z.optional(z.array(z.string())),
 })
 
-const descriptor: z.ZodType<Descriptor> = z.object({
-  mediaType: z.string().min(1, 'must not be empty'),
+const descriptor: z.ZodMiniType<Descriptor> = z.object({
+  mediaType: z.string().check(z.minLength(1, 'must not be empty')),
   digest,
-  size: z.int().nonnegative(),
-  urls: z.array(z.string()).optional(),
+  size: z.int().check(z.nonnegative('must not be negative')),
+  urls: z.optional(z.array(z.string())),
   annotations,
-  artifactType: z.string().optional(),
-  platform: platform.optional(),
+  artifactType: z.optional(z.string()),
+  platform: z.optional(platform),
 })
 
 const common = {
   schemaVersion: z.literal(2),
-  mediaType: z.string().optional(),
+  mediaType: z.optional(z.string()),
   annotations,
-  artifactType: z.string().optional(),
-  subject: descriptor.optional(),
+  artifactType: z.optional(z.string()),
+  subject: z.optional(descriptor),
 }
 const manifestSchema = z.object({ ...common, config: descriptor, layers: z.array(descriptor) })
 const indexSchema = z.object({ ...common, manifests: z.array(descriptor) })

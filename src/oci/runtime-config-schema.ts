@@ -1,10 +1,7 @@
 import * as z from 'zod/mini'
 import type { Integer } from './json.ts'
 import type { ConfigProblem, Process, RuntimeConfig, Seccomp } from './runtime-config.ts'
-import { toPointer } from './schema.ts'
-
-// A schema is used once per process: compiling it to a function, zod's default, costs more than it saves.
-z.config({ jitless: true })
+import { member, problemsOf, toPointer } from './schema.ts'
 
 /** Numbers of the spec's types, whose bounds numbers hold exactly. */
 function int(min: number, max: number): z.ZodMiniType<number> {
@@ -309,11 +306,7 @@ export type CheckResult =
 export function checkRuntimeConfig(value: unknown): CheckResult {
   const result = runtimeConfig.safeParse(value)
   if (result.success) return { kind: 'valid', config: result.data }
-  const problems = result.error.issues.map((issue) => ({
-    pointer: toPointer(issue.path),
-    message: describeIssue(issue, issue.path.reduce(member, value)),
-  }))
-  return { kind: 'invalid', problems }
+  return { kind: 'invalid', problems: problemsOf(result.error.issues, value) }
 }
 
 /** Pointers of the object members of `value` that `config`, what the schema made of it, has not. */
@@ -323,34 +316,4 @@ export function unknownProperties(value: unknown, config: unknown, path: readonl
     const inner = [...path, key]
     return key in config ? unknownProperties(member(value, key), member(config, key), inner) : [toPointer(inner)]
   })
-}
-
-function member(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null
-    ? Object.entries(value).find(([name]) => name === String(key))?.[1]
-    : undefined
-}
-
-function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
-  if (value === undefined) return 'is missing'
-  const shown = shorten(value)
-  if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}, not ${shown}`
-  if (issue.code === 'invalid_value') {
-    return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(String).filter(Boolean).join(', ')}, not ${shown}`
-  }
-  return `${issue.message}, not ${shown}`
-}
-
-function article(expected: string): string {
-  if (expected === 'record') return 'an object'
-  return /^[aio]/.test(expected) ? `an ${expected}` : `a ${expected}`
-}
-
-/** A value as errors quote it. */
-function shorten(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array'
-  if (value === null) return 'null'
-  if (typeof value === 'object') return 'an object'
-  const shown = typeof value === 'bigint' ? String(value) : JSON.stringify(value)
-  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown
 }

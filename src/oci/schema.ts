@@ -1,5 +1,8 @@
-import type * as z from 'zod'
+import * as z from 'zod/mini'
 import { type ErrorCode, OciError } from '../errors.ts'
+
+// A schema is used once per process: compiling it to a function, zod's default, costs more than it saves.
+z.config({ jitless: true })
 
 /** How a document is named in errors, and the code these carry. */
 export interface DocumentFacts {
@@ -31,10 +34,10 @@ export function parseJson(content: Uint8Array | string, { what, code }: Document
  * @returns what the schema makes of the value, unknown properties dropped or kept as the schema says
  * @throws OciError with the document's code; `pointer` is the first problem's
  */
-export function check<T>(schema: z.ZodType<T>, value: unknown, { what, code }: DocumentFacts): T {
+export function check<T>(schema: z.ZodMiniType<T>, value: unknown, { what, code }: DocumentFacts): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const problems = result.error.issues.map(({ path, message }) => ({ pointer: toPointer(path), message }))
+  const problems = problemsOf(result.error.issues, value)
   const list = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`)
   const text = list.length === 1 ? list[0] : `${list.length} problems\n  ${list.join('\n  ')}`
   throw new OciError(code, `${what} is invalid: ${text}`, { pointer: problems[0]?.pointer })
@@ -43,4 +46,49 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, { what, code }: D
 /** RFC 6901 pointer of a path of keys. */
 export function toPointer(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+/** What is wrong with the value at a JSON pointer. */
+export interface Problem {
+  readonly pointer: string
+  readonly message: string
+}
+
+/** The issues that a schema found in `value`, in the words of our errors. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], value: unknown): Problem[] {
+  return issues.map((issue) => ({
+    pointer: toPointer(issue.path),
+    message: describeIssue(issue, issue.path.reduce(member, value)),
+  }))
+}
+
+/** The member of an object or list, undefined where there is none. */
+export function member(value: unknown, key: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([name]) => name === String(key))?.[1]
+    : undefined
+}
+
+function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined) return 'is missing'
+  const shown = shorten(value)
+  if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}, not ${shown}`
+  if (issue.code === 'invalid_value') {
+    return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(String).filter(Boolean).join(', ')}, not ${shown}`
+  }
+  return `${issue.message}, not ${shown}`
+}
+
+function article(expected: string): string {
+  if (expected === 'record') return 'an object'
+  return /^[aio]/.test(expected) ? `an ${expected}` : `a ${expected}`
+}
+
+/** A value as errors quote it. */
+function shorten(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array'
+  if (value === null) return 'null'
+  if (typeof value === 'object') return 'an object'
+  const shown = typeof value === 'bigint' ? String(value) : JSON.stringify(value)
+  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown
 }
