@@ -1,0 +1,98 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { ContainerPlace } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test } = requires('root', 'busybox')
+
+let place: ContainerPlace
+beforeEach(() => {
+  place = new ContainerPlace()
+})
+afterEach(() => place.close())
+
+const status = (): unknown => JSON.parse(place.tool(['state', place.id]).stdout).status
+
+test('a container is created, started, stopped and deleted', () => {
+  place.configure('echo $$ > /proof; exec sleep 1000', { config: { root: { path: 'rootfs' } } })
+  const proof = join(place.bundle, 'rootfs/proof')
+  expect(place.tool(['create', '--pid-file', 'pid', '-b', place.bundle, place.id])).toMatchObject({
+    end: 0,
+    stderr: '',
+  })
+  const pid = readFileSync(join(place.directory, 'pid'), 'utf8')
+  expect(JSON.parse(place.tool(['state', place.id]).stdout)).toMatchObject({
+    id: place.id,
+    status: 'created',
+    pid: Number(pid),
+    bundle: place.bundle,
+  })
+  expect(readFileSync(`/proc/${pid}/cgroup`, 'utf8')).toContain(place.id)
+  expect(existsSync(proof)).toBe(false)
+  expect(place.tool(['start', place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(status()).toBe('running')
+  expect(place.tool(['start', place.id]).end).not.toBe(0)
+  expect(place.tool(['delete', place.id]).end).not.toBe(0)
+  expect(place.tool(['kill', place.id, 'KILL']).end).toBe(0)
+  while (existsSync(`/proc/${pid}/root/bin`));
+  expect(status()).toBe('stopped')
+  expect(place.tool(['delete', place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.leftovers()).toEqual([])
+})
+
+test('a created container has only descriptors that close as its command starts', () => {
+  place.configure('exec sleep 1000')
+  place.tool(['create', '--pid-file', 'pid', '-b', place.bundle, place.id])
+  const pid = readFileSync(join(place.directory, 'pid'), 'utf8')
+  place.tool(['start', place.id])
+  const { stdout } = place.tool(['exec', place.id, 'ls', `/proc/1/fd`])
+  expect(stdout.trim().split('\n')).toEqual(['0', '1', '2'])
+  expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('sleep\n')
+})
+
+test('a created container that was never started is deleted by force', () => {
+  place.configure('exit 0')
+  expect(place.tool(['create', '-b', place.bundle, place.id]).end).toBe(0)
+  expect(place.tool(['delete', '-f', place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.leftovers()).toEqual([])
+})
+
+test('an ID that is taken fails the create, and the first container is as it was', () => {
+  place.configure('exit 0')
+  expect(place.tool(['create', '-b', place.bundle, place.id]).end).toBe(0)
+  const { end, stderr } = place.tool(['create', '-b', place.bundle, place.id])
+  expect(end).not.toBe(0)
+  expect(stderr).toContain('container with given ID already exists')
+  expect(status()).toBe('created')
+})
+
+test.each(['', '..', '../../etc'])('the ID %j is refused', (id) => {
+  place.configure('exit 0')
+  const { end, stderr } = place.tool(['create', '-b', place.bundle, id])
+  expect(end).not.toBe(0)
+  expect(stderr).not.toBe('')
+  expect(place.leftovers()).toEqual([])
+})
+
+test('a pid file that cannot be written fails the create, and nothing is left', () => {
+  place.configure('exit 0')
+  const { end, stderr } = place.tool(['create', '--pid-file', '/no/such/directory/pid', '-b', place.bundle, place.id])
+  expect(end).not.toBe(0)
+  expect(stderr).toContain('--pid-file')
+  expect(place.leftovers()).toEqual([])
+})
+
+test('every problem of a config.json is reported at once', () => {
+  writeFileSync(
+    join(place.bundle, 'config.json'),
+    JSON.stringify({
+      ociVersion: '1.0.0',
+      root: {},
+      process: { cwd: 'relative', args: [], user: { uid: -1, gid: 0 } },
+    }),
+  )
+  const { end, stderr } = place.tool(['create', '-b', place.bundle, place.id])
+  expect(end).not.toBe(0)
+  for (const pointer of ['/root/path', '/process/cwd', '/process/user/uid']) expect(stderr).toContain(pointer)
+})
