@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { compileExecProgram } from './compile/exec.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
+import { joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { readConfig } from './runtime/load-bundle.ts'
 import { absoluteRoot } from './runtime/root.ts'
@@ -31,6 +32,8 @@ export interface ExecOptions {
   readonly pidFile?: string | undefined
   readonly consoleSocket?: string | undefined
   readonly preserveFds?: number | undefined
+  /** Cgroups below the container's own to put the process into: `[controller,...:]path`. */
+  readonly cgroups?: readonly string[] | undefined
   readonly ignorePaused?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
@@ -51,7 +54,13 @@ export async function exec(options: ExecOptions): Promise<number> {
     options.processFile === undefined ? changed(config.process, options) : readProcess(options.processFile)
   const program = compileExecProgram(
     process,
-    { ...container.init, namespaces: container.namespaces, cgroupPaths: container.cgroupPaths },
+    {
+      ...container.init,
+      namespaces: container.namespaces,
+      cgroupPaths: options.cgroups?.length
+        ? container.cgroupPaths
+        : joinableCgroups(container.cgroupPaths, container.init.pid),
+    },
     {
       config,
       bundle: container.bundle,
@@ -59,6 +68,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
       preserveFds: options.preserveFds,
+      subCgroups: options.cgroups,
       noSubreaper: options.noSubreaper,
       warn: (message) => options.log?.('warning', message),
     },

@@ -1,10 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { OciError } from '../errors.ts'
 import { parseCount } from './container-options.ts'
 import { type CommandContext, newCommand, rootOf } from './context.ts'
 
 /** The flags as commander names them: `--no-x` is the option `x`, false when given. */
 interface ExecFlags {
   readonly consoleSocket?: string
+  readonly pidfdSocket?: string
   readonly cwd?: string
   readonly env: readonly string[]
   readonly tty?: boolean
@@ -18,6 +20,7 @@ interface ExecFlags {
   readonly newPrivs: boolean
   readonly cap: readonly string[]
   readonly preserveFds: number
+  readonly cgroup: readonly string[]
   readonly ignorePaused?: boolean
   readonly subreaper: boolean
 }
@@ -39,6 +42,7 @@ EXAMPLES:
     .argument('<container-id>')
     .argument('[words...]')
     .option('--console-socket <path>', 'a unix socket to send the terminal to')
+    .option('--pidfd-socket <path>', 'a unix socket to send a pidfd of the process to')
     .option('--cwd <directory>', 'the working directory in the container')
     .option('-e, --env <variable>', 'a variable to set, NAME=value; may be repeated', append, [])
     .option('-t, --tty', 'give the process a terminal')
@@ -52,9 +56,13 @@ EXAMPLES:
     .option('--no-new-privs', 'keep the process from gaining privileges by execve(2)')
     .option('-c, --cap <capability>', 'a capability to add; may be repeated', append, [])
     .option('--preserve-fds <count>', 'pass this many file descriptors from 3 on to the process', parseCount, 0)
+    .option('--cgroup <path>', "a cgroup below the container's, [controller,...:]path; may be repeated", append, [])
     .option('--ignore-paused', 'let the process wait in a paused container')
     .option('--no-subreaper', "leave orphaned processes to the caller's reaper")
     .action(async (id: string, args: readonly string[], flags: ExecFlags) => {
+      if (flags.pidfdSocket !== undefined) {
+        throw new OciError('ERR_NOT_SUPPORTED', '--pidfd-socket is not supported yet', { hint: 'leave it out' })
+      }
       const { exec } = await import('../exec.ts')
       const status = await exec({
         root: rootOf(context),
@@ -75,6 +83,7 @@ EXAMPLES:
         pidFile: flags.pidFile,
         consoleSocket: flags.consoleSocket,
         preserveFds: flags.preserveFds,
+        cgroups: flags.cgroup,
         ignorePaused: flags.ignorePaused,
         noSubreaper: !flags.subreaper,
         log: context.log,

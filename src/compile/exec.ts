@@ -9,6 +9,7 @@ import { compileExecve, compileProcess, compileRlimits, environmentOf } from './
 import { compileScheduling } from './scheduling.ts'
 import { compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
+import { subCgroups } from './sub-cgroups.ts'
 import { checkTerminal, compileConsoleSocket, compilePty, compileTerminalRelay } from './terminal.ts'
 
 /** The running container that gets one more process. */
@@ -25,7 +26,11 @@ export interface ExecTarget {
 export type ExecOptions = Pick<
   CompileOptions,
   'bundle' | 'pidFile' | 'consoleSocket' | 'preserveFds' | 'noNewKeyring' | 'noSubreaper' | 'warn'
-> & { readonly mode: 'detached' | 'foreground' }
+> & {
+  readonly mode: 'detached' | 'foreground'
+  /** Cgroups below the container's own to join instead: `[controller,...:]path`. */
+  readonly subCgroups?: readonly string[] | undefined
+}
 
 const barriers = { joined: 1, ready: 2, go: 3 } as const
 
@@ -49,19 +54,23 @@ const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
  */
 export function compileExecProgram(
   process: Process,
-  target: ExecTarget,
+  container: ExecTarget,
   options: ExecOptions & { readonly config: RuntimeConfig },
   facts: HostFacts,
 ): Program {
-  const context: CompileContext = {
+  const { subCgroups: wanted = [] } = options
+  const target = { ...container, cgroupPaths: subCgroups(container.cgroupPaths, wanted) }
+  const cgroupOrigin = wanted.length > 0 ? '--cgroup' : '/linux/cgroupsPath'
+  const context: ExecContext = {
     ...options,
+    cgroupOrigin,
     config: { ...options.config, process },
     root: '',
     stateText: '',
     facts,
     cgroups: [],
-    hasUserNamespace: target.namespaces.includes('user'),
-    hasMountNamespace: target.namespaces.includes('mount'),
+    hasUserNamespace: container.namespaces.includes('user'),
+    hasMountNamespace: container.namespaces.includes('mount'),
   }
   checkTerminal(process, context)
   const joined = joinOrder.filter((type) => target.namespaces.includes(type))
@@ -72,13 +81,18 @@ export function compileExecProgram(
   }
 }
 
+/** `cgroupOrigin`: what the cgroups to join come from. */
+interface ExecContext extends CompileContext {
+  readonly cgroupOrigin: string
+}
+
 const setns = (type: NamespaceType): Step =>
   op('setns', { slot: `ns_${type}`, type: namespaceFlags[type] }, '/linux/namespaces')
 
 function compileHost(
   process: Process,
   target: ExecTarget,
-  context: CompileContext,
+  context: ExecContext,
   joined: readonly NamespaceType[],
 ): readonly HostStep[] {
   const isForeground = context.mode === 'foreground'
@@ -94,7 +108,13 @@ function compileHost(
     op('open', { to: 'proc', at: null, path: '/proc', flags: directory }),
     ...(unified === undefined
       ? []
-      : [op('open', { to: 'unified', at: null, path: unified, flags: openFlags.RDONLY | openFlags.DIRECTORY })]),
+      : [
+          op(
+            'open',
+            { to: 'unified', at: null, path: unified, flags: openFlags.RDONLY | openFlags.DIRECTORY },
+            context.cgroupOrigin,
+          ),
+        ]),
     ...(isForeground && !context.noSubreaper ? [op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 })] : []),
     ...(joined.includes('pid') && !context.hasUserNamespace ? [setns('pid')] : []),
   ]
@@ -103,7 +123,7 @@ function compileHost(
     ...compileConsoleSocket(context),
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
     ...awaitBirth(context.hasUserNamespace),
-    ...(context.hasUserNamespace ? joinCgroups(target, [{ register: 'pid' }], 'cgroup.procs', true) : []),
+    ...(context.hasUserNamespace ? joinCgroups(target, context, true) : []),
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.joined })),
     ...compileTerminalRelay(context),
@@ -127,7 +147,7 @@ function compileStage(joined: readonly NamespaceType[]): readonly Step[] {
 function compileChild(
   process: Process,
   target: ExecTarget,
-  context: CompileContext,
+  context: ExecContext,
   joined: readonly NamespaceType[],
 ): readonly Step[] {
   const env = environmentOf(process)
@@ -136,7 +156,7 @@ function compileChild(
     op('sync_wait', { barrier: barriers.joined }),
     ...(context.hasUserNamespace
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
-      : joinCgroups(target, '0', 'tasks', false).map(({ undo: _, ...step }) => step)),
+      : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
     ...last.filter((type) => type !== 'mount').map(setns),
     ...last.filter((type) => type === 'mount').map(setns),
     ...(context.noNewKeyring
@@ -165,21 +185,16 @@ function compileChild(
   ]
 }
 
-/** Into the container's cgroups of v1; into the unified one too when clone3(2) did not do it. */
-function joinCgroups(
-  { cgroupPaths }: ExecTarget,
-  content: '0' | readonly [{ readonly register: 'pid' }],
-  file: string,
-  withUnified: boolean,
-): readonly HostStep[] {
-  const directories = Object.entries(cgroupPaths).filter(([name]) => withUnified || name !== '')
-  return [...new Map(directories.map(([name, path]) => [path, name])).keys()].map((path) =>
+/**
+ * Into the container's cgroups of v1 and, when clone3(2) did not do it, into the unified one. The host moves the process
+ * where it cannot move itself.
+ */
+function joinCgroups({ cgroupPaths }: ExecTarget, { cgroupOrigin }: ExecContext, byHost: boolean): readonly HostStep[] {
+  const directories = Object.entries(cgroupPaths).flatMap(([name, path]) => (byHost || name !== '' ? [path] : []))
+  const [file, content] = byHost ? ['cgroup.procs', [{ register: 'pid' }] as const] : ['tasks', '0']
+  return [...new Set(directories)].map((path) =>
     undoable(
-      op(
-        'write_file',
-        { at: null, path: `${path}/${file}`, content, flags: openFlags.WRONLY, mode: 0 },
-        '/linux/cgroupsPath',
-      ),
+      op('write_file', { at: null, path: `${path}/${file}`, content, flags: openFlags.WRONLY, mode: 0 }, cgroupOrigin),
     ),
   )
 }

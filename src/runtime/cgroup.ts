@@ -148,7 +148,8 @@ function childrenOf(directory: string): readonly string[] {
   }
 }
 
-function readControl(directory: string, file: string): string | undefined {
+/** The content of a control file without white space around it, undefined when it or the cgroup is not there. */
+export function readControl(directory: string, file: string): string | undefined {
   try {
     return readFileSync(join(directory, file), 'utf8').trim()
   } catch (error) {
@@ -158,7 +159,7 @@ function readControl(directory: string, file: string): string | undefined {
 }
 
 /** Writes a control file that must be there already. @returns false when it is not */
-function writeControl(directory: string, file: string, value: string): boolean {
+export function writeControl(directory: string, file: string, value: string): boolean {
   try {
     writeFileSync(join(directory, file), value, { flag: 'r+' })
     return true

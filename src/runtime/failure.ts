@@ -39,6 +39,10 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
 /** The errors whose text engines match, or whose cause is not the system call's. */
 function specialCase(step: Step, errno: string, failure: Failure): OciError | undefined {
   const pointer = step.from.startsWith('/') ? step.from : undefined
+  if (step.from === '--cgroup') {
+    const text = `error adding pid to cgroups: ${textOf(step, 'path')}: ${errorText(failure.error)}`
+    return new OciError('ERR_SYSCALL', text, { hint: 'make the cgroup first, or name another with --cgroup' })
+  }
   switch (step.op) {
     case 'find_command': {
       const name = String(step.operands.name)
