@@ -6,7 +6,10 @@ import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
+import { pauseCommand } from './pause.ts'
+import { psCommand } from './ps.ts'
 import { pullCommand } from './pull.ts'
+import { resumeCommand } from './resume.ts'
 import { runCommand } from './run.ts'
 import { specCommand } from './spec.ts'
 import { startCommand } from './start.ts'
@@ -31,6 +34,9 @@ export const commands: readonly CommandEntry[] = [
   { name: 'exec', kind: 'runtime', create: execCommand },
   { name: 'state', kind: 'runtime', create: stateCommand },
   { name: 'list', kind: 'runtime', create: listCommand },
+  { name: 'ps', kind: 'runtime', create: psCommand },
+  { name: 'pause', kind: 'runtime', create: pauseCommand },
+  { name: 'resume', kind: 'runtime', create: resumeCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
 ]

@@ -1,0 +1,21 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand, rootOf } from './context.ts'
+
+/** `resume`: ends what `pause` began. */
+export function resumeCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'resume',
+    summary: 'let the processes of a paused container go on',
+    usage: '<container-id>',
+    description: `Lets the processes that "bundle-tool pause" has suspended go on.
+
+EXAMPLES:
+    bundle-tool resume demo
+    bundle-tool --root /run/runc resume demo`,
+  })
+    .argument('<container-id>')
+    .action(async (id: string) => {
+      const { resume } = await import('../resume.ts')
+      await resume({ root: rootOf(context), id })
+    })
+}
