@@ -7,8 +7,9 @@ import { libcontainerState } from '../../src/runtime/libcontainer.ts'
 import { readProcessStat } from '../../src/runtime/proc.ts'
 import { start } from '../../src/start.ts'
 import { state } from '../../src/state.ts'
+import { cgroupsNamed } from '../cgroup-directories.ts'
 import { requires } from '../requirements.ts'
-import { cgroupsOf, openWorkshop, type Workshop } from './runc-container.ts'
+import { openWorkshop, type Workshop } from './runc-container.ts'
 
 const { test } = requires('root', 'runc', 'busybox', 'cgroup1')
 
@@ -81,14 +82,14 @@ test('runc lists, shows, starts, pauses, kills and deletes a container whose sta
   await vi.waitFor(() => compare('stopped'), soon)
   workshop.runc('delete', id)
   expect(existsSync(join(workshop.root, id))).toBe(false)
-  expect(cgroupsOf(id)).toEqual([])
+  expect(cgroupsNamed(id)).toEqual([])
 })
 
 test('runc deletes it by force', () => {
   createByHand(workshop.configure(), waiting)
   workshop.runc('delete', '-f', id)
   expect(readProcessStat(init.pid ?? 0)?.state ?? 'gone').toMatch(/^(Z|gone)$/)
-  expect(cgroupsOf(id)).toEqual([])
+  expect(cgroupsNamed(id)).toEqual([])
 })
 
 test('start waits for a process that is late', async () => {

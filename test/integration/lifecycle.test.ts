@@ -8,8 +8,9 @@ import { isAlive } from '../../src/runtime/proc.ts'
 import { readContainer } from '../../src/runtime/state-file.ts'
 import { start } from '../../src/start.ts'
 import { state } from '../../src/state.ts'
+import { cgroupsNamed } from '../cgroup-directories.ts'
 import { requires } from '../requirements.ts'
-import { cgroupsOf, openWorkshop, running, type Workshop, withoutPidNamespace } from './runc-container.ts'
+import { openWorkshop, running, type Workshop, withoutPidNamespace } from './runc-container.ts'
 
 const { describe, test } = requires('root', 'runc', 'busybox')
 
@@ -122,9 +123,9 @@ describe('a container that runc has made', () => {
 
   test('is deleted when created or stopped, with its cgroups, and no sooner', async () => {
     create()
-    expect(cgroupsOf(id)).not.toEqual([])
+    expect(cgroupsNamed(id)).not.toEqual([])
     await remove(options())
-    expect(cgroupsOf(id)).toEqual([])
+    expect(cgroupsNamed(id)).toEqual([])
     expect(existsSync(join(workshop.root, id))).toBe(false)
 
     create()
@@ -132,18 +133,18 @@ describe('a container that runc has made', () => {
     await expect(remove(options())).rejects.toThrow(`cannot delete container ${id} that is not stopped: running`)
     await stop()
     await remove(options())
-    expect(cgroupsOf(id)).toEqual([])
+    expect(cgroupsNamed(id)).toEqual([])
   })
 
   test('is deleted by force while it runs, sub-cgroups and all', async () => {
     create()
     await start(options())
     const { pid } = await state(options())
-    for (const directory of cgroupsOf(id)) mkdirSync(join(directory, 'sub/sub'), { recursive: true })
-    const place = cgroupsOf(id).find((path) => /\/(freezer|unified)\//.test(path)) ?? cgroupsOf(id)[0]
+    for (const directory of cgroupsNamed(id)) mkdirSync(join(directory, 'sub/sub'), { recursive: true })
+    const place = cgroupsNamed(id).find((path) => /\/(freezer|unified)\//.test(path)) ?? cgroupsNamed(id)[0]
     writeFileSync(`${place}/sub/sub/cgroup.procs`, String(pid))
     await remove({ ...options(), force: true })
-    expect(cgroupsOf(id)).toEqual([])
+    expect(cgroupsNamed(id)).toEqual([])
     await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), soon)
     await expect(state(options())).rejects.toThrow('container does not exist')
   })
@@ -153,7 +154,7 @@ describe('a container that runc has made', () => {
     await start(options())
     workshop.runc('pause', id)
     await remove({ ...options(), force: true })
-    expect(cgroupsOf(id)).toEqual([])
+    expect(cgroupsNamed(id)).toEqual([])
   })
 
   test('whose first process has died is deleted with those that it has left behind', async () => {
@@ -161,7 +162,7 @@ describe('a container that runc has made', () => {
     await start(options())
     await untilStopped()
     await remove(options())
-    expect(cgroupsOf(id)).toEqual([])
+    expect(cgroupsNamed(id)).toEqual([])
   })
 
   test('has its poststop hooks run when it is deleted, the next one though one fails', async () => {

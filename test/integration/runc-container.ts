@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -47,12 +47,6 @@ export function openWorkshop(): Workshop {
   }
   return { bundle, root, runc, configure, close }
 }
-
-/** The directories of every cgroup that is named after a container. */
-export const cgroupsOf = (id: string): readonly string[] =>
-  execFileSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-name', id], { encoding: 'utf8' })
-    .split('\n')
-    .filter(Boolean)
 
 /** A config whose container sees the host's processes. */
 export const withoutPidNamespace = (config: RuntimeConfig): RuntimeConfig => ({
