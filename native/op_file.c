@@ -125,7 +125,7 @@ static long open_parent(struct vm *vm, const struct step *s, const char **name)
 			length = (size_t)(p - path);
 		}
 	if (!length)
-		return slot(vm, s, 0);
+		return slot(vm, s, 0) < 0 ? -EBADF : slot(vm, s, 0);
 	if (length >= sizeof vm->command)
 		return -ENAMETOOLONG;
 	memcpy(vm->command, path, length);

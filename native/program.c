@@ -59,9 +59,11 @@ static bool operand_is_valid(struct program *p, enum operand_kind kind, uint64_t
 	return false;
 }
 
+enum { TOLERABLE_COUNT = sizeof (const int[]){TOLERABLE_ERRORS} / sizeof(int) };
+
 static bool step_is_valid(struct program *p, const struct step *step, uint32_t host_steps)
 {
-	if (!is_known(step->op) || step->reserved || step->from >= p->strings_size)
+	if (!is_known(step->op) || step->reserved || step->tolerate >> TOLERABLE_COUNT || step->from >= p->strings_size)
 		return false;
 	if (step->phase == PHASE_UNDO ? step->undoes >= host_steps : step->undoes != 0)
 		return false;
@@ -77,6 +79,9 @@ static bool lay_out(struct program *p, const struct program_header *h, char *ima
 
 	if (h->size != size)
 		return false;
+	for (size_t i = 0; i < sizeof h->reserved / sizeof *h->reserved; i++)
+		if (h->reserved[i])
+			return false;
 	for (int phase = 0; phase < PHASE_COUNT; phase++) {
 		if (h->steps[phase] > MAX_STEPS)
 			return false;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -38,8 +38,10 @@ export interface ExecuteOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Permissions of the program's file. */
   readonly mode?: number
-  /** Run as this user: the program's file then belongs to the user, too. */
+  /** Run as this user. */
   readonly user?: number
+  /** Whom the program's file belongs to. */
+  readonly owner?: number
   readonly timeoutMs?: number
   /** Where the runner's stdout goes instead of into the execution. */
   readonly stdoutFile?: string
@@ -58,8 +60,8 @@ export function executeImage(image: Uint8Array, options: ExecuteOptions = {}): E
   writeFileSync(path, image, { mode: 0o600 })
   const fd = openSync(path, 'r')
   const output = options.stdoutFile === undefined ? 'pipe' : openSync(options.stdoutFile, 'w', 0o600)
-  if (options.mode !== undefined) spawnSync('chmod', [options.mode.toString(8), path])
-  if (options.user !== undefined) spawnSync('chown', [String(options.user), path])
+  if (options.mode !== undefined) chmodSync(path, options.mode)
+  if (options.owner !== undefined) chownSync(path, options.owner, options.owner)
   try {
     const result = spawnSync(runnerPath, ['3', '4', options.id ?? 'native-test'], {
       stdio: ['pipe', output, 'pipe', fd, 'pipe'],
