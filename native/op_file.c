@@ -228,3 +228,113 @@ int op_remove_directory(struct vm *vm, const struct step *s)
 		r = closed;
 	return (int)(r < 0 ? r : sys(unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
+
+enum { COPY_CHUNK = 1 << 30, MAX_COPY_DEPTH = 128 };
+
+static long copy_attributes(long fd, const struct stat *st)
+{
+	const int64_t times[2][2] = {{(int64_t)st->st_atime, (int64_t)st->st_atime_nsec},
+				     {(int64_t)st->st_mtime, (int64_t)st->st_mtime_nsec}};
+	long r = sys(fchown, fd, st->st_uid, st->st_gid);
+
+	if (r >= 0)
+		r = sys(fchmod, fd, st->st_mode & 07777);
+	return r < 0 ? r : sys(utimensat, fd, NULL, times, 0);
+}
+
+static long copy_content(long from, long to, const struct stat *st)
+{
+	long r = 1;
+
+	while (r > 0)
+		r = sys(sendfile, to, from, NULL, COPY_CHUNK);
+	return r < 0 ? r : copy_attributes(to, st);
+}
+
+static long copy_link(long from, long to, const char *name, const struct stat *st)
+{
+	char target[4096];
+	long r = sys(readlinkat, from, name, target, sizeof target - 1);
+
+	if (r < 0)
+		return r;
+	target[r] = '\0';
+	r = sys(symlinkat, target, to, name);
+	return r < 0 ? r : sys(fchownat, to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static long copy_directory(long from, long to, int depth);
+
+static long copy_opened(long from, long to, const char *name, const struct stat *st, int depth)
+{
+	bool is_directory = S_ISDIR(st->st_mode);
+	uint64_t flags = O_NOFOLLOW | O_CLOEXEC;
+	long in, out, r, closed;
+
+	in = sys(openat, from, name, O_RDONLY | flags);
+	if (in < 0)
+		return in;
+	r = is_directory ? sys(mkdirat, to, name, 0700) : 0;
+	if (r >= 0)
+		r = out = sys(openat, to, name, (is_directory ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL) | flags, 0600);
+	if (r >= 0) {
+		r = is_directory ? copy_directory(in, out, depth + 1) : copy_content(in, out, st);
+		closed = sys(close, out);
+		r = r < 0 ? r : closed;
+	}
+	closed = sys(close, in);
+	return r < 0 ? r : closed;
+}
+
+static long copy_entry(long from, long to, const char *name, int depth)
+{
+	struct stat st;
+	long r = sys(newfstatat, from, name, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st.st_mode))
+		return copy_link(from, to, name, &st);
+	if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
+		return copy_opened(from, to, name, &st, depth);
+	r = sys(mknodat, to, name, st.st_mode, st.st_rdev);
+	return r < 0 ? r : sys(fchownat, to, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static long copy_directory(long from, long to, int depth)
+{
+	_Alignas(struct directory_entry) char buffer[2048];
+	struct stat st;
+	long r = sys(fstat, from, &st), size = 0;
+
+	if (depth == MAX_COPY_DEPTH)
+		return -ELOOP;
+	while (r >= 0 && (size = sys(getdents64, from, buffer, sizeof buffer)) > 0)
+		for (long at = 0; at < size && r >= 0;) {
+			const struct directory_entry *entry = (const void *)(buffer + at);
+
+			at += entry->length;
+			if (!streq(entry->name, ".") && !streq(entry->name, ".."))
+				r = copy_entry(from, to, entry->name, depth);
+		}
+	if (r < 0 || size < 0)
+		return r < 0 ? r : size;
+	return copy_attributes(to, &st);
+}
+
+int op_copy_tree(struct vm *vm, const struct step *s)
+{
+	uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	long from = sys(openat, slot(vm, s, 0), ".", flags), to, r, closed;
+
+	if (from < 0)
+		return (int)from;
+	r = to = sys(openat, slot(vm, s, 1), ".", flags);
+	if (r >= 0) {
+		r = copy_directory(from, to, 0);
+		closed = sys(close, to);
+		r = r < 0 ? r : closed;
+	}
+	closed = sys(close, from);
+	return (int)(r < 0 ? r : closed);
+}

@@ -157,6 +157,33 @@ int op_mount(struct vm *vm, const struct step *s)
 	return (int)sys(mount, string(vm, s, 0), path, string(vm, s, 3), s->arg[4], string(vm, s, 5));
 }
 
+int op_mount_tmpfs(struct vm *vm, const struct step *s)
+{
+	char target[40], data[PATH_SIZE] = "mode=";
+	const char *path = string(vm, s, 1), *rest = string(vm, s, 4) ? string(vm, s, 4) : "";
+	struct stat st;
+	long fd = open_in_root(slot(vm, s, 0), path, O_PATH), r = fd, closed;
+	size_t length = 5;
+
+	if (fd >= 0)
+		r = sys(newfstatat, fd, "", &st, AT_EMPTY_PATH);
+	if (fd == -ENOENT)
+		r = fd = resolve(slot(vm, s, 0), path, RESOLVE_DIRECTORY, 0755);
+	else
+		for (int shift = 9; r >= 0 && shift >= 0; shift -= 3)
+			data[length++] = (char)('0' + (st.st_mode >> shift & 7));
+	if (r >= 0 && strlen(rest) + length + 2 > sizeof data)
+		r = -ENAMETOOLONG;
+	if (r < 0)
+		return (int)r;
+	data[length] = ',';
+	memcpy(data + length + 1, rest, strlen(rest) + 1);
+	name_of_fd(target, (int)fd);
+	r = sys(mount, string(vm, s, 2), target, "tmpfs", s->arg[3], length > 5 ? data : rest);
+	closed = sys(close, fd);
+	return (int)(r < 0 ? r : closed);
+}
+
 int op_open_tree(struct vm *vm, const struct step *s)
 {
 	const char *path = string(vm, s, 2);

@@ -67,6 +67,11 @@ int op_setns(struct vm *vm, const struct step *s)
 	return (int)sys(setns, slot(vm, s, 0), s->arg[1]);
 }
 
+int op_open_pidfd(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, sys(pidfd_open, vm->shared->pid, 0));
+}
+
 int op_unshare(struct vm *vm, const struct step *s)
 {
 	(void)vm;

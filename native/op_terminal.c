@@ -143,9 +143,8 @@ static long enter_raw_mode(struct relay *relay)
 	if (syscall6(__NR_ioctl, 0, TCGETS, (long)&relay->saved, 0, 0, 0) < 0)
 		return 0; /* stdin is no terminal */
 	raw = relay->saved;
-	/* cfmakeraw(3) */
+	/* cfmakeraw(3), but what the container writes still gets its carriage returns from the terminal it is shown on */
 	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-	raw.c_oflag &= ~(tcflag_t)OPOST;
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	raw.c_cflag &= ~(tcflag_t)(CSIZE | PARENB);
 	raw.c_cflag |= CS8;
@@ -166,12 +165,24 @@ static long copy_window_size(int terminal)
 	return 0;
 }
 
+/* Output reaches a pipe as it was written: the terminal of the user, if there is one, adds carriage returns itself. */
+static long clear_onlcr(int terminal)
+{
+	struct termios settings;
+	long r = sys(ioctl, terminal, TCGETS, &settings);
+
+	settings.c_oflag &= ~(tcflag_t)ONLCR;
+	return r < 0 ? r : sys(ioctl, terminal, TCSETS, &settings);
+}
+
 static long start_relay(struct relay *relay, int terminal)
 {
 	long r = sys(fcntl, terminal, F_SETFL, O_RDWR | O_NONBLOCK);
 
 	relay->in = (struct flow){.from = 0, .to = terminal, .is_open = true};
 	relay->out = (struct flow){.from = terminal, .to = 1, .is_open = true};
+	if (r >= 0)
+		r = clear_onlcr(terminal);
 	if (r >= 0)
 		r = copy_window_size(terminal);
 	return r < 0 ? r : enter_raw_mode(relay);

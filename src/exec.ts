@@ -31,6 +31,7 @@ export interface ExecOptions {
   readonly detach?: boolean | undefined
   readonly pidFile?: string | undefined
   readonly consoleSocket?: string | undefined
+  readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
   /** Cgroups below the container's own to put the process into: `[controller,...:]path`. */
   readonly cgroups?: readonly string[] | undefined
@@ -67,6 +68,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       mode: options.detach ? 'detached' : 'foreground',
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
+      pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: options.preserveFds,
       subCgroups: options.cgroups,
       noSubreaper: options.noSubreaper,

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { OciError } from '../errors.ts'
 import { parseCount } from './container-options.ts'
 import { type CommandContext, newCommand, rootOf } from './context.ts'
 
@@ -60,9 +59,6 @@ EXAMPLES:
     .option('--ignore-paused', 'let the process wait in a paused container')
     .option('--no-subreaper', "leave orphaned processes to the caller's reaper")
     .action(async (id: string, args: readonly string[], flags: ExecFlags) => {
-      if (flags.pidfdSocket !== undefined) {
-        throw new OciError('ERR_NOT_SUPPORTED', '--pidfd-socket is not supported yet', { hint: 'leave it out' })
-      }
       const { exec } = await import('../exec.ts')
       const status = await exec({
         root: rootOf(context),
@@ -82,6 +78,7 @@ EXAMPLES:
         detach: flags.detach,
         pidFile: flags.pidFile,
         consoleSocket: flags.consoleSocket,
+        pidfdSocket: flags.pidfdSocket,
         preserveFds: flags.preserveFds,
         cgroups: flags.cgroup,
         ignorePaused: flags.ignorePaused,

@@ -12,6 +12,9 @@ export interface MountSteps {
   readonly child: readonly Step[]
 }
 
+/** `PROC_SUPER_MAGIC` of linux/magic.h. */
+const procMagic = 0x9fa0
+
 /** Barriers of mounts begin here; any number does as long as both sides say the same. */
 const firstBarrier = 32
 const barrierCount = 200
@@ -45,6 +48,10 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
       ...(isHandedOver
         ? [op('sync_send', { barrier }, from), op('receive_fd', { to: 'mount' }, `${from}/source`)]
         : copy),
+      // Whatever trusts /proc would trust this (CVE-2019-16884).
+      ...(destination === '/proc'
+        ? [op('expect_filesystem', { slot: 'mount', magic: procMagic }, `${from}/source`)]
+        : []),
       op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
       op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
       ...compilePropagation(entry, 'mount', false),

@@ -15,7 +15,7 @@ import { compileScheduling } from './scheduling.ts'
 import { compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
-import { checkTerminal, compileConsoleSocket, compileTerminalRelay } from './terminal.ts'
+import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 import { refuseUnsupported } from './unsupported.ts'
 
 /**
@@ -96,6 +96,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     undoable(op('sync_wait', { barrier: barriers.ready })),
     ...compileRlimits(process, context).host,
     ...compileFinalState(context),
+    ...compilePidfd(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     ...runningHooks(context),
     undoable(

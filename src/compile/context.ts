@@ -17,6 +17,8 @@ export interface CompileOptions {
   readonly pidFile?: string | undefined
   /** Absolute. */
   readonly consoleSocket?: string | undefined
+  /** Absolute. */
+  readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined

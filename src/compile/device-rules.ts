@@ -22,15 +22,15 @@ const characterDevice = (major: number, minor?: number): DeviceRule => ({ ...any
  *
  * @see runc libcontainer/specconv AllowedDevices
  */
-const defaultRules: readonly DeviceRule[] = [
+const defaultRules: readonly (DeviceRule & { readonly path?: string })[] = [
   any('c', 'm'),
   any('b', 'm'),
-  characterDevice(1, 3),
-  characterDevice(1, 8),
-  characterDevice(1, 7),
-  characterDevice(5, 0),
-  characterDevice(1, 5),
-  characterDevice(1, 9),
+  { ...characterDevice(1, 3), path: '/dev/null' },
+  { ...characterDevice(1, 8), path: '/dev/random' },
+  { ...characterDevice(1, 7), path: '/dev/full' },
+  { ...characterDevice(5, 0), path: '/dev/tty' },
+  { ...characterDevice(1, 5), path: '/dev/zero' },
+  { ...characterDevice(1, 9), path: '/dev/urandom' },
   characterDevice(136),
   characterDevice(5, 2),
   characterDevice(10, 200),
@@ -47,7 +47,7 @@ export function compileDeviceRules(context: CompileContext): readonly Step[] {
   return [
     write('devices.deny', 'a', from),
     ...configuredRules(context).map((rule, index) => write(fileFor(rule), ruleText(rule), `${from}/${index}`)),
-    ...defaultRules.map((rule) => write(fileFor(rule), ruleText(rule), from)),
+    ...rulesOfDefaults(context).map((rule) => write(fileFor(rule), ruleText(rule), from)),
   ]
 }
 
@@ -60,10 +60,16 @@ function compileFilter(context: CompileContext): readonly Step[] {
     op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags }, from),
     op(
       'device_filter',
-      { cgroup: 'cgroup', instructions: deviceFilter([...configuredRules(context), ...defaultRules]) },
+      { cgroup: 'cgroup', instructions: deviceFilter([...configuredRules(context), ...rulesOfDefaults(context)]) },
       from,
     ),
   ]
+}
+
+/** A default node that config.json makes itself has the rules that config.json gives. */
+function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
+  const own = new Set((config.linux?.devices ?? []).map(({ path }) => path))
+  return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
 }
 
 function configuredRules({ config }: CompileContext): readonly DeviceRule[] {

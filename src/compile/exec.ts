@@ -6,11 +6,11 @@ import type { HostFacts } from './facts.ts'
 import { awaitBirth, cloneFromStage, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
-import { compileScheduling } from './scheduling.ts'
+import { compileAffinity, compileScheduling } from './scheduling.ts'
 import { compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
-import { checkTerminal, compileConsoleSocket, compilePty, compileTerminalRelay } from './terminal.ts'
+import { checkTerminal, compileConsoleSocket, compilePidfd, compilePty, compileTerminalRelay } from './terminal.ts'
 
 /** The running container that gets one more process. */
 export interface ExecTarget {
@@ -25,7 +25,7 @@ export interface ExecTarget {
 
 export type ExecOptions = Pick<
   CompileOptions,
-  'bundle' | 'pidFile' | 'consoleSocket' | 'preserveFds' | 'noNewKeyring' | 'noSubreaper' | 'warn'
+  'bundle' | 'pidFile' | 'consoleSocket' | 'pidfdSocket' | 'preserveFds' | 'noNewKeyring' | 'noSubreaper' | 'warn'
 > & {
   readonly mode: 'detached' | 'foreground'
   /** Cgroups below the container's own to join instead: `[controller,...:]path`. */
@@ -130,6 +130,7 @@ function compileHost(
     undoable(op('sync_wait', { barrier: barriers.ready })),
     ...compileRlimits(process, context).host,
     ...compilePidFile(context),
+    ...compilePidfd(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     undoable(
       isForeground
@@ -154,6 +155,7 @@ function compileChild(
   const last = joined.filter((type) => type !== 'user' && type !== 'pid')
   return [
     op('sync_wait', { barrier: barriers.joined }),
+    ...(process.execCPUAffinity?.initial ? [compileAffinity(process.execCPUAffinity.initial, 'initial')] : []),
     ...(context.hasUserNamespace
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
       : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
@@ -175,7 +177,7 @@ function compileChild(
       'EPERM',
       'ENOTDIR',
     ),
-    ...compileScheduling(process, context.config),
+    ...compileScheduling(process, context.config, process.execCPUAffinity?.final || undefined),
     ...compileLabels(process, context),
     op('close_slots', { first: null, second: null }),
     ...compileProcess(process, env, context),

@@ -5,7 +5,7 @@ import { op, type Step } from '../program/program.ts'
 import { compileBind, type MountSteps } from './bind.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import type { CompileContext } from './context.ts'
-import { type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
+import { attributesOf, type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
 
 /** A mount with its options parsed and its place in config.json. */
 export interface MountEntry {
@@ -45,6 +45,7 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
       hint: 'mount below it, or use "root"',
     })
   }
+  checkProc(entry)
   if (isBind(entry)) return compileBind(entry, index, context)
   if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
     throw new OciError('ERR_CONFIG_INVALID', 'only a bind mount can be ID-mapped', { pointer: entry.from })
@@ -56,9 +57,36 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
     case 'proc':
     case 'sysfs':
       return { host: [], child: compileFilesystem(entry, resolveKind.ORDINARY) }
+    case 'tmpfs':
+      return { host: [], child: compileTmpfs(entry) }
     default:
       return { host: [], child: compileFilesystem(entry, resolveKind.DIRECTORY) }
   }
+}
+
+/** Files of procfs that tools such as lxcfs replace by what fits the container. */
+const replaceableInProc = [
+  'cpuinfo',
+  'diskstats',
+  'meminfo',
+  'stat',
+  'swaps',
+  'uptime',
+  'loadavg',
+  'slabinfo',
+  'sys/kernel/ns_last_pid',
+  'sys/crypto/fips_enabled',
+]
+
+/** What is under /proc is trusted by everything that writes there: nothing but a procfs goes on it (CVE-2019-16884). */
+function checkProc({ mount, destination, from, options }: MountEntry): void {
+  if (destination !== '/proc' && !destination.startsWith('/proc/')) return
+  if (destination === '/proc' && (mount.type === 'proc' || (options.flags & mountFlags.BIND) !== 0)) return
+  if (replaceableInProc.includes(destination.slice('/proc/'.length))) return
+  throw new OciError('ERR_CONFIG_INVALID', `"${destination}" cannot be mounted because it is inside /proc`, {
+    pointer: `${from}/destination`,
+    hint: 'mount it somewhere else',
+  })
 }
 
 export function isBind(entry: MountEntry): boolean {
@@ -87,6 +115,39 @@ function compileFilesystem(entry: MountEntry, kind: number): readonly Step[] {
     ...compilePropagation(entry, 'target', true),
     ...compileRecursive(entry, 'target', true),
   ]
+}
+
+/** A tmpfs without a mode takes that of the directory it covers; with tmpcopyup, also what is in it. */
+function compileTmpfs(entry: MountEntry): readonly Step[] {
+  const { mount, destination, options, from } = entry
+  if (options.copyUp) return compileCopyUp(entry)
+  if (/(^|,)mode=/.test(options.data)) return compileFilesystem(entry, resolveKind.DIRECTORY)
+  const flags = options.flags & ~(isLateReadonly(entry) ? mountFlags.RDONLY : 0)
+  const data = options.data === '' ? null : options.data
+  return [
+    op('mount_tmpfs', { root: 'root', path: destination, source: mount.source ?? 'tmpfs', flags, data }, from),
+    ...compilePropagation(entry, 'target', true),
+    ...compileRecursive(entry, 'target', true),
+  ]
+}
+
+function compileCopyUp(entry: MountEntry): readonly Step[] {
+  const { destination, options, from } = entry
+  const pairs = options.data.split(',').filter((option) => option !== '')
+  const attributes = attributesOf(options.flags & ~mountFlags.RDONLY)
+  return [
+    op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    op('new_mount', { to: 'mount', type: 'tmpfs', options: pairs.flatMap(splitOption), attributes }, from),
+    op('copy_tree', { from: 'target', to: 'mount' }, `${from}/options`),
+    op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
+    ...compilePropagation(entry, 'mount', false),
+    ...compileRecursive(entry, 'mount', false),
+  ]
+}
+
+function splitOption(option: string): readonly [string, string] {
+  const equals = option.indexOf('=')
+  return equals < 0 ? [option, ''] : [option.slice(0, equals), option.slice(equals + 1)]
 }
 
 /** A tmpfs is filled before it is made read-only: the mount points of later entries may be in it. */

@@ -51,9 +51,10 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
     const path = namespacesOf(config)[index]?.path
     return path === undefined ? [] : [{ type, path, from: `/linux/namespaces/${index}/path` }]
   })
-  // A cgroup namespace shows where its maker is, so it is made after the process has joined its cgroups; a time
-  // namespace takes its offsets before there is a process in it.
-  const made = namespacesOf(config).filter(({ path, type }) => !path && type !== 'cgroup' && type !== 'time')
+  // A time namespace takes its offsets before there is a process in it.
+  const made = namespacesOf(config).filter(
+    ({ path, type }) => !path && type !== 'time' && !lateNamespaces(config).includes(type),
+  )
   const flags = made.reduce((all, { type }) => all | namespaceFlags[type], 0)
   const setns = ({ type, from }: { type: NamespaceType; from: string }): Step =>
     op('setns', { slot: `ns_${type}`, type: namespaceFlags[type] }, from)
@@ -62,9 +63,8 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
   )
   const byChild = joined.filter(({ type }) => type !== 'pid' && type !== 'time')
   const byHost = joined.filter(({ type }) => type === 'pid' || type === 'time')
-  const unshare = isNew(config, 'cgroup')
-    ? [op('unshare', { flags: cloneFlags.NEWCGROUP }, pointerOf(config, 'cgroup'))]
-    : []
+  const later = lateNamespaces(config)
+  const unshare = later.map((type) => op('unshare', { flags: namespaceFlags[type] }, pointerOf(config, type)))
   if (!joined.some(({ type }) => type === 'user')) {
     return {
       open,
@@ -101,6 +101,15 @@ export function cloneFromStage(flags: number): readonly Step[] {
 /** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
 export function awaitBirth(hasStage: boolean): readonly HostStep[] {
   return hasStage ? [undoable(op('sync_wait', { barrier: bornBarrier }))] : []
+}
+
+/**
+ * Namespaces that the process makes when it is what it will be: a cgroup namespace shows the cgroups its maker is in, and
+ * the message queues of an IPC namespace belong to its maker, which in a user namespace must be root there.
+ */
+function lateNamespaces(config: RuntimeConfig): readonly NamespaceType[] {
+  const hasUser = namespacesOf(config).some(({ type }) => type === 'user')
+  return (hasUser ? (['ipc', 'cgroup'] as const) : (['cgroup'] as const)).filter((type) => isNew(config, type))
 }
 
 function pointerOf(config: RuntimeConfig, type: NamespaceType): string {

@@ -4,7 +4,7 @@ import { op, type Step } from '../program/program.ts'
 import type { MountSteps } from './bind.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
-import { compileLateReadonly, compileMount, mountEntries, setAttributes } from './mounts.ts'
+import { compileLateReadonly, compileMount, type MountEntry, mountEntries, setAttributes } from './mounts.ts'
 import { compileTerminal } from './terminal.ts'
 
 const propagationFlags: Readonly<Record<string, number>> = {
@@ -38,18 +38,25 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
   const child = [
     ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
     ...mounts.flatMap((mount) => mount.child),
-    ...(context.hasMountNamespace ? compileDevices(context) : []),
+    ...compileDevices(context),
     ...(process?.terminal ? compileTerminal(context) : []),
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
     ...(process ? [makeWorkingDirectory(process.cwd)] : []),
     ...hooks,
-    ...entries.flatMap(compileLateReadonly),
-    ...readonlyPaths(context),
-    ...maskedPaths(context),
-    ...(config.root?.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
+    ...(context.hasMountNamespace ? seal(entries, context) : []),
     ...changeRoot(context),
   ]
   return { host: mounts.flatMap((mount) => mount.host), child }
+}
+
+/** What may be changed no longer, or not be seen: only in a mount namespace of the container's own. */
+function seal(entries: readonly MountEntry[], context: CompileContext): readonly Step[] {
+  return [
+    ...entries.flatMap(compileLateReadonly),
+    ...readonlyPaths(context),
+    ...maskedPaths(context),
+    ...(context.config.root.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
+  ]
 }
 
 function openRoot(context: CompileContext): Step {
@@ -57,10 +64,21 @@ function openRoot(context: CompileContext): Step {
   return op('open', { to: 'root', at: null, path: rootfsPath(context), flags }, '/root/path')
 }
 
+function wantedPropagation({ config }: CompileContext): number | undefined {
+  const name = config.linux?.rootfsPropagation
+  if (!name) return undefined
+  const flags = propagationFlags[name]
+  if (flags !== undefined) return flags
+  throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not supported`, {
+    pointer: '/linux/rootfsPropagation',
+    hint: `use one of ${Object.keys(propagationFlags).join(', ')}`,
+  })
+}
+
 /** Cuts the mount namespace off from the host's, then mounts the rootfs on itself: pivot_root(2) wants a mount. */
 function takeRoot(context: CompileContext): readonly Step[] {
-  const wanted = propagationFlags[context.config.linux?.rootfsPropagation ?? '']
   const from = '/linux/rootfsPropagation'
+  const wanted = wantedPropagation(context)
   const isShared = wanted !== undefined && (wanted & (mountFlags.SHARED | mountFlags.UNBINDABLE)) !== 0
   const cutOff = wanted === undefined || isShared ? mountFlags.SLAVE | mountFlags.REC : wanted
   return [
@@ -131,8 +149,7 @@ function maskedPaths(context: CompileContext): readonly Step[] {
 }
 
 function changeRoot(context: CompileContext): readonly Step[] {
-  const wanted = context.config.linux?.rootfsPropagation
-  const flags = propagationFlags[wanted ?? ''] ?? 0
+  const flags = wantedPropagation(context) ?? 0
   if (!context.hasMountNamespace) return [op('chroot', { root: 'root' }, '/root/path')]
   return [
     op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),

@@ -56,12 +56,16 @@ export const allCpus: Uint8Array = new Uint8Array(cpuMaskBytes).fill(0xff)
 /**
  * How the process is scheduled: CPU, I/O, memory nodes and personality, all before seccomp could forbid the calls. The
  * affinity of whoever called the runtime is not the container's.
+ *
+ * @param cpus the CPUs it may run on, as a list; default all that the cgroup allows
  */
-export function compileScheduling(process: Process, config: RuntimeConfig): readonly Step[] {
+export function compileScheduling(process: Process, config: RuntimeConfig, cpus?: string): readonly Step[] {
   const { scheduler, ioPriority } = process
   const { memoryPolicy, personality } = config.linux ?? {}
   return [
-    op('set_affinity', { cpus: allCpus }, '/linux/resources/cpu/cpus', 'EINVAL', 'EPERM'),
+    cpus === undefined
+      ? op('set_affinity', { cpus: allCpus }, '/linux/resources/cpu/cpus', 'EINVAL', 'EPERM')
+      : compileAffinity(cpus, 'final'),
     ...(scheduler ? [compileScheduler(scheduler, config)] : []),
     ...(ioPriority
       ? [
@@ -77,6 +81,12 @@ export function compileScheduling(process: Process, config: RuntimeConfig): read
       : []),
     ...(memoryPolicy ? [compileMemoryPolicy(memoryPolicy)] : []),
   ]
+}
+
+/** One of the two sets of `execCPUAffinity`. @see runtime-spec 1.3.0 config.md "Linux Process" */
+export function compileAffinity(cpus: string, when: 'initial' | 'final'): Step {
+  const from = `/process/execCPUAffinity/${when}`
+  return op('set_affinity', { cpus: maskOf(parseNumberList(cpus, from, 'CPU')) }, from)
 }
 
 /** struct sched_attr of sched_setattr(2), in its first version of 48 bytes. */
@@ -109,7 +119,7 @@ function compileMemoryPolicy({ mode, nodes, flags }: MemoryPolicy): Step {
   }
   const number = lookUp(memoryModes, mode ?? '', `${from}/mode`, 'invalid memory policy mode')
   const bits = (flags ?? []).map((flag) => lookUp(memoryFlags, flag, `${from}/flags`, 'invalid memory policy flag'))
-  const set = parseNumberList(nodes ?? '', `${from}/nodes`)
+  const set = parseNumberList(nodes ?? '', `${from}/nodes`, 'memory policy node')
   if ((mode === 'MPOL_DEFAULT' || mode === 'MPOL_LOCAL') && set.length > 0) {
     throw new OciError('ERR_CONFIG_INVALID', `${mode} mode requires 0 nodes but got ${set.length}`, {
       pointer: `${from}/nodes`,
@@ -132,14 +142,14 @@ function lookUp(table: Readonly<Record<string, number>>, name: string, pointer: 
 }
 
 /** `0-2,5` as 0, 1, 2, 5. */
-function parseNumberList(text: string, pointer: string): readonly number[] {
+function parseNumberList(text: string, pointer: string, what: string): readonly number[] {
   if (text === '') return []
   return text.split(',').flatMap((part) => {
     const range = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part)
     const first = Number(range?.[1])
     const last = Number(range?.[2] ?? first)
     if (!range || last > maxNode || last < first) {
-      throw new OciError('ERR_CONFIG_INVALID', `invalid memory policy node "${part}"`, { pointer })
+      throw new OciError('ERR_CONFIG_INVALID', `invalid ${what} "${part}"`, { pointer })
     }
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   })

@@ -29,6 +29,17 @@ export function compileConsoleSocket({ consoleSocket }: CompileContext): readonl
   return [undoable(op('connect', { to: 'console', path: consoleSocket }, '--console-socket'))]
 }
 
+/** Host steps when the process is ready: a pidfd of it, sent as a terminal would be. */
+export function compilePidfd({ pidfdSocket }: CompileContext): readonly HostStep[] {
+  if (pidfdSocket === undefined) return []
+  const option = '--pidfd-socket'
+  return [
+    op('connect', { to: 'pidfd_socket', path: pidfdSocket }, option),
+    op('open_pidfd', { to: 'pidfd' }, option),
+    op('send_fd', { socket: 'pidfd_socket', slot: 'pidfd', name: 'pidfd' }, option),
+  ].map((step) => undoable(step))
+}
+
 /**
  * Makes the terminal inside the container (its devpts, its /dev/console) and sends the controlling side to the console
  * socket, or to the runner, which relays it.

@@ -1,7 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { CompileContext } from './context.ts'
-import { mountEntries } from './mounts.ts'
 
 /** Fields of config.json that are understood and not carried out yet. */
 const unsupportedFields: readonly string[] = [
@@ -26,22 +25,13 @@ const unsupportedFields: readonly string[] = [
  * @throws OciError `ERR_CONFIG_UNSUPPORTED`, its pointer the first of the fields
  */
 export function refuseUnsupported(context: CompileContext): void {
-  const fields = [
-    ...unsupportedFields.filter((pointer) => isSet(context.config, pointer)),
-    ...unsupportedMounts(context),
-  ]
+  const fields = unsupportedFields.filter((pointer) => isSet(context.config, pointer))
   const [first] = fields
   if (first === undefined) return
   throw new OciError('ERR_CONFIG_UNSUPPORTED', `not supported yet: ${fields.join(', ')}`, {
     pointer: first,
     hint: 'remove the fields from config.json',
   })
-}
-
-function unsupportedMounts({ config }: CompileContext): readonly string[] {
-  return mountEntries(config).flatMap(({ options, from }) => [
-    ...(options.copyUp ? [`${from}/options (tmpcopyup)`] : []),
-  ])
 }
 
 function isSet(config: RuntimeConfig, pointer: string): boolean {

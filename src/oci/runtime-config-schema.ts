@@ -83,7 +83,7 @@ const process: z.ZodMiniType<Process> = z.object({
   ioPriority: z.optional(
     z.object({
       class: z.enum(['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']),
-      priority: int(0, 7),
+      priority: z._default(int(0, 7), 0),
     }),
   ),
   execCPUAffinity: z.optional(z.object({ initial: text, final: text })),

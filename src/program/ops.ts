@@ -126,6 +126,7 @@ export const ops = {
     does: 'clone3(2): starts the next phase in a new process, in the cgroup if one is given',
   },
   setns: { number: 31, operands: { slot: 'slot', type: 'cloneFlags' }, does: 'setns(2)' },
+  open_pidfd: { number: 29, operands: { to: 'newSlot' }, does: 'pidfd_open(2) of the new process' },
   unshare: { number: 32, operands: { flags: 'cloneFlags' }, does: 'unshare(2)' },
   sync_send: { number: 33, operands: { barrier: 'decimal' }, does: 'lets the other side pass the barrier' },
   sync_wait: {
@@ -272,6 +273,16 @@ export const ops = {
     number: 65,
     operands: { to: 'newSlot', uidMap: 'string', gidMap: 'string' },
     does: 'a user namespace with these maps, made by a short-lived process, for an ID-mapped mount',
+  },
+  mount_tmpfs: {
+    number: 66,
+    operands: { root: 'slot', path: 'string', source: 'string', flags: 'mountFlags', data: 'string' },
+    does: 'mount(2) of a tmpfs with the mode of the directory it covers, if that was there before',
+  },
+  copy_tree: {
+    number: 67,
+    operands: { from: 'slot', to: 'slot' },
+    does: 'copies what is below a directory, with owners, modes and times, and those of the directory itself',
   },
   expect_device: {
     number: 61,

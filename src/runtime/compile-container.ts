@@ -20,7 +20,7 @@ export interface ContainerOptions {
   readonly pidFile?: string | undefined
   /** A unix socket that gets the controlling side of the container's terminal. */
   readonly consoleSocket?: string | undefined
-  /** Not supported yet: a unix socket that gets a pidfd of the container. */
+  /** A unix socket that gets a pidfd of the container. */
   readonly pidfdSocket?: string | undefined
   /** Leave the root by moving it, for a rootfs on a ramdisk. */
   readonly noPivot?: boolean | undefined
@@ -70,6 +70,7 @@ export function compileContainer(
       stateText,
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
+      pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: options.preserveFds,
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
@@ -82,10 +83,9 @@ export function compileContainer(
   return { program, bundle: directory }
 }
 
-function refuseUnsupportedOptions({ pidfdSocket, systemdCgroup }: ContainerOptions): void {
-  const option = systemdCgroup ? '--systemd-cgroup' : pidfdSocket !== undefined ? '--pidfd-socket' : undefined
-  if (option === undefined) return
-  throw new OciError('ERR_NOT_SUPPORTED', `${option} is not supported yet`, { hint: `leave ${option} out` })
+function refuseUnsupportedOptions({ systemdCgroup }: ContainerOptions): void {
+  if (!systemdCgroup) return
+  throw new OciError('ERR_NOT_SUPPORTED', '--systemd-cgroup is not supported yet', { hint: 'leave it out' })
 }
 
 /** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */

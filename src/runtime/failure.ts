@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import { OciError } from '../errors.ts'
 import { explainOperands } from '../program/explain.ts'
+import { resolveKind } from '../program/flags.ts'
 import type { NumberedStep, Step } from '../program/program.ts'
 import { syscallName } from './syscall-names.ts'
 
@@ -57,6 +58,16 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return new OciError('ERR_CONTAINER_EXISTS', 'container with given ID already exists', {
         hint: 'choose another ID, or delete the container first',
       })
+    case 'resolve':
+      if (step.operands.kind !== resolveKind.ORDINARY || (errno !== 'ENOTDIR' && errno !== 'ELOOP')) return undefined
+      return new OciError(
+        'ERR_SYSCALL',
+        `filesystem at "${textOf(step, 'path')}" must be mounted on ordinary directory`,
+        {
+          pointer,
+          hint: 'make it a directory in the rootfs: a link could lead anywhere',
+        },
+      )
     case 'chdir':
       if (errno !== 'EXDEV') return undefined
       return new OciError('ERR_SYSCALL', `current working directory is outside of container mount namespace root`, {
