@@ -5,8 +5,8 @@ import { parsePlatform } from './oci/platform.ts'
 import { formatReference, parseReference } from './oci/reference.ts'
 import { type CredentialProvider, dockerCredentials } from './registry/credentials.ts'
 import { endpointsFor, readRegistriesConf } from './registry/registries-conf.ts'
-import { openRepository } from './registry/repository.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
+import { threadedFetcher } from './source/threaded-fetcher.ts'
 import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 
@@ -60,8 +60,8 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   const endpoints = endpointsFor(reference, await readRegistriesConf(env))
   const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
   const credentials = options.credentials ?? dockerCredentials(env)
-  const repository = openRepository(endpoints, { credentials, signal, log })
-  const source = registryImage({ reference, repository, store, onProgress })
+  const fetcher = threadedFetcher({ endpoints, store, credentials, signal, log })
+  const source = registryImage({ reference, fetcher, store, onProgress })
   try {
     const image = await source.image(wanted)
     const bundle = await makeBundle(image, { ...options, beforeVisible: () => source.stored() })

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { tuneForStreams } from './heap.ts'
 import { showProgress } from './progress.ts'
 
 /** `pull`: a bundle from a registry. */
@@ -20,6 +21,7 @@ EXAMPLES:
   return withBundleOptions(command)
     .argument('<image>')
     .action(async (image: string, flags: BundleFlags) => {
+      tuneForStreams()
       const { pull } = await import('../pull.ts')
       const { io, log } = context
       const progress = showProgress(io.stderr)

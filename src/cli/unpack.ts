@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { tuneForStreams } from './heap.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
 export function unpackCommand(context: CommandContext): Command {
@@ -23,6 +24,7 @@ EXAMPLES:
   return withBundleOptions(command)
     .argument('<source>')
     .action(async (source: string, flags: BundleFlags) => {
+      tuneForStreams()
       const { unpack } = await import('../unpack.ts')
       const { stdin, interruption } = context.io
       await unpack(source, { ...bundleOptions(flags), stdin, signal: interruption(), warn: warner(context) })

@@ -14,7 +14,10 @@ import { redactText, redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { backoffMs, isTransientStatus, maxAttempts, wait as waitFor } from './retry.ts'
 
-export interface ConnectionOptions {
+/** What a connection depends on beside its endpoint; plain values, which another thread may be given. */
+export type ConnectionFacts = Record<never, never>
+
+export interface ConnectionOptions extends ConnectionFacts {
   readonly credentials?: CredentialProvider | undefined
   readonly signal?: AbortSignal | undefined
   /** Told of every attempt that failed and is made again. */

@@ -1,17 +1,14 @@
-import pLimit from 'p-limit'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/manifest.ts'
 import { mediaKind } from '../oci/media-types.ts'
 import { formatReference, type Reference } from '../oci/reference.ts'
-import type { Repository } from '../registry/repository.ts'
-import { collectBlob } from '../store/blob-file.ts'
+import { checkBlobSize } from '../store/blob-file.ts'
+import type { Ingest } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
+import type { Fetcher } from './fetcher.ts'
 import type { Image, ImageLayer, Source } from './image.ts'
 import { type ResolvedImage, resolveImage } from './resolve-image.ts'
-
-/** Layers that are downloaded at the same time. */
-const parallelLayers = 4
 
 /** How far one layer has come. */
 export interface LayerProgress {
@@ -24,7 +21,7 @@ export interface LayerProgress {
 
 export interface RegistryImageOptions {
   readonly reference: Reference
-  readonly repository: Repository
+  readonly fetcher: Fetcher
   readonly store: Store
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
 }
@@ -37,12 +34,13 @@ export interface RegistrySource extends Source {
 
 /**
  * An image of a registry. Its layers are fetched into the store from the moment it is resolved, several at a time, and
- * can be read while they arrive. Blobs that the store has are not fetched.
+ * can be read while they arrive. Blobs that the store has are not fetched. A layer that cannot be had ends the reading of
+ * every other one at once.
  *
- * `close` closes the repository, which ends what is still being fetched; what has arrived is kept for the next time.
+ * `close` closes the fetcher, which ends what is still being fetched; what has arrived is kept for the next time.
  */
 export function registryImage(options: RegistryImageOptions): RegistrySource {
-  const { reference, repository, store } = options
+  const { reference, fetcher, store } = options
   const name = formatReference(reference)
   let resolved: ResolvedImage | undefined
   let downloads: readonly Download[] = []
@@ -70,36 +68,31 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
       if (manifest !== undefined) await store.tag(name, { ...manifest, platform })
     },
     async close() {
-      await repository.close()
+      await fetcher.close()
       await Promise.allSettled(downloads.map(({ done }) => done))
     },
   }
 }
 
 /** A digest that the store has answers without the registry. */
-async function fetchRoot({ reference, repository, store }: RegistryImageOptions) {
+async function fetchRoot({ reference, fetcher, store }: RegistryImageOptions) {
   const { digest, tag = 'latest' } = reference
-  if (digest === undefined) return repository.fetchManifest(tag)
+  if (digest === undefined) return fetcher.fetchManifest(tag)
   const known = await store.findDigest(digest)
-  if (known === undefined) return repository.fetchManifest(digest)
+  if (known === undefined) return fetcher.fetchManifest(digest)
   return { descriptor: known, content: await store.read(known, maxManifestBytes) }
 }
 
-async function readManifest({ repository, store }: RegistryImageOptions, blob: Descriptor): Promise<Uint8Array> {
+async function readManifest({ fetcher, store }: RegistryImageOptions, blob: Descriptor): Promise<Uint8Array> {
   if (await store.has(blob)) return store.read(blob, maxManifestBytes)
-  const { descriptor, content } = await repository.fetchManifest(blob.digest)
+  const { descriptor, content } = await fetcher.fetchManifest(blob.digest)
   if (descriptor.size === blob.size) return content
   throw new OciError('ERR_DIGEST_MISMATCH', `manifest ${blob.digest} has ${descriptor.size} of ${blob.size} bytes`)
 }
 
-async function readSmall(
-  { repository, store }: RegistryImageOptions,
-  blob: Descriptor,
-  limit: number,
-): Promise<Uint8Array> {
-  if (await store.has(blob)) return store.read(blob, limit)
-  if (blob.size > limit) return collectBlob(repository.fetchBlob(blob), blob, limit)
-  await store.ingest(blob, (from) => repository.fetchBlob(blob, from)).done
+async function readSmall({ fetcher, store }: RegistryImageOptions, blob: Descriptor, limit: number) {
+  checkBlobSize(blob, limit)
+  if (!(await store.has(blob))) await fetcher.download(blob).done
   return store.read(blob, limit)
 }
 
@@ -119,45 +112,62 @@ interface Download {
 }
 
 function startDownloads(layers: readonly Descriptor[], options: RegistryImageOptions): Download[] {
-  const limit = pLimit(parallelLayers)
+  const failed = new AbortController()
   const byDigest = new Map<string, Download>()
   return layers.map((layer) => {
-    const download = byDigest.get(layer.digest) ?? startDownload(layer, limit, options)
+    const download = byDigest.get(layer.digest) ?? startDownload(layer, failed, options)
     byDigest.set(layer.digest, download)
     return download
   })
 }
 
-/** Begins one layer when its turn has come; a layer that an image has twice is read from the store the second time. */
+/** A layer that an image has twice is read from the store the second time. */
 function startDownload(
   layer: Descriptor,
-  limit: <T>(task: () => Promise<T>) => Promise<T>,
-  { repository, store, onProgress }: RegistryImageOptions,
+  failed: AbortController,
+  { fetcher, store, onProgress }: RegistryImageOptions,
 ): Download {
   let isRead = false
-  let begin = (_content: () => AsyncIterable<Uint8Array>) => {}
-  const begun = new Promise<() => AsyncIterable<Uint8Array>>((resolve) => {
-    begin = resolve
-  })
-  const done = limit(async () => {
+  const begun = begin()
+
+  async function begin(): Promise<Ingest> {
     if (await store.has(layer)) {
       onProgress?.({ layer, bytes: layer.size, isCached: true })
-      return begin(() => store.open(layer))
+      return { content: () => store.open(layer), done: Promise.resolve() }
     }
-    const report = (bytes: number) => onProgress?.({ layer, bytes, isCached: false })
-    const ingest = store.ingest(layer, (from) => repository.fetchBlob(layer, from), report)
-    begin(() => ingest.content())
-    await ingest.done
-  })
-  done.catch(() => {})
+    return fetcher.download(layer, (bytes) => onProgress?.({ layer, bytes, isCached: false }))
+  }
+
+  const done = begun.then((ingest) => ingest.done)
+  done.catch((error: unknown) => failed.abort(error))
+
   async function* open(): AsyncGenerator<Uint8Array> {
-    if (isRead) {
-      await done
-      return yield* store.open(layer)
-    }
+    if (isRead) await done
+    const content = isRead ? store.open(layer) : (await begun).content()
     isRead = true
-    const content = await Promise.race([begun, done.then(() => begun)])
-    yield* content()
+    yield* until(failed.signal, content)
   }
   return { layer, open, done }
+}
+
+/** Passes on what comes until the signal aborts, also while nothing comes, and then throws its reason. */
+async function* until(signal: AbortSignal, content: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let fail = (_reason: unknown) => {}
+  const onAbort = () => fail(signal.reason)
+  signal.addEventListener('abort', onAbort)
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      // Not a race with one promise of the failure: that would keep every chunk that ever won.
+      const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        fail = reject
+        content.next().then(resolve, reject)
+      })
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    content.return(undefined).catch(() => {})
+  }
 }

@@ -7,7 +7,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../oci/digest.ts'
 
 /** Bytes per read: large enough that the cost per chunk does not count. */
-export const chunkBytes: number = 512 * 1024
+export const chunkBytes: number = 1024 * 1024
 
 /** Where an image layout keeps a blob. */
 export function blobPath(layout: string, digest: Digest): string {
@@ -37,12 +37,16 @@ export async function collectBlob(
   blob: Descriptor,
   limit: number,
 ): Promise<Buffer> {
-  if (blob.size > limit) {
-    throw new OciError('ERR_LIMIT_EXCEEDED', `${blob.digest} has ${blob.size} bytes, more than the ${limit} allowed`)
-  }
+  checkBlobSize(blob, limit)
   const chunks: Uint8Array[] = []
   for await (const chunk of content) chunks.push(chunk)
   return Buffer.concat(chunks)
+}
+
+/** @throws OciError `ERR_LIMIT_EXCEEDED` the blob is to have more than `limit` bytes */
+export function checkBlobSize({ digest, size }: Descriptor, limit: number): void {
+  if (size <= limit) return
+  throw new OciError('ERR_LIMIT_EXCEEDED', `${digest} has ${size} bytes, more than the ${limit} allowed`)
 }
 
 /**

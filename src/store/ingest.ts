@@ -1,8 +1,9 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type BlobCheck, chunkBytes, createBlobCheck, readChunks } from './blob-file.ts'
+import { syncDirectory } from './files.ts'
 import { isOwnerAlive, ownerOf } from './owner.ts'
 
 /** Bytes gathered before they are written. */
@@ -16,70 +17,86 @@ export interface Ingest {
   readonly done: Promise<void>
 }
 
-export interface IngestOptions {
+/** Where a blob is put together and where it ends up. Plain values: another thread may be given them. */
+export interface IngestFiles {
   /** Where unfinished blobs are kept. */
   readonly directory: string
+  /** What the names of all unfinished files of this blob start with. */
+  readonly name: string
+  /** The file of this ingest alone. */
+  readonly partial: string
   /** The blob's final name. */
   readonly path: string
-  /** Gives the blob's bytes from byte `from` on. */
-  readonly fetch: (from: number) => AsyncIterable<Uint8Array>
-  /** Told how many bytes there are so far, those of earlier runs included. */
-  readonly onProgress?: ((bytes: number) => void) | undefined
+}
+
+/** Told how a blob is coming on. */
+export interface IngestEvents {
+  /** So many bytes are in the partial file, those of earlier runs included. */
+  advance(bytes: number): void
+  /** Every byte is there and right; what is left is to make that last. */
+  verified(): void
+}
+
+/** The files of one more ingest of a blob. */
+export function ingestFiles(blob: Descriptor, directory: string, path: string): IngestFiles {
+  const name = blob.digest.replace(':', '-')
+  return { directory, name, partial: join(directory, `${name}.${ownerOf()}.${serial++}`), path }
+}
+
+/** Lets `work` put a blob together, in this thread or another, by `takeIn`; its bytes can be read while it does. */
+export function ingest(files: IngestFiles, work: (events: IngestEvents) => Promise<void>): Ingest {
+  const progress = createProgress()
+  const done = work({ advance: progress.advance, verified: progress.finish })
+  done.catch((error: unknown) => progress.fail(error))
+  return { content: () => follow(progress, files), done }
 }
 
 /**
  * Takes a blob in: what an earlier run left of it is kept and only the rest is fetched; the final name appears once
  * every byte is verified and on disk. An error keeps the bytes for the next run, unless they are wrong.
+ *
+ * @param fetch gives the blob's bytes from byte `from` on
+ * @throws OciError `ERR_DIGEST_MISMATCH`; `ERR_FILE_SYSTEM` the disk is full, for instance; what `fetch` throws
  */
-export function ingest(blob: Descriptor, options: IngestOptions): Ingest {
-  const progress = createProgress()
-  const name = blob.digest.replace(':', '-')
-  const partial = join(options.directory, `${name}.${ownerOf()}.${serial++}`)
-  const done = run(blob, { ...options, name, partial }, progress)
-  done.catch((error: unknown) => progress.fail(error))
-  return { content: () => follow(progress, partial, options.path), done }
-}
-
-async function run(blob: Descriptor, options: RunOptions, progress: Progress): Promise<void> {
-  const { name, partial } = options
-  await claim(options.directory, name, partial)
-  const file = await open(partial, 'a+', 0o644)
+export async function takeIn(
+  blob: Descriptor,
+  files: IngestFiles,
+  { fetch, advance, verified }: IngestEvents & { readonly fetch: (from: number) => AsyncIterable<Uint8Array> },
+): Promise<void> {
+  const { directory, name, partial, path } = files
+  await claim(directory, name, partial)
+  const file = await onDisk(partial, () => open(partial, 'a+', 0o644))
   const check = createBlobCheck(blob)
   try {
     for await (const chunk of readChunks(file)) check.update(chunk)
-    progress.advance(check.size)
-    options.onProgress?.(check.size)
-    await append(file, options.fetch(check.size), check, (bytes) => {
-      progress.advance(bytes)
-      options.onProgress?.(bytes)
-    })
+    advance(check.size)
+    await append(file, fetch(check.size), { check, partial, onWritten: advance })
     check.finish()
-    progress.finish()
-    await file.datasync()
-    await rename(partial, options.path)
+    verified()
+    await onDisk(partial, () => file.datasync())
+    await rename(partial, path)
   } catch (error) {
-    await release(partial, join(options.directory, `${name}.partial`), isWorthless(error))
+    await release(partial, join(directory, `${name}.partial`), isWorthless(error))
     throw error
   } finally {
     await file.close()
   }
+  await syncDirectory(dirname(path))
 }
 
 /** Two ingests of this process never share a file. */
 let serial = 0
 
-interface RunOptions extends IngestOptions {
-  /** What the names of all unfinished files of this blob start with. */
-  readonly name: string
-  /** This run's file. */
+interface AppendOptions {
+  readonly check: BlobCheck
   readonly partial: string
+  readonly onWritten: (bytes: number) => void
 }
 
 async function append(
   file: FileHandle,
   content: AsyncIterable<Uint8Array>,
-  check: BlobCheck,
-  onWritten: (bytes: number) => void,
+  { check, partial, onWritten }: AppendOptions,
 ): Promise<void> {
   let batch: Uint8Array[] = []
   let batched = 0
@@ -89,7 +106,7 @@ async function append(
     batch = []
     batched = 0
     await writing
-    writing = writeAll(file, chunks).then(() => onWritten(end))
+    writing = onDisk(partial, () => writeAll(file, chunks)).then(() => onWritten(end))
     writing.catch(() => {})
   }
   try {
@@ -112,6 +129,21 @@ async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promis
   if (wanted === 0) return
   const { bytesWritten } = await file.writev(chunks)
   if (bytesWritten < wanted) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten))
+}
+
+/** Says which file the disk would not take, and what to do when it is full. */
+async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
+    const why = isFull ? `the disk is full (${cause.code})` : `${cause.syscall}: ${cause.code}`
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${why}`, {
+      hint: isFull ? 'make room, or name a store on another disk; what has arrived is kept' : undefined,
+      cause,
+    })
+  }
 }
 
 const isWorthless = (error: unknown): boolean => error instanceof OciError && error.code === 'ERR_DIGEST_MISMATCH'
@@ -176,9 +208,9 @@ function createProgress(): Progress {
   }
 }
 
-async function* follow(progress: Progress, partial: string, path: string): AsyncGenerator<Uint8Array> {
+async function* follow(progress: Progress, { partial, path }: IngestFiles): AsyncGenerator<Uint8Array> {
   let { bytes } = await progress.more(0)
-  const file = await openEither(partial, path)
+  const file = await openEither(partial, path, progress)
   try {
     for (let position = 0; position < bytes; ) {
       const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, bytes - position))
@@ -196,11 +228,13 @@ async function* follow(progress: Progress, partial: string, path: string): Async
 }
 
 /** The file while it is partial, or under its final name once that has appeared. */
-async function openEither(partial: string, path: string): Promise<FileHandle> {
+async function openEither(partial: string, path: string, progress: Progress): Promise<FileHandle> {
   try {
     return await open(partial, 'r')
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return open(path, 'r')
-    throw error
+    if (!isSystemError(error, 'ENOENT')) throw error
+    // The work has failed, and put the file aside for the next run: that error is the one to tell.
+    await progress.more(Infinity)
+    return open(path, 'r')
   }
 }

@@ -6,8 +6,8 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
 import { blobPath, collectBlob, openBlobFile } from './blob-file.ts'
-import { replaceFile, syncDirectory } from './files.ts'
-import { type Ingest, ingest } from './ingest.ts'
+import { replaceFile } from './files.ts'
+import { type Ingest, type IngestEvents, type IngestFiles, ingest, ingestFiles, takeIn } from './ingest.ts'
 import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from './layout.ts'
 import { withLock } from './lock.ts'
 import { isOwnerAlive } from './owner.ts'
@@ -31,6 +31,8 @@ export interface Store {
     fetch: (from: number) => AsyncIterable<Uint8Array>,
     onProgress?: (bytes: number) => void,
   ): Ingest
+  /** As `ingest`, of a blob that another thread puts together by `takeIn`. */
+  receive(blob: Descriptor, work: (files: IngestFiles, events: IngestEvents) => Promise<void>): Ingest
   /** Takes in a blob that is at hand. */
   write(blob: Descriptor, content: Uint8Array): Promise<void>
   /** Lists a manifest under a name; the entry of the same name and platform is replaced. Its blobs must be there. */
@@ -74,12 +76,19 @@ export async function openStore(path: string): Promise<Store> {
       }
     },
     read: (blob, limit) => collectBlob(store.open(blob), blob, limit),
-    ingest(blob, fetch, onProgress) {
-      const final = blobPath(path, blob.digest)
-      const taken = ingest(blob, { directory: unfinished, path: final, fetch, onProgress })
-      const done = taken.done.then(() => syncDirectory(dirname(final)))
-      done.catch(() => {}) // awaited by whoever wants the blob to stay; the reader of content() sees the error too
-      return { content: taken.content, done }
+    ingest: (blob, fetch, onProgress) =>
+      store.receive(blob, (files, { advance, verified }) => {
+        const report = (bytes: number) => {
+          advance(bytes)
+          onProgress?.(bytes)
+        }
+        return takeIn(blob, files, { fetch, advance: report, verified })
+      }),
+    receive(blob, work) {
+      const files = ingestFiles(blob, unfinished, blobPath(path, blob.digest))
+      const taken = ingest(files, (events) => work(files, events))
+      taken.done.catch(() => {}) // awaited by whoever wants the blob to stay; the reader of content() sees the error too
+      return taken
     },
     async write(blob, content) {
       if (await store.has(blob)) return

@@ -1,13 +1,14 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pull } from '../../src/pull.ts'
 import { readLayoutIndex } from '../../src/store/layout.ts'
 import { type FakeRegistry, type Fault, sendError, sha256, startRegistry } from '../registry/fake-registry.ts'
+import { requires } from '../requirements.ts'
 import { makeImage, makeLayer, type TestImage } from '../source/build-image.ts'
 
 let directory: string
@@ -98,14 +99,17 @@ test('a broken connection within a layer is gone on from, in this pull or the ne
   const image = await testImage()
   const large = image.layers[2]?.blob ?? Buffer.alloc(0)
   let cuts = 1
+  let stalls = 0
   const cut: Fault = (request, response) => {
-    if (cuts === 0 || !request.url?.endsWith(sha256(large))) return undefined
-    cuts--
+    if (cuts + stalls === 0 || !request.url?.endsWith(sha256(large))) return undefined
+    const isStall = cuts === 0
+    if (isStall) stalls--
+    else cuts--
     const start = Number(/\d+/.exec(request.headers.range ?? '0')?.[0])
     response.writeHead(start > 0 ? 206 : 200, {
       'content-range': `bytes ${start}-${large.byteLength - 1}/${large.byteLength}`,
     })
-    response.write(large.subarray(start, start + 500_000), () => response.destroy())
+    response.write(large.subarray(start, start + 600_000), () => isStall || response.destroy())
     return true
   }
   await using registry = await startRegistry(cut)
@@ -114,7 +118,7 @@ test('a broken connection within a layer is gone on from, in this pull or the ne
   const ranges = () => registry.requests.map(({ headers }) => headers.range).filter((range) => range !== undefined)
   expect(ranges()).toHaveLength(1)
   rmSync(at('store'), { recursive: true })
-  cuts = 1
+  stalls = 1
   const controller = new AbortController()
   const reason = new Error('interrupted')
   const stopped = pullUbuntu(registry, {
@@ -127,7 +131,6 @@ test('a broken connection within a layer is gone on from, in this pull or the ne
   await expect(stopped).rejects.toBe(reason)
   const kept = readdirSync(at('store/ingest')).find((name) => name.includes(sha256(large).slice(7))) ?? ''
   const size = statSync(join(at('store/ingest'), kept)).size
-  cuts = 0
   await pullUbuntu(registry, { force: true })
   expect(size).toBeGreaterThan(0)
   expect(ranges().at(-1)).toBe(`bytes=${size}-`)
@@ -186,6 +189,45 @@ test('a missing layer names the registry and the blob', async () => {
     message: expect.stringMatching(new RegExp(`${registry.host}.*${missing}: 404 BLOB_UNKNOWN`)),
   })
   expectNothingVisible()
+})
+
+test('a later layer that cannot be had ends the pull while an earlier one still arrives', async () => {
+  const image = await testImage()
+  const [slow = '', , missing = ''] = image.layers.map(({ descriptor }) => descriptor.digest)
+  await using registry = await startRegistry((request, response) => {
+    if (request.url?.endsWith(missing)) return sendError(response, 404, 'BLOB_UNKNOWN')
+    if (!request.url?.endsWith(slow)) return undefined
+    response.write('the rest never comes')
+    return true
+  })
+  serve(registry, image)
+  await expect(pullUbuntu(registry)).rejects.toMatchObject({
+    code: 'ERR_IMAGE_NOT_FOUND',
+    message: expect.stringContaining(missing),
+  })
+  expectNothingVisible()
+})
+
+requires('root').test('a full disk is called that, and what has arrived is kept', async () => {
+  const image = await testImage()
+  await using registry = await startRegistry()
+  serve(registry, image)
+  mkdirSync(at('store'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', at('store')])
+  try {
+    await expect(pullUbuntu(registry)).rejects.toMatchObject({
+      code: 'ERR_FILE_SYSTEM',
+      message: expect.stringMatching(/store\/ingest\/.*: the disk is full \(ENOSPC\)/),
+      hint: expect.stringContaining('make room'),
+    })
+    expectNothingVisible()
+    execFileSync('mount', ['-o', 'remount,size=8m', at('store')])
+    await pullUbuntu(registry)
+    const ranges = registry.requests.map(({ headers }) => headers.range).filter((range) => range !== undefined)
+    expect(ranges).toHaveLength(1)
+  } finally {
+    execFileSync('umount', [at('store')])
+  }
 })
 
 test('an image that is not there, and a name that is none, make nothing at all', async () => {

@@ -1,0 +1,57 @@
+import { type ErrorCode, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { ConnectionFacts } from '../registry/connection.ts'
+import type { Credentials } from '../registry/credentials.ts'
+import type { Endpoint } from '../registry/registries-conf.ts'
+import type { FetchedManifest } from '../registry/repository.ts'
+import type { IngestFiles } from '../store/ingest.ts'
+
+/** What the thread that fetches is begun with. */
+export interface FetchWork extends ConnectionFacts {
+  readonly endpoints: readonly Endpoint[]
+}
+
+/** To the thread that fetches. Each call gets one `answer` or `failure` of the same number. */
+export type FetchRequest =
+  | { readonly kind: 'manifest'; readonly call: number; readonly version: string }
+  | { readonly kind: 'download'; readonly call: number; readonly blob: Descriptor; readonly files: IngestFiles }
+  | { readonly kind: 'credentials'; readonly call: number; readonly credentials: Credentials | undefined }
+  | { readonly kind: 'no-credentials'; readonly call: number; readonly error: PlainError }
+  | { readonly kind: 'stop' }
+
+/** From the thread that fetches. */
+export type FetchReport =
+  | { readonly kind: 'answer'; readonly call: number; readonly manifest?: FetchedManifest }
+  | { readonly kind: 'failure'; readonly call: number; readonly error: PlainError }
+  | { readonly kind: 'progress'; readonly call: number; readonly bytes: number }
+  | { readonly kind: 'verified'; readonly call: number }
+  | { readonly kind: 'wants-credentials'; readonly call: number; readonly registry: string }
+  | { readonly kind: 'log'; readonly message: string }
+
+/** An error as a message can carry it. */
+export interface PlainError {
+  readonly message: string
+  readonly stack: string | undefined
+  /** Of an OciError. */
+  readonly code?: ErrorCode
+  readonly hint?: string | undefined
+  readonly pointer?: string | undefined
+  readonly cause?: PlainError
+}
+
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error), stack: undefined }
+  const { message, stack, cause } = error
+  const own = error instanceof OciError ? { code: error.code, hint: error.hint, pointer: error.pointer } : {}
+  return { message, stack, ...own, ...(cause !== undefined && { cause: toPlainError(cause) }) }
+}
+
+export function fromPlainError({ message, stack, code, hint, pointer, cause }: PlainError): Error {
+  const inner = cause === undefined ? undefined : fromPlainError(cause)
+  const error =
+    code === undefined
+      ? new Error(message, { cause: inner })
+      : new OciError(code, message, { hint, pointer, cause: inner })
+  if (stack !== undefined) error.stack = stack
+  return error
+}

@@ -1,0 +1,13 @@
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { FetchedManifest } from '../registry/repository.ts'
+import type { Ingest } from '../store/ingest.ts'
+
+/** Fetches from one repository into a store. */
+export interface Fetcher {
+  /** A manifest or index by tag or digest. @throws OciError as `Repository.fetchManifest` */
+  fetchManifest(version: string): Promise<FetchedManifest>
+  /** Takes a blob into the store, several at a time. @param onProgress told how many bytes there are so far */
+  download(blob: Descriptor, onProgress?: (bytes: number) => void): Ingest
+  /** Ends what is under way; what has arrived of blobs is kept. */
+  close(): Promise<void>
+}

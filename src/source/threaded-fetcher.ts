@@ -1,0 +1,124 @@
+import { Worker } from 'node:worker_threads'
+import type { CredentialProvider } from '../registry/credentials.ts'
+import type { FetchedManifest } from '../registry/repository.ts'
+import type { IngestEvents } from '../store/ingest.ts'
+import type { Store } from '../store/store.ts'
+import { type FetchReport, type FetchRequest, type FetchWork, fromPlainError, toPlainError } from './fetch-messages.ts'
+import type { Fetcher } from './fetcher.ts'
+
+export interface ThreadedFetcherOptions extends FetchWork {
+  readonly store: Store
+  readonly credentials: CredentialProvider
+  readonly signal?: AbortSignal | undefined
+  readonly log?: ((message: string) => void) | undefined
+}
+
+/** A call that has not been answered. */
+interface Call {
+  readonly resolve: (answer: { readonly manifest?: FetchedManifest }) => void
+  readonly reject: (error: unknown) => void
+  readonly events?: IngestEvents
+}
+
+/**
+ * A fetcher whose work is done in a thread of its own: receiving, hashing and writing go on while this thread is busy
+ * applying layers with synchronous calls, and the HTTP client is loaded while this thread loads the rest.
+ */
+export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
+  const { store, credentials, signal, log, ...work } = options
+  const thread = new Worker(threadEntry(), { workerData: work satisfies FetchWork, execArgv: [] })
+  const send = (request: FetchRequest) => thread.postMessage(request)
+  const calls = new Map<number, Call>()
+  let failure: { readonly error: unknown } | undefined
+  let serial = 0
+
+  function call(request: (call: number) => FetchRequest, events?: IngestEvents) {
+    return new Promise<{ readonly manifest?: FetchedManifest }>((resolve, reject) => {
+      if (failure !== undefined) throw failure.error
+      serial += 1
+      calls.set(serial, { resolve, reject, ...(events !== undefined && { events }) })
+      send(request(serial))
+    })
+  }
+
+  function failAll(error: unknown): void {
+    failure ??= { error }
+    for (const { reject } of calls.values()) reject(error)
+    calls.clear()
+  }
+
+  async function answerQuestion(call: number, registry: string): Promise<void> {
+    try {
+      send({ kind: 'credentials', call, credentials: await credentials(registry) })
+    } catch (error) {
+      send({ kind: 'no-credentials', call, error: toPlainError(error) })
+    }
+  }
+
+  /** Ends a call, which is answered once. */
+  function take(number: number): Call | undefined {
+    const call = calls.get(number)
+    calls.delete(number)
+    return call
+  }
+
+  function onReport(report: FetchReport): void {
+    switch (report.kind) {
+      case 'log':
+        log?.(report.message)
+        break
+      case 'wants-credentials':
+        void answerQuestion(report.call, report.registry)
+        break
+      case 'progress':
+        calls.get(report.call)?.events?.advance(report.bytes)
+        break
+      case 'verified':
+        calls.get(report.call)?.events?.verified()
+        break
+      case 'answer':
+        take(report.call)?.resolve(report)
+        break
+      case 'failure':
+        take(report.call)?.reject(fromPlainError(report.error))
+    }
+  }
+
+  const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
+  const onAbort = () => {
+    failAll(signal?.reason)
+    send({ kind: 'stop' })
+  }
+  thread.on('message', onReport)
+  thread.once('error', failAll)
+  if (signal?.aborted) onAbort()
+  signal?.addEventListener('abort', onAbort)
+
+  return {
+    async fetchManifest(version) {
+      const { manifest } = await call((number) => ({ kind: 'manifest', call: number, version }))
+      if (manifest === undefined) throw new Error('the answer has no manifest')
+      return manifest
+    },
+    download: (blob, onProgress) =>
+      store.receive(blob, async (files, { advance, verified }) => {
+        const report = (bytes: number) => {
+          advance(bytes)
+          onProgress?.(bytes)
+        }
+        await call((number) => ({ kind: 'download', call: number, blob, files }), { advance: report, verified })
+      }),
+    async close() {
+      signal?.removeEventListener('abort', onAbort)
+      send({ kind: 'stop' })
+      await exited
+      failAll(new Error('the fetcher is closed'))
+    },
+  }
+}
+
+/** The compiled entry, also when this module itself runs from its source, which a thread cannot load. */
+function threadEntry(): URL {
+  const isSource = import.meta.url.endsWith('.ts')
+  return new URL(isSource ? '../../dist/source/fetch-thread.js' : './fetch-thread.js', import.meta.url)
+}
