@@ -239,6 +239,11 @@ int op_new_mount(struct vm *vm, const struct step *s)
 	return fill_slot(vm, s, 0, made);
 }
 
+int op_umount(struct vm *vm, const struct step *s)
+{
+	return (int)sys(umount2, string(vm, s, 0), MNT_DETACH);
+}
+
 int op_pivot_root(struct vm *vm, const struct step *s)
 {
 	long r = sys(fchdir, slot(vm, s, 0));

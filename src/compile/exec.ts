@@ -76,7 +76,7 @@ export function compileExecProgram(
   const joined = joinOrder.filter((type) => target.namespaces.includes(type))
   return {
     host: compileHost(process, target, context, joined),
-    stage: context.hasUserNamespace ? compileStage(joined) : [],
+    stage: context.hasUserNamespace ? compileStage(joined, facts) : [],
     child: compileChild(process, target, context, joined),
   }
 }
@@ -140,9 +140,10 @@ function compileHost(
   ]
 }
 
-/** Its user namespace gives the right to join the others; the PID namespace is that of the children to come. */
-function compileStage(joined: readonly NamespaceType[]): readonly Step[] {
-  return [...joined.filter((type) => type === 'user' || type === 'pid').map(setns), ...cloneFromStage(0)]
+/** Joins what must be joined before the container's process is made, whose PID namespace is that of its parent. */
+function compileStage(joined: readonly NamespaceType[], facts: HostFacts): readonly Step[] {
+  const { before, after } = joinAround(joined, facts)
+  return [...[...before, 'user' as const, ...after].map(setns), op('clone', { flags: cloneFlags.PARENT, cgroup: null })]
 }
 
 function compileChild(
@@ -152,15 +153,16 @@ function compileChild(
   joined: readonly NamespaceType[],
 ): readonly Step[] {
   const env = environmentOf(process)
-  const last = joined.filter((type) => type !== 'user' && type !== 'pid')
+  const left = context.hasUserNamespace
+    ? joinAround(joined, context.facts).own
+    : [...joined.filter((type) => type !== 'pid' && type !== 'mount'), ...joined.filter((type) => type === 'mount')]
   return [
     op('sync_wait', { barrier: barriers.joined }),
     ...(process.execCPUAffinity?.initial ? [compileAffinity(process.execCPUAffinity.initial, 'initial')] : []),
     ...(context.hasUserNamespace
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
       : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
-    ...last.filter((type) => type !== 'mount').map(setns),
-    ...last.filter((type) => type === 'mount').map(setns),
+    ...left.map(setns),
     ...(context.noNewKeyring
       ? []
       : [op('session_keyring', { name: ['_ses.', { register: 'id' }] }, '--no-new-keyring', 'ENOSYS', 'EDQUOT')]),

@@ -4,6 +4,7 @@ import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import { mapText } from './bind.ts'
 import type { CompileContext } from './context.ts'
+import type { HostFacts } from './facts.ts'
 
 /** CLONE_NEW* of each type. */
 export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
@@ -45,7 +46,7 @@ export function isNew(config: RuntimeConfig, type: NamespaceType): boolean {
 }
 
 /** Which namespaces are made, which joined, and by which process. */
-export function planNamespaces({ config }: CompileContext): NamespacePlan {
+export function planNamespaces({ config, facts }: CompileContext): NamespacePlan {
   const joined = joinOrder.flatMap((type) => {
     const index = namespacesOf(config).findIndex((namespace) => namespace.type === type && namespace.path)
     const path = namespacesOf(config)[index]?.path
@@ -75,32 +76,39 @@ export function planNamespaces({ config }: CompileContext): NamespacePlan {
       unshare,
     }
   }
+  const { before, after, own } = joinAround(
+    joined.map(({ type }) => type),
+    facts,
+  )
+  const entryOf = (type: NamespaceType): Step[] => joined.filter((entry) => entry.type === type).map(setns)
   return {
     open,
     enter: [],
     cloneFlags: 0,
     stage: [
-      ...joined.filter(({ type }) => type === 'user' || type === 'pid' || type === 'time').map(setns),
-      ...cloneFromStage(flags),
+      ...[...before, 'user' as const, ...after].flatMap(entryOf),
+      op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
     ],
-    join: byChild.filter(({ type }) => type !== 'user').map(setns),
+    join: own.flatMap(entryOf),
     unshare,
   }
 }
 
-const bornBarrier = 9
-
-/** The last steps of a stage: the container's process, and word to the host that there is one. */
-export function cloneFromStage(flags: number): readonly Step[] {
-  return [
-    op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
-    op('sync_send', { barrier: bornBarrier }),
-  ]
-}
-
-/** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
-export function awaitBirth(hasStage: boolean): readonly HostStep[] {
-  return hasStage ? [undoable(op('sync_wait', { barrier: bornBarrier }))] : []
+/**
+ * When a user namespace is joined: which others the first child joins before it and after it, and which are left to the
+ * container's process. Root may join any of them, even one that the user namespace does not own, as long as it has its
+ * rights on the host; without privilege it is the user namespace that gives the right. The mounts come last, since paths
+ * mean something else after that.
+ */
+export function joinAround(
+  joined: readonly NamespaceType[],
+  { euid }: Pick<HostFacts, 'euid'>,
+): Record<'before' | 'after' | 'own', readonly NamespaceType[]> {
+  const others = joined.filter((type) => type !== 'user' && type !== 'mount')
+  const mount = joined.filter((type) => type === 'mount')
+  if (euid === 0) return { before: others, after: [], own: mount }
+  const forChildren = others.filter((type) => type === 'pid' || type === 'time')
+  return { before: [], after: forChildren, own: [...others.filter((type) => !forChildren.includes(type)), ...mount] }
 }
 
 /**

@@ -84,10 +84,7 @@ interface CapabilityMasks {
 }
 
 /** The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning. */
-function capabilitySets(
-  { capabilities, user }: Process,
-  { warn, facts, hasUserNamespace }: CompileContext,
-): CapabilityMasks {
+function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
   const maskOf = (names: readonly string[] | undefined): bigint =>
     (names ?? []).reduce((mask, name) => {
       const bit = (capabilityNames as readonly string[]).indexOf(name)
@@ -100,8 +97,8 @@ function capabilitySets(
   const permitted = maskOf(capabilities?.permitted)
   const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
-  // Root gets what is permitted at execve without them, so where nothing is inheritable there is nothing to say.
-  if (user.uid !== 0 || inheritable !== 0n) {
+  // A config.json that leaves the inheritable set empty means no ambient capabilities, whatever it says of them.
+  if (inheritable !== 0n) {
     for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
   }
   for (const name of namesIn((bounding | permitted) & ~grantable)) warn?.(`the caller does not have ${name} to give`)

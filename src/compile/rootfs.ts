@@ -148,10 +148,19 @@ function maskedPaths(context: CompileContext): readonly Step[] {
   ]
 }
 
+/**
+ * A moved root leaves the host's mounts below it. Whoever makes a user namespace in the container may mount a procfs or
+ * sysfs if one is there in full, and these are: they go.
+ */
+function hideHost(): readonly Step[] {
+  return ['/proc', '/sys'].map((path) => op('umount', { path }, '--no-pivot', 'EINVAL'))
+}
+
 function changeRoot(context: CompileContext): readonly Step[] {
   const flags = wantedPropagation(context) ?? 0
   if (!context.hasMountNamespace) return [op('chroot', { root: 'root' }, '/root/path')]
   return [
+    ...(context.noPivot ? hideHost() : []),
     op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),
     ...(flags & (mountFlags.SHARED | mountFlags.UNBINDABLE)
       ? [

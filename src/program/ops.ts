@@ -279,6 +279,7 @@ export const ops = {
     operands: { root: 'slot', path: 'string', source: 'string', flags: 'mountFlags', data: 'string' },
     does: 'mount(2) of a tmpfs with the mode of the directory it covers, if that was there before',
   },
+  umount: { number: 68, operands: { path: 'string' }, does: 'umount2(2) with MNT_DETACH' },
   copy_tree: {
     number: 67,
     operands: { from: 'slot', to: 'slot' },
