@@ -85,10 +85,7 @@ export function planNamespaces({ config, facts }: CompileContext): NamespacePlan
     open,
     enter: [],
     cloneFlags: 0,
-    stage: [
-      ...[...before, 'user' as const, ...after].flatMap(entryOf),
-      op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
-    ],
+    stage: [...[...before, 'user' as const, ...after].flatMap(entryOf), ...cloneFromStage(flags)],
     join: own.flatMap(entryOf),
     unshare,
   }
@@ -107,8 +104,24 @@ export function joinAround(
   const others = joined.filter((type) => type !== 'user' && type !== 'mount')
   const mount = joined.filter((type) => type === 'mount')
   if (euid === 0) return { before: others, after: [], own: mount }
-  const forChildren = others.filter((type) => type === 'pid' || type === 'time')
-  return { before: [], after: forChildren, own: [...others.filter((type) => !forChildren.includes(type)), ...mount] }
+  const isForChildren = (type: NamespaceType): boolean => type === 'pid' || type === 'time'
+  const own = [...others.filter((type) => !isForChildren(type)), ...mount]
+  return { before: [], after: others.filter(isForChildren), own }
+}
+
+const bornBarrier = 9
+
+/** The last steps of a stage: the container's process, and word to the host that there is one. */
+export function cloneFromStage(flags: number): readonly Step[] {
+  return [
+    op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
+    op('sync_send', { barrier: bornBarrier }),
+  ]
+}
+
+/** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
+export function awaitBirth(hasStage: boolean): readonly HostStep[] {
+  return hasStage ? [undoable(op('sync_wait', { barrier: bornBarrier }))] : []
 }
 
 /**
