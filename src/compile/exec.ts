@@ -143,7 +143,7 @@ function compileHost(
 /** Joins what must be joined before the container's process is made, whose PID namespace is that of its parent. */
 function compileStage(joined: readonly NamespaceType[], facts: HostFacts): readonly Step[] {
   const { before, after } = joinAround(joined, facts)
-  return [...[...before, 'user' as const, ...after].map(setns), op('clone', { flags: cloneFlags.PARENT, cgroup: null })]
+  return [...[...before, 'user' as const, ...after].map(setns), ...cloneFromStage(0)]
 }
 
 function compileChild(
