@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'vitest'
 
@@ -11,6 +11,7 @@ const packages: Readonly<Record<string, string>> = {
   getfattr: 'attr',
   script: 'bsdutils',
   busybox: 'busybox-static',
+  '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',
 }
 
@@ -18,7 +19,7 @@ const packages: Readonly<Record<string, string>> = {
  * `test` and `describe` for tests that need root or installed programs.
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead.
- * @param needs `root`, `cgroup1`, `cgroup2` or the name of a program to be found in PATH
+ * @param needs `root`, `cgroup1`, `cgroup2`, `libseccomp-dev` a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
   readonly test: typeof test | typeof test.skip
@@ -36,6 +37,8 @@ function isThere(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
+  if (need === 'libseccomp-dev') return existsSync('/usr/include/seccomp.h')
+  if (need.startsWith('/')) return existsSync(need)
   return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
 }
 
