@@ -5,9 +5,6 @@ import type { Manifest } from './manifest.ts'
 import type { Platform } from './platform.ts'
 import { check, type DocumentFacts, parseJson } from './schema.ts'
 
-/** Largest image config that is read, in bytes. */
-export const maxImageConfigBytes: number = 4 * 1024 * 1024
-
 /**
  * What an image is and how its programs are started; absent where JSON said `null`.
  *

@@ -26,9 +26,6 @@ export interface Index {
   readonly subject?: Descriptor | undefined
 }
 
-/** Largest manifest or index that is read, in bytes (the limit distribution-spec v1.1.1 asks registries to accept). */
-export const maxManifestBytes: number = 4 * 1024 * 1024
-
 const digest = z.custom<Digest>(
   (value) => typeof value === 'string' && isDigest(value),
   'must be sha256: and 64 lower-case hex digits, or sha512: and 128',

@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { maxManifestBytes } from '../oci/manifest.ts'
+import { maxManifestBytes } from '../oci/limits.ts'
 import { mediaKind } from '../oci/media-types.ts'
 import { formatReference, type Reference } from '../oci/reference.ts'
 import { checkBlobSize } from '../store/blob-file.ts'

@@ -1,13 +1,8 @@
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import {
-  checkLayerCount,
-  type ImageConfig,
-  imagePlatform,
-  maxImageConfigBytes,
-  parseImageConfig,
-} from '../oci/image-config.ts'
-import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts'
+import { checkLayerCount, type ImageConfig, imagePlatform, parseImageConfig } from '../oci/image-config.ts'
+import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
+import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import {
   choosePlatform,
   formatPlatform,

@@ -13,6 +13,9 @@ export interface ThreadedFetcherOptions extends FetchWork {
   readonly log?: ((message: string) => void) | undefined
 }
 
+/** Received bytes are freed by scavenges of the young generation: the smaller it is, the less memory they take. */
+const resourceLimits = { maxYoungGenerationSizeMb: 3 }
+
 /** A call that has not been answered. */
 interface Call {
   readonly resolve: (answer: { readonly manifest?: FetchedManifest }) => void
@@ -26,7 +29,7 @@ interface Call {
  */
 export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
   const { store, credentials, signal, log, ...work } = options
-  const thread = new Worker(threadEntry(), { workerData: work satisfies FetchWork, execArgv: [] })
+  const thread = new Worker(threadEntry(), { workerData: work satisfies FetchWork, execArgv: [], resourceLimits })
   const send = (request: FetchRequest) => thread.postMessage(request)
   const calls = new Map<number, Call>()
   let failure: { readonly error: unknown } | undefined

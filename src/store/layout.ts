@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-import { type Index, maxManifestBytes, parseManifest } from '../oci/manifest.ts'
+import { maxManifestBytes } from '../oci/limits.ts'
+import { type Index, parseManifest } from '../oci/manifest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
 
 /** The annotation of an index entry that says what the image is called. */
