@@ -43,6 +43,8 @@ export interface ExecuteOptions {
   /** Whom the program's file belongs to. */
   readonly owner?: number
   readonly timeoutMs?: number
+  /** Where the runner's stdin comes from instead of `input`. */
+  readonly stdinFile?: string
   /** Where the runner's stdout goes instead of into the execution. */
   readonly stdoutFile?: string
 }
@@ -59,13 +61,14 @@ export function executeImage(image: Uint8Array, options: ExecuteOptions = {}): E
   rmSync(path, { force: true })
   writeFileSync(path, image, { mode: 0o600 })
   const fd = openSync(path, 'r')
+  const input = options.stdinFile === undefined ? 'pipe' : openSync(options.stdinFile, 'r')
   const output = options.stdoutFile === undefined ? 'pipe' : openSync(options.stdoutFile, 'w', 0o600)
   if (options.mode !== undefined) chmodSync(path, options.mode)
   if (options.owner !== undefined) chownSync(path, options.owner, options.owner)
   try {
     const result = spawnSync(runnerPath, ['3', '4', options.id ?? 'native-test'], {
-      stdio: ['pipe', output, 'pipe', fd, 'pipe'],
-      input: options.input ?? '',
+      stdio: [input, output, 'pipe', fd, 'pipe'],
+      ...(input === 'pipe' ? { input: options.input ?? '' } : {}),
       timeout: options.timeoutMs ?? 10_000,
       killSignal: 'SIGKILL',
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -83,7 +86,7 @@ export function executeImage(image: Uint8Array, options: ExecuteOptions = {}): E
     }
   } finally {
     closeSync(fd)
-    if (typeof output === 'number') closeSync(output)
+    for (const file of [input, output]) if (typeof file === 'number') closeSync(file)
   }
 }
 
