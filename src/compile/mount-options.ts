@@ -105,9 +105,9 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   const propagations: number[] = []
   const data: string[] = []
   for (const option of options) {
-    const flag = flags[option]
-    const tree = recursive[option]
-    const spread = propagation[option]
+    const flag = find(flags, option)
+    const tree = find(recursive, option)
+    const spread = find(propagation, option)
     if (flag) {
       const [change, bit] = flag
       set = change === 'set' ? set | bit : set & ~bit
@@ -134,6 +134,11 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
     idMapping,
     data: data.join(','),
   }
+}
+
+/** Not what every object has: `constructor` is no option. */
+function find<T>(table: Readonly<Record<string, T>>, option: string): T | undefined {
+  return Object.hasOwn(table, option) ? table[option] : undefined
 }
 
 /** Every option that is not passed on to the filesystem, for `features`. */

@@ -67,7 +67,7 @@ function openRoot(context: CompileContext): Step {
 function wantedPropagation({ config }: CompileContext): number | undefined {
   const name = config.linux?.rootfsPropagation
   if (!name) return undefined
-  const flags = propagationFlags[name]
+  const flags = Object.hasOwn(propagationFlags, name) ? propagationFlags[name] : undefined
   if (flags !== undefined) return flags
   throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not supported`, {
     pointer: '/linux/rootfsPropagation',

@@ -25,8 +25,20 @@ export function compileSysctl(context: CompileContext): readonly Step[] {
   return Object.entries(context.config.linux?.sysctl ?? {}).map(([key, value]) => {
     const pointer = `/linux/sysctl/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
     checkSysctl(dotted(key), pointer, context)
-    const path = `sys/${dotted(key).replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/')}`
+    const path = checkPath(
+      `sys/${dotted(key).replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/')}`,
+      pointer,
+    )
     return op('write_file', { at: 'proc', path, content: value, flags: openFlags.WRONLY, mode: 0 }, pointer)
+  })
+}
+
+/** A name with empty components or dots alone would lead out of /proc/sys, to any file of the host. */
+function checkPath(path: string, pointer: string): string {
+  if (!path.split('/').some((part) => part === '' || part === '.' || part === '..')) return path
+  throw new OciError('ERR_CONFIG_INVALID', `"${path}" is no name of a sysctl`, {
+    pointer,
+    hint: 'name it as sysctl(8) does: net.ipv4.ip_forward',
   })
 }
 

@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest'
+import type { IDMapping, Linux, RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { Step } from '../../src/program/program.ts'
+import { type CompileTestInput, compileWith, hosts, stepsOf } from './hosts.ts'
+
+const stepsNamed = (name: string, input: CompileTestInput): readonly Step[] =>
+  stepsOf(compileWith(input)).filter(({ op }) => op === name)
+const refusal = (code: string, pointer: string): unknown => expect.objectContaining({ code, pointer })
+const namespaces = (...types: readonly string[]): Pick<Linux, 'namespaces'> =>
+  ({ namespaces: ['mount', ...types].map((type) => ({ type })) }) as Pick<Linux, 'namespaces'>
+
+test('the same input gives the same program', () => {
+  expect(compileWith({})).toEqual(compileWith({}))
+})
+
+test.each([
+  ['net.ipv4.ip_forward', 'network', 'sys/net/ipv4/ip_forward'],
+  ['net/ipv4/conf/eth0.100/rp_filter', 'network', 'sys/net/ipv4/conf/eth0.100/rp_filter'],
+  ['net.ipv4.conf.eth0/100.rp_filter', 'network', 'sys/net/ipv4/conf/eth0.100/rp_filter'],
+  ['kernel.shmmax', 'ipc', 'sys/kernel/shmmax'],
+  ['kernel.sem', 'ipc', 'sys/kernel/sem'],
+  ['fs.mqueue.msg_max', 'ipc', 'sys/fs/mqueue/msg_max'],
+  ['kernel.domainname', 'uts', 'sys/kernel/domainname'],
+])('sysctl %s needs a %s namespace, and is %s', (key, type, path) => {
+  const linux = { sysctl: { [key]: '1' } }
+  const write = stepsNamed('write_file', { linux: { ...linux, ...namespaces(type) } }).find(({ from }) =>
+    from.startsWith('/linux/sysctl/'),
+  )
+  expect(write?.operands).toMatchObject({ at: 'proc', path, content: '1' })
+  const pointer = `/linux/sysctl/${key.replaceAll('/', '~1')}`
+  expect(() => compileWith({ linux: { ...linux, ...namespaces() } })).toThrow(refusal('ERR_CONFIG_INVALID', pointer))
+})
+
+test.each(['kernel.panic', 'vm.swappiness', 'kernel.hostname', 'fs.file-max', 'net', 'kernel.shmmax2'])(
+  'sysctl %s is refused whatever namespaces there are',
+  (key) => {
+    const linux = { sysctl: { [key]: '1' }, ...namespaces('network', 'ipc', 'uts', 'pid') }
+    expect(() => compileWith({ linux })).toThrow(refusal('ERR_CONFIG_INVALID', `/linux/sysctl/${key}`))
+  },
+)
+
+test('a sysctl that would climb out of /proc/sys is refused', () => {
+  for (const key of ['net/../../../etc/passwd', 'net/./x', 'net.ipv4.', 'net..x', 'net.\0//\0//\0etc']) {
+    const linux = { sysctl: { [key]: 'x' }, ...namespaces('network') }
+    expect(() => compileWith({ linux }), key).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))
+  }
+})
+
+const own: readonly IDMapping[] = [{ containerID: 0, hostID: 1000, size: 1 }]
+const ranges: readonly IDMapping[] = [...own, { containerID: 1, hostID: 100_000, size: 65_536 }]
+const user = (mappings: readonly IDMapping[]): Partial<Linux> => ({
+  ...namespaces('user'),
+  uidMappings: mappings,
+  gidMappings: mappings,
+})
+
+test('root writes any id map, and leaves setgroups alone', () => {
+  const steps = stepsOf(compileWith({ linux: user(ranges) })).filter(({ from }) => from.endsWith('Mappings'))
+  const contents = steps.filter(({ op }) => op === 'write_file').map(({ operands }) => operands.content)
+  expect(contents).toEqual(['0 1000 1\n1 100000 65536\n', '0 1000 1\n1 100000 65536\n'])
+})
+
+test('a user maps the own id, setgroups being denied, and calls for nothing that this forbids', () => {
+  const program = compileWith({ linux: user(own), facts: hosts.rootlessV2 })
+  const writes = program.host.filter(({ from }) => from.endsWith('Mappings')).map(({ operands }) => operands.content)
+  expect(writes).toEqual(['deny', '0 1000 1\n', '0 1000 1\n'])
+  expect(stepsOf(program).some(({ op }) => op === 'setgroups')).toBe(false)
+})
+
+test('a user maps ranges by the helpers, and is told when there are none', () => {
+  const helpers = stepsNamed('spawn_id_map', { linux: user(ranges), facts: hosts.rootlessV2 })
+  expect(helpers.map(({ operands }) => operands.helper)).toEqual(['/usr/bin/newgidmap', '/usr/bin/newuidmap'])
+  expect(() => compileWith({ linux: user(ranges), facts: { ...hosts.rootlessV2, idMapHelpers: {} } })).toThrow(
+    refusal('ERR_PERMISSION', '/linux/gidMappings'),
+  )
+})
+
+test('a new user namespace without mappings is refused', () => {
+  expect(() => compileWith({ linux: namespaces('user') })).toThrow(refusal('ERR_CONFIG_INVALID', '/linux/uidMappings'))
+  expect(() => compileWith({ linux: { ...namespaces('user'), uidMappings: [...own] } })).toThrow(
+    refusal('ERR_CONFIG_INVALID', '/linux/gidMappings'),
+  )
+})
+
+test.each([
+  [
+    ['A=1', 'A=2', 'B=1', 'A='],
+    ['A=', 'B=1'],
+  ],
+  [['HOME=', 'A=1'], ['A=1']],
+  [['HOME=/x'], ['HOME=/x']],
+  [['A', 'A=1'], ['A=1']],
+  [[], []],
+] as const)('the environment %j becomes %j', (env, expected) => {
+  const [step] = stepsNamed('execve', { process: { env: [...env] } })
+  expect(step?.operands.env).toEqual(expected)
+})
+
+test('HOME is looked up when it is not given', () => {
+  expect(stepsNamed('default_home', { process: { env: ['HOME='] } })).toHaveLength(1)
+  expect(stepsNamed('default_home', { process: { env: ['HOME=/x'] } })).toHaveLength(0)
+})
+
+test.each([
+  [['PATH=/a:/b'], '/a:/b'],
+  [['PATH=/a', 'PATH=/b'], '/b'],
+  [['PATH='], null],
+  [[], null],
+])('with the environment %j the command is looked for in %j', (env, path) => {
+  expect(stepsNamed('find_command', { process: { env } })[0]?.operands.path).toBe(path)
+})
+
+test.each([
+  ['a hostname of the host', { hostname: 'x' }, '/hostname'],
+  ['a domain name of the host', { domainname: 'x' }, '/domainname'],
+  ['a mount over the root', { mounts: [{ destination: '/a/..', type: 'tmpfs' }] }, '/mounts/0/destination'],
+  ['a bind of nothing', { mounts: [{ destination: '/a', options: ['bind'] }] }, '/mounts/0/source'],
+  [
+    'a bind with options of a filesystem',
+    { mounts: [{ destination: '/a', source: '/b', options: ['bind', 'size=1'] }] },
+    '/mounts/0/options',
+  ],
+] as readonly (readonly [string, Partial<RuntimeConfig>, string])[])('%s is refused', (_, config, pointer) => {
+  expect(() => compileWith({ config })).toThrow(refusal('ERR_CONFIG_INVALID', pointer))
+})
+
+test('a process without a command is refused', () => {
+  expect(() => compileWith({ process: { args: [] } })).toThrow(refusal('ERR_CONFIG_INVALID', '/process/args'))
+})
+
+test.each(['maskedPaths', 'readonlyPaths'] as const)('%s without a mount namespace are refused', (field) => {
+  const linux = { namespaces: [{ type: 'pid' as const }], [field]: ['/proc/kcore'] }
+  expect(() => compileWith({ linux })).toThrow(refusal('ERR_CONFIG_INVALID', `/linux/${field}`))
+})
+
+test.each(['bogus', 'constructor'])('the root propagation %s is refused', (rootfsPropagation) => {
+  expect(() => compileWith({ linux: { rootfsPropagation } })).toThrow(
+    refusal('ERR_CONFIG_INVALID', '/linux/rootfsPropagation'),
+  )
+})
+
+test('an rlimit that there is not is refused', () => {
+  const rlimits = [
+    { type: 'RLIMIT_NOFILE', soft: 1, hard: 1 },
+    { type: 'RLIMIT_NONE', soft: 1, hard: 1 },
+  ]
+  expect(() => compileWith({ process: { rlimits } })).toThrow(refusal('ERR_CONFIG_INVALID', '/process/rlimits/1/type'))
+})
+
+test('what is not supported is named at once, all of it', () => {
+  const config = {
+    vm: { kernel: { path: '/x' } },
+    mounts: [{ destination: '/x', type: 'tmpfs', options: ['tmpcopyup'] }],
+  } as unknown as Partial<RuntimeConfig>
+  const linux = { intelRdt: { closID: 'x' }, resources: { unified: { 'memory.high': '1' } } } as Partial<Linux>
+  const compileIt = (): unknown => compileWith({ config, linux })
+  expect(compileIt).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_UNSUPPORTED' }))
+  for (const field of ['/vm', '/linux/intelRdt', '/linux/resources/unified', '/mounts/0/options (tmpcopyup)']) {
+    expect(compileIt).toThrow(field)
+  }
+})
+
+test('an unknown capability is left out with a warning, the others are kept', () => {
+  const warnings: string[] = []
+  const capabilities = { bounding: ['CAP_CHOWN', 'CAP_NONSENSE'] }
+  const input = { process: { capabilities }, options: { warn: (message: string) => void warnings.push(message) } }
+  expect(stepsNamed('bounding_set', input)[0]?.operands.keep).toBe(1n)
+  expect(warnings).toEqual(['ignoring unknown capability CAP_NONSENSE'])
+})

@@ -1,0 +1,57 @@
+import { constants } from 'node:os'
+import { expect, test } from 'vitest'
+import { op, type Step } from '../../src/program/program.ts'
+import { describeFailure } from '../../src/runtime/failure.ts'
+
+const { EPERM, ENOENT, EACCES, EBUSY, EEXIST, EPIPE, EINVAL, EXDEV } = constants.errno
+
+function describe(step: Step, error: number, more: { status?: number; syscall?: number } = {}) {
+  const failure = { step: 0, error, syscall: -1, pid: 0, status: 0, detail: '', ...more }
+  return describeFailure([{ address: 0, phase: 'child', step }], failure)
+}
+
+const mount = (type: string): Step =>
+  op('mount', { source: type, target: null, path: '/proc', type, flags: 0, data: null }, '/mounts/3')
+const find = (name: string): Step => op('find_command', { name, path: '/bin' }, '/process/args')
+const wait = op('sync_wait', { barrier: 1 })
+
+test('the message says field, thing, system call and error, and where it is from', () => {
+  expect(describe(mount('tmpfs'), EINVAL)).toMatchObject({
+    code: 'ERR_SYSCALL',
+    message: 'mounts[3] (tmpfs on /proc): mount: invalid argument (EINVAL)',
+    pointer: '/mounts/3',
+  })
+})
+
+test('a hint says what to do about the common ones', () => {
+  expect(describe(mount('proc'), EPERM).hint).toContain('{"type": "pid"}')
+  expect(describe(op('clone', { flags: 0, cgroup: null }), EPERM).hint).toContain('--rootless')
+  expect(describe(op('mkdir', { at: null, path: '/run/x', mode: 0 }, 'ID'), EACCES).hint).toContain('--root')
+})
+
+test.each([
+  [find('tool'), ENOENT, 'ERR_COMMAND_NOT_FOUND', 'exec: "tool": executable file not found in $PATH'],
+  [find('/bin/tool'), ENOENT, 'ERR_COMMAND_NOT_FOUND', 'exec: "/bin/tool": no such file or directory'],
+  [find('/bin/tool'), EACCES, 'ERR_COMMAND_NOT_EXECUTABLE', 'exec: "/bin/tool": permission denied'],
+  [op('mkdir', { at: null, path: '/r/x', mode: 0 }, 'ID'), EEXIST, 'ERR_CONTAINER_EXISTS', 'already exists'],
+  [op('expect_empty', { path: '/c/procs' }), EBUSY, 'ERR_SYSCALL', "container's cgroup is not empty: /c/procs"],
+  [op('expect_not', { path: '/c', content: 'F' }), EBUSY, 'ERR_SYSCALL', "container's cgroup unexpectedly frozen: /c"],
+  [op('chdir', { path: '/x' }), EXDEV, 'ERR_SYSCALL', 'outside of container mount namespace root'],
+])('%o: error %i is %s', (step, error, code, words) => {
+  const failure = describe(step, error)
+  expect(failure.code).toBe(code)
+  expect(failure.message).toContain(words)
+})
+
+test('a process that was killed while it was set up is told from one that ended', () => {
+  expect(describe(wait, EPIPE, { status: 9 })).toMatchObject({
+    message: expect.stringContaining('was killed by signal 9'),
+    hint: expect.stringContaining('memory limit'),
+  })
+  expect(describe(wait, EPIPE, { status: 3 << 8 }).message).toContain('exited with 3')
+})
+
+test('a step outside of the program, and an error without a name, are still said', () => {
+  expect(describeFailure([], { step: 7, error: 5, syscall: 1, pid: 0, status: 0, detail: '' }).message).toContain('7')
+  expect(describe(mount('tmpfs'), 4000).message).toContain('error 4000')
+})
