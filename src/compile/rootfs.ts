@@ -43,7 +43,7 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
     ...(process ? [makeWorkingDirectory(process.cwd)] : []),
     ...hooks,
-    ...(context.hasMountNamespace ? seal(entries, context) : []),
+    ...seal(entries, context),
     ...changeRoot(context),
   ]
   return { host: mounts.flatMap((mount) => mount.host), child }
@@ -51,10 +51,11 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
 
 /** What may be changed no longer, or not be seen: only in a mount namespace of the container's own. */
 function seal(entries: readonly MountEntry[], context: CompileContext): readonly Step[] {
+  const paths = [...readonlyPaths(context), ...maskedPaths(context)]
+  if (!context.hasMountNamespace) return paths
   return [
     ...entries.flatMap(compileLateReadonly),
-    ...readonlyPaths(context),
-    ...maskedPaths(context),
+    ...paths,
     ...(context.config.root.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
   ]
 }

@@ -1,0 +1,139 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { defaultConfig } from '../../src/bundle/default-config.ts'
+import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { ContainerPlace, type Finished } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test } = requires('root', 'busybox')
+
+/** Somebody without a name, a home or any right. */
+const uid = 54_321
+const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+
+let place: ContainerPlace
+beforeEach(() => {
+  place = new ContainerPlace()
+  mkdirSync(place.root)
+  execFileSync('chown', ['-R', `${uid}:${uid}`, place.directory])
+})
+afterEach(() => place.close())
+
+function configure(script: string, change: (config: RuntimeConfig) => RuntimeConfig = (config) => config): void {
+  const base = defaultConfig({ rootless: true, cgroupNamespace: false, uid, gid: uid })
+  const process = { ...base.process, terminal: false, args: ['sh', '-c', script] } as NonNullable<
+    RuntimeConfig['process']
+  >
+  place.write(change({ ...base, process }))
+}
+
+/** Runs a command of the tool as that user. */
+function asUser(...args: readonly string[]): Finished {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [tool, '--root', place.root, ...args], {
+    uid,
+    gid: uid,
+    cwd: place.directory,
+    env: { PATH: process.env.PATH ?? '', HOME: place.directory },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+  })
+  return { end: signal ?? status, stdout, stderr }
+}
+
+test('what spec --rootless writes runs for anybody: root inside, the caller outside', () => {
+  configure(
+    'id -u; hostname; cat /proc/self/uid_map /proc/self/setgroups; touch /dev/shm/x && stat -c %u /dev/shm/x; exit 3',
+  )
+  const { end, stdout, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect({ end, stderr }).toEqual({ end: 3, stderr: '' })
+  expect(stdout.replace(/ +/g, ' ').split('\n')).toEqual(['0', 'runc', ` 0 ${uid} 1`, 'deny', '0', ''])
+  expect(place.leftovers()).toEqual([])
+})
+
+test('the devices of a rootless container are those of the host, and no others', () => {
+  configure('echo x > /dev/null; head -c 4 /dev/zero | wc -c; ls /dev')
+  const { end, stdout, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
+  const [count, ...devices] = stdout.trim().split('\n')
+  expect(count).toBe('4')
+  expect(devices).toEqual(expect.arrayContaining(['full', 'null', 'random', 'tty', 'urandom', 'zero']))
+  expect(devices).not.toContain('kmsg')
+})
+
+test('a rootless container is created, started and deleted', () => {
+  configure('echo started > /proof; exec sleep 1000', (config) => ({ ...config, root: { path: 'rootfs' } }))
+  const script = (command: string): Finished => {
+    // Nothing of the test's stays open in the container.
+    const line = `exec ${process.execPath} ${tool} --root ${place.root} ${command} >/dev/null 2>${place.directory}/log </dev/null`
+    const { status } = spawnSync('/bin/sh', ['-c', line], { uid, gid: uid, timeout: 30_000 })
+    return { end: status, stdout: '', stderr: readFileSync(join(place.directory, 'log'), 'utf8') }
+  }
+  expect(script(`create -b ${place.bundle} ${place.id}`)).toMatchObject({ end: 0, stderr: '' })
+  expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'created' })
+  expect(asUser('start', place.id)).toMatchObject({ end: 0, stderr: '' })
+  expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'running' })
+  expect(asUser('delete', '-f', place.id)).toMatchObject({ end: 0, stderr: '' })
+  expect(readFileSync(join(place.bundle, 'rootfs/proof'), 'utf8')).toBe('started\n')
+  expect(place.leftovers()).toEqual([])
+})
+
+test('without a user namespace a user is told what to do', () => {
+  place.configure('exit 0')
+  const { end, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect(end).not.toBe(0)
+  expect(stderr).toMatch(/permission|permitted|root/)
+  expect(place.leftovers()).toEqual([])
+})
+
+test("a state root of somebody else's is refused with a hint", () => {
+  configure('exit 0')
+  chownSync(place.root, 0, 0)
+  const { end, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect(end).not.toBe(0)
+  expect(stderr).toContain('--root')
+})
+
+const helped = requires('root', 'busybox', 'newuidmap', 'useradd', 'userdel')
+
+helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () => {
+  const name = 'bundle-tool-test'
+  execFileSync('useradd', ['--no-create-home', '--uid', String(uid), '--add-subids-for-system', '--system', name])
+  try {
+    const first = Number(/^bundle-tool-test:(\d+):/m.exec(readFileSync('/etc/subuid', 'utf8'))?.[1])
+    const mappings = [
+      { containerID: 0, hostID: uid, size: 1 },
+      { containerID: 1, hostID: first, size: 1000 },
+    ]
+    const groups = mappings.map((mapping, index) =>
+      index === 0 ? { ...mapping, hostID: Number(execFileSync('id', ['-g', name], { encoding: 'utf8' })) } : mapping,
+    )
+    configure('cat /proc/self/uid_map; id', (config) => ({
+      ...config,
+      process: { ...config.process, user: { uid: 500, gid: 0 } } as NonNullable<RuntimeConfig['process']>,
+      linux: { ...config.linux, uidMappings: mappings, gidMappings: groups },
+    }))
+    const gid = Number(execFileSync('id', ['-g', name], { encoding: 'utf8' }))
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [tool, '--root', place.root, 'run', '-b', place.bundle, place.id],
+      {
+        uid,
+        gid,
+        encoding: 'utf8',
+        timeout: 30_000,
+      },
+    )
+    expect({ status, stdout: stdout.replace(/ +/g, ' ').split('\n').slice(0, 2) }, stderr).toEqual({
+      status: 0,
+      stdout: [` 0 ${uid} 1`, ` 1 ${first} 1000`],
+    })
+    expect(stdout).toContain('uid=500')
+  } finally {
+    execFileSync('userdel', [name], { stdio: 'ignore' })
+    if (existsSync(`/home/${name}`)) rmdirSync(`/home/${name}`)
+  }
+})
