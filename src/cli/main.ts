@@ -43,7 +43,8 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
-    report(asOwn(error, `${io.name} ${command?.name() ?? ''}`.trim()), isForPeople, context)
+    const called = `${io.name} ${command?.name() ?? ''}`.trim()
+    report(inWordsOfRunc(asOwn(error, called), called), isForPeople, context)
     return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
 }
@@ -75,6 +76,21 @@ function report(error: unknown, isForPeople: boolean, { globals, io }: CommandCo
   if (debug) write('debug', describeStack(error))
   write('error', describeInOneLine(error))
 }
+
+/** What went wrong while a container was set up, with the words before it that tools look for in what runc says. */
+function inWordsOfRunc(error: unknown, called: string): unknown {
+  if (!(error instanceof OciError) || !/ (run|create)$/.test(called) || !setUpErrors.includes(error.code)) return error
+  const where = error.code === 'ERR_SYSCALL' ? 'error during container init: ' : ''
+  const message = `${called} failed: unable to start container process: ${where}${error.message}`
+  return new OciError(error.code, message, error)
+}
+
+const setUpErrors: readonly string[] = [
+  'ERR_SYSCALL',
+  'ERR_COMMAND_NOT_FOUND',
+  'ERR_COMMAND_NOT_EXECUTABLE',
+  'ERR_HOOK',
+]
 
 /** The log asked for; when that is what failed, text on standard error. */
 function openLogOrText(globals: Globals, { stderr }: IO): Log {

@@ -144,29 +144,26 @@ export function mapText(mappings: readonly IDMapping[]): string {
 function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
   const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
   if (asked === 0 && options.cleared === 0) return []
-  const all =
-    mountAttributes.RDONLY |
-    mountAttributes.NOSUID |
-    mountAttributes.NODEV |
-    mountAttributes.NOEXEC |
-    mountAttributes.NODIRATIME |
-    mountAttributes.NOSYMFOLLOW
   const set = attributesOf(asked)
-  const changesAtime = (asked & (mountFlags.NOATIME | mountFlags.STRICTATIME | mountFlags.RELATIME)) !== 0
-  const atime = changesAtime ? mountAttributes.ATIME : 0
+  const lockable = mountAttributes.RDONLY | mountAttributes.NOSUID | mountAttributes.NODEV | mountAttributes.NOEXEC
+  const never = mountAttributes.NOSYMFOLLOW & ~set
+  const atime = (asked & atimeFlags) === 0 ? 0 : mountAttributes.ATIME | (mountAttributes.NODIRATIME & ~set)
   return [
     op(
       'bind_flags',
       {
         slot: 'mount',
         set,
-        clear: (all & ~set) | atime,
-        atLeast: (attributesOf(options.cleared) & ~mountAttributes.ATIME & ~set) | atime,
+        clear: (lockable & ~set) | never | atime,
+        atLeast: (attributesOf(options.cleared) & lockable & ~set) | never | atime,
       },
       `${from}/options`,
     ),
   ]
 }
+
+/** Without any of these, a mount keeps what it has: mount(2) "MS_REMOUNT". */
+const atimeFlags = mountFlags.NOATIME | mountFlags.NODIRATIME | mountFlags.RELATIME | mountFlags.STRICTATIME
 
 function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
   if (source === undefined || source === '') {

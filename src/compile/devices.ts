@@ -51,7 +51,7 @@ const links = [
  * @see runtime-spec 1.3.0 config-linux.md "Default Devices"
  */
 export function compileDevices(context: CompileContext): readonly Step[] {
-  const dev = mountEntries(context.config).findLast((entry) => entry.destination === '/dev')
+  const dev = mountEntries(context).findLast((entry) => entry.destination === '/dev')
   if (dev && isBind(dev)) return []
   const nodes = wantedNodes(context)
   const from = '/linux/devices'

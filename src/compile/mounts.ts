@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Mount } from '../oci/runtime-config.ts'
 import { mountAttributes, mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import { compileBind, type MountSteps } from './bind.ts'
@@ -18,13 +18,27 @@ export interface MountEntry {
 const tmpfsMagic = 0x01021994
 
 /** The entries of `mounts`, in their order. */
-export function mountEntries(config: RuntimeConfig): readonly MountEntry[] {
+export function mountEntries({ config, bundle }: Pick<CompileContext, 'config' | 'bundle'>): readonly MountEntry[] {
+  const rootfs = rootfsPath({ config, bundle })
   return (config.mounts ?? []).map((mount, index) => ({
     mount,
-    destination: cleanPath(mount.destination),
+    destination: withoutRoot(cleanPath(mount.destination), rootfs),
     options: parseMountOptions(mount.options ?? []),
     from: `/mounts/${index}`,
   }))
+}
+
+/** The absolute path of the rootfs. */
+export function rootfsPath({ config, bundle }: Pick<CompileContext, 'config' | 'bundle'>): string {
+  const { path } = config.root
+  return path.startsWith('/') ? path : `${bundle}/${path}`
+}
+
+/** A destination that is written as a path of the host, below the rootfs, means the place in the container. */
+function withoutRoot(path: string, rootfs: string): string {
+  const root = cleanPath(rootfs)
+  if (root === '/' || !`${path}/`.startsWith(`${root}/`)) return path
+  return path.slice(root.length) || '/'
 }
 
 /** An absolute path without `.`, `..` and repeated slashes, as runc takes a relative destination too. */

@@ -4,7 +4,14 @@ import { op, type Step } from '../program/program.ts'
 import type { MountSteps } from './bind.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
-import { compileLateReadonly, compileMount, type MountEntry, mountEntries, setAttributes } from './mounts.ts'
+import {
+  compileLateReadonly,
+  compileMount,
+  type MountEntry,
+  mountEntries,
+  rootfsPath,
+  setAttributes,
+} from './mounts.ts'
 import { compileTerminal } from './terminal.ts'
 
 const propagationFlags: Readonly<Record<string, number>> = {
@@ -18,12 +25,6 @@ const propagationFlags: Readonly<Record<string, number>> = {
   runbindable: mountFlags.UNBINDABLE | mountFlags.REC,
 }
 
-/** The absolute path of the rootfs. */
-export function rootfsPath({ config, bundle }: CompileContext): string {
-  const path = config.root?.path ?? 'rootfs'
-  return path.startsWith('/') ? path : `${bundle}/${path}`
-}
-
 /**
  * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
  * is resolved against it, by descriptor, before and after it has become the root.
@@ -32,7 +33,7 @@ export function rootfsPath({ config, bundle }: CompileContext): string {
  */
 export function compileRootfs(context: CompileContext, hooks: readonly Step[]): MountSteps {
   const { config } = context
-  const entries = mountEntries(config)
+  const entries = mountEntries(context)
   const mounts = entries.map((entry, index) => compileMount(entry, index, context))
   const process = config.process
   const child = [

@@ -27,14 +27,22 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   const special = specialCase(step, errno, failure)
   if (special) return special
   const call = syscallName(failure.syscall) ?? step.op
-  return new OciError('ERR_SYSCALL', `${subject(step)}: ${call}: ${errorText(failure.error)} (${errno})`, {
-    pointer: step.from.startsWith('/') ? step.from : undefined,
-    hint: hintFor(step, errno),
-    cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
-      code: errno,
-      syscall: call,
-    }),
-  })
+  return new OciError(
+    'ERR_SYSCALL',
+    `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${call}: ${errorText(failure.error)} (${errno})`,
+    {
+      pointer: step.from.startsWith('/') ? step.from : undefined,
+      hint: hintFor(step, errno),
+      cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
+        code: errno,
+        syscall: call,
+      }),
+    },
+  )
+}
+
+function isMount({ from }: Step): boolean {
+  return from.startsWith('/mounts/')
 }
 
 /** The errors whose text engines match, or whose cause is not the system call's. */
