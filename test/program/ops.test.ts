@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { operandsOf } from '../../src/program/encode.ts'
@@ -22,6 +23,21 @@ test('there is a bit for every tolerable error', () => {
   expect(Object.keys(tolerableErrors).length).toBeLessThanOrEqual(32)
 })
 
+test('every op is in a golden program or in a test of the runner', () => {
+  const inGoldens = readAll(join(project, 'fixtures/programs'), '.txt')
+  const inTests = readAll(join(project, 'test/native'), '.test.ts')
+  const untested = names.filter(
+    (name) => !new RegExp(`^ *\\d+  \\w+ +${name}\\b`, 'm').test(inGoldens) && !inTests.includes(`op('${name}'`),
+  )
+  expect(untested).toEqual([])
+})
+
+test('every op is named in a test of the runner', () => {
+  const inTests = readAll(join(project, 'test/native'), '.test.ts')
+  const untested = names.filter((name) => !inTests.includes(`'${name}'`))
+  expect(untested).toEqual([])
+})
+
 test('native/ops.h and the page of the ops are what the table generates', () => {
   const { status, stderr } = spawnSync(process.execPath, ['.ci/generate.mjs', '--check'], {
     cwd: project,
@@ -30,3 +46,10 @@ test('native/ops.h and the page of the ops are what the table generates', () => 
   expect(stderr).toBe('')
   expect(status).toBe(0)
 })
+
+function readAll(directory: string, ending: string): string {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => readFileSync(join(directory, name), 'utf8'))
+    .join('\n')
+}
