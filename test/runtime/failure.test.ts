@@ -18,7 +18,7 @@ const wait = op('sync_wait', { barrier: 1 })
 test('the message says field, thing, system call and error, and where it is from', () => {
   expect(describe(mount('tmpfs'), EINVAL)).toMatchObject({
     code: 'ERR_SYSCALL',
-    message: 'mounts[3] (tmpfs on /proc): mount: invalid argument (EINVAL)',
+    message: 'error mounting mounts[3] (tmpfs on /proc): mount: invalid argument (EINVAL)',
     pointer: '/mounts/3',
   })
 })
