@@ -4,6 +4,7 @@ import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
+import { featuresCommand } from './features.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
 import { pauseCommand } from './pause.ts'
@@ -38,6 +39,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'pause', kind: 'runtime', create: pauseCommand },
   { name: 'resume', kind: 'runtime', create: resumeCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
+  { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
 ]
 

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { runtimeSpecVersion } from '../spec.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { formatHelp } from './help.ts'
 import type { IO } from './io.ts'
+import { toolVersion } from './version.ts'
 
 const summary = 'Open Container Initiative runtime, and images to run in it'
 
@@ -64,7 +64,7 @@ function helpCommand(program: Command, io: IO): Command {
 
 /** The lines that engines read: the first ends in the version, and `commit:` must be there. */
 function versionText({ name }: IO): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  const version = toolVersion()
   return `${name} version ${version}\ncommit: v${version}\nspec: ${runtimeSpecVersion}`
 }
 

@@ -31,7 +31,7 @@ const ioClassShift = 13
 const domains = { LINUX: 0x0000, LINUX32: 0x0008 } as const
 
 /** set_mempolicy(2); linux/mempolicy.h */
-const memoryModes: Readonly<Record<string, number>> = {
+export const memoryModes: Readonly<Record<string, number>> = {
   MPOL_DEFAULT: 0,
   MPOL_PREFERRED: 1,
   MPOL_BIND: 2,
@@ -41,7 +41,8 @@ const memoryModes: Readonly<Record<string, number>> = {
   MPOL_WEIGHTED_INTERLEAVE: 6,
 }
 
-const memoryFlags: Readonly<Record<string, number>> = {
+/** linux/mempolicy.h */
+export const memoryFlags: Readonly<Record<string, number>> = {
   MPOL_F_NUMA_BALANCING: 0x2000,
   MPOL_F_RELATIVE_NODES: 0x4000,
   MPOL_F_STATIC_NODES: 0x8000,

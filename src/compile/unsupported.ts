@@ -2,8 +2,8 @@ import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { CompileContext } from './context.ts'
 
-/** Fields of config.json that are understood and not carried out yet. */
-const unsupportedFields: readonly string[] = [
+/** Fields of config.json that are understood and not carried out yet, for `features` too. */
+export const unsupportedFields: readonly string[] = [
   '/linux/seccomp',
   '/linux/netDevices',
   '/linux/intelRdt',
@@ -18,6 +18,9 @@ const unsupportedFields: readonly string[] = [
   '/solaris',
   '/zos',
 ]
+
+/** Mount options of the same kind. */
+export const unsupportedMountOptions: readonly string[] = ['tmpcopyup', 'idmap', 'ridmap']
 
 /**
  * Refuses, all at once, what config.json asks for and this version does not do.

@@ -1,0 +1,76 @@
+import { runtimeSpecVersion } from './bundle/default-config.ts'
+import type { HookKind } from './compile/hooks.ts'
+import { knownMountOptions } from './compile/mount-options.ts'
+import { namespaceFlags } from './compile/namespaces.ts'
+import { memoryFlags, memoryModes } from './compile/scheduling.ts'
+import { unsupportedFields, unsupportedMountOptions } from './compile/unsupported.ts'
+import { capabilityNames } from './program/flags.ts'
+
+/** What a runtime can do, in the spelling of the specification. */
+export interface Features {
+  readonly ociVersionMin: string
+  readonly ociVersionMax: string
+  readonly hooks: readonly string[]
+  readonly mountOptions: readonly string[]
+  readonly linux: LinuxFeatures
+  readonly annotations: Readonly<Record<string, string>>
+  /** Annotations of a config.json that change what the runtime does, so that engines keep users from setting them. */
+  readonly potentiallyUnsafeConfigAnnotations: readonly string[]
+}
+
+interface Switch {
+  readonly enabled: boolean
+}
+
+export interface LinuxFeatures {
+  readonly namespaces: readonly string[]
+  readonly capabilities: readonly string[]
+  readonly cgroup: Readonly<Record<'v1' | 'v2' | 'systemd' | 'systemdUser' | 'rdma', boolean>>
+  readonly seccomp: Switch
+  readonly apparmor: Switch
+  readonly selinux: Switch
+  readonly intelRdt: Switch
+  readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] }
+  readonly mountExtensions: { readonly idmap: Switch }
+  readonly netDevices: Switch
+}
+
+/** In the order in which they run. */
+const hookKinds: readonly HookKind[] = [
+  'prestart',
+  'createRuntime',
+  'createContainer',
+  'startContainer',
+  'poststart',
+  'poststop',
+]
+
+/**
+ * What this version can apply of a config.json, asked of the tables that apply it; what the host has is no part of it.
+ *
+ * @see runtime-spec v1.3.0 features.md, features-linux.md
+ */
+export function features({ version }: { readonly version: string }): Features {
+  return {
+    ociVersionMin: '1.0.0',
+    ociVersionMax: runtimeSpecVersion,
+    hooks: hookKinds,
+    mountOptions: knownMountOptions.filter((option) => !unsupportedMountOptions.includes(option)),
+    linux: {
+      namespaces: Object.keys(namespaceFlags).sort(),
+      capabilities: capabilityNames,
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: applies('/linux/resources/rdma') },
+      seccomp: { enabled: applies('/linux/seccomp') },
+      apparmor: { enabled: true },
+      selinux: { enabled: true },
+      intelRdt: { enabled: applies('/linux/intelRdt') },
+      memoryPolicy: { modes: Object.keys(memoryModes), flags: Object.keys(memoryFlags) },
+      mountExtensions: { idmap: { enabled: !unsupportedMountOptions.includes('idmap') } },
+      netDevices: { enabled: applies('/linux/netDevices') },
+    },
+    annotations: { 'bundle-tool.version': version },
+    potentiallyUnsafeConfigAnnotations: [],
+  }
+}
+
+const applies = (pointer: string): boolean => !unsupportedFields.includes(pointer)

@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { unsupportedFields, unsupportedMountOptions } from '../src/compile/unsupported.ts'
+import { features } from '../src/features.ts'
+import { call } from './cli/call.ts'
+import { compileWith, hosts, stepsOf } from './compile/hosts.ts'
+import { requires } from './requirements.ts'
+
+const found = features({ version: '1.2.3' })
+const { test: testWithRunc } = requires('runc')
+
+test('every capability, namespace and hook that is named compiles', () => {
+  const { capabilities, namespaces } = found.linux
+  const program = compileWith({
+    config: { hooks: Object.fromEntries(found.hooks.map((kind) => [kind, [{ path: `/hook/${kind}` }]])) },
+    process: { capabilities: { bounding: capabilities, permitted: capabilities, effective: capabilities } },
+    linux: {
+      namespaces: namespaces.map((type) => ({ type: type as 'pid' })),
+      uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+      gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+    },
+  })
+  const keep = stepsOf(program).find(({ op }) => op === 'bounding_set')?.operands.keep
+  expect(keep).toBe((1n << BigInt(capabilities.length)) - 1n)
+})
+
+test.each(found.linux.memoryPolicy.modes)('the memory policy %s compiles', (mode) => {
+  const nodes = mode === 'MPOL_DEFAULT' || mode === 'MPOL_LOCAL' ? '' : '0'
+  const steps = stepsOf(compileWith({ linux: { memoryPolicy: { mode, nodes, flags: [] } } }))
+  expect(steps.some(({ op }) => op === 'set_memory_policy')).toBe(true)
+})
+
+test('no mount option goes to the file system as data', () => {
+  const options = found.mountOptions.filter((option) => option !== 'remount' && !/bind$/.test(option))
+  const mounts = [{ destination: '/mnt', type: 'tmpfs', source: 'tmpfs', options }]
+  const mount = stepsOf(compileWith({ config: { mounts } })).find(({ from }) => from.startsWith('/mounts/0'))
+  expect(mount).toBeDefined()
+  for (const step of stepsOf(compileWith({ config: { mounts } }))) {
+    if (step.op === 'mount') expect(step.operands.data ?? '').toBe('')
+  }
+})
+
+test('what is refused is not claimed', () => {
+  for (const option of unsupportedMountOptions) expect(found.mountOptions).not.toContain(option)
+  expect(found.linux.netDevices.enabled).toBe(!unsupportedFields.includes('/linux/netDevices'))
+  expect(found.linux.seccomp.enabled).toBe(!unsupportedFields.includes('/linux/seccomp'))
+  expect(found.linux.intelRdt.enabled).toBe(!unsupportedFields.includes('/linux/intelRdt'))
+  expect(found.linux.cgroup.rdma).toBe(!unsupportedFields.includes('/linux/resources/rdma'))
+  const process = { args: ['true'], cwd: '/', user: { uid: 0, gid: 0 } }
+  expect(() => compileWith({ process, linux: { intelRdt: { closID: 'a' } }, facts: hosts.v2 })).toThrow('intelRdt')
+})
+
+test('the command prints it as JSON, and nothing else', async () => {
+  const { status, stdout, stderr } = await call(['features'])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(JSON.parse(stdout)).toEqual({ ...found, annotations: { 'bundle-tool.version': expect.any(String) } })
+})
+
+testWithRunc('it lists what runc lists', () => {
+  const theirs = JSON.parse(spawnSync('runc', ['features'], { encoding: 'utf8' }).stdout)
+  expect(found.hooks).toEqual(theirs.hooks)
+  expect(found.linux.capabilities).toEqual(expect.arrayContaining(theirs.linux.capabilities))
+  expect(found.linux.namespaces).toEqual(expect.arrayContaining(theirs.linux.namespaces))
+  // Options of the file system, which it gets as data.
+  const data = ['acl', 'noacl', ...unsupportedMountOptions]
+  const options = theirs.mountOptions.filter((option: string) => !data.includes(option))
+  expect(found.mountOptions).toEqual(expect.arrayContaining(options))
+})
