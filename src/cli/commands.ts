@@ -16,6 +16,7 @@ import { specCommand } from './spec.ts'
 import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { unpackCommand } from './unpack.ts'
+import { updateCommand } from './update.ts'
 
 interface CommandEntry {
   readonly name: string
@@ -38,6 +39,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'ps', kind: 'runtime', create: psCommand },
   { name: 'pause', kind: 'runtime', create: pauseCommand },
   { name: 'resume', kind: 'runtime', create: resumeCommand },
+  { name: 'update', kind: 'runtime', create: updateCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },

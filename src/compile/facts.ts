@@ -12,6 +12,8 @@ export interface HostFacts {
   readonly cgroups: CgroupFacts
   readonly hasAppArmor: boolean
   readonly hasSELinux: boolean
+  /** Whether BFQ is among the I/O schedulers of the block devices: it is the one that heeds weights. */
+  readonly hasBfq: boolean
   /** Whether /proc/kcore is there: only then /dev/core leads somewhere. */
   readonly hasKcore: boolean
   /** newuidmap(1) and newgidmap(1), where they are installed. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { Integer } from './json.ts'
-import type { ConfigProblem, Process, RuntimeConfig, Seccomp } from './runtime-config.ts'
+import type { ConfigProblem, Process, Resources, RuntimeConfig, Seccomp } from './runtime-config.ts'
 import { member, problemsOf, toPointer } from './schema.ts'
 
 /** Numbers of the spec's types, whose bounds numbers hold exactly. */
@@ -122,7 +122,8 @@ const weightDevice = z.object({
 })
 const throttle = z.optional(z.array(z.object({ major: deviceNumber, minor: deviceNumber, rate: u64 })))
 
-const resources = z.object({
+/** `linux.resources`, also the document that `update --resources` takes. */
+export const resources: z.ZodMiniType<Resources> = z.object({
   devices: z.optional(z.array(deviceRule)),
   memory: z.optional(
     z.object({

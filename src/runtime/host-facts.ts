@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../compile/facts.ts'
-import { OciError } from '../errors.ts'
+import { isSystemError, OciError } from '../errors.ts'
 
 /** Reads what `compile` needs to know of this host; nothing is cached. */
 export function readHostFacts(): HostFacts {
@@ -15,6 +15,10 @@ export function readHostFacts(): HostFacts {
     cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), readFileSync('/proc/self/mountinfo', 'utf8')),
     hasAppArmor: existsSync('/sys/kernel/security/apparmor') || existsSync('/sys/module/apparmor/parameters/enabled'),
     hasSELinux: existsSync('/sys/fs/selinux/enforce'),
+    // Asked for by few config.json, and a file to read for each device.
+    get hasBfq() {
+      return offersBfq()
+    },
     hasKcore: existsSync('/proc/kcore'),
     idMapHelpers: { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
   }
@@ -86,6 +90,25 @@ function beneath(root: string, place: string): string {
 
 function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}
+
+function offersBfq(): boolean {
+  try {
+    return readdirSync('/sys/block').some((device) => schedulersOf(device).includes('bfq'))
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'EACCES')) return false
+    throw error
+  }
+}
+
+/** The active one is in brackets. */
+function schedulersOf(device: string): readonly string[] {
+  try {
+    return readFileSync(`/sys/block/${device}/queue/scheduler`, 'utf8').match(/[\w-]+/g) ?? []
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return [] // the device is gone
+    throw error
+  }
 }
 
 function lines(text: string): readonly string[] {

@@ -1,13 +1,16 @@
-import { sharesToWeight } from '../compile/resources.ts'
+import { sharesToWeight } from '../compile/limits-v2.ts'
 import type { BlockIO, CPU, Memory, Resources, RuntimeConfig, ThrottleDevice } from '../oci/runtime-config.ts'
 import type { JsonValue } from './json-text.ts'
 import { libcontainerDeviceRules } from './libcontainer-devices.ts'
 
 /** The members of `cgroups` that say what the container may use. @see runc libcontainer/configs/cgroup_linux.go */
 export function libcontainerResources(config: RuntimeConfig): Record<string, JsonValue | undefined> {
-  const resources: Resources = config.linux?.resources ?? {}
+  return { devices: libcontainerDeviceRules(config), ...libcontainerLimits(config.linux?.resources ?? {}) }
+}
+
+/** The same but for devices; what is not set is left out. */
+export function libcontainerLimits(resources: Resources): Record<string, JsonValue | undefined> {
   return {
-    devices: libcontainerDeviceRules(config),
     ...(resources.memory && memory(resources.memory)),
     ...(resources.cpu && cpu(resources.cpu)),
     ...(resources.blockIO && blockIO(resources.blockIO)),

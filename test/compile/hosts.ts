@@ -35,6 +35,7 @@ const root = {
   inUserNamespace: false,
   hasAppArmor: false,
   hasSELinux: false,
+  hasBfq: false,
   hasKcore: true,
   idMapHelpers: { uid: '/usr/bin/newuidmap', gid: '/usr/bin/newgidmap' },
 } as const

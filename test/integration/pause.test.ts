@@ -70,13 +70,22 @@ test('a container that forks without end is paused as a whole', async () => {
 
 test('only what runs can be paused, and only what is paused resumed', async () => {
   run('exec sleep 1000')
-  await expect(resume(container())).rejects.toMatchObject({ code: 'ERR_CONTAINER_STATUS', message: /not paused/ })
+  await expect(resume(container())).rejects.toMatchObject({
+    code: 'ERR_CONTAINER_STATUS',
+    message: expect.stringContaining('not paused'),
+  })
   await pause(container())
-  await expect(pause(container())).rejects.toMatchObject({ code: 'ERR_CONTAINER_STATUS', message: /not running/ })
+  await expect(pause(container())).rejects.toMatchObject({
+    code: 'ERR_CONTAINER_STATUS',
+    message: expect.stringContaining('not running'),
+  })
   await resume(container())
   place.tool(['kill', place.id, 'KILL'])
   await vi.waitFor(() => expect(status()).toBe('stopped'), soon)
-  await expect(pause(container())).rejects.toMatchObject({ code: 'ERR_CONTAINER_STATUS', message: /stopped/ })
+  await expect(pause(container())).rejects.toMatchObject({
+    code: 'ERR_CONTAINER_STATUS',
+    message: expect.stringContaining('stopped'),
+  })
   await expect(pause({ root: place.root, id: 'nosuch' })).rejects.toMatchObject({ code: 'ERR_CONTAINER_NOT_FOUND' })
 })
 

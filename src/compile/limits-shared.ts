@@ -1,0 +1,31 @@
+import type { Rdma, Resources } from '../oci/runtime-config.ts'
+import { collect, type Limit, pointerOf } from './limit.ts'
+
+/**
+ * Huge pages: those in use, and where the kernel can (5.7) those reserved, which would else fail when they are used.
+ *
+ * @param suffix what the version of cgroups calls a limit
+ * @see kernel cgroup-v1/hugetlb.rst
+ */
+export function hugepageLimits(
+  pages: NonNullable<Resources['hugepageLimits']>,
+  suffix: 'limit_in_bytes' | 'max',
+): readonly Limit[] {
+  return pages.flatMap(({ pageSize, limit }, index) => {
+    const from = [pointerOf(`hugepageLimits/${index}`)] as const
+    const shared = { controller: 'hugetlb', value: String(limit), from }
+    return [
+      { ...shared, file: `hugetlb.${pageSize}.${suffix}` },
+      { ...shared, file: `hugetlb.${pageSize}.rsvd.${suffix}`, optional: true },
+    ]
+  })
+}
+
+/** The same in both versions. @see kernel cgroup-v1/rdma.rst */
+export function rdmaLimits(devices: Readonly<Record<string, Rdma>>): readonly Limit[] {
+  const { limits, add } = collect()
+  for (const [device, { hcaHandles = 'max', hcaObjects = 'max' }] of Object.entries(devices)) {
+    add('rdma', 'rdma.max', `${device} hca_handle=${hcaHandles} hca_object=${hcaObjects}`, `rdma/${device}`)
+  }
+  return limits
+}

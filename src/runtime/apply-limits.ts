@@ -1,0 +1,105 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Limit } from '../compile/limit.ts'
+import { noController } from '../compile/resources.ts'
+import { isSystemError, OciError } from '../errors.ts'
+import type { CgroupPaths } from './cgroup.ts'
+import { previousValues } from './previous-values.ts'
+
+/** A value for a control file, and how to go back. */
+interface Change {
+  readonly path: string
+  readonly value: string
+  readonly limit: Limit
+}
+
+/**
+ * Changes limits of a cgroup in use: all of them, or, when one is refused, none.
+ *
+ * Some values the kernel takes only after another has changed (memory with swap, quota and period), and which has to be
+ * first depends on what holds now. So a value that is refused waits until others have been taken.
+ * @param warn hears of a value that could not be put back
+ * @throws OciError `ERR_SYSCALL`, `ERR_PERMISSION` or `ERR_CONFIG_UNSUPPORTED` with the pointer of the limit
+ */
+export function applyLimits(limits: readonly Limit[], paths: CgroupPaths, warn: (message: string) => void): void {
+  const changes = limits.map((limit) => ({ path: pathOf(limit, paths), value: limit.value, limit }))
+  const undo: Change[] = []
+  try {
+    writeAll(changes, (back) => undo.unshift(...back))
+  } catch (error) {
+    try {
+      writeAll(undo, () => {})
+    } catch (failure) {
+      if (!(failure instanceof OciError)) throw failure
+      warn(`a limit could not be put back: ${failure.message}`)
+    }
+    throw error
+  }
+}
+
+/** The directories of the unified hierarchy alone, or those of cgroup v1 and perhaps that one too. */
+export function cgroupVersion(paths: CgroupPaths): 1 | 2 {
+  return Object.keys(paths).some((controller) => controller !== '') ? 1 : 2
+}
+
+function pathOf({ controller, file, from }: Limit, paths: CgroupPaths): string {
+  const directory = paths[cgroupVersion(paths) === 2 ? '' : controller]
+  if (directory === undefined) throw noController(controller, from[0])
+  return join(directory, file)
+}
+
+/** @param onWritten gets, for each value that is taken, what goes back to the one before */
+function writeAll(changes: readonly Change[], onWritten: (back: readonly Change[]) => void): void {
+  let refused: OciError | undefined
+  let waiting = changes
+  do {
+    const last = waiting
+    waiting = last.filter((change) => {
+      const back = reverted(change)
+      const error = write(change)
+      if (error === undefined) onWritten(back)
+      refused = error ?? refused
+      return error !== undefined
+    })
+    if (refused !== undefined && waiting.length === last.length) throw refused
+  } while (waiting.length > 0)
+}
+
+/** @returns the refusal of a value that may be taken later */
+function write({ path, value, limit }: Change): OciError | undefined {
+  try {
+    writeFileSync(path, value, { flag: 'r+' })
+    return undefined
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    if (error.code === 'ENOENT' && limit.optional) return undefined
+    const refusal = new OciError(
+      error.code === 'EACCES' || error.code === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_SYSCALL',
+      `unable to set ${path} to "${value}": ${error.code}${memoryInUse(path)}`,
+      { pointer: limit.from[0], cause: error },
+    )
+    if (error.code === 'EINVAL' || error.code === 'EBUSY') return refusal
+    throw refusal
+  }
+}
+
+/** Why a memory limit is refused with EBUSY, most often. */
+function memoryInUse(path: string): string {
+  if (!path.endsWith('/memory.limit_in_bytes')) return ''
+  const read = (file: string): string => readFileSync(path.replace(/[^/]*$/, file), 'utf8').trim()
+  return ` (current usage: ${read('memory.usage_in_bytes')}, peak usage: ${read('memory.max_usage_in_bytes')})`
+}
+
+function reverted(change: Change): readonly Change[] {
+  return previousValues(change.value, readControlText(change.path)).map((value) => ({ ...change, value }))
+}
+
+/** Empty for a file that is not there or cannot be read. */
+function readControlText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'EACCES', 'EINVAL', 'EOPNOTSUPP')) return ''
+    throw error
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * What to write into a control file to take a value back.
+ *
+ * @param written the value: of the whole file, or of a key such as a device, before the rest
+ * @param content the file before that
+ * @returns one value for each write(2); none when the file said nothing
+ */
+export function previousValues(written: string, content: string): readonly string[] {
+  const lines = content.split('\n').filter((line) => line !== '')
+  const [key = ''] = written.split(' ')
+  const isKeyed = /^\d+:\d+$/.test(key) || lines.some((line) => line.startsWith(`${key} `))
+  if (isKeyed && written.includes(' ')) {
+    const line = lines.find((candidate) => candidate.startsWith(`${key} `))
+    return [line ?? unset(written)]
+  }
+  const killDisabled = /^oom_kill_disable (\d)$/m.exec(content)
+  if (killDisabled?.[1] !== undefined) return [killDisabled[1]]
+  const [first] = lines
+  return first === undefined ? [] : [first]
+}
+
+/** The same key without a limit: `8:0 rbps=max`, `8:0 0`. */
+function unset(written: string): string {
+  const [key = '', ...rest] = written.split(' ')
+  return [key, ...rest.map((item) => (item.includes('=') ? `${item.replace(/=.*/, '')}=max` : '0'))].join(' ')
+}

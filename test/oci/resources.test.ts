@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { parseResources } from '../../src/oci/resources.ts'
+
+test('names are read in any case, but those that are data', () => {
+  const text = `{"CPU": {"Cpus": "0", "QUOTA": 9007199254740993}, "blockio": {"throttlereadbpsdevice":
+    [{"Major": 8, "MINOR": 0, "rate": 1}]}, "Unified": {"Memory.High": "1"}, "rdma": {"Mlx": {"hcahandles": 2}}}`
+  expect(parseResources(text, 'limits')).toEqual({
+    cpu: { cpus: '0', quota: 9007199254740993n },
+    blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] },
+    unified: { 'Memory.High': '1' },
+    rdma: { Mlx: { hcaHandles: 2 } },
+  })
+})
+
+test('null is absent, and of two spellings the later one counts', () => {
+  expect(parseResources('{"memory": null, "pids": {"limit": 1, "Limit": 2}}', 'limits')).toEqual({ pids: { limit: 2 } })
+})
+
+test.each([
+  ['{', 'limits is not JSON: line 1'],
+  ['[]', 'limits is invalid'],
+  ['{"memory": {"limit": "1"}}', '/memory/limit: must be an integer'],
+  ['{"blockIO": {"weight": 70000}}', '/blockIO/weight: must be an integer from 0 to 65535'],
+])('%s is refused', (text, message) => {
+  expect(() => parseResources(text, 'limits')).toThrow(
+    expect.objectContaining({ code: 'ERR_CONFIG_INVALID', message: expect.stringContaining(message) }),
+  )
+})
