@@ -3,7 +3,11 @@ import type { HookKind } from './compile/hooks.ts'
 import { knownMountOptions } from './compile/mount-options.ts'
 import { namespaceFlags } from './compile/namespaces.ts'
 import { memoryFlags, memoryModes } from './compile/scheduling.ts'
-import { unsupportedFields, unsupportedMountOptions } from './compile/unsupported.ts'
+import { seccompVerdicts } from './compile/seccomp-actions.ts'
+import { seccompArchitectures } from './compile/seccomp-architectures.ts'
+import { filterFlags } from './compile/seccomp-flags.ts'
+import { unsupportedFields } from './compile/unsupported.ts'
+import type { SeccompOperator } from './oci/runtime-config.ts'
 import { capabilityNames } from './program/flags.ts'
 
 /** What a runtime can do, in the spelling of the specification. */
@@ -26,13 +30,21 @@ export interface LinuxFeatures {
   readonly namespaces: readonly string[]
   readonly capabilities: readonly string[]
   readonly cgroup: Readonly<Record<'v1' | 'v2' | 'systemd' | 'systemdUser' | 'rdma', boolean>>
-  readonly seccomp: Switch
+  readonly seccomp: Switch | SeccompFeatures
   readonly apparmor: Switch
   readonly selinux: Switch
   readonly intelRdt: Switch
   readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] }
   readonly mountExtensions: { readonly idmap: Switch }
   readonly netDevices: Switch
+}
+
+export interface SeccompFeatures extends Switch {
+  readonly actions: readonly string[]
+  readonly operators: readonly string[]
+  readonly archs: readonly string[]
+  readonly knownFlags: readonly string[]
+  readonly supportedFlags: readonly string[]
 }
 
 /** In the order in which they run. */
@@ -55,22 +67,44 @@ export function features({ version }: { readonly version: string }): Features {
     ociVersionMin: '1.0.0',
     ociVersionMax: runtimeSpecVersion,
     hooks: hookKinds,
-    mountOptions: knownMountOptions.filter((option) => !unsupportedMountOptions.includes(option)),
+    mountOptions: knownMountOptions,
     linux: {
       namespaces: Object.keys(namespaceFlags).sort(),
       capabilities: capabilityNames,
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: applies('/linux/resources/rdma') },
-      seccomp: { enabled: applies('/linux/seccomp') },
+      seccomp: applies('/linux/seccomp') ? seccompFeatures() : { enabled: false },
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: applies('/linux/intelRdt') },
       memoryPolicy: { modes: Object.keys(memoryModes), flags: Object.keys(memoryFlags) },
-      mountExtensions: { idmap: { enabled: !unsupportedMountOptions.includes('idmap') } },
+      mountExtensions: { idmap: { enabled: knownMountOptions.includes('idmap') } },
       netDevices: { enabled: applies('/linux/netDevices') },
     },
     annotations: { 'bundle-tool.version': version },
     potentiallyUnsafeConfigAnnotations: [],
   }
 }
+
+function seccompFeatures(): SeccompFeatures {
+  const flags = Object.keys(filterFlags)
+  return {
+    enabled: true,
+    actions: Object.keys(seccompVerdicts).sort(),
+    operators: seccompOperators,
+    archs: Object.keys(seccompArchitectures).sort(),
+    knownFlags: flags,
+    supportedFlags: flags,
+  }
+}
+
+const seccompOperators: readonly SeccompOperator[] = [
+  'SCMP_CMP_EQ',
+  'SCMP_CMP_GE',
+  'SCMP_CMP_GT',
+  'SCMP_CMP_LE',
+  'SCMP_CMP_LT',
+  'SCMP_CMP_MASKED_EQ',
+  'SCMP_CMP_NE',
+]
 
 const applies = (pointer: string): boolean => !unsupportedFields.includes(pointer)

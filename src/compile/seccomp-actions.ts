@@ -1,7 +1,7 @@
 import type { SeccompAction } from '../oci/runtime-config.ts'
 
 /** `SECCOMP_RET_*` of linux/seccomp.h. Their low 16 bits are data: an errno, or a message for the tracer. */
-const verdicts: Readonly<Record<SeccompAction, number>> = {
+export const seccompVerdicts: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_KILL: 0,
   SCMP_ACT_KILL_THREAD: 0,
   SCMP_ACT_KILL_PROCESS: 0x80000000,
@@ -17,9 +17,9 @@ const EPERM = 1
 const ENOSYS = 38
 
 /** What becomes of system calls that the kernel has and the profile does not know yet. */
-export const enosysVerdict: number = verdicts.SCMP_ACT_ERRNO | ENOSYS
+export const enosysVerdict: number = seccompVerdicts.SCMP_ACT_ERRNO | ENOSYS
 /** What becomes of the system calls of an architecture that is not in the profile. */
-export const killThreadVerdict: number = verdicts.SCMP_ACT_KILL_THREAD
+export const killThreadVerdict: number = seccompVerdicts.SCMP_ACT_KILL_THREAD
 
 /** Whether an action has an errno to give. */
 export function takesErrno(action: SeccompAction): boolean {
@@ -28,5 +28,5 @@ export function takesErrno(action: SeccompAction): boolean {
 
 /** The value that a filter returns for an action; without `errnoRet` it is EPERM. */
 export function verdictOf(action: SeccompAction, errnoRet: number = EPERM): number {
-  return takesErrno(action) ? verdicts[action] | (errnoRet & 0xffff) : verdicts[action]
+  return takesErrno(action) ? seccompVerdicts[action] | (errnoRet & 0xffff) : seccompVerdicts[action]
 }

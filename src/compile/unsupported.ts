@@ -14,9 +14,6 @@ export const unsupportedFields: readonly string[] = [
   '/zos',
 ]
 
-/** Mount options of the same kind. */
-export const unsupportedMountOptions: readonly string[] = ['tmpcopyup', 'idmap', 'ridmap']
-
 /**
  * Refuses, all at once, what config.json asks for and this version does not do.
  *

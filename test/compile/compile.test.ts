@@ -151,10 +151,10 @@ test('what is not supported is named at once, all of it', () => {
   const config = {
     vm: { kernel: { path: '/x' } },
   } as unknown as Partial<RuntimeConfig>
-  const linux = { intelRdt: { closID: 'x' }, resources: { unified: { 'memory.high': '1' } } } as Partial<Linux>
+  const linux = { intelRdt: { closID: 'x' }, mountLabel: 'a' } as Partial<Linux>
   const compileIt = (): unknown => compileWith({ config, linux })
   expect(compileIt).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_UNSUPPORTED' }))
-  for (const field of ['/vm', '/linux/intelRdt', '/linux/resources/unified']) {
+  for (const field of ['/vm', '/linux/intelRdt', '/linux/mountLabel']) {
     expect(compileIt).toThrow(field)
   }
 })

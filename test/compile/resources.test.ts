@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { sharesToWeight } from '../../src/compile/resources.ts'
+import { sharesToWeight } from '../../src/compile/limits-v2.ts'
 import type { Resources } from '../../src/oci/runtime-config.ts'
 import { compileWith, hosts } from './hosts.ts'
 
@@ -43,7 +43,7 @@ const tables: readonly (readonly [string, Resources, Record<string, string>, Rec
   [
     'no limit of memory',
     { memory: { limit: -1 } },
-    { 'memory.limit_in_bytes': '-1' },
+    { 'memory.limit_in_bytes': '-1', 'memory.memsw.limit_in_bytes': '-1' },
     { 'memory.max': 'max', 'memory.swap.max': 'max' },
   ],
   ['zeros, which mean nothing', { memory: { limit: 0, swap: 0 }, cpu: { shares: 0, quota: 0, period: 0 } }, {}, {}],
