@@ -47,14 +47,18 @@ interface ArgumentWords {
 /** `seccomp_data.args[]` begins at 16; the upper half of each comes first on a big-endian machine. */
 function argumentWords({ index, mask }: Condition, { bits, isBigEndian }: SeccompArchitecture): ArgumentWords {
   const offset = 16 + 8 * index
-  const highMask = Number(mask >> 32n)
+  const highMask = highHalf(mask)
   return {
     low: { offset: isBigEndian ? offset + 4 : offset, mask: lowHalf(mask) },
     high: bits === 32 || highMask === 0 ? undefined : { offset: isBigEndian ? offset : offset + 4, mask: highMask },
   }
 }
 
-function lowHalf(value: bigint): number {
+export function highHalf(value: bigint): number {
+  return Number(value >> 32n)
+}
+
+export function lowHalf(value: bigint): number {
   return Number(value & BigInt(allBits))
 }
 
@@ -65,14 +69,21 @@ function compileCondition(
 ): FilterNode {
   const equal = (ways: Ways): FilterNode => {
     const low = words.low.mask === 0 ? ways.yes : nodes.tests(words.low, 'eq', lowHalf(value), ways)
-    return words.high ? nodes.tests(words.high, 'eq', Number(value >> 32n), { yes: low, no: ways.no }) : low
+    return words.high ? highIs(words.high, { yes: low, no: ways.no }) : low
+  }
+  // Rules in a row mostly have the same upper half, which is then tested once for all of them.
+  const highIs = (word: Word, ways: Ways): FilterNode => {
+    const high = highHalf(value)
+    return nodes.tests(word, 'eq', high, {
+      yes: nodes.given(ways.yes, { word, value: high, holds: true }),
+      no: nodes.given(ways.no, { word, value: high, holds: false }),
+    })
   }
   const above = (is: 'gt' | 'ge', ways: Ways): FilterNode => {
     const low = nodes.tests(words.low, is, lowHalf(value), ways)
     if (!words.high) return low
-    const high = Number(value >> 32n)
-    const notAbove = nodes.tests(words.high, 'eq', high, { yes: low, no: ways.no })
-    return nodes.tests(words.high, 'gt', high, { yes: ways.yes, no: notAbove })
+    const notAbove = highIs(words.high, { yes: low, no: ways.no })
+    return nodes.tests(words.high, 'gt', highHalf(value), { yes: ways.yes, no: notAbove })
   }
   switch (operator) {
     case 'SCMP_CMP_EQ':

@@ -34,6 +34,14 @@ export const archWord: Word = { offset: 4, mask: allBits }
 export interface NodeFactory {
   readonly returns: (verdict: number) => FilterNode
   readonly tests: (word: Word, is: TestNode['is'], value: number, ways: Ways) => FilterNode
+  /** What is left of a node where a word is known to have a value, or not to have it. */
+  readonly given: (node: FilterNode, fact: Fact) => FilterNode
+}
+
+export interface Fact {
+  readonly word: Word
+  readonly value: number
+  readonly holds: boolean
 }
 
 export interface Ways {
@@ -41,8 +49,13 @@ export interface Ways {
   readonly no: FilterNode
 }
 
+/** Beyond these a graph is left as it is: a filter of that size is refused anyway, and must not take long to refuse. */
+const maxSimplified = { steps: 50_000, depth: 1000 } as const
+
 export function createNodes(): NodeFactory {
   const nodes = new Map<string, FilterNode>()
+  const simplified = new Map<string, FilterNode>()
+  let steps = 0
   const once = (key: string, make: (id: number) => FilterNode): FilterNode => {
     const known = nodes.get(key)
     if (known) return known
@@ -50,12 +63,38 @@ export function createNodes(): NodeFactory {
     nodes.set(key, node)
     return node
   }
+  const tests: NodeFactory['tests'] = (word, is, value, { yes, no }) => {
+    if (yes === no) return yes
+    const key = `${word.offset} ${word.mask} ${is} ${value} ${yes.id} ${no.id}`
+    return once(key, (id) => ({ kind: 'test', id, word, is, value, yes, no }))
+  }
+  const given = (node: FilterNode, fact: Fact, depth: number): FilterNode => {
+    if (node.kind === 'return' || ++steps > maxSimplified.steps || depth > maxSimplified.depth) return node
+    const suffix = `${fact.word.offset} ${fact.word.mask} ${fact.value} ${fact.holds}`
+    const known = simplified.get(`${node.id} ${suffix}`)
+    if (known) return known
+    const way = wayOf(node, fact)
+    const next = (to: FilterNode) => given(to, fact, depth + 1)
+    const rest = way
+      ? next(node[way])
+      : tests(node.word, node.is, node.value, { yes: next(node.yes), no: next(node.no) })
+    simplified.set(`${node.id} ${suffix}`, rest)
+    simplified.set(`${rest.id} ${suffix}`, rest)
+    return rest
+  }
   return {
     returns: (verdict) => once(`return ${verdict}`, (id) => ({ kind: 'return', id, verdict })),
-    tests(word, is, value, { yes, no }) {
-      if (yes === no) return yes
-      const key = `${word.offset} ${word.mask} ${is} ${value} ${yes.id} ${no.id}`
-      return once(key, (id) => ({ kind: 'test', id, word, is, value, yes, no }))
-    },
+    tests,
+    given: (node, fact) => given(node, fact, 0),
   }
+}
+
+/** The way that a test goes, if a fact decides it. */
+function wayOf({ word, is, value }: TestNode, fact: Fact): keyof Ways | undefined {
+  if (word.offset !== fact.word.offset) return undefined
+  if (!fact.holds) return word.mask === fact.word.mask && is === 'eq' && value === fact.value ? 'no' : undefined
+  if (word.mask !== fact.word.mask && fact.word.mask !== allBits) return undefined
+  const known = (fact.value & word.mask) >>> 0
+  const isTrue = is === 'eq' ? known === value : is === 'gt' ? known > value : known >= value
+  return isTrue ? 'yes' : 'no'
 }

@@ -1,6 +1,6 @@
 import type { SeccompOperator } from '../oci/runtime-config.ts'
 import type { SeccompArchitecture } from './seccomp-architectures.ts'
-import type { Condition } from './seccomp-conditions.ts'
+import { type Condition, highHalf, lowHalf } from './seccomp-conditions.ts'
 
 /**
  * Puts the rules of one system call into the order in which they are tried: libseccomp's, not the profile's.
@@ -51,8 +51,8 @@ interface Comparison {
   readonly place: number
   readonly is: 'eq' | 'masked' | 'gt' | 'ge'
   readonly group: number
-  readonly value: bigint
-  readonly mask: bigint
+  readonly value: number
+  readonly mask: number
 }
 
 /** The tests that an operator takes; an upper bound is a lower bound that must not hold. */
@@ -70,9 +70,9 @@ const upperBounds = 2
 
 function comparisonsOf({ index, operator, value, mask }: Condition, bits: 32 | 64): readonly Comparison[] {
   const { is, group } = tests[operator]
-  const low = { place: index * 2, is, group, value: value & 0xffffffffn, mask: mask & 0xffffffffn }
+  const low = { place: index * 2, is, group, value: lowHalf(value), mask: lowHalf(mask) }
   if (bits === 32) return [low]
-  const high = { place: index * 2 + 1, group, value: value >> 32n, mask: mask >> 32n }
+  const high = { place: index * 2 + 1, group, value: highHalf(value), mask: highHalf(mask) }
   if (is === 'eq' || is === 'masked') return [{ ...high, is }, low]
   return [{ ...high, is: 'gt' }, { ...high, is: 'eq' }, low]
 }
