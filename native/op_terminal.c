@@ -103,6 +103,16 @@ int op_send_fd(struct vm *vm, const struct step *s)
 	return r < 0 ? (int)r : 0;
 }
 
+/* Output reaches a pipe as it was written: the terminal of the user, if there is one, adds carriage returns itself. */
+static long clear_onlcr(int terminal)
+{
+	struct termios settings;
+	long r = syscall6(__NR_ioctl, terminal, TCGETS, (long)&settings, 0, 0, 0);
+
+	settings.c_oflag &= ~(tcflag_t)ONLCR;
+	return r < 0 ? 0 : sys(ioctl, terminal, TCSETS, &settings);
+}
+
 int op_receive_fd(struct vm *vm, const struct step *s)
 {
 	static char name[NAME_SIZE];
@@ -117,6 +127,9 @@ int op_receive_fd(struct vm *vm, const struct step *s)
 	if (r == 0 || r == -ECONNRESET)
 		return -EPIPE;
 	if (r < 0)
+		return (int)r;
+	/* What the host gets is the terminal, and the container has not written to it yet. */
+	if (vm->phase == PHASE_HOST && rights.type == PASS_RIGHTS && (r = clear_onlcr(rights.fd)) < 0)
 		return (int)r;
 	return fill_slot(vm, s, 0, rights.type == PASS_RIGHTS && rights.length == sizeof rights - sizeof(int) ? rights.fd
 													     : -EPROTO);
@@ -165,24 +178,12 @@ static long copy_window_size(int terminal)
 	return 0;
 }
 
-/* Output reaches a pipe as it was written: the terminal of the user, if there is one, adds carriage returns itself. */
-static long clear_onlcr(int terminal)
-{
-	struct termios settings;
-	long r = sys(ioctl, terminal, TCGETS, &settings);
-
-	settings.c_oflag &= ~(tcflag_t)ONLCR;
-	return r < 0 ? r : sys(ioctl, terminal, TCSETS, &settings);
-}
-
 static long start_relay(struct relay *relay, int terminal)
 {
 	long r = sys(fcntl, terminal, F_SETFL, O_RDWR | O_NONBLOCK);
 
 	relay->in = (struct flow){.from = 0, .to = terminal, .is_open = true};
 	relay->out = (struct flow){.from = terminal, .to = 1, .is_open = true};
-	if (r >= 0)
-		r = clear_onlcr(terminal);
 	if (r >= 0)
 		r = copy_window_size(terminal);
 	return r < 0 ? r : enter_raw_mode(relay);

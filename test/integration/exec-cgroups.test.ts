@@ -56,7 +56,7 @@ test.each([
   [['--cgroup', 'a', '--cgroup', 'b'], 'missing <controller>: prefix'],
   [['--cgroup', 'memory,:a'], 'empty <controller> prefix'],
   [['--cgroup', 'memory:a', '--cgroup', 'memory:b'], 'controller memory specified multiple times'],
-  [['--pidfd-socket', 'x'], '--pidfd-socket is not supported yet'],
+  [['--pidfd-socket', 'x'], '--pidfd-socket'],
 ])('%j is refused with 255', (flags, message) => {
   const { end, stderr } = exec(...flags, place.id, 'true')
   expect(end).toBe(255)
