@@ -27,6 +27,8 @@ function bundleCommandLine() {
   run(
     'node_modules/.bin/esbuild',
     'src/cli/process.ts',
+    'src/source/fetch-thread.ts',
+    '--entry-names=[name]',
     '--bundle',
     '--splitting',
     '--format=esm',
