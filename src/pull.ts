@@ -3,14 +3,13 @@ import type { UnpackLimits } from './layer/rootfs.ts'
 import { makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { formatReference, parseReference } from './oci/reference.ts'
-import { type CredentialProvider, dockerCredentials } from './registry/credentials.ts'
-import { endpointsFor, readRegistriesConf } from './registry/registries-conf.ts'
+import { pullAccess, type RegistryOptions } from './registry/access.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
 import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 
-export interface PullOptions {
+export interface PullOptions extends RegistryOptions {
   /** Where the bundle is to appear. */
   readonly out: string
   /** Replace a bundle that is there; default false. */
@@ -21,16 +20,9 @@ export interface PullOptions {
   readonly platform?: string | undefined
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */
   readonly store?: string | undefined
-  /** Default: what `docker login` wrote. */
-  readonly credentials?: CredentialProvider | undefined
-  /** Where configuration is looked up; default: that of the process. */
-  readonly env?: NodeJS.ProcessEnv | undefined
-  readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
   /** Told when each layer has been applied. */
   readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
-  /** Told of attempts that failed and what is done about it. */
-  readonly log?: ((message: string) => void) | undefined
   /** Told what the image asks for and is done differently. */
   readonly warn?: ((message: string) => void) | undefined
 }
@@ -53,14 +45,13 @@ export interface PullResult {
  *   `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_DIGEST_MISMATCH`, `ERR_BUNDLE_EXISTS`, `ERR_LAYER_INVALID` and others
  */
 export async function pull(name: string, options: PullOptions): Promise<PullResult> {
-  const { out, force = false, platform, env = process.env, signal, log, onProgress } = options
+  const { out, force = false, platform, env = process.env, onProgress } = options
   const reference = parseReference(name)
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
-  const endpoints = endpointsFor(reference, await readRegistriesConf(env))
+  const access = await pullAccess(reference, options)
   const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
-  const credentials = options.credentials ?? dockerCredentials(env)
-  const fetcher = threadedFetcher({ endpoints, store, credentials, signal, log })
+  const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, onProgress })
   try {
     const image = await source.image(wanted)

@@ -7,6 +7,8 @@ import { explainCommand } from './explain.ts'
 import { featuresCommand } from './features.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
+import { loginCommand } from './login.ts'
+import { logoutCommand } from './logout.ts'
 import { pauseCommand } from './pause.ts'
 import { psCommand } from './ps.ts'
 import { pullCommand } from './pull.ts'
@@ -28,6 +30,8 @@ interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: 'pull', kind: 'image', create: pullCommand },
   { name: 'unpack', kind: 'image', create: unpackCommand },
+  { name: 'login', kind: 'image', create: loginCommand },
+  { name: 'logout', kind: 'image', create: logoutCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },
   { name: 'explain', kind: 'image', create: explainCommand },
   { name: 'run', kind: 'runtime', create: runCommand },

@@ -3,6 +3,8 @@ import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-opt
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { tuneForStreams } from './heap.ts'
 import { showProgress } from './progress.ts'
+import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `pull`: a bundle from a registry. */
 export function pullCommand(context: CommandContext): Command {
@@ -18,20 +20,21 @@ EXAMPLES:
     bundle-tool pull alpine:3.20 --out bundle
     bundle-tool pull --platform linux/arm64 quay.io/centos/centos:stream9 --out bundle`,
   })
-  return withBundleOptions(command)
+  return withStoreOption(withRegistryOptions(withBundleOptions(command)))
     .argument('<image>')
-    .action(async (image: string, flags: BundleFlags) => {
+    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags) => {
       tuneForStreams()
       const { pull } = await import('../pull.ts')
-      const { io, log } = context
+      const { io } = context
       const progress = showProgress(io.stderr)
       const signal = io.interruption()
       try {
         const { reference, digest } = await pull(image, {
           ...bundleOptions(flags),
+          ...registryOptions(context, flags),
+          store: flags.store,
           signal,
           onProgress: progress.update,
-          log: (message) => log('debug', message),
           warn: warner(context),
         })
         io.stdout.write(`${reference.includes('@') ? reference : `${reference}@${digest}`}\n`)

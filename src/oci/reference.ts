@@ -43,6 +43,17 @@ export function parseReference(text: string): Reference {
   }
 }
 
+/** A registry as `login` names it: `docker.io` for all names of Docker Hub. @throws OciError `ERR_REFERENCE_INVALID` */
+export function parseRegistry(text: string): string {
+  const host = text.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '')
+  if (!registryPattern.test(host)) {
+    throw new OciError('ERR_REFERENCE_INVALID', `"${text}" is not a registry`, {
+      hint: 'write HOST[:PORT], as in quay.io or localhost:5000',
+    })
+  }
+  return /^(index\.docker\.io|registry-1\.docker\.io|docker\.io)$/i.test(host) ? 'docker.io' : host.toLowerCase()
+}
+
 /** The full form of a reference, which `parseReference` reads back to the same. */
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
   return `${registry}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`

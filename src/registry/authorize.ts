@@ -7,8 +7,8 @@ import { redactUrl } from './redact.ts'
 export interface AuthorizeOptions {
   readonly http: HttpClient
   readonly registry: string
-  /** As in `repository:library/ubuntu:pull`; used when the challenge names none. */
-  readonly scope: string
+  /** As in `repository:library/ubuntu:pull`; used when the challenge names none. Undefined asks who we are, no more. */
+  readonly scope: string | undefined
   readonly credentials: Credentials | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -27,7 +27,7 @@ export async function answerChallenge(response: HttpResponse, options: Authorize
   if (challenges.some(({ scheme }) => scheme === 'basic')) {
     if (credentials?.kind === 'password') return basic(credentials)
     throw new OciError('ERR_REGISTRY_AUTH', `${registry} wants a user name and a password, and none are configured`, {
-      hint: `run "docker login ${registry}", or add it to "auths" in ~/.docker/config.json`,
+      hint: `run "bundle-tool login ${registry}"`,
     })
   }
   const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'no scheme'
@@ -56,7 +56,7 @@ async function fetchToken(
     throw new OciError(
       response.status === 401 || response.status === 403 ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY',
       `token server ${redactUrl(realm)} of ${options.registry} answers ${response.status} ${who}`,
-      { hint: `check the name of the image, or run "docker login ${options.registry}"` },
+      { hint: `check the name of the image, or run "bundle-tool login ${options.registry}"` },
     )
   }
   return readToken(body, realm)
@@ -64,10 +64,13 @@ async function fetchToken(
 
 async function askToken(
   realm: URL,
-  { service, scope }: { readonly service: string | undefined; readonly scope: string },
+  { service, scope }: { readonly service: string | undefined; readonly scope: string | undefined },
   { http, credentials, signal }: AuthorizeOptions,
 ): Promise<HttpResponse> {
-  const fields = new URLSearchParams({ ...(service !== undefined && { service }), scope })
+  const fields = new URLSearchParams({
+    ...(service !== undefined && { service }),
+    ...(scope !== undefined && { scope }),
+  })
   if (credentials?.kind === 'identity-token') {
     fields.set('grant_type', 'refresh_token')
     fields.set('client_id', 'bundle-tool')

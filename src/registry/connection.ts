@@ -1,21 +1,32 @@
+import { join } from 'node:path'
 import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
 import { answerChallenge } from './authorize.ts'
+import { readCertificates } from './certificates.ts'
 import type { CredentialProvider } from './credentials.ts'
 import {
   createHttpClient,
   discard,
   type HttpClient,
+  type HttpRequest,
   type HttpResponse,
-  isPrivateAddress,
+  isLoopback,
   maxErrorBytes,
   readBody,
 } from './http.ts'
+import type { ProxySettings } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { backoffMs, isTransientStatus, maxAttempts, wait as waitFor } from './retry.ts'
 
 /** What a connection depends on beside its endpoint; plain values, which another thread may be given. */
-export type ConnectionFacts = Record<never, never>
+export interface ConnectionFacts {
+  /** Default: none. */
+  readonly proxy?: ProxySettings | undefined
+  /** Directories that have one of certificates for each registry. Default: none. */
+  readonly certificateRoots?: readonly string[] | undefined
+  /** What is done with the repository; default: `pull`. */
+  readonly actions?: 'pull' | 'pull,push' | undefined
+}
 
 export interface ConnectionOptions extends ConnectionFacts {
   readonly credentials?: CredentialProvider | undefined
@@ -24,6 +35,16 @@ export interface ConnectionOptions extends ConnectionFacts {
   readonly log?: ((message: string) => void) | undefined
   /** How to pass the time between attempts; tests pass none. */
   readonly wait?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
+}
+
+/** One request to a registry. */
+export interface RegistryRequest {
+  readonly method?: HttpRequest['method']
+  /** Below `/v2/<repository>/`; or where the registry sent us, on its own host. */
+  readonly path: string | URL
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Makes what is sent, anew for each attempt. */
+  readonly body?: (() => string | Uint8Array | AsyncIterable<Uint8Array>) | undefined
 }
 
 /** One registry that is talked to about one repository, with whatever authorization that takes. */
@@ -36,6 +57,8 @@ export interface Connection {
    * @throws OciError `ERR_IMAGE_NOT_FOUND` 404; `ERR_REGISTRY_AUTH` 401, 403; `ERR_REGISTRY`; `ERR_NETWORK`
    */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<HttpResponse>
+  /** As `get`, any request. */
+  send(request: RegistryRequest): Promise<HttpResponse>
   /** Waits before one more attempt; throws `error` when there have been too many or it is not transient. */
   retryAfter(error: unknown, attempt: number): Promise<void>
   close(): Promise<void>
@@ -44,30 +67,43 @@ export interface Connection {
 /** Connects to an endpoint when it is first used. Endpoints on this host may speak plain http, as insecure ones may. */
 export function connect(endpoint: Endpoint, options: ConnectionOptions): Connection {
   const { signal, log, wait = waitFor } = options
-  const isInsecure = endpoint.isInsecure || isLoopback(endpoint.registry)
-  const http = createHttpClient({ isInsecure })
-  let base: Promise<URL> | undefined
+  const isInsecure = endpoint.isInsecure || isLoopback(new URL(`http://${endpoint.registry}`).hostname)
+  let opened: Promise<{ readonly http: HttpClient; readonly base: URL }> | undefined
   let authorization: string | undefined
 
-  async function attempt(path: string, headers: Readonly<Record<string, string>>): Promise<HttpResponse> {
-    base ??= findBase(http, endpoint, { isInsecure, signal })
-    const prefix = await base
-    const url = new URL(`${prefix.href}${endpoint.repository}/${path}`)
+  async function open() {
+    const directories = options.certificateRoots?.map((root) => join(root, endpoint.registry)) ?? []
+    const certificates = await readCertificates(directories)
+    const http = createHttpClient({ isInsecure, certificates, proxy: options.proxy })
+    clients.push(http)
+    return { http, base: await findBase(http, endpoint, { isInsecure, signal }) }
+  }
+
+  const clients: HttpClient[] = []
+
+  async function attempt({ method = 'GET', path, headers = {}, body }: RegistryRequest): Promise<HttpResponse> {
+    opened ??= open()
+    const { http, base } = await opened
+    const url = path instanceof URL ? path : new URL(path === '' ? base : `${base.href}${endpoint.repository}/${path}`)
+    const isOwn = url.origin === base.origin
+    const once = (authorized: string | undefined) =>
+      http.send(url, { method, headers, body: body?.(), authorization: isOwn ? authorized : undefined, signal })
     const used = authorization
-    const response = await http.send(url, { headers, authorization: used, signal })
-    if (response.status !== 401 || response.url.origin !== url.origin) return response
+    const response = await once(used)
+    if (response.status !== 401 || response.url.origin !== base.origin) return response
     await discard(response)
     // Another request may have fetched a token meanwhile.
     if (authorization === used) {
+      const { registry, repository } = endpoint
       authorization = await answerChallenge(response, {
         http,
-        registry: endpoint.registry,
-        scope: `repository:${endpoint.repository}:pull`,
-        credentials: await options.credentials?.(endpoint.registry),
+        registry,
+        scope: path === '' ? undefined : `repository:${repository}:${options.actions ?? 'pull'}`,
+        credentials: await options.credentials?.(registry, repository),
         signal,
       })
     }
-    return http.send(url, { headers, authorization, signal })
+    return once(authorization)
   }
 
   async function retryAfter(error: unknown, count: number): Promise<void> {
@@ -79,20 +115,25 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     await wait(ms, signal)
   }
 
+  async function send(request: RegistryRequest): Promise<HttpResponse> {
+    for (let count = 1; ; count++) {
+      try {
+        const response = await attempt(request)
+        if (response.status >= 200 && response.status < 300) return response
+        throw await statusError(response, { endpoint, method: request.method ?? 'GET' })
+      } catch (error) {
+        await retryAfter(error, count)
+      }
+    }
+  }
+
   return {
     endpoint,
     retryAfter,
-    close: () => http.close(),
-    async get(path, headers = {}) {
-      for (let count = 1; ; count++) {
-        try {
-          const response = await attempt(path, headers)
-          if (response.status >= 200 && response.status < 300) return response
-          throw await statusError(response, endpoint)
-        } catch (error) {
-          await retryAfter(error, count)
-        }
-      }
+    send,
+    get: (path, headers) => send({ path, headers }),
+    async close() {
+      await Promise.all(clients.map((client) => client.close()))
     },
   }
 }
@@ -120,12 +161,17 @@ function isTransient(error: unknown): boolean {
 }
 
 const isTlsProblem = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|ISSUER/.test(String(error.code))
+  error instanceof Error &&
+  'code' in error &&
+  /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(String(error.code))
 
-async function statusError(response: HttpResponse, { registry, repository }: Endpoint): Promise<OciError> {
+async function statusError(
+  response: HttpResponse,
+  { endpoint: { registry, repository }, method }: { readonly endpoint: Endpoint; readonly method: string },
+): Promise<OciError> {
   const body = await readBody(response, maxErrorBytes)
   const said = errorText(body)
-  const what = `GET ${redactUrl(response.url)}: ${response.status}${said === '' ? '' : ` ${said}`}`
+  const what = `${method} ${redactUrl(response.url)}: ${response.status}${said === '' ? '' : ` ${said}`}`
   const { status } = response
   if (status === 404) {
     return new StatusError(
@@ -136,7 +182,7 @@ async function statusError(response: HttpResponse, { registry, repository }: End
     )
   }
   if (status === 401 || status === 403) {
-    const hint = `check that ${repository} exists and that you may read it, or run "docker login ${registry}"`
+    const hint = `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
     return new StatusError('ERR_REGISTRY_AUTH', what, response, hint)
   }
   const hint = status === 429 ? 'wait, or log in: the registry limits how much it serves' : undefined
@@ -175,9 +221,4 @@ async function findBase(
     if (signal?.aborted || !(error instanceof OciError) || error.code !== 'ERR_NETWORK') throw error
     return plain
   }
-}
-
-function isLoopback(registry: string): boolean {
-  const { hostname } = new URL(`http://${registry}`)
-  return isPrivateAddress(hostname) && /^(localhost|127\.|\[::1\])/.test(hostname)
 }

@@ -1,72 +1,86 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { OciError } from '../errors.ts'
+import { type AuthFile, authFiles, readAuthFile, readAuthText } from './auth-file.ts'
+import { askHelper } from './credential-helper.ts'
 
 /** Who a registry is told we are: a name and a password, or a token that stands for both at the token server. */
 export type Credentials =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
   | { readonly kind: 'identity-token'; readonly token: string }
 
-/** Looks up what to tell a registry (`docker.io`, `localhost:5000`); undefined means anonymous. */
-export type CredentialProvider = (registry: string) => Promise<Credentials | undefined>
+/** Looks up what to tell a registry (`docker.io`, `localhost:5000`) about a repository; undefined means anonymous. */
+export type CredentialProvider = (registry: string, repository?: string) => Promise<Credentials | undefined>
 
-/** Keys under which `docker login` and its kin have kept Docker Hub's credentials. */
+/** Keys under which Docker Hub's credentials have been kept; the second is the one docker itself writes. */
 const hubKeys = ['docker.io', 'https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']
 
 /**
- * Credentials from Docker's config.json: `auths` only; a registry served by a credential helper is refused, not skipped.
+ * The credentials that docker, podman and their kin have been given: `DOCKER_AUTH_CONFIG` (the content of a config.json),
+ * then the files of `authFiles`; the first that knows the registry counts.
  *
- * @param path default: `$DOCKER_CONFIG/config.json` or `$HOME/.docker/config.json`; a missing file has no credentials
- * @throws OciError `ERR_REGISTRY_AUTH` the file is not what docker writes; `ERR_NOT_SUPPORTED` a helper is configured
+ * In one file a credential helper of the registry comes first, then the longest path of containers' `auth.json`
+ * (`host/team/app`, `host/team`, `host`), then the file's own helper.
+ * @param authFile the one file to look into
+ * @throws OciError `ERR_REGISTRY_AUTH` a file is not what docker writes, or a helper fails
  */
-export function dockerCredentials(env: NodeJS.ProcessEnv, path: string = configPath(env)): CredentialProvider {
-  let file: Promise<DockerConfig> | undefined
-  return async (registry) => {
-    file ??= readConfig(path)
-    const { auths, helpers, store } = await file
-    const keys = registry === 'docker.io' ? hubKeys : [registry, `https://${registry}`, `https://${registry}/v1/`]
-    const helper = keys.map((key) => helpers[key]).find((name) => name !== undefined)
-    const entry = keys.map((key) => auths[key]).find((auth) => auth !== undefined)
-    const credentials = entry === undefined ? undefined : toCredentials(entry, path)
+export function configuredCredentials(env: NodeJS.ProcessEnv, authFile?: string): CredentialProvider {
+  let files: Promise<readonly AuthFile[]> | undefined
+  return async (registry, repository = '') => {
+    files ??= readAll(env, authFile)
+    for (const file of await files) {
+      const found = await lookUp(file, { registry, repository, env })
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+}
+
+/** `USER[:PASSWORD]` as `--creds` takes it, for every registry. */
+export function givenCredentials(text: string): CredentialProvider {
+  const colon = text.indexOf(':')
+  if (colon === 0 || text === '') {
+    throw new OciError('ERR_USAGE', 'the credentials have no user name', { hint: 'write --creds USER:PASSWORD' })
+  }
+  const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
+  return async () => ({ kind: 'password', username, password })
+}
+
+/** The keys that stand for a registry as a whole, the one to write under first. */
+export function registryKeys(registry: string): readonly string[] {
+  if (registry === 'docker.io') return ['https://index.docker.io/v1/', ...hubKeys]
+  return [registry, `https://${registry}`, `https://${registry}/`, `https://${registry}/v1/`, `https://${registry}/v2/`]
+}
+
+async function readAll(env: NodeJS.ProcessEnv, authFile: string | undefined): Promise<readonly AuthFile[]> {
+  const text = env.DOCKER_AUTH_CONFIG
+  const isGiven = authFile === undefined && text !== undefined && text !== ''
+  const inEnvironment = isGiven ? [readAuthText(text, 'DOCKER_AUTH_CONFIG')] : []
+  const paths = authFile === undefined ? authFiles(env) : [authFile]
+  return [...inEnvironment, ...(await Promise.all(paths.map(readAuthFile)))]
+}
+
+interface Wanted {
+  readonly registry: string
+  readonly repository: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+async function lookUp(file: AuthFile, { registry, repository, env }: Wanted): Promise<Credentials | undefined> {
+  const keys = registryKeys(registry)
+  const serverKey = keys[0] ?? registry
+  const helper = keys.map((key) => file.helpers[key]).find((name) => name !== undefined)
+  if (helper !== undefined) return askHelper(helper, serverKey, env)
+  for (const key of [...pathKeys(registry, repository), ...keys]) {
+    const entry = file.auths[key]
+    const credentials = entry === undefined ? undefined : toCredentials(entry, file.path)
     if (credentials !== undefined) return credentials
-    const wanted = helper ?? (entry === undefined ? undefined : store)
-    if (wanted === undefined) return undefined
-    throw new OciError('ERR_NOT_SUPPORTED', `${path} keeps the credentials of ${registry} in the helper "${wanted}"`, {
-      hint: 'put them under "auths" in a config.json of its own and point DOCKER_CONFIG at its directory',
-    })
   }
+  return file.store === undefined ? undefined : askHelper(file.store, serverKey, env)
 }
 
-interface DockerConfig {
-  readonly auths: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  readonly helpers: Readonly<Record<string, string>>
-  readonly store: string | undefined
-}
-
-function configPath(env: NodeJS.ProcessEnv): string {
-  return join(env.DOCKER_CONFIG ?? join(env.HOME ?? '/root', '.docker'), 'config.json')
-}
-
-async function readConfig(path: string): Promise<DockerConfig> {
-  const value = await readJson(path)
-  const auths = Object.entries(record(value.auths)).map(([key, auth]) => [key, record(auth)] as const)
-  const helpers = Object.entries(record(value.credHelpers)).filter((pair): pair is [string, string] => isText(pair[1]))
-  return {
-    auths: Object.fromEntries(auths),
-    helpers: Object.fromEntries(helpers),
-    store: isText(value.credsStore) ? value.credsStore : undefined,
-  }
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  try {
-    return record(JSON.parse(await readFile(path, 'utf8')))
-  } catch (cause) {
-    if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) return {}
-    // The cause may quote the file, which holds passwords: only its kind is told.
-    const reason = isSystemError(cause) ? cause.code : 'it is not JSON'
-    throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: ${reason}`)
-  }
+/** `host/a/b`, `host/a`: the keys of containers' auth.json that are longer than a host. */
+function pathKeys(registry: string, repository: string): string[] {
+  const parts = repository === '' ? [] : repository.split('/')
+  return parts.map((_, index) => [registry, ...parts.slice(0, parts.length - index)].join('/'))
 }
 
 function toCredentials(entry: Readonly<Record<string, unknown>>, path: string): Credentials | undefined {
@@ -82,7 +96,3 @@ function toCredentials(entry: Readonly<Record<string, unknown>>, path: string): 
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? { ...value } : {}
-}

@@ -1,5 +1,8 @@
-import { Agent, request } from 'undici'
+import { Readable } from 'node:stream'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { OciError } from '../errors.ts'
+import type { Certificates } from './certificates.ts'
+import type { ProxySettings } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
 
 /** Largest error or token document that is read, in bytes. */
@@ -21,11 +24,12 @@ export interface HttpResponse {
 }
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   /** Sent to the first host only, never to where it redirects. */
   readonly authorization?: string | undefined
-  readonly body?: string
+  /** A stream is sent once: a redirect of it is refused. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,28 +40,74 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
+export interface HttpClientOptions {
+  /** Unverified TLS is allowed. */
+  readonly isInsecure: boolean
+  /** Authorities to trust, and what we show of ourselves to the host of the first request alone. */
+  readonly certificates?: Certificates | undefined
+  readonly proxy?: ProxySettings | undefined
+}
+
 /**
  * An HTTP client for one level of trust.
  *
  * Redirects are followed by hand: Authorization goes to the host it was meant for alone, https never becomes http, and
  * a public host cannot send us to an address of the private network.
  */
-export function createHttpClient({ isInsecure }: { readonly isInsecure: boolean }): HttpClient {
-  const agent = new Agent({
-    connect: { timeout: connectTimeoutMs, rejectUnauthorized: !isInsecure },
-    headersTimeout: stallTimeoutMs,
-    bodyTimeout: stallTimeoutMs,
-  })
-  return { send: (url, what) => sendFollowing(agent, url, what), close: () => agent.destroy() }
+export function createHttpClient({ isInsecure, certificates = {}, proxy }: HttpClientOptions): HttpClient {
+  const { ca, cert, key } = certificates
+  const trust = { rejectUnauthorized: !isInsecure, ...(ca !== undefined && { ca: [...ca] }) }
+  const own = createRoutes(cert === undefined ? trust : { ...trust, cert, key }, proxy)
+  const others = cert === undefined ? own : createRoutes(trust, proxy)
+  return {
+    send: (url, what) => sendFollowing({ own, others }, url, what),
+    close: async () => {
+      await Promise.all([own.close(), others.close()])
+    },
+  }
 }
 
-async function sendFollowing(agent: Agent, first: URL, what: HttpRequest): Promise<HttpResponse> {
+/** How connections to a URL are made: directly or through a proxy. */
+interface Routes {
+  to(url: URL): Dispatcher
+  close(): Promise<void>
+}
+
+function createRoutes(tls: Readonly<Record<string, unknown>>, proxy: ProxySettings | undefined): Routes {
+  const timeouts = { headersTimeout: stallTimeoutMs, bodyTimeout: stallTimeoutMs }
+  const direct = new Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts })
+  if (proxy === undefined) return { to: () => direct, close: () => direct.destroy() }
+  // What is empty or left out here would be taken from the environment.
+  const { http = '', https = '', except } = proxy
+  const proxied = new EnvHttpProxyAgent({
+    httpProxy: http,
+    httpsProxy: https,
+    noProxy: except,
+    requestTls: tls,
+    connect: { timeout: connectTimeoutMs, ...tls },
+    ...timeouts,
+  })
+  return {
+    to: ({ protocol, hostname }) =>
+      isLoopback(hostname) || (protocol === 'https:' ? https : http) === '' ? direct : proxied,
+    close: async () => {
+      await Promise.all([direct.destroy(), proxied.destroy()])
+    },
+  }
+}
+
+async function sendFollowing(
+  { own, others }: { readonly own: Routes; readonly others: Routes },
+  first: URL,
+  what: HttpRequest,
+): Promise<HttpResponse> {
   let url = first
   for (let hops = 0; hops <= maxRedirects; hops++) {
+    const isOwn = url.origin === first.origin
     const response = await sendOnce(
-      agent,
+      (isOwn ? own : others).to(url),
       url,
-      url.origin === first.origin ? what : { ...what, authorization: undefined },
+      isOwn ? what : { ...what, authorization: undefined },
     )
     const location = response.header('location')
     if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response
@@ -66,19 +116,24 @@ async function sendFollowing(agent: Agent, first: URL, what: HttpRequest): Promi
     if (next === undefined)
       throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects to something that is no URL`)
     checkHop(url, next)
+    if (isStream(what.body))
+      throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects what is sent to it; refused`)
     url = next
   }
   throw new OciError('ERR_REGISTRY', `${redactUrl(first)} redirects more than ${maxRedirects} times`)
 }
 
-async function sendOnce(agent: Agent, url: URL, what: HttpRequest): Promise<HttpResponse> {
+const isStream = (body: HttpRequest['body']): boolean =>
+  body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
+
+async function sendOnce(dispatcher: Dispatcher, url: URL, what: HttpRequest): Promise<HttpResponse> {
   const { authorization } = what
   try {
     const { statusCode, headers, body } = await request(url, {
-      dispatcher: agent,
+      dispatcher,
       method: what.method ?? 'GET',
       headers: { 'user-agent': 'bundle-tool', ...what.headers, ...(authorization !== undefined && { authorization }) },
-      ...(what.body !== undefined && { body: what.body }),
+      ...(what.body !== undefined && { body: toBody(what.body) }),
       ...(what.signal !== undefined && { signal: what.signal }),
     })
     const all = (name: string) => [headers[name] ?? []].flat()
@@ -94,6 +149,9 @@ async function sendOnce(agent: Agent, url: URL, what: HttpRequest): Promise<Http
     throw networkError(url, cause, what.signal)
   }
 }
+
+const toBody = (body: string | Uint8Array | AsyncIterable<Uint8Array>): string | Uint8Array | Readable =>
+  typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body)
 
 /** What to throw for a connection that could not be made or broke: ours when it was, else `ERR_NETWORK` with the reason. */
 export function networkError(url: URL, cause: unknown, signal?: AbortSignal): unknown {
@@ -114,8 +172,8 @@ function hintFor(cause: unknown): string | undefined {
   const text = reasonOf(cause)
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'check the name of the registry and the name server'
   if (/ECONNREFUSED/.test(text)) return 'check that the registry runs and the port is right'
-  if (/CERT|SELF_SIGNED|ISSUER/.test(text))
-    return 'add its CA with NODE_EXTRA_CA_CERTS, or mark it insecure in registries.conf'
+  if (/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(text))
+    return 'put its CA into /etc/containers/certs.d/HOST:PORT/ca.crt, or mark it insecure in registries.conf'
   if (/SSL|EPROTO/.test(text)) return 'if the registry speaks plain http, mark it insecure in registries.conf'
   return undefined
 }
@@ -138,6 +196,11 @@ export function isPrivateAddress(hostname: string): boolean {
     /^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(`${host}.`) &&
     /^\d+(\.\d+){3}$/.test(host)
   )
+}
+
+/** Whether a URL's host is this machine. */
+export function isLoopback(hostname: string): boolean {
+  return isPrivateAddress(hostname) && /^(localhost|127\.|\[?::1\]?$)/.test(hostname)
 }
 
 /** Reads a body of at most `limit` bytes. */

@@ -54,7 +54,7 @@ export async function readRegistriesConf(env: NodeJS.ProcessEnv, system = '/etc/
  * @throws OciError `ERR_REGISTRY` the reference is blocked
  */
 export function endpointsFor(reference: Reference, entries: readonly RegistryEntry[]): Endpoint[] {
-  const name = `${reference.registry}/${reference.repository}`
+  const name = reference.repository === '' ? reference.registry : `${reference.registry}/${reference.repository}`
   const entry = entries
     .filter(({ prefix }) => matchLength(prefix, name) > 0)
     .sort((a, b) => matchLength(b.prefix, name) - matchLength(a.prefix, name))[0]

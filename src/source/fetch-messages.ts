@@ -25,7 +25,12 @@ export type FetchReport =
   | { readonly kind: 'failure'; readonly call: number; readonly error: PlainError }
   | { readonly kind: 'progress'; readonly call: number; readonly bytes: number }
   | { readonly kind: 'verified'; readonly call: number }
-  | { readonly kind: 'wants-credentials'; readonly call: number; readonly registry: string }
+  | {
+      readonly kind: 'wants-credentials'
+      readonly call: number
+      readonly registry: string
+      readonly repository?: string | undefined
+    }
   | { readonly kind: 'log'; readonly message: string }
 
 /** An error as a message can carry it. */

@@ -18,10 +18,10 @@ function run(port: NonNullable<typeof parentPort>, { endpoints, ...facts }: Fetc
     ...facts,
     signal: stop.signal,
     log: (message) => report({ kind: 'log', message }),
-    credentials: (registry) =>
+    credentials: (registry, repository) =>
       new Promise((resolve, reject) => {
         questions.set(questions.size, { resolve, reject })
-        report({ kind: 'wants-credentials', call: questions.size - 1, registry })
+        report({ kind: 'wants-credentials', call: questions.size - 1, registry, repository })
       }),
   })
 

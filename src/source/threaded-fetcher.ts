@@ -50,9 +50,13 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
     calls.clear()
   }
 
-  async function answerQuestion(call: number, registry: string): Promise<void> {
+  async function answerQuestion({
+    call,
+    registry,
+    repository,
+  }: FetchReport & { kind: 'wants-credentials' }): Promise<void> {
     try {
-      send({ kind: 'credentials', call, credentials: await credentials(registry) })
+      send({ kind: 'credentials', call, credentials: await credentials(registry, repository) })
     } catch (error) {
       send({ kind: 'no-credentials', call, error: toPlainError(error) })
     }
@@ -71,7 +75,7 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
         log?.(report.message)
         break
       case 'wants-credentials':
-        void answerQuestion(report.call, report.registry)
+        void answerQuestion(report)
         break
       case 'progress':
         calls.get(report.call)?.events?.advance(report.bytes)

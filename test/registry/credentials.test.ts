@@ -1,16 +1,39 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { parseChallenges } from '../../src/registry/challenge.ts'
-import { dockerCredentials } from '../../src/registry/credentials.ts'
+import { configuredCredentials } from '../../src/registry/credentials.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'credentials-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 function lookUp(config: unknown, registry: string) {
   writeFileSync(join(directory, 'config.json'), typeof config === 'string' ? config : JSON.stringify(config))
-  return dockerCredentials({ DOCKER_CONFIG: directory })(registry)
+  return configuredCredentials(env)(registry)
+}
+
+/** Nothing of the machine is read, and helpers are found in `directory`. */
+const env = {
+  DOCKER_CONFIG: directory,
+  HOME: directory,
+  XDG_RUNTIME_DIR: join(directory, 'run'),
+  PATH: `${directory}:${process.env.PATH}`,
+}
+
+/** A credential helper that keeps its secrets in a file named after the server, as the real ones keep them elsewhere. */
+function addHelper(name: string): void {
+  const script = `#!/bin/sh
+kept=${directory}/kept-${name}
+case $1 in
+store) cat > $kept ;;
+erase) rm -f $kept ;;
+get) read server
+  if [ -e $kept ] && grep -q "$server" $kept; then cat $kept
+  else echo 'credentials not found in native keychain'; exit 1; fi ;;
+esac
+`
+  writeFileSync(join(directory, `docker-credential-${name}`), script, { mode: 0o755 })
 }
 
 const auth = (text: string) => ({ auth: Buffer.from(text).toString('base64') })
@@ -26,14 +49,47 @@ test('credentials are found by registry, Docker Hub by its old key too', async (
 })
 
 test('no file means no credentials', async () => {
-  expect(await dockerCredentials({ DOCKER_CONFIG: join(directory, 'none') })('docker.io')).toBeUndefined()
+  const none = { ...env, DOCKER_CONFIG: join(directory, 'none') }
+  expect(await configuredCredentials(none)('docker.io')).toBeUndefined()
 })
 
-test('what a helper keeps is refused, not skipped; other registries are not concerned', async () => {
-  const config = { credsStore: 'pass', auths: { 'x.example': {} }, credHelpers: { 'y.example': 'ecr' } }
-  await expect(lookUp(config, 'x.example')).rejects.toMatchObject({ code: 'ERR_NOT_SUPPORTED' })
-  await expect(lookUp(config, 'y.example')).rejects.toThrow(/"ecr"/)
+test('a helper is asked: that of the registry first, the general one last', async () => {
+  addHelper('one')
+  addHelper('all')
+  writeFileSync(join(directory, 'kept-one'), '{"ServerURL":"https://index.docker.io/v1/","Username":"me","Secret":"s"}')
+  writeFileSync(join(directory, 'kept-all'), '{"ServerURL":"x.example","Username":"<token>","Secret":"t"}')
+  const config = {
+    auths: { 'x.example': {}, 'y.example': auth('u:p'), 'docker.io': auth('never:asked') },
+    credHelpers: { 'docker.io': 'one' },
+    credsStore: 'all',
+  }
+  expect(await lookUp(config, 'docker.io')).toEqual(password('me', 's'))
+  expect(await lookUp(config, 'x.example')).toEqual({ kind: 'identity-token', token: 't' })
+  expect(await lookUp(config, 'y.example')).toEqual(password('u', 'p'))
   expect(await lookUp(config, 'z.example')).toBeUndefined()
+})
+
+test('a helper that is missing, and one whose name is a path, are errors', async () => {
+  await expect(lookUp({ credHelpers: { 'x.example': 'none' } }, 'x.example')).rejects.toMatchObject({
+    code: 'ERR_REGISTRY_AUTH',
+    message: 'the credential helper docker-credential-none is not installed',
+  })
+  await expect(lookUp({ credsStore: '../evil' }, 'x.example')).rejects.toThrow('"../evil" is not the name')
+})
+
+test("in containers' auth.json the longest path counts, and the file comes before docker's", async () => {
+  writeFileSync(join(directory, 'config.json'), JSON.stringify({ auths: { 'x.example': auth('docker:d') } }))
+  mkdirSync(join(directory, 'run/containers'), { recursive: true })
+  const auths = { 'x.example/team': auth('team:t'), 'x.example/team/app': auth('app:a'), 'y.example': auth('y:y') }
+  writeFileSync(join(directory, 'run/containers/auth.json'), JSON.stringify({ auths }))
+  const find = configuredCredentials(env)
+  expect(await find('x.example', 'team/app')).toEqual(password('app', 'a'))
+  expect(await find('x.example', 'team/application')).toEqual(password('team', 't'))
+  expect(await find('x.example', 'other')).toEqual(password('docker', 'd'))
+  expect(await find('y.example', 'any/thing')).toEqual(password('y', 'y'))
+  const inEnvironment = { ...env, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { 'y.example': auth('env:e') } }) }
+  expect(await configuredCredentials(inEnvironment)('y.example')).toEqual(password('env', 'e'))
+  rmSync(join(directory, 'run'), { recursive: true })
 })
 
 test('a file that is not JSON is refused without its content', async () => {

@@ -216,7 +216,7 @@ test('Basic: credentials are used when asked for, and their absence is explained
   await withRepository([registry], async (repository) => {
     await expect(repository.fetchManifest('t')).rejects.toMatchObject({
       code: 'ERR_REGISTRY_AUTH',
-      hint: expect.stringContaining('docker login'),
+      hint: expect.stringContaining('bundle-tool login'),
     })
   })
 })

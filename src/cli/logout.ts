@@ -1,0 +1,26 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+
+/** `logout`: credentials for a registry, forgotten. */
+export function logoutCommand(context: CommandContext): Command {
+  return newCommand(context, {
+    name: 'logout',
+    summary: 'forget the credentials for a registry',
+    usage: '[command options] [registry]',
+    description: `Removes what "bundle-tool login", docker or podman keep about a registry, or about
+Docker Hub if none is named.
+
+EXAMPLES:
+    bundle-tool logout quay.io
+    bundle-tool logout --authfile auth.json localhost:5000`,
+  })
+    .argument('[registry]')
+    .option('--authfile <file>', 'the file to remove credentials from (default: all they are looked up in)')
+    .action(async (registry: string | undefined, { authfile: authFile }: { authfile?: string }) => {
+      const { logout } = await import('../logout.ts')
+      const { env, stderr } = context.io
+      const { registry: name, removedFrom } = await logout(registry ?? 'docker.io', { authFile, env })
+      const where = removedFrom.length === 0 ? 'no credentials were kept' : `removed from ${removedFrom.join(', ')}`
+      stderr.write(`${name}: ${where}\n`)
+    })
+}

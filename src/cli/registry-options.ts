@@ -1,0 +1,24 @@
+import type { Command } from 'commander'
+import type { RegistryOptions } from '../registry-options.ts'
+import type { CommandContext } from './context.ts'
+
+/** The flags of every command that talks to a registry. */
+export interface RegistryFlags {
+  readonly creds?: string
+  readonly authfile?: string
+  readonly insecure?: boolean
+}
+
+/** Gives a command the flags that say how a registry is reached. */
+export function withRegistryOptions(command: Command): Command {
+  return command
+    .option('--creds <user:password>', 'credentials of the registry (default: those of docker and podman)')
+    .option('--authfile <file>', 'the file to look credentials up in')
+    .option('--insecure', 'allow plain http, and TLS that cannot be verified')
+}
+
+/** What a verb is called with for them. */
+export function registryOptions({ log, io }: CommandContext, flags: RegistryFlags): RegistryOptions {
+  const { creds: credentials, authfile: authFile, insecure } = flags
+  return { credentials, authFile, insecure, env: io.env, log: (message) => log('debug', message) }
+}

@@ -1,0 +1,1 @@
+export type { RegistryOptions } from './registry/access.ts'

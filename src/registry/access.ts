@@ -1,0 +1,58 @@
+import type { Reference } from '../oci/reference.ts'
+import { certificateRoots } from './certificates.ts'
+import type { ConnectionFacts } from './connection.ts'
+import { type CredentialProvider, configuredCredentials, givenCredentials } from './credentials.ts'
+import { proxySettings } from './proxy.ts'
+import { type Endpoint, endpointsFor, readRegistriesConf } from './registries-conf.ts'
+
+/** How registries are reached, as a caller may say it; what is left out is found in the usual files. */
+export interface RegistryOptions {
+  /** `USER[:PASSWORD]`, or where to look credentials up. Default: what docker and podman have been given. */
+  readonly credentials?: string | CredentialProvider | undefined
+  /** The one file to look credentials up in. */
+  readonly authFile?: string | undefined
+  /** Whether plain http and unverified TLS are allowed; default: as registries.conf says. */
+  readonly insecure?: boolean | undefined
+  /** Where configuration is looked up; default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told of attempts that failed and what is done about it. */
+  readonly log?: ((message: string) => void) | undefined
+}
+
+/** How one image is reached. */
+export interface RegistryAccess extends ConnectionFacts {
+  /** Best first. */
+  readonly endpoints: readonly Endpoint[]
+  readonly credentials: CredentialProvider
+  readonly signal: AbortSignal | undefined
+  readonly log: ((message: string) => void) | undefined
+}
+
+/** Works out how to reach an image to read it. @throws OciError `ERR_CONFIG_INVALID`, `ERR_REGISTRY` it is blocked */
+export async function pullAccess(reference: Reference, options: RegistryOptions): Promise<RegistryAccess> {
+  return access(endpointsFor(reference, await readRegistriesConf(options.env ?? process.env)), options)
+}
+
+/** Works out how to reach an image to write it: at its registry, never at a mirror. */
+export async function pushAccess(reference: Reference, options: RegistryOptions): Promise<RegistryAccess> {
+  const endpoints = endpointsFor(reference, await readRegistriesConf(options.env ?? process.env))
+  return { ...access(endpoints.slice(-1), options), actions: 'pull,push' }
+}
+
+function access(endpoints: readonly Endpoint[], options: RegistryOptions): RegistryAccess {
+  const { insecure, signal, log, env = process.env } = options
+  return {
+    endpoints: endpoints.map((endpoint) => (insecure ? { ...endpoint, isInsecure: true } : endpoint)),
+    credentials: providerOf(options, env),
+    proxy: proxySettings(env),
+    certificateRoots: certificateRoots(env),
+    signal,
+    log,
+  }
+}
+
+function providerOf({ credentials, authFile }: RegistryOptions, env: NodeJS.ProcessEnv): CredentialProvider {
+  if (typeof credentials === 'string') return givenCredentials(credentials)
+  return credentials ?? configuredCredentials(env, authFile)
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+
+/** What a file of credentials says; docker's config.json and containers' auth.json have the same form. */
+export interface AuthFile {
+  readonly path: string
+  readonly auths: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Names of credential helpers by registry. */
+  readonly helpers: Readonly<Record<string, string>>
+  /** The helper of all other registries. */
+  readonly store: string | undefined
+}
+
+/**
+ * Where credentials are looked for, best first: `$REGISTRY_AUTH_FILE` alone, or containers' auth.json (of the session,
+ * then of the user) and docker's config.json.
+ *
+ * @see containers-auth.json(5)
+ */
+export function authFiles(env: NodeJS.ProcessEnv, uid: number = process.getuid?.() ?? 0): readonly string[] {
+  if (env.REGISTRY_AUTH_FILE) return [env.REGISTRY_AUTH_FILE]
+  const home = env.HOME || '/root'
+  return [
+    join(env.XDG_RUNTIME_DIR || `/run/containers/${uid}`, env.XDG_RUNTIME_DIR ? 'containers/auth.json' : 'auth.json'),
+    join(env.XDG_CONFIG_HOME || join(home, '.config'), 'containers/auth.json'),
+    dockerConfigPath(env),
+  ]
+}
+
+/** Docker's own file, which podman and the others look into as well: the one to write to. */
+export function dockerConfigPath(env: NodeJS.ProcessEnv): string {
+  return join(env.DOCKER_CONFIG || join(env.HOME || '/root', '.docker'), 'config.json')
+}
+
+/** Reads a file; one that is missing says nothing. @throws OciError `ERR_REGISTRY_AUTH`, without what is in the file */
+export async function readAuthFile(path: string): Promise<AuthFile> {
+  return readAuthText((await readIfThere(path)) ?? '{}', path)
+}
+
+export function readAuthText(text: string, path: string): AuthFile {
+  const value = parse(text, path)
+  const auths = Object.entries(record(value.auths)).map(([key, auth]) => [key, record(auth)] as const)
+  const helpers = Object.entries(record(value.credHelpers)).filter((pair): pair is [string, string] => isText(pair[1]))
+  return {
+    path,
+    auths: Object.fromEntries(auths),
+    helpers: Object.fromEntries(helpers),
+    store: isText(value.credsStore) ? value.credsStore : undefined,
+  }
+}
+
+/**
+ * Changes the `auths` of a file, which is made when it is missing, and keeps all else in it; only the owner may read it.
+ *
+ * @param change the entries to put in place; `undefined` removes one
+ */
+export async function writeAuths(
+  path: string,
+  change: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>,
+): Promise<void> {
+  const value = parse((await readIfThere(path)) ?? '{}', path)
+  const auths = { ...record(value.auths) }
+  for (const [key, entry] of Object.entries(change)) {
+    if (entry === undefined) delete auths[key]
+    else auths[key] = entry
+  }
+  await replace(path, `${JSON.stringify({ ...value, auths }, undefined, '\t')}\n`)
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const target = await realpath(path).catch(() => path)
+    const temporary = `${target}.${randomBytes(6).toString('hex')}`
+    try {
+      await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+      await rename(temporary, target)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_PERMISSION', `cannot write credentials to ${path}: ${cause.code}`, { cause })
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+    if (!isSystemError(error)) throw error
+    throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: ${error.code}`)
+  }
+}
+
+function parse(text: string, path: string): Record<string, unknown> {
+  try {
+    return record(JSON.parse(text))
+  } catch {
+    // The cause may quote the file, which holds passwords.
+    throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: it is not JSON`)
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
+}

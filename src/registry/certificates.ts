@@ -1,0 +1,70 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
+import { isSystemError, OciError } from '../errors.ts'
+
+/** What TLS with one registry takes beside the usual; absent members are the usual. */
+export interface Certificates {
+  /** All authorities that are trusted. */
+  readonly ca?: readonly string[]
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** Directories that hold one of certificates for each registry, best last. */
+export function certificateRoots(env: NodeJS.ProcessEnv): readonly string[] {
+  const config = env.XDG_CONFIG_HOME || join(env.HOME || '/root', '.config')
+  return ['/etc/docker/certs.d', '/etc/containers/certs.d', join(config, 'containers/certs.d')]
+}
+
+/**
+ * Reads the certificates of a registry: `*.crt` are authorities; `NAME.cert` with `NAME.key` is what we show of ourselves.
+ *
+ * @param directories directories of this very registry, missing ones ignored
+ * @throws OciError `ERR_CONFIG_INVALID` a certificate without its key, or the reverse, or a file that cannot be read
+ * @see containers-certs.d(5)
+ */
+export async function readCertificates(
+  directories: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Certificates> {
+  const authorities: string[] = []
+  let own: Pick<Certificates, 'cert' | 'key'> = {}
+  for (const directory of directories) {
+    const names = await list(directory)
+    for (const name of names.filter((name) => name.endsWith('.crt'))) authorities.push(await read(directory, name))
+    for (const name of names.filter((name) => name.endsWith('.key'))) {
+      const cert = name.replace(/\.key$/, '.cert')
+      if (!names.includes(cert)) throw invalid(join(directory, name), `there is no ${cert} beside it`)
+    }
+    for (const name of names.filter((name) => name.endsWith('.cert'))) {
+      const key = name.replace(/\.cert$/, '.key')
+      if (!names.includes(key)) throw invalid(join(directory, name), `there is no ${key} beside it`)
+      own = { cert: await read(directory, name), key: await read(directory, key) }
+    }
+  }
+  if (authorities.length === 0) return own
+  // Authorities given to a connection take the place of the usual ones, NODE_EXTRA_CA_CERTS among them.
+  const extra = env.NODE_EXTRA_CA_CERTS ? [await readFile(env.NODE_EXTRA_CA_CERTS, 'utf8').catch(() => '')] : []
+  return { ...own, ca: [...rootCertificates, ...extra.filter((text) => text !== ''), ...authorities] }
+}
+
+async function list(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).sort()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return []
+    throw invalid(directory, isSystemError(error) ? String(error.code) : String(error))
+  }
+}
+
+async function read(directory: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(directory, name), 'utf8')
+  } catch (error) {
+    throw invalid(join(directory, name), isSystemError(error) ? String(error.code) : String(error))
+  }
+}
+
+const invalid = (path: string, why: string): OciError =>
+  new OciError('ERR_CONFIG_INVALID', `cannot use the certificates of ${path}: ${why}`)

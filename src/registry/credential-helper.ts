@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Credentials } from './credentials.ts'
+
+const timeoutMs = 60_000
+const maxAnswerBytes = 1024 * 1024
+
+/**
+ * Asks a credential helper for what it keeps about a server; undefined when it keeps nothing.
+ *
+ * @param name as in config.json: the program is `docker-credential-<name>`
+ * @throws OciError `ERR_REGISTRY_AUTH` it is not installed, fails, or answers with something else
+ * @see docker-credential-helpers README "Development"
+ */
+export async function askHelper(
+  name: string,
+  server: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Credentials | undefined> {
+  const { status, output } = await run(name, 'get', { input: server, env })
+  if (status !== 0) {
+    if (/credentials not found in native keychain/.test(output)) return undefined
+    throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} does not give the credentials of ${server}`, {
+      hint: `run "docker-credential-${name} get" with ${server} as its input, to see why`,
+    })
+  }
+  return parseAnswer(output, name)
+}
+
+/** Has a helper keep a user name and a password. */
+export async function storeInHelper(
+  name: string,
+  { server, username, password }: { readonly server: string; readonly username: string; readonly password: string },
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const input = JSON.stringify({ ServerURL: server, Username: username, Secret: password })
+  const { status } = await run(name, 'store', { input, env })
+  if (status !== 0) throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} does not keep the credentials`)
+}
+
+/** Has a helper forget a server, whether or not it knows it. */
+export async function eraseInHelper(name: string, server: string, env: NodeJS.ProcessEnv): Promise<void> {
+  await run(name, 'erase', { input: server, env })
+}
+
+function parseAnswer(output: string, name: string): Credentials {
+  let value: unknown
+  try {
+    value = JSON.parse(output)
+  } catch {
+    value = undefined
+  }
+  const { Username: username, Secret: secret } = { Username: undefined, Secret: undefined, ...Object(value) }
+  if (typeof username !== 'string' || typeof secret !== 'string') {
+    throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with something else than credentials`)
+  }
+  if (username === '<token>') return { kind: 'identity-token', token: secret }
+  return { kind: 'password', username, password: secret }
+}
+
+interface Run {
+  readonly input: string
+  readonly env: NodeJS.ProcessEnv
+}
+
+async function run(
+  name: string,
+  action: 'get' | 'store' | 'erase',
+  { input, env }: Run,
+): Promise<{ readonly status: number; readonly output: string }> {
+  if (!/^[\w.-]+$/.test(name)) {
+    throw new OciError('ERR_REGISTRY_AUTH', `"${name}" is not the name of a credential helper`)
+  }
+  const program = `docker-credential-${name}`
+  const child = spawn(program, [action], { env, timeout: timeoutMs, stdio: ['pipe', 'pipe', 'inherit'] })
+  const chunks: Buffer[] = []
+  let size = 0
+  child.stdout.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size <= maxAnswerBytes) chunks.push(chunk)
+    else child.kill()
+  })
+  // A helper that does not read its input is no problem of ours.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  return new Promise((resolve, reject) => {
+    child.once('close', (code) => resolve({ status: code ?? 1, output: Buffer.concat(chunks).toString('utf8') }))
+    child.once('error', (cause) => {
+      const why = isSystemError(cause, 'ENOENT') ? 'is not installed' : `cannot be run: ${cause.message}`
+      const hint = `install ${program}, or remove it from config.json`
+      reject(new OciError('ERR_REGISTRY_AUTH', `the credential helper ${program} ${why}`, { hint, cause }))
+    })
+  })
+}
