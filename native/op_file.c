@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <asm/stat.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 
 long open_beneath(int at, const char *path, uint64_t flags)
@@ -164,6 +165,32 @@ int op_setxattr(struct vm *vm, const struct step *s)
 	if (r >= 0)
 		r = sys(lsetxattr, vm->command, string(vm, s, 2), value, s->arg[3] >> 32, 0);
 	return close_parent(vm, s, parent, r);
+}
+
+/* Two 32-bit lengths, the name and the value for each attribute; two zeros end the list. */
+int op_list_xattrs(struct vm *vm, const struct step *s)
+{
+	static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent, size;
+	int to = slot(vm, s, 2);
+	uint32_t lengths[2] = {0, 0};
+
+	if (r >= 0)
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+	if (r >= 0)
+		r = sys(llistxattr, vm->command, names, sizeof names);
+	size = r == -EOPNOTSUPP ? 0 : r; /* a file system that has no attributes */
+	for (char *at = names; size > 0 && at < names + size; at += lengths[0] + 1) {
+		lengths[0] = (uint32_t)strlen(at);
+		r = sys(lgetxattr, vm->command, at, value, sizeof value);
+		lengths[1] = (uint32_t)r;
+		if (r < 0 || (r = write_all(to, (const char *)lengths, sizeof lengths)) < 0 ||
+		    (r = write_all(to, at, lengths[0])) < 0 || (r = write_all(to, value, lengths[1])) < 0)
+			return close_parent(vm, s, parent, r);
+	}
+	memset(lengths, 0, sizeof lengths);
+	return close_parent(vm, s, parent, size < 0 ? size : write_all(to, (const char *)lengths, sizeof lengths));
 }
 
 int op_utimens(struct vm *vm, const struct step *s)

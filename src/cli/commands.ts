@@ -4,6 +4,7 @@ import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
+import { exportCommand } from './export.ts'
 import { featuresCommand } from './features.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
@@ -32,6 +33,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'unpack', kind: 'image', create: unpackCommand },
   { name: 'login', kind: 'image', create: loginCommand },
   { name: 'logout', kind: 'image', create: logoutCommand },
+  { name: 'export', kind: 'image', create: exportCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },
   { name: 'explain', kind: 'image', create: explainCommand },
   { name: 'run', kind: 'runtime', create: runCommand },

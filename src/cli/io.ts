@@ -10,6 +10,8 @@ export interface IO {
   readonly name: string
   readonly stdout: TextOutput
   readonly stderr: TextOutput
+  /** Writes to standard output what is no text; the bytes can be used again when it is done. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<void>
   /** Read by `unpack rootfs:-` alone. */
   readonly stdin: AsyncIterable<Uint8Array>
   readonly env: Readonly<Record<string, string | undefined>>

@@ -16,9 +16,20 @@ export async function runProcess(): Promise<void> {
     get stderr() {
       return process.stderr
     },
+    writeBytes,
     env: process.env,
     euid: process.geteuid?.() ?? 0,
     interruption,
+  })
+}
+
+function writeBytes(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void =>
+      reject(new OciError('ERR_FILE_SYSTEM', `cannot write to standard output: ${cause.message}`, { cause }))
+    // A broken pipe is also an event, which ends the process where nobody listens.
+    if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', fail)
+    process.stdout.write(bytes, (cause) => (cause ? fail(cause) : resolve()))
   })
 }
 

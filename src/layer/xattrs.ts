@@ -25,6 +25,9 @@ export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<strin
   return kept.size === 0 ? undefined : kept
 }
 
+/** Whether an attribute that a file has is none for an archive to hold. */
+export const isLeftOut = (name: string): boolean => hostOwned.includes(name) || overlayOwned.test(name)
+
 function objection(site: Site, entry: TarEntry, name: string): string | undefined {
   if (hostOwned.includes(name)) return 'it belongs to the host'
   if (overlayOwned.test(name)) return 'it belongs to overlay mounts'

@@ -86,6 +86,11 @@ export const ops = {
     operands: { path: 'text' },
     does: 'unlinkat(2) of each entry of a directory and of the directory',
   },
+  list_xattrs: {
+    number: 15,
+    operands: { at: 'slot', path: 'string', to: 'slot' },
+    does: 'llistxattr(2) and lgetxattr(2) beneath `at`, through no symbolic link: lengths, name and value of each to `to`',
+  },
 
   // Control groups.
   copy_if_empty: {

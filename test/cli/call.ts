@@ -12,6 +12,9 @@ export async function call(args: readonly string[], name = 'bundle-tool'): Promi
   const status = await main(args, {
     name,
     stdout: { write: (text) => (output.stdout += text) },
+    writeBytes: async (bytes) => {
+      output.stdout += Buffer.from(bytes).toString('latin1')
+    },
     stderr: { write: (text) => (output.stderr += text) },
     stdin: (async function* () {})(),
     env: {},

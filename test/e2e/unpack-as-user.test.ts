@@ -1,9 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { describeTree, writeLayout } from '../layer/oracle.ts'
+import { attributes, describeTree, writeLayout } from '../layer/oracle.ts'
 import { directory, file, hardlink, pax, symlink, tar } from '../layer/tar-builder.ts'
 import { requires } from '../requirements.ts'
 
@@ -47,11 +47,6 @@ function unpack(...flags: readonly string[]) {
   const tool = join(import.meta.dirname, '../../bin/bundle-tool')
   const args = [tool, 'unpack', `oci:${join(top, 'oci')}:latest`, '--out', join(top, 'ours'), ...flags]
   return spawnSync(process.execPath, args, { ...user, encoding: 'utf8', env: { HOME: top } })
-}
-
-function attributes(rootfs: string): string[] {
-  const args = ['--no-dereference', '-R', '-d', '-m', '-', '-e', 'hex', '.']
-  return execFileSync('getfattr', args, { cwd: rootfs, encoding: 'utf8' }).trim().split('\n\n').sort()
 }
 
 requires('root', 'umoci', 'getfattr').test('a user gets the tree and the records of owners that umoci makes', () => {

@@ -16,6 +16,12 @@ export function describeTree(rootfs: string): string[] {
     .sort()
 }
 
+/** Extended attributes as `getfattr` shows them, one text for each file that has some. */
+export function attributes(rootfs: string): string[] {
+  const args = ['--no-dereference', '-R', '-d', '-m', '-', '-e', 'hex', '.']
+  return execFileSync('getfattr', args, { cwd: rootfs, encoding: 'utf8' }).trim().split('\n\n').sort()
+}
+
 /** An OCI image layout of these layers, for other tools to read, with the tag `latest`. */
 export function writeLayout(layout: string, layers: readonly Buffer[]): void {
   mkdirSync(join(layout, 'blobs/sha256'), { recursive: true })

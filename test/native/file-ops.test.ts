@@ -168,6 +168,7 @@ test('utimens sets both times to the nanosecond, on the link itself', () => {
 const throughLink: [string, () => Step][] = [
   ['utimens', () => op('utimens', { at: 'dir', path: 'link/file', seconds: 0, nanoseconds: 0 })],
   ['setxattr', () => op('setxattr', { at: 'dir', path: 'link/file', name: 'user.x', value: Uint8Array.of(1) })],
+  ['list_xattrs', () => op('list_xattrs', { at: 'dir', path: 'link/file', to: 'dir' })],
   ['make_node', () => op('make_node', { at: 'dir', path: 'link/new', mode: 0o010600, uid: 0, gid: 0, device: 0 })],
 ]
 test.each(throughLink)('%s does not go through a symbolic link in its path', (name, step) => {
@@ -194,6 +195,39 @@ requires('root', 'getfattr').test('setxattr keeps binary values', () => {
   })
   expect(shown).toContain('trusted.binary=0x0001ff00')
   expectFailure(hostProgram(at(), set('nonsense', value)), 'setxattr', 'ENOTSUP')
+})
+
+requires('root').test('list_xattrs writes names and values, and an empty list for a file without any', () => {
+  writeFileSync(path('file'), '')
+  symlinkSync('file', path('link'))
+  const value = Uint8Array.of(0, 255, 0)
+  const list = (name: string): Step => op('list_xattrs', { at: 'dir', path: name, to: 'out' })
+  const flags = openFlags.WRONLY | openFlags.CREAT
+  expectDone(
+    hostProgram(
+      at(),
+      op('open', { to: 'out', at: null, path: path('out'), flags }),
+      op('setxattr', { at: 'dir', path: 'file', name: 'trusted.a', value }),
+      op('setxattr', { at: 'dir', path: 'file', name: 'trusted.empty', value: new Uint8Array() }),
+      list('file'),
+      list('link'),
+    ),
+  )
+  const attribute = (name: string, bytes: Uint8Array) =>
+    Buffer.concat([Buffer.from(Uint32Array.of(name.length, bytes.length).buffer), Buffer.from(name), bytes])
+  const [a, empty] = [attribute('trusted.a', value), attribute('trusted.empty', new Uint8Array())]
+  const written = readFileSync(path('out'))
+  const end = Buffer.alloc(8)
+  const orders = [
+    [a, empty],
+    [empty, a],
+  ].map((order) => Buffer.concat([...order, end, end]).toString('hex'))
+  expect(orders).toContain(written.toString('hex'))
+  expectFailure(
+    hostProgram(at(), op('list_xattrs', { at: 'dir', path: 'missing', to: 'dir' })),
+    'list_xattrs',
+    'ENOENT',
+  )
 })
 
 asRoot('make_node sets owner and the whole mode', () => {
