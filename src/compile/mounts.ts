@@ -147,11 +147,16 @@ function compileTmpfs(entry: MountEntry): readonly Step[] {
 
 function compileCopyUp(entry: MountEntry): readonly Step[] {
   const { destination, options, from } = entry
+  const source = ['source', entry.mount.source ?? 'tmpfs']
   const pairs = options.data.split(',').filter((option) => option !== '')
   const attributes = attributesOf(options.flags & ~mountFlags.RDONLY)
   return [
     op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
-    op('new_mount', { to: 'mount', type: 'tmpfs', options: pairs.flatMap(splitOption), attributes }, from),
+    op(
+      'new_mount',
+      { to: 'mount', type: 'tmpfs', options: [...source, ...pairs.flatMap(splitOption)], attributes },
+      from,
+    ),
     op('copy_tree', { from: 'target', to: 'mount' }, `${from}/options`),
     op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
     ...compilePropagation(entry, 'mount', false),
