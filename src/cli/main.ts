@@ -79,9 +79,11 @@ function report(error: unknown, isForPeople: boolean, { globals, io }: CommandCo
 
 /** What went wrong while a container was set up, with the words before it that tools look for in what runc says. */
 function inWordsOfRunc(error: unknown, called: string): unknown {
-  if (!(error instanceof OciError) || !/ (run|create)$/.test(called) || !setUpErrors.includes(error.code)) return error
+  const verb = / (run|create|exec)$/.exec(called)?.[1]
+  if (!(error instanceof OciError) || verb === undefined || !setUpErrors.includes(error.code)) return error
   const where = error.code === 'ERR_SYSCALL' ? 'error during container init: ' : ''
-  const message = `${called} failed: unable to start container process: ${where}${error.message}`
+  const subject = verb === 'exec' ? 'exec' : called
+  const message = `${subject} failed: unable to start container process: ${where}${error.message}`
   return new OciError(error.code, message, error)
 }
 

@@ -82,7 +82,9 @@ test('create, state, start, exec, kill, delete: the life of a container', async 
     stdout: 'b\n',
     stderr: '',
   })
-  expect(call('exec', 'demo', 'nothing').status).toBe(255)
+  const failed = call('exec', 'demo', 'nothing')
+  expect(failed.status).toBe(255)
+  expect(failed.stderr).toContain('"exec failed: unable to start container process: exec: \\"nothing\\": executable')
 
   expect(call('delete', 'demo').status).toBe(1)
   expect(call('kill', 'demo', 'KILL')).toEqual(done)
