@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { vi } from 'vitest'
+
+export const tool: string = join(import.meta.dirname, '../../bin/bundle-tool')
+export const image: string = join(import.meta.dirname, '../../fixtures/busybox.tar')
+
+export interface Outcome {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A container engine in a directory of its own: its client, and its daemon where it has one. */
+export class EnginePlace {
+  readonly directory: string
+  readonly env: NodeJS.ProcessEnv
+  readonly #daemons: ChildProcess[] = []
+
+  constructor(name: string, env: (directory: string) => Readonly<Record<string, string>> = () => ({})) {
+    this.directory = mkdtempSync(join(tmpdir(), `${name}-`))
+    this.env = { ...process.env, ...env(this.directory) }
+  }
+
+  at(name: string): string {
+    return join(this.directory, name)
+  }
+
+  /** Calls a program to its end. */
+  call(command: readonly string[], input = ''): Outcome {
+    const [program = '', ...args] = command
+    const { status, stdout, stderr } = spawnSync(program, args, {
+      env: this.env,
+      input,
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    return { status, stdout, stderr }
+  }
+
+  /** Calls it on a terminal, whose other end has nothing to say; what it writes comes back as lines. */
+  callOnTerminal(command: readonly string[]): Outcome {
+    const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+    const { status, stdout, stderr } = this.call(['script', '-qec', quoted, '/dev/null'])
+    return { status, stdout: stdout.replaceAll('\0', '').replaceAll('\r', ''), stderr }
+  }
+
+  /** Starts a daemon, and returns when the probe succeeds; its log is in the failure. */
+  async start(command: readonly string[], probe: readonly string[]): Promise<void> {
+    const [program = '', ...args] = command
+    const log = openSync(this.at('log'), 'a')
+    const daemon = spawn(program, args, { env: this.env, stdio: ['ignore', log, log], detached: true })
+    this.#daemons.push(daemon)
+    await vi.waitFor(
+      () => {
+        if (this.call(probe).status !== 0) throw new Error(readFileSync(this.at('log'), 'utf8').slice(-2000))
+      },
+      { timeout: 30_000, interval: 100 },
+    )
+  }
+
+  /** Ends the daemons, newest first, and removes the directory. */
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons.reverse()) {
+      const exited = once(daemon, 'exit')
+      daemon.kill('SIGTERM')
+      await exited
+    }
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** The words of an error, without what differs between runtimes by right: their names, and where config.json is at fault. */
+export function inCommonWords({ status, stdout, stderr }: Outcome): Outcome {
+  return {
+    status,
+    stdout,
+    stderr: stderr.replaceAll('runc', 'bundle-tool').replace(/ \(from config\.json#[^)]*\)/g, ''),
+  }
+}
