@@ -24,6 +24,7 @@ export const errorCodes = {
   ERR_LIMIT_EXCEEDED: 'content larger, deeper or more numerous than a limit allows',
   ERR_FILE_SYSTEM: 'the file system refuses an operation: it is full, read-only, or lacks a feature',
   ERR_STORE_INVALID: 'a store that is damaged or was made by something else',
+  ERR_STORE_IN_USE: 'a store that another process is pulling into, so that nothing can be removed from it',
   ERR_BUNDLE_EXISTS: 'the place where a bundle is to be made is taken',
   ERR_BUNDLE_INVALID: 'a directory that is not a bundle: config.json or rootfs is missing or of the wrong kind',
   ERR_USER_UNKNOWN: 'a user or group that the rootfs does not know',

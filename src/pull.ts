@@ -8,6 +8,7 @@ import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
 import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
+import { beginUse } from './store/usage.ts'
 
 export interface PullOptions extends RegistryOptions {
   /** Where the bundle is to appear. */
@@ -51,6 +52,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   checkPlace(out, force)
   const access = await pullAccess(reference, options)
   const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
+  const endUse = await beginUse(store.path)
   const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, onProgress })
   try {
@@ -59,5 +61,6 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
     return { reference: formatReference(reference), digest: image.digest ?? '', bundle }
   } finally {
     await source.close()
+    endUse()
   }
 }

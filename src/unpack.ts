@@ -15,6 +15,8 @@ export interface UnpackOptions {
   readonly platform?: string | undefined
   /** What `rootfs:-` reads; default: nothing. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
+  /** Where the socket of a daemon is looked up; default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
   /** Told what the image asks for and is done differently. */
   readonly warn?: ((message: string) => void) | undefined
@@ -30,17 +32,17 @@ export interface UnpackResult {
 }
 
 /**
- * Makes a bundle of a local source: `docker-archive:F[:REF]`, `oci-archive:F[:TAG]`, `oci:DIR[:TAG]`, `rootfs:F`,
+ * Makes a bundle of a local source: `docker-archive:F[:REF]`, `oci-archive:F[:TAG]`, `oci:DIR[:TAG]`, `docker-daemon:REF`, `rootfs:F`,
  * `rootfs:-` or a file whose kind is found by looking into it. The bundle appears whole or not at all.
  *
  * @throws OciError `ERR_USAGE`, `ERR_SOURCE_INVALID`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`,
  *   `ERR_BUNDLE_EXISTS`, `ERR_DIGEST_MISMATCH`, `ERR_LAYER_INVALID` and others
  */
 export async function unpack(sourceName: string, options: UnpackOptions): Promise<UnpackResult> {
-  const { out, force = false, platform, stdin, signal } = options
+  const { out, force = false, platform, stdin, env, signal } = options
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
-  const source = await openSource(sourceName, { stdin, signal })
+  const source = await openSource(sourceName, { stdin, env, signal })
   try {
     const image = await source.image(wanted)
     return { image: image.name, bundle: await makeBundle(image, options) }

@@ -11,7 +11,7 @@ const allowed: Record<string, readonly string[]> = {
   store: ['oci', 'errors'],
   registry: ['oci', 'errors', 'undici', 'smol-toml'],
   layer: ['oci', 'program', 'errors', 'tar-stream'],
-  source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit'],
+  source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
   bundle: ['oci', 'store', 'layer', 'errors'],
   runtime: ['oci', 'compile', 'program', 'errors'],
   verbs: [

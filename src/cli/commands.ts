@@ -1,25 +1,33 @@
 import type { Command } from 'commander'
 import type { CommandContext, CommandKind } from './context.ts'
+import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
 import { exportCommand } from './export.ts'
 import { featuresCommand } from './features.ts'
+import { imagesCommand } from './images.ts'
+import { inspectCommand } from './inspect.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
+import { listTagsCommand } from './list-tags.ts'
 import { loginCommand } from './login.ts'
 import { logoutCommand } from './logout.ts'
 import { pauseCommand } from './pause.ts'
+import { pruneCommand } from './prune.ts'
 import { psCommand } from './ps.ts'
 import { pullCommand } from './pull.ts'
+import { pushCommand } from './push.ts'
 import { resumeCommand } from './resume.ts'
+import { rmiCommand } from './rmi.ts'
 import { runCommand } from './run.ts'
 import { specCommand } from './spec.ts'
 import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { unpackCommand } from './unpack.ts'
 import { updateCommand } from './update.ts'
+import { verifyCommand } from './verify.ts'
 
 interface CommandEntry {
   readonly name: string
@@ -31,6 +39,14 @@ interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: 'pull', kind: 'image', create: pullCommand },
   { name: 'unpack', kind: 'image', create: unpackCommand },
+  { name: 'inspect', kind: 'image', create: inspectCommand },
+  { name: 'list-tags', kind: 'image', create: listTagsCommand },
+  { name: 'copy', kind: 'image', create: copyCommand },
+  { name: 'push', kind: 'image', create: pushCommand },
+  { name: 'images', kind: 'image', create: imagesCommand },
+  { name: 'rmi', kind: 'image', create: rmiCommand },
+  { name: 'prune', kind: 'image', create: pruneCommand },
+  { name: 'verify', kind: 'image', create: verifyCommand },
   { name: 'login', kind: 'image', create: loginCommand },
   { name: 'logout', kind: 'image', create: logoutCommand },
   { name: 'export', kind: 'image', create: exportCommand },

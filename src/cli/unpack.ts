@@ -14,6 +14,7 @@ export function unpackCommand(context: CommandContext): Command {
     docker-archive:FILE[:IMAGE]   what "docker save" writes
     oci-archive:FILE[:TAG]        an OCI image layout in a tar file
     oci:DIRECTORY[:TAG]           an OCI image layout
+    docker-daemon:IMAGE           docker or podman, by its socket
     rootfs:FILE                   what "docker export" writes; "rootfs:-" is standard input
     FILE                          any of these, found out by looking into it
 
@@ -26,7 +27,7 @@ EXAMPLES:
     .action(async (source: string, flags: BundleFlags) => {
       tuneForStreams()
       const { unpack } = await import('../unpack.ts')
-      const { stdin, interruption } = context.io
-      await unpack(source, { ...bundleOptions(flags), stdin, signal: interruption(), warn: warner(context) })
+      const { stdin, env, interruption } = context.io
+      await unpack(source, { ...bundleOptions(flags), stdin, env, signal: interruption(), warn: warner(context) })
     })
 }

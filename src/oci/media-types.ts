@@ -38,6 +38,7 @@ export const ociManifestType = 'application/vnd.oci.image.manifest.v1+json'
 export const ociIndexType = 'application/vnd.oci.image.index.v1+json'
 export const ociImageConfigType = 'application/vnd.oci.image.config.v1+json'
 export const ociLayerType = 'application/vnd.oci.image.layer.v1.tar'
+export const ociZstdLayerType = 'application/vnd.oci.image.layer.v1.tar+zstd'
 export const ociGzipLayerType = 'application/vnd.oci.image.layer.v1.tar+gzip'
 
 /** Media types a registry is asked for when a reference is resolved: every manifest and index of the table. */

@@ -59,6 +59,8 @@ export interface Connection {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<HttpResponse>
   /** As `get`, any request. */
   send(request: RegistryRequest): Promise<HttpResponse>
+  /** As `send`, without another attempt. */
+  sendOnce(request: RegistryRequest): Promise<HttpResponse>
   /** Waits before one more attempt; throws `error` when there have been too many or it is not transient. */
   retryAfter(error: unknown, attempt: number): Promise<void>
   close(): Promise<void>
@@ -115,12 +117,16 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     await wait(ms, signal)
   }
 
+  async function sendOnce(request: RegistryRequest): Promise<HttpResponse> {
+    const response = await attempt(request)
+    if (response.status >= 200 && response.status < 300) return response
+    throw await statusError(response, { endpoint, method: request.method ?? 'GET' })
+  }
+
   async function send(request: RegistryRequest): Promise<HttpResponse> {
     for (let count = 1; ; count++) {
       try {
-        const response = await attempt(request)
-        if (response.status >= 200 && response.status < 300) return response
-        throw await statusError(response, { endpoint, method: request.method ?? 'GET' })
+        return await sendOnce(request)
       } catch (error) {
         await retryAfter(error, count)
       }
@@ -131,6 +137,7 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     endpoint,
     retryAfter,
     send,
+    sendOnce,
     get: (path, headers) => send({ path, headers }),
     async close() {
       await Promise.all(clients.map((client) => client.close()))

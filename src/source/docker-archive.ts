@@ -6,7 +6,7 @@ import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
 import { formatPlatform, type Platform, rankPlatform } from '../oci/platform.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
 import type { Image, Source } from './image.ts'
-import { openTarIndex, type TarIndex } from './tar-index.ts'
+import { openTarIndex, type TarIndex, type TarMember } from './tar-index.ts'
 
 /**
  * `docker-archive:F[:REF]`; REF is a name with its tag, or `@N`, the image number N counted from 0.
@@ -22,10 +22,26 @@ export function dockerArchive(tar: TarIndex, wanted?: string): Source {
   return { image: (platform) => archiveImage(tar, wanted, platform), close: () => tar.close() }
 }
 
-async function archiveImage(tar: TarIndex, wanted: string | undefined, platform: Platform | undefined): Promise<Image> {
+/** The image of an archive that is wanted, and its layers. @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_SOURCE_INVALID` */
+export async function readDockerArchive(
+  tar: TarIndex,
+  wanted: string | undefined,
+): Promise<{ readonly entry: DockerArchiveEntry; readonly layers: readonly TarMember[] }> {
   const manifest = await tar.read('manifest.json', maxManifestBytes)
-  const entries = parseDockerArchive(manifest, `manifest.json of ${tar.path}`)
-  const entry = chooseEntry(entries, wanted, tar.path)
+  const entry = chooseEntry(parseDockerArchive(manifest, `manifest.json of ${tar.path}`), wanted, tar.path)
+  const layers = entry.Layers.map((layer) => {
+    const member = tar.find(layer)
+    if (member !== undefined) return member
+    throw new OciError(
+      'ERR_SOURCE_INVALID',
+      `${tar.path} lacks the layer "${layer}" of ${entry.RepoTags[0] ?? tar.path}`,
+    )
+  })
+  return { entry, layers }
+}
+
+async function archiveImage(tar: TarIndex, wanted: string | undefined, platform: Platform | undefined): Promise<Image> {
+  const { entry, layers: members } = await readDockerArchive(tar, wanted)
   const name = entry.RepoTags[0] ?? tar.path
   const content = await tar.read(entry.Config, maxImageConfigBytes)
   checkConfigName(entry.Config, content, tar.path)
@@ -39,11 +55,9 @@ async function archiveImage(tar: TarIndex, wanted: string | undefined, platform:
     const counts = `${entry.Layers.length} layers, and its image config ${diffIDs.length} diff_ids`
     throw new OciError('ERR_SOURCE_INVALID', `${name} in ${tar.path} has ${counts}`)
   }
-  const layers = entry.Layers.map((layer, position) => {
-    const member = tar.find(layer)
-    if (member === undefined)
-      throw new OciError('ERR_SOURCE_INVALID', `${tar.path} lacks the layer "${layer}" of ${name}`)
+  const layers = members.map((member, position) => {
     // These archives have no digests of blobs: the diffID is what verifies a layer.
+    const layer = entry.Layers[position] ?? member.name
     return { name: layer, diffID: diffIDs[position], size: member.size, open: () => tar.open(member) }
   })
   return { name, digest: undefined, config, layers }

@@ -6,6 +6,7 @@ import type { Index } from '../oci/manifest.ts'
 import { isAttestation, type Platform } from '../oci/platform.ts'
 import { blobPath, collectBlob, openBlobFile, verified } from '../store/blob-file.ts'
 import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from '../store/layout.ts'
+import type { Content } from './content.ts'
 import type { Image, Source } from './image.ts'
 import { resolveImage } from './resolve-image.ts'
 import { openTarIndex, type TarIndex } from './tar-index.ts'
@@ -20,9 +21,38 @@ interface Layout {
 
 /** `oci:DIR[:TAG]`. @throws OciError `ERR_SOURCE_INVALID` when the image is asked for */
 export function openOciLayout(directory: string, tag?: string): Source {
-  const open = (blob: Descriptor) => openBlobFile(directory, blob)
-  const layout = { name: directory, readIndex: () => readLayoutIndex(directory), open }
+  const layout = directoryLayout(directory)
   return { image: (platform) => layoutImage(layout, { tag, platform }), close: async () => {} }
+}
+
+/** As `openOciLayout`, what is stored there as it is. */
+export function ociLayoutContent(directory: string, tag?: string): Content {
+  return layoutContent(directoryLayout(directory), tag, async () => {})
+}
+
+/** As `ociArchive`, what is stored there as it is. */
+export function ociArchiveContent(tar: TarIndex, tag?: string): Content {
+  return layoutContent(archiveLayout(tar), tag, () => tar.close())
+}
+
+function directoryLayout(directory: string): Layout {
+  const open = (blob: Descriptor) => openBlobFile(directory, blob)
+  return { name: directory, readIndex: () => readLayoutIndex(directory), open }
+}
+
+function layoutContent(layout: Layout, tag: string | undefined, close: () => Promise<void>): Content {
+  const read = (blob: Descriptor) => collectBlob(layout.open(blob), blob, maxManifestBytes)
+  return {
+    name: tag === undefined ? layout.name : `${layout.name}:${tag}`,
+    async root() {
+      const { manifests } = await layout.readIndex()
+      const { annotations: _, ...descriptor } = chooseEntry(manifests, tag, layout.name)
+      return { descriptor, content: await read(descriptor) }
+    },
+    readManifest: read,
+    open: layout.open,
+    close,
+  }
 }
 
 /** `oci-archive:F[:TAG]`: a layout in a tar archive. */
@@ -32,7 +62,12 @@ export async function openOciArchive(path: string, tag?: string, signal?: AbortS
 
 /** A layout in an archive that is already open, and is closed with the source. */
 export function ociArchive(tar: TarIndex, tag?: string): Source {
-  const layout: Layout = {
+  const layout = archiveLayout(tar)
+  return { image: (platform) => layoutImage(layout, { tag, platform }), close: () => tar.close() }
+}
+
+function archiveLayout(tar: TarIndex): Layout {
+  return {
     name: tar.path,
     async readIndex() {
       checkLayoutVersion(await tar.read('oci-layout', 4096), tar.path)
@@ -44,7 +79,6 @@ export function ociArchive(tar: TarIndex, tag?: string): Source {
       return verified(tar.open(member), blob)
     },
   }
-  return { image: (platform) => layoutImage(layout, { tag, platform }), close: () => tar.close() }
 }
 
 async function layoutImage(

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { isSystemError, OciError } from '../errors.ts'
 import { dockerArchive, openDockerArchive } from './docker-archive.ts'
+import { openDaemonArchive } from './docker-daemon.ts'
 import type { Source } from './image.ts'
 import { isOciLayout, ociArchive, openOciArchive, openOciLayout } from './oci-layout.ts'
 import { readArchive, rootfsArchive } from './rootfs-archive.ts'
@@ -10,11 +11,14 @@ export interface SourceOptions {
   /** What `rootfs:-` reads. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
+  /** Where `DOCKER_HOST` is looked up; default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv | undefined
 }
 
 /** The kinds of local source, and what follows each name on the command line. */
 export const sourceKinds = {
   'docker-archive': 'F[:REF]',
+  'docker-daemon': 'REF',
   'oci-archive': 'F[:TAG]',
   oci: 'DIR[:TAG]',
   rootfs: 'F, or - for standard input',
@@ -34,6 +38,8 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
   switch (kind) {
     case 'docker-archive':
       return openDockerArchive(...splitPath(rest), options.signal)
+    case 'docker-daemon':
+      return dockerArchive(await openDaemonArchive(rest, options))
     case 'oci-archive':
       return openOciArchive(...splitPath(rest), options.signal)
     case 'oci':

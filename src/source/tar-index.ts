@@ -51,6 +51,25 @@ export async function openTarIndex(path: string, signal?: AbortSignal): Promise<
   }
 }
 
+/** As `openTarIndex`, of bytes that come from elsewhere; they are kept in an unnamed temporary file. */
+export async function openSpooledTar(
+  name: string,
+  content: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<TarIndex> {
+  const file = await openUnnamed()
+  try {
+    for await (const chunk of content) {
+      signal?.throwIfAborted()
+      await file.writeFile(chunk)
+    }
+    return createIndex(name, file, await scan(name, file, signal))
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
 interface Entries {
   readonly members: ReadonlyMap<string, TarMember>
   readonly links: ReadonlyMap<string, string>
@@ -172,7 +191,7 @@ async function openPlain(path: string, signal: AbortSignal | undefined): Promise
     try {
       for await (const chunk of decompress(byteSource(readChunks(file)), () => {})) {
         signal?.throwIfAborted()
-        await spool.write(chunk)
+        await spool.writeFile(chunk)
       }
     } catch (error) {
       await spool.close()

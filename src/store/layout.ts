@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import { type Index, parseManifest } from '../oci/manifest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
+import { replaceFile } from './files.ts'
+import { withLock } from './lock.ts'
 
 /** The annotation of an index entry that says what the image is called. */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name'
@@ -35,6 +39,19 @@ export function parseLayoutIndex(content: Uint8Array, what: string): Index {
   const index = parseManifest(content, { what })
   if (index.kind === 'index') return index
   throw new OciError('ERR_MANIFEST_INVALID', `${what} is not an index (${ociIndexType})`)
+}
+
+/** Changes the list of manifests in a layout; several processes may do so at once. */
+export async function updateLayoutIndex(
+  layout: string,
+  change: (entries: readonly Descriptor[]) => readonly Descriptor[],
+): Promise<void> {
+  const file = join(layout, 'index.json')
+  await withLock(join(layout, 'index.lock'), async () => {
+    const { manifests, annotations } = parseLayoutIndex(readFileSync(file), file)
+    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: change(manifests), annotations }
+    await replaceFile(file, `${JSON.stringify(index)}\n`)
+  })
 }
 
 async function readMember(layout: string, name: string): Promise<Buffer> {

@@ -8,7 +8,7 @@ import { ociIndexType } from '../oci/media-types.ts'
 import { blobPath, collectBlob, openBlobFile } from './blob-file.ts'
 import { replaceFile } from './files.ts'
 import { type Ingest, type IngestEvents, type IngestFiles, ingest, ingestFiles, takeIn } from './ingest.ts'
-import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from './layout.ts'
+import { checkLayoutVersion, readLayoutIndex, refNameAnnotation, updateLayoutIndex } from './layout.ts'
 import { withLock } from './lock.ts'
 import { isOwnerAlive } from './owner.ts'
 
@@ -39,6 +39,10 @@ export interface Store {
   tag(name: string, manifest: Descriptor): Promise<void>
   /** A listed manifest by its digest. */
   findDigest(digest: Digest): Promise<Descriptor | undefined>
+  /** Every listed manifest, newest first. */
+  list(): Promise<readonly Descriptor[]>
+  /** Takes manifests off the list; their blobs stay. @returns how many there were */
+  unlist(isUnwanted: (manifest: Descriptor) => boolean): Promise<number>
   /** The manifests of a name, newest first. */
   find(name: string): Promise<Descriptor[]>
 }
@@ -97,7 +101,7 @@ export async function openStore(path: string): Promise<Store> {
       }).done
     },
     async tag(name, manifest) {
-      await withIndex(path, (entries) => {
+      await updateLayoutIndex(path, (entries) => {
         const { annotations, ...rest } = manifest
         const entry = { ...rest, annotations: { ...annotations, [refNameAnnotation]: name } }
         return [entry, ...entries.filter((other) => nameOf(other) !== name || !isSamePlatform(other, manifest))]
@@ -107,6 +111,16 @@ export async function openStore(path: string): Promise<Store> {
       const { manifests } = await readLayoutIndex(path)
       const found = manifests.find((entry) => entry.digest === digest)
       return found !== undefined && (await store.has(found)) ? found : undefined
+    },
+    list: async () => (await readLayoutIndex(path)).manifests,
+    async unlist(isUnwanted) {
+      let removed = 0
+      await updateLayoutIndex(path, (entries) => {
+        const kept = entries.filter((entry) => !isUnwanted(entry))
+        removed = entries.length - kept.length
+        return kept
+      })
+      return removed
     },
     async find(name) {
       const { manifests } = await readLayoutIndex(path)
@@ -120,15 +134,6 @@ const nameOf = (entry: Descriptor): string | undefined => entry.annotations?.[re
 
 function isSamePlatform({ platform: a }: Descriptor, { platform: b }: Descriptor): boolean {
   return a?.os === b?.os && a?.architecture === b?.architecture && a?.variant === b?.variant
-}
-
-async function withIndex(path: string, change: (entries: readonly Descriptor[]) => Descriptor[]): Promise<void> {
-  const file = join(path, 'index.json')
-  await withLock(join(path, 'index.lock'), async () => {
-    const { manifests, annotations } = parseLayoutIndex(readFileSync(file), file)
-    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: change(manifests), annotations }
-    await replaceFile(file, `${JSON.stringify(index)}\n`)
-  })
 }
 
 async function prepare(path: string, unfinished: string): Promise<void> {

@@ -35,7 +35,13 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     const path = request.url ?? ''
     requests.push({ method: request.method ?? '', path, headers: request.headers })
     if (fault(request, response)) return
-    const [, repository = '', kind, version = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(path) ?? []
+    const [, repository = '', kind, version = ''] = /^\/v2\/(.+?)\/(manifests|blobs)\/([^/?]+)/.exec(path) ?? []
+    if (request.method === 'POST' && version === 'uploads') {
+      response.writeHead(202, { location: `/v2/${repository}/blobs/uploads/${requests.length}?state=a` })
+      return void response.end()
+    }
+    if (request.method === 'PUT') return void receive(request, response, { repository, kind, version })
+    if (path.includes('/tags/list')) return sendTags(path, response)
     if (kind === 'blobs') return sendBlob(request, response, blobs.get(version))
     const manifest = manifests.get(`${repository}/${version}`)
     if (path === '/v2/') return void response.end('{}')
@@ -44,6 +50,50 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     response.setHeader('docker-content-digest', manifest.digest)
     response.end(manifest.content)
   })
+
+  /** Keeps what is uploaded, if it is what it is said to be. */
+  async function receive(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { repository, kind, version }: { repository: string; kind: string | undefined; version: string },
+  ): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const content = Buffer.concat(chunks)
+    const digest = sha256(content)
+    if (kind === 'blobs') {
+      if (new URL(request.url ?? '', 'http://x').searchParams.get('digest') !== digest) {
+        return void sendError(response, 400, 'DIGEST_INVALID')
+      }
+      blobs.set(digest, content)
+    } else {
+      const { config, layers = [], manifests: children = [] } = JSON.parse(content.toString())
+      const isThere = ({ digest: name }: { digest: string }) =>
+        blobs.has(name) || manifests.has(`${repository}/${name}`)
+      const parts = [...(config === undefined ? [] : [config]), ...layers, ...children]
+      if (!parts.every(isThere)) return void sendError(response, 400, 'MANIFEST_BLOB_UNKNOWN')
+      const mediaType = request.headers['content-type'] ?? ''
+      for (const name of [version, digest]) manifests.set(`${repository}/${name}`, { content, mediaType, digest })
+      response.setHeader('docker-content-digest', digest)
+    }
+    response.writeHead(201)
+    response.end()
+  }
+
+  /** Two tags a page. */
+  function sendTags(path: string, response: ServerResponse): void {
+    const [, repository = ''] = /^\/v2\/(.+)\/tags\/list/.exec(path.replace(/\?.*/, '')) ?? []
+    const last = new URL(path, 'http://x').searchParams.get('last') ?? ''
+    const names = [...manifests.keys()].filter((key) => key.startsWith(`${repository}/`) && !key.includes('sha256:'))
+    const tags = names.map((key) => key.slice(repository.length + 1)).sort()
+    if (tags.length === 0) return void sendError(response, 404, 'NAME_UNKNOWN')
+    const page = tags.filter((tag) => tag > last).slice(0, 2)
+    if (page.at(-1) !== tags.at(-1)) {
+      response.setHeader('link', `</v2/${repository}/tags/list?n=2&last=${page.at(-1)}>; rel="next"`)
+    }
+    response.end(JSON.stringify({ name: repository, tags: page }))
+  }
+
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

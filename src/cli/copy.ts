@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+import { tuneForStreams } from './heap.ts'
+import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+
+export interface CopyFlags extends RegistryFlags {
+  readonly all?: boolean
+  readonly platform?: string
+}
+
+/** Gives a command the flags that `copy` and `push` share. */
+export function withCopyOptions(command: Command): Command {
+  return withRegistryOptions(command)
+    .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
+    .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+}
+
+/** `copy`: an image from one place to another. */
+export function copyCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'copy',
+    summary: 'copy an image between registries, layouts and archives',
+    usage: '[command options] <source> <target>',
+    description: `Copies an image as it is: digests stay the same. Prints the digest. Places are
+
+    IMAGE or docker://IMAGE        a registry
+    oci:DIRECTORY[:TAG]            an OCI image layout
+    oci-archive:FILE[:TAG]         one in a tar file
+    docker-archive:FILE[:IMAGE]    what "docker save" writes and "docker load" reads
+    docker-daemon:IMAGE            docker or podman, by its socket; to read from only
+
+EXAMPLES:
+    bundle-tool copy alpine:3.20 oci:images:alpine
+    bundle-tool copy --all alpine:3.20 localhost:5000/alpine:3.20
+    bundle-tool copy oci:images:alpine docker-archive:alpine.tar:alpine:3.20`,
+  })
+  return withCopyOptions(command)
+    .argument('<source>')
+    .argument('<target>')
+    .option('--dest-creds <user:password>', 'credentials of the target (default: as --creds)')
+    .option('--src-insecure', 'as --insecure, for the source alone')
+    .option('--dest-insecure', 'as --insecure, for the target alone')
+    .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
+      tuneForStreams()
+      const { copy } = await import('../copy.ts')
+      const { digest } = await copy(source, target, {
+        ...registryOptions(context, flags),
+        all: flags.all,
+        platform: flags.platform,
+        targetCredentials: flags.destCreds,
+        sourceInsecure: flags.srcInsecure,
+        targetInsecure: flags.destInsecure,
+        signal: context.io.interruption(),
+        onBlob: ({ blob, wasThere }) => context.log('debug', `${blob.digest}: ${wasThere ? 'is there' : 'copied'}`),
+      })
+      context.io.stdout.write(`${digest}\n`)
+    })
+}
+
+interface SidedFlags {
+  readonly destCreds?: string
+  readonly srcInsecure?: boolean
+  readonly destInsecure?: boolean
+}

@@ -1,0 +1,69 @@
+import type { Command } from 'commander'
+import type { Inspection } from '../inspect.ts'
+import { formatBytes } from './columns.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+
+interface InspectFlags extends RegistryFlags {
+  readonly platform?: string
+  readonly raw?: boolean
+  readonly json?: boolean
+}
+
+/** `inspect`: what an image is. */
+export function inspectCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'inspect',
+    summary: 'show what an image is, without fetching its layers',
+    usage: '[command options] <image>',
+    description: `Shows the digest, the platforms, the layers and the settings of an image. IMAGE is
+one of a registry, or any place that "bundle-tool copy" knows.
+
+EXAMPLES:
+    bundle-tool inspect alpine:3.20
+    bundle-tool inspect --json --platform linux/arm64 alpine:3.20
+    bundle-tool inspect --raw oci:images:alpine`,
+  })
+  return withRegistryOptions(command)
+    .argument('<image>')
+    .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+    .option('--raw', 'print the manifest or index as it is, byte for byte')
+    .option('--json', 'print a JSON object, manifest and image config included')
+    .action(async (image: string, flags: InspectFlags) => {
+      const { inspect, inspectRaw } = await import('../inspect.ts')
+      const { stdout, interruption } = context.io
+      const options = { ...registryOptions(context, flags), signal: interruption() }
+      if (flags.raw) {
+        stdout.write(Buffer.from(await inspectRaw(image, options)).toString('utf8'))
+        return
+      }
+      const inspection = await inspect(image, { ...options, platform: flags.platform })
+      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : describe(inspection))
+    })
+}
+
+function describe({ name, digest, mediaType, platforms, image }: Inspection): string {
+  const lines = [`name:       ${name}`, `digest:     ${digest}`, `type:       ${mediaType}`]
+  lines.push(`platforms:  ${platforms.join(', ')}`)
+  if (image === undefined) return `${lines.join('\n')}\n`
+  const { created, config = {} } = image.config
+  lines.push(`image:      ${image.digest} (${image.platform})`)
+  if (created !== undefined) lines.push(`created:    ${created}`)
+  const settings: readonly (readonly [string, unknown])[] = [
+    ['user', config.User || undefined],
+    ['workdir', config.WorkingDir || undefined],
+    ['entrypoint', config.Entrypoint],
+    ['command', config.Cmd],
+    ['env', config.Env],
+    ['volumes', config.Volumes && Object.keys(config.Volumes)],
+    ['ports', config.ExposedPorts && Object.keys(config.ExposedPorts)],
+    ['labels', config.Labels],
+  ]
+  for (const [label, value] of settings) {
+    // Text of an image's author: as JSON it cannot send control codes to the terminal.
+    if (value !== undefined) lines.push(`${`${label}:`.padEnd(12)}${JSON.stringify(value)}`)
+  }
+  lines.push(`layers:     ${image.layers.length}, ${formatBytes(image.size)}`)
+  for (const layer of image.layers) lines.push(`  ${layer.digest}  ${formatBytes(layer.size)}`)
+  return `${lines.join('\n')}\n`
+}

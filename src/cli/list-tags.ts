@@ -1,0 +1,26 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+
+/** `list-tags`: what a repository has. */
+export function listTagsCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'list-tags',
+    summary: 'list the tags of a repository',
+    usage: '[command options] <repository>',
+    description: `Prints the tags of a repository, one a line, in the registry's order.
+
+EXAMPLES:
+    bundle-tool list-tags alpine
+    bundle-tool list-tags --json quay.io/centos/centos`,
+  })
+  return withRegistryOptions(command)
+    .argument('<repository>')
+    .option('--json', 'print a JSON object with "repository" and "tags"')
+    .action(async (repository: string, flags: RegistryFlags & { readonly json?: boolean }) => {
+      const { listTags } = await import('../list-tags.ts')
+      const signal = context.io.interruption()
+      const list = await listTags(repository, { ...registryOptions(context, flags), signal })
+      context.io.stdout.write(flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${tag}\n`).join(''))
+    })
+}

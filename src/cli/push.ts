@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+import { type CopyFlags, withCopyOptions } from './copy.ts'
+import { tuneForStreams } from './heap.ts'
+import { registryOptions } from './registry-options.ts'
+import { type StoreFlags, withStoreOption } from './store-option.ts'
+
+/** `push`: an image to a registry. */
+export function pushCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'push',
+    summary: 'copy an image to a registry',
+    usage: '[command options] <image>',
+    description: `Copies what has been pulled under this name, or what --from names, to the registry
+of the name. Prints the digest.
+
+EXAMPLES:
+    bundle-tool push --from oci:images:app localhost:5000/app:1
+    bundle-tool push --from alpine:3.20 --all localhost:5000/alpine:3.20`,
+  })
+  return withStoreOption(withCopyOptions(command))
+    .argument('<image>')
+    .option('--from <source>', 'what to push, as "bundle-tool copy" names it')
+    .action(async (image: string, flags: CopyFlags & StoreFlags & { readonly from?: string }) => {
+      tuneForStreams()
+      const { push } = await import('../push.ts')
+      const { all, platform, from, store } = flags
+      const signal = context.io.interruption()
+      const { digest } = await push(image, {
+        ...registryOptions(context, flags),
+        all,
+        platform,
+        from,
+        store,
+        signal,
+      })
+      context.io.stdout.write(`${digest}\n`)
+    })
+}

@@ -1,0 +1,26 @@
+import type { Command } from 'commander'
+import { type CommandContext, newCommand } from './context.ts'
+import { reportPrune } from './prune.ts'
+import { type StoreFlags, withStoreOption } from './store-option.ts'
+
+/** `rmi`: an image that was pulled, gone. */
+export function rmiCommand(context: CommandContext): Command {
+  const command = newCommand(context, {
+    name: 'rmi',
+    summary: 'remove an image that has been pulled',
+    usage: '[command options] <image>',
+    description: `Removes an image from the store, and what no other image needs. Bundles that were
+made of it stay. Prints the digests of what is gone.
+
+EXAMPLES:
+    bundle-tool rmi alpine:3.20
+    bundle-tool rmi sha256:d6d0a0eb4d40ef96f2310ead734848b9c819bb97c9d846385c4aca1767186cd4`,
+  })
+  return withStoreOption(command)
+    .argument('<image>')
+    .option('--json', 'print a JSON object with "removed" and "bytes"')
+    .action(async (image: string, { store, json }: StoreFlags & { readonly json?: boolean }) => {
+      const { removeImage } = await import('../rmi.ts')
+      reportPrune(context, await removeImage(image, { store, env: context.io.env }), json)
+    })
+}

@@ -1,0 +1,53 @@
+import { OciError } from '../errors.ts'
+import { type ConnectionOptions, connect } from './connection.ts'
+import { type HttpResponse, parseUrl, readBody } from './http.ts'
+import { redactUrl } from './redact.ts'
+import type { Endpoint } from './registries-conf.ts'
+
+const maxPages = 1000
+const maxPageBytes = 16 * 1024 * 1024
+
+/**
+ * The tags of a repository, in the registry's order.
+ *
+ * @throws OciError `ERR_IMAGE_NOT_FOUND` there is no such repository; `ERR_REGISTRY` the list is none, or leads elsewhere
+ * @see distribution-spec v1.1.1 "Listing Tags"
+ */
+export async function fetchTags(endpoint: Endpoint, options: ConnectionOptions): Promise<string[]> {
+  const connection = connect(endpoint, options)
+  const tags: string[] = []
+  try {
+    let response = await connection.get('tags/list')
+    for (let page = 0; page < maxPages; page++) {
+      tags.push(...parseTags(await readBody(response, maxPageBytes, options.signal), response.url))
+      const next = nextPage(response)
+      if (next === undefined) return tags
+      response = await connection.send({ path: next })
+    }
+    throw new OciError('ERR_LIMIT_EXCEEDED', `${redactUrl(response.url)} has more than ${maxPages} pages of tags`)
+  } finally {
+    await connection.close()
+  }
+}
+
+function parseTags(body: Buffer, url: URL): string[] {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString('utf8'))
+  } catch {
+    value = undefined
+  }
+  const tags: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'tags') : undefined
+  if (tags === null) return []
+  if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags
+  throw new OciError('ERR_REGISTRY', `${redactUrl(url)} answers with something else than a list of tags`)
+}
+
+/** Where the list goes on: on the same host, or credentials would go to another. */
+function nextPage(response: HttpResponse): URL | undefined {
+  const target = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.header('link') ?? '')?.[1]
+  if (target === undefined) return undefined
+  const url = parseUrl(target, response.url)
+  if (url !== undefined && url.origin === response.url.origin) return url
+  throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} goes on with its list on another host; refused`)
+}

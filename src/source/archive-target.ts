@@ -1,0 +1,116 @@
+import { createWriteStream } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { pack } from 'tar-stream'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { digestHex } from '../oci/digest.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { ociIndexType } from '../oci/media-types.ts'
+import { formatReference, parseReference } from '../oci/reference.ts'
+import { blobPath } from '../store/blob-file.ts'
+import { refNameAnnotation } from '../store/layout.ts'
+import { ownerOf } from '../store/owner.ts'
+import type { Target } from './content.ts'
+import type { Document } from './resolve-image.ts'
+
+export interface ArchiveTargetOptions {
+  readonly path: string
+  /** The tag, or for a docker archive the full name, of the image. */
+  readonly name?: string | undefined
+  /** Whether docker's `manifest.json` is written beside the layout, for readers that know nothing else. */
+  readonly isForDocker: boolean
+}
+
+/**
+ * `oci-archive:F[:TAG]` and `docker-archive:F[:REF]` to be written: an image layout in a tar archive. For docker, one
+ * with `manifest.json` as well, whose members are the blobs themselves, so that digests are preserved.
+ *
+ * Members come in the order they are written, one at a time, with no times or owners. The file appears when it is whole.
+ */
+export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions): Target {
+  const reference = isForDocker && name !== undefined ? formatReference(parseReference(name)) : undefined
+  const temporary = join(dirname(resolve(path)), `.${ownerOf()}.${serial++}.tar`)
+  const archive = pack()
+  const written = pipeline(archive, createWriteStream(temporary, { flags: 'wx' }))
+  written.catch(() => {}) // awaited where members are added
+  const members = new Set<string>()
+  let last = Promise.resolve()
+
+  /** Adds a member once those before it are complete. */
+  function add(member: string, size: number, content: AsyncIterable<Uint8Array>): Promise<void> {
+    if (members.has(member)) return last
+    members.add(member)
+    last = last.then(async () => {
+      const entry = archive.entry({ name: member, size, mode: 0o644, mtime: new Date(0) })
+      await Promise.race([pipeline(Readable.from(content), entry), written.then(() => Promise.reject(cutOff(path)))])
+    })
+    return last
+  }
+
+  const addText = (member: string, content: Uint8Array) =>
+    add(
+      member,
+      content.byteLength,
+      (async function* () {
+        yield content
+      })(),
+    )
+
+  const addJson = (member: string, value: unknown) => addText(member, Buffer.from(JSON.stringify(value)))
+  const blobName = ({ digest }: Descriptor) => blobPath('', digest)
+  const writeManifest = ({ descriptor, content }: Document) => addText(blobName(descriptor), content)
+
+  return {
+    name: path,
+    takesIndex: !isForDocker,
+    has: async (blob) => members.has(blobName(blob)),
+    writeBlob: (blob, open) => add(blobName(blob), blob.size, open()),
+    writeManifest,
+    async finish(root) {
+      try {
+        await writeManifest(root)
+        await addJson('oci-layout', { imageLayoutVersion: '1.0.0' })
+        const label = reference ?? name
+        const annotations = label === undefined ? {} : { annotations: layoutNames(label, isForDocker) }
+        const manifests = [{ ...root.descriptor, ...annotations }]
+        await addJson('index.json', { schemaVersion: 2, mediaType: ociIndexType, manifests })
+        if (isForDocker) await addJson('manifest.json', [dockerEntry(root, reference)])
+        archive.finalize()
+        await written
+        await rename(temporary, path)
+      } catch (cause) {
+        if (!isSystemError(cause)) throw cause
+        throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${cause.code}`, { cause })
+      }
+    },
+    async close() {
+      archive.destroy()
+      await written.catch(() => {})
+      await rm(temporary, { force: true })
+    },
+  }
+}
+
+let serial = 0
+
+const cutOff = (path: string): OciError => new OciError('ERR_FILE_SYSTEM', `${path} ended while it was written`)
+
+/** As containerd and docker name an image in an archive: the full name, and its tag. */
+function layoutNames(name: string, isForDocker: boolean): Record<string, string> {
+  if (!isForDocker) return { [refNameAnnotation]: name }
+  return { 'io.containerd.image.name': name, [refNameAnnotation]: parseReference(name).tag ?? 'latest' }
+}
+
+function dockerEntry({ descriptor, content }: Document, reference: string | undefined) {
+  const manifest = parseManifest(content, { what: 'the manifest', mediaType: descriptor.mediaType })
+  if (manifest.kind !== 'manifest') throw new Error('a docker archive has no index')
+  const member = ({ digest }: Descriptor) => `blobs/${digest.split(':')[0]}/${digestHex(digest)}`
+  return {
+    Config: member(manifest.config),
+    RepoTags: reference === undefined ? [] : [reference],
+    Layers: manifest.layers.map(member),
+  }
+}

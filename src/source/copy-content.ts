@@ -1,0 +1,109 @@
+import pLimit from 'p-limit'
+import { OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { mediaTypes } from '../oci/media-types.ts'
+import { choosePlatform, formatPlatform, isAttestation, type Platform } from '../oci/platform.ts'
+import type { Content, Target } from './content.ts'
+import { type Document, defaultPlatform } from './resolve-image.ts'
+
+/** Blobs that are copied at the same time. */
+const parallelBlobs = 4
+const maxIndexDepth = 4
+/** Manifests of one index, its indexes' included. */
+const maxManifests = 10_000
+
+export interface CopyContentOptions {
+  /** Every image of an index, as it is, instead of the one for a platform. */
+  readonly all: boolean
+  readonly platform?: Platform | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told when a blob is at its target. */
+  readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
+}
+
+/**
+ * Copies what `content` has to a target, byte for byte: digests are preserved, blobs that are there are not read.
+ * Non-distributable layers stay where they are.
+ *
+ * @returns the root that was written: an index with `all`, else one image's manifest
+ */
+export async function copyContent(content: Content, target: Target, options: CopyContentOptions): Promise<Descriptor> {
+  const root = await chooseRoot(content, options)
+  const limit = pLimit(parallelBlobs)
+  const copies = new Map<string, Promise<void>>()
+
+  async function copyBlob(blob: Descriptor): Promise<void> {
+    options.signal?.throwIfAborted()
+    const wasThere = await target.has(blob)
+    if (!wasThere) await target.writeBlob(blob, () => content.open(blob))
+    options.onBlob?.({ blob, wasThere })
+  }
+
+  const start = (blob: Descriptor): Promise<void> => {
+    const copy = copies.get(blob.digest) ?? limit(() => copyBlob(blob))
+    copies.set(blob.digest, copy)
+    return copy
+  }
+
+  let manifests = 0
+  async function copyBelow(document: Document, depth: number): Promise<void> {
+    manifests += 1
+    if (depth > maxIndexDepth || manifests > maxManifests) {
+      throw new OciError('ERR_LIMIT_EXCEEDED', `${content.name} has too many indexes or manifests within each other`)
+    }
+    const parsed = parse(document, content.name)
+    if (parsed.kind === 'manifest') return copyBlobs(parsed)
+    if (!target.takesIndex) {
+      throw new OciError('ERR_NOT_SUPPORTED', `${target.name} takes one image, and ${content.name} has several`, {
+        hint: 'leave out --all, or write an OCI archive',
+      })
+    }
+    for (const descriptor of parsed.manifests) {
+      const child = { descriptor, content: await content.readManifest(descriptor) }
+      await copyBelow(child, depth + 1)
+      await target.writeManifest(child)
+    }
+  }
+
+  async function copyBlobs({ config, layers }: Manifest): Promise<void> {
+    const distributable = layers.filter(({ mediaType }) => mediaTypes[mediaType]?.foreign !== true)
+    const done = await Promise.allSettled([config, ...distributable].map(start))
+    const failure = done.find((result) => result.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+  }
+
+  await copyBelow(root, 0)
+  options.signal?.throwIfAborted()
+  await target.finish(root)
+  return root.descriptor
+}
+
+async function chooseRoot(content: Content, { all, platform }: CopyContentOptions): Promise<Document> {
+  let document = await content.root()
+  if (all) return document
+  for (let depth = 0; depth <= maxIndexDepth; depth++) {
+    const parsed = parse(document, content.name)
+    if (parsed.kind === 'manifest') return document
+    const wanted = platform ?? defaultPlatform()
+    const descriptor = choosePlatform(parsed.manifests, wanted)
+    if (descriptor === undefined) throw unavailable(content.name, wanted, parsed.manifests)
+    document = { descriptor, content: await content.readManifest(descriptor) }
+  }
+  throw new OciError(
+    'ERR_MANIFEST_INVALID',
+    `${content.name} has indexes within indexes, more than ${maxIndexDepth} deep`,
+  )
+}
+
+function unavailable(name: string, wanted: Platform, entries: readonly Descriptor[]): OciError {
+  const offered = entries
+    .filter((entry) => !isAttestation(entry))
+    .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
+  return new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} is not there for ${formatPlatform(wanted)}`, {
+    hint: `choose with --platform: ${[...new Set(offered)].join(', ')}; or copy --all`,
+  })
+}
+
+const parse = ({ descriptor, content }: Document, name: string) =>
+  parseManifest(content, { what: `manifest ${descriptor.digest} of ${name}`, mediaType: descriptor.mediaType })

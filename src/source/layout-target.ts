@@ -1,0 +1,105 @@
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { ociIndexType } from '../oci/media-types.ts'
+import { blobPath } from '../store/blob-file.ts'
+import { syncDirectory } from '../store/files.ts'
+import { readLayoutIndex, refNameAnnotation, updateLayoutIndex } from '../store/layout.ts'
+import { ownerOf } from '../store/owner.ts'
+import type { Content, Target } from './content.ts'
+
+let serial = 0
+
+/**
+ * `oci:DIR[:TAG]` to be written: a new image layout, or one more image in one that is there.
+ *
+ * @throws OciError `ERR_SOURCE_INVALID` from any member: the directory is something else
+ */
+export function layoutTarget(directory: string, tag?: string): Target {
+  let prepared: Promise<void> | undefined
+  const prepare = () => {
+    prepared ??= prepareLayout(directory)
+    return prepared
+  }
+
+  async function writeBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<void> {
+    await prepare()
+    await writeVerified(blobPath(directory, blob.digest), open())
+  }
+
+  async function writeManifest(document: Awaited<ReturnType<Content['root']>>): Promise<void> {
+    await writeBlob(document.descriptor, async function* () {
+      yield document.content
+    })
+  }
+
+  return {
+    name: `oci:${directory}${tag === undefined ? '' : `:${tag}`}`,
+    takesIndex: true,
+    async has(blob) {
+      const stats = await stat(blobPath(directory, blob.digest)).catch((error: unknown) => {
+        if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+        throw error
+      })
+      return stats?.isFile() === true && stats.size === blob.size
+    },
+    writeBlob,
+    writeManifest,
+    async finish(root) {
+      await writeManifest(root)
+      const { annotations: _, ...entry } = root.descriptor
+      const named = tag === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: tag } }
+      await updateLayoutIndex(directory, (entries) => [...entries.filter((other) => !isReplaced(other, named)), named])
+    },
+    close: async () => {},
+  }
+}
+
+/** The entry of the same name; one without a name is replaced by the same content only. */
+function isReplaced(other: Descriptor, entry: Descriptor): boolean {
+  const name = entry.annotations?.[refNameAnnotation]
+  if (name !== undefined) return other.annotations?.[refNameAnnotation] === name
+  return other.digest === entry.digest && other.annotations?.[refNameAnnotation] === undefined
+}
+
+async function prepareLayout(directory: string): Promise<void> {
+  try {
+    await mkdir(join(directory, 'blobs'), { recursive: true })
+    for (const algorithm of ['sha256', 'sha512']) await mkdir(join(directory, 'blobs', algorithm), { recursive: true })
+    await writeNew(join(directory, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
+    await writeNew(
+      join(directory, 'index.json'),
+      JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests: [] }),
+    )
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write the image layout ${directory}: ${cause.code}`, { cause })
+  }
+  await readLayoutIndex(directory)
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: 'wx' })
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error
+  }
+}
+
+async function writeVerified(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  const temporary = join(dirname(path), `.${ownerOf()}.${serial++}`)
+  const file = await open(temporary, 'wx', 0o644)
+  try {
+    for await (const chunk of content) await file.writeFile(chunk)
+    await file.datasync()
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    if (!isSystemError(error)) throw error
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${error.code}`, { cause: error })
+  } finally {
+    await file.close()
+  }
+  await syncDirectory(dirname(path))
+}

@@ -1,0 +1,84 @@
+import { OciError } from '../errors.ts'
+import { parseReference } from '../oci/reference.ts'
+import { pullAccess, pushAccess, type RegistryOptions } from '../registry/access.ts'
+import { archiveTarget } from './archive-target.ts'
+import type { Content, Target } from './content.ts'
+import { dockerArchiveContent } from './docker-archive-content.ts'
+import { openDaemonArchive } from './docker-daemon.ts'
+import { layoutTarget } from './layout-target.ts'
+import { ociArchiveContent, ociLayoutContent } from './oci-layout.ts'
+import { repositoryContent, repositoryTarget } from './repository-content.ts'
+import { openTarIndex } from './tar-index.ts'
+
+/** Where images are, as the command line names it, and what follows each word. A name without any is one of a registry. */
+export const placeKinds = {
+  docker: '//REFERENCE',
+  oci: 'DIR[:TAG]',
+  'oci-archive': 'FILE[:TAG]',
+  'docker-archive': 'FILE[:REFERENCE]',
+  'docker-daemon': 'REFERENCE (to read)',
+} as const
+
+type PlaceKind = keyof typeof placeKinds
+
+/** @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, and what reading configuration throws */
+export async function openContent(text: string, options: RegistryOptions): Promise<Content> {
+  const { kind, rest } = parsePlace(text)
+  const [path, name] = splitPath(rest)
+  switch (kind) {
+    case 'docker': {
+      const reference = parseReference(rest)
+      return repositoryContent(reference, await pullAccess(reference, options))
+    }
+    case 'oci':
+      return ociLayoutContent(path, name)
+    case 'oci-archive':
+      return ociArchiveContent(await openTarIndex(path, options.signal), name)
+    case 'docker-archive':
+      return dockerArchiveContent(await openTarIndex(path, options.signal), name)
+    case 'docker-daemon':
+      return dockerArchiveContent(await openDaemonArchive(rest, options))
+  }
+}
+
+/** @throws OciError as `openContent` */
+export async function openTarget(text: string, options: RegistryOptions): Promise<Target> {
+  const { kind, rest } = parsePlace(text)
+  const [path, name] = splitPath(rest)
+  switch (kind) {
+    case 'docker': {
+      const reference = parseReference(rest)
+      return repositoryTarget(reference, await pushAccess(reference, options))
+    }
+    case 'oci':
+      return layoutTarget(path, name)
+    case 'oci-archive':
+    case 'docker-archive':
+      return archiveTarget({ path, name, isForDocker: kind === 'docker-archive' })
+    case 'docker-daemon':
+      throw new OciError('ERR_NOT_SUPPORTED', 'images cannot be copied to a daemon', {
+        hint: 'copy to docker-archive:FILE, and run "docker load -i FILE"',
+      })
+  }
+}
+
+function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {
+  const colon = text.indexOf(':')
+  const word = text.slice(0, colon)
+  const rest = text.slice(colon + 1)
+  if (colon < 0 || !isKind(word)) return { kind: 'docker', rest: text }
+  if (word === 'docker') {
+    if (rest.startsWith('//')) return { kind: word, rest: rest.slice(2) }
+    return { kind: word, rest: text }
+  }
+  if (rest !== '') return { kind: word, rest }
+  throw new OciError('ERR_USAGE', `"${text}" names nothing`, { hint: `write ${word}:${placeKinds[word]}` })
+}
+
+const isKind = (word: string): word is PlaceKind => Object.hasOwn(placeKinds, word)
+
+/** The path ends at the first colon, as for skopeo. */
+function splitPath(rest: string): [string, string | undefined] {
+  const colon = rest.indexOf(':')
+  return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
+}
