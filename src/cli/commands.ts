@@ -3,6 +3,7 @@ import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
+import { eventsCommand } from './events.ts'
 import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
 import { exportCommand } from './export.ts'
@@ -25,6 +26,7 @@ import { runCommand } from './run.ts'
 import { specCommand } from './spec.ts'
 import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
+import { statsCommand } from './stats.ts'
 import { unpackCommand } from './unpack.ts'
 import { updateCommand } from './update.ts'
 import { verifyCommand } from './verify.ts'
@@ -61,6 +63,8 @@ export const commands: readonly CommandEntry[] = [
   { name: 'ps', kind: 'runtime', create: psCommand },
   { name: 'pause', kind: 'runtime', create: pauseCommand },
   { name: 'resume', kind: 'runtime', create: resumeCommand },
+  { name: 'stats', kind: 'image', create: statsCommand },
+  { name: 'events', kind: 'runtime', create: eventsCommand },
   { name: 'update', kind: 'runtime', create: updateCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },

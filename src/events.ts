@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OciError } from './errors.ts'
+import { cgroupExists, readProcesses } from './runtime/cgroup.ts'
+import { type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
+import { readOomCount } from './runtime/oom-count.ts'
+import { isAlive } from './runtime/proc.ts'
+import { absoluteRoot } from './runtime/root.ts'
+import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import type { ContainerOptions } from './state.ts'
+
+export type { CgroupStats } from './runtime/cgroup-stats.ts'
+export { jsonLine } from './runtime/stat-files.ts'
+
+/** In the members and the order in which runc prints it. */
+export type ContainerEvent =
+  | { readonly type: 'stats'; readonly id: string; readonly data: CgroupStats }
+  /** The container has reached its memory limit. */
+  | { readonly type: 'oom'; readonly id: string }
+
+export interface EventsOptions extends ContainerOptions {
+  /** Between two `stats` events; the first comes after it. */
+  readonly intervalMs: number
+  /** Ends the wait for events. */
+  readonly abort?: AbortSignal | undefined
+}
+
+/** How often the kernel is asked for what it cannot tell by itself on cgroup v1. */
+const pollMs = 50
+
+/**
+ * What a container uses, once.
+ *
+ * @throws OciError `ERR_CONTAINER_STATUS` it is stopped
+ */
+export async function containerStats(options: ContainerOptions): Promise<ContainerEvent> {
+  const container = await runningContainer(options)
+  return { type: 'stats', id: container.id, data: readCgroupStats(container.cgroupPaths) }
+}
+
+/**
+ * What happens in a container, until it is gone.
+ *
+ * @throws OciError `ERR_CONTAINER_STATUS` it is stopped
+ */
+export async function* events(options: EventsOptions): AsyncGenerator<ContainerEvent> {
+  const container = await runningContainer(options)
+  const { id, cgroupPaths } = container
+  let count = readOomCount(cgroupPaths)
+  for (let next = Date.now() + options.intervalMs; ; ) {
+    await sleep(Math.max(0, Math.min(pollMs, next - Date.now())), undefined, { signal: options.abort })
+    // In this order: what was killed before the end counts.
+    const gone = isGone(container)
+    for (const now = readOomCount(cgroupPaths); count < now; count++) yield { type: 'oom', id }
+    if (gone) return
+    if (Date.now() < next) continue
+    yield { type: 'stats', id, data: readCgroupStats(cgroupPaths) }
+    next = Math.max(next + options.intervalMs, Date.now())
+  }
+}
+
+async function runningContainer({ root, id }: ContainerOptions): Promise<ContainerRecord> {
+  const container = readContainer(absoluteRoot(root), id)
+  if ((await readStatus(container)) !== 'stopped') return container
+  throw new OciError('ERR_CONTAINER_STATUS', `container with id ${id} is not running`)
+}
+
+/** Without its first process a container may go on, where it has no PID namespace of its own. */
+function isGone({ init, cgroupPaths }: ContainerRecord): boolean {
+  if (isAlive(init)) return false
+  return !cgroupExists(cgroupPaths) || readProcesses(cgroupPaths).length === 0
+}
