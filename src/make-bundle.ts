@@ -9,6 +9,14 @@ import { checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } f
 import { applyNodeOps } from './runtime/node-ops.ts'
 import type { Image } from './source/image.ts'
 
+/** How far the applying of one layer has come. */
+export interface LayerRead {
+  readonly name: string
+  readonly bytes: number
+  /** Of the blob, where it is known before its end. */
+  readonly size: number | undefined
+}
+
 export interface MakeBundleOptions {
   readonly out: string
   readonly force?: boolean | undefined
@@ -19,6 +27,8 @@ export interface MakeBundleOptions {
   readonly warn?: ((message: string) => void) | undefined
   /** Told when each layer has been applied. */
   readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
+  /** Told how many bytes of a layer's blob have been read to be applied. */
+  readonly onLayerRead?: ((read: LayerRead) => void) | undefined
   /** Awaited when the bundle is whole, before it appears. */
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
@@ -31,13 +41,13 @@ export interface MakeBundleOptions {
  * @throws OciError of every kind that images, layers and bundles have; then nothing is left
  */
 export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
-  const { limits, signal, warn, onLayer } = options
+  const { limits, warn, signal } = options
   return makeBundleDirectory(options, async (directory) => {
     const rootfs = join(directory, 'rootfs')
     const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
     checkFreeSpace(directory, layerBytes, 'unpacking the layers')
     const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, limits })
-    await applyLayers(builder, image, { signal, onLayer })
+    await applyLayers(builder, image, options)
     await builder.finish()
     signal?.throwIfAborted()
     await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, warn))
@@ -50,12 +60,25 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
 async function applyLayers(
   builder: RootfsBuilder,
   image: Image,
-  { signal, onLayer }: Pick<MakeBundleOptions, 'signal' | 'onLayer'>,
+  { signal, onLayer, onLayerRead }: MakeBundleOptions,
 ): Promise<void> {
-  for (const { name, diffID, open } of image.layers) {
+  for (const { name, diffID, size, open } of image.layers) {
     signal?.throwIfAborted()
-    const { entries } = await builder.apply(open(), { diffID, name, signal })
+    const content = counted(open(), (bytes) => onLayerRead?.({ name, bytes, size }))
+    const { entries } = await builder.apply(content, { diffID, name, signal })
     onLayer?.({ name, entries })
+  }
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of content) {
+    yield chunk
+    bytes += chunk.byteLength
+    onBytes(bytes)
   }
 }
 

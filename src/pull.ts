@@ -1,6 +1,6 @@
 import { checkPlace } from './bundle-directory.ts'
 import type { UnpackLimits } from './layer/rootfs.ts'
-import { makeBundle } from './make-bundle.ts'
+import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { formatReference, parseReference } from './oci/reference.ts'
 import { pullAccess, type RegistryOptions } from './registry/access.ts'
@@ -22,6 +22,8 @@ export interface PullOptions extends RegistryOptions {
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */
   readonly store?: string | undefined
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
+  /** Told how many bytes of a layer's blob have been read to be applied. */
+  readonly onLayerRead?: ((read: LayerRead) => void) | undefined
   /** Told when each layer has been applied. */
   readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
   /** Told what the image asks for and is done differently. */

@@ -1,6 +1,6 @@
 import { checkPlace } from './bundle-directory.ts'
 import type { UnpackLimits } from './layer/rootfs.ts'
-import { makeBundle } from './make-bundle.ts'
+import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { openSource } from './source/source.ts'
 
@@ -20,6 +20,8 @@ export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined
   /** Told what the image asks for and is done differently. */
   readonly warn?: ((message: string) => void) | undefined
+  /** Told how many bytes of a layer's blob have been read to be applied. */
+  readonly onLayerRead?: ((read: LayerRead) => void) | undefined
   /** Told when each layer has been applied. */
   readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
 }

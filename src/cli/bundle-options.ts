@@ -1,11 +1,15 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { PullOptions } from '../pull.ts'
 import type { UnpackOptions } from '../unpack.ts'
+import type { CommandContext } from './context.ts'
+import { showProgress } from './progress.ts'
 
 /** The flags that `pull` and `unpack` share. */
 export interface BundleFlags {
   readonly out: string
   readonly platform?: string
   readonly force?: boolean
+  readonly quiet?: boolean
   readonly maxUnpackedSize?: number
   readonly maxFiles?: number
   readonly maxRatio?: number
@@ -17,6 +21,7 @@ export function withBundleOptions(command: Command): Command {
     .requiredOption('-o, --out <bundle>', 'the directory to make')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
+    .option('-q, --quiet', 'do not show how it is coming on')
     .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
     .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
     .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
@@ -27,6 +32,28 @@ export function bundleOptions(flags: BundleFlags): UnpackOptions {
   const { out, platform, force, maxUnpackedSize, maxFiles, maxRatio } = flags
   return { out, platform, force, limits: { maxUnpackedSize, maxFiles, maxRatio } }
 }
+
+/** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */
+export async function withProgress<T>(
+  { io }: CommandContext,
+  { quiet }: BundleFlags,
+  work: (reports: BundleReports) => Promise<T>,
+): Promise<T> {
+  const progress = showProgress({ output: io.stderr, isQuiet: quiet })
+  try {
+    return await work({
+      signal: io.interruption(),
+      onLayerRead: (read) => progress.update({ kind: 'read', ...read }),
+      onLayer: (applied) => progress.update({ kind: 'applied', ...applied }),
+      onProgress: ({ layer, bytes }) =>
+        progress.update({ kind: 'fetched', name: layer.digest, bytes, size: layer.size }),
+    })
+  } finally {
+    progress.end()
+  }
+}
+
+type BundleReports = Required<Pick<PullOptions, 'signal' | 'onLayerRead' | 'onLayer' | 'onProgress'>>
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 

@@ -1,43 +1,110 @@
+import { formatBytes } from './columns.ts'
 import type { TextOutput } from './io.ts'
 
-/** How much of one layer is there. */
-export interface LayerBytes {
-  readonly layer: { readonly digest: string; readonly size: number }
-  readonly bytes: number
-}
+/** What the verbs tell about one layer, which goes by the digest or the name that it is called by. */
+export type LayerEvent =
+  | { readonly kind: 'fetched'; readonly name: string; readonly bytes: number; readonly size: number }
+  | { readonly kind: 'read'; readonly name: string; readonly bytes: number; readonly size: number | undefined }
+  | { readonly kind: 'applied'; readonly name: string; readonly entries: number }
 
 export interface Progress {
-  readonly update: (progress: LayerBytes) => void
-  /** Removes the line. */
+  readonly update: (event: LayerEvent) => void
+  /** Removes what is only for the time being. */
   readonly end: () => void
 }
 
-const intervalMs = 100
-const clearLine = '\r\u001b[K'
+export interface ProgressOptions {
+  readonly output: TextOutput
+  readonly isQuiet?: boolean | undefined
+  readonly now?: (() => number) | undefined
+}
 
-/** One line that says how much of the layers is there, on a terminal only. */
-export function showProgress(output: TextOutput, now: () => number = Date.now): Progress {
-  if (!output.isTTY) return { update: () => {}, end: () => {} }
-  const layers = new Map<string, LayerBytes>()
+/** Shows how layers are coming on: a line for each on a terminal, else a line when one is there and when it is unpacked. */
+export function showProgress({ output, isQuiet = false, now = Date.now }: ProgressOptions): Progress {
+  if (isQuiet) return { update: () => {}, end: () => {} }
+  return output.isTTY ? showLines(output, now) : logLines(output)
+}
+
+interface LayerStatus {
+  size: number | undefined
+  fetched: number
+  /** When it began to arrive. */
+  since: number
+  read: number
+  entries: number | undefined
+}
+
+const intervalMs = 100
+
+/** Lines that are written over as long as something changes. */
+function showLines(output: TextOutput, now: () => number): Progress {
+  const layers = new Map<string, LayerStatus>()
+  let shown = 0
   let shownAt = Number.NEGATIVE_INFINITY
+
+  const erase = () => (shown === 0 ? '' : `\u001b[${shown}A\r\u001b[J`)
+
+  function draw(): void {
+    const lines = [...layers].map(([name, status]) => `${shortName(name)}  ${describe(status, now())}\n`)
+    output.write(`${erase()}${lines.join('')}`)
+    shown = lines.length
+    shownAt = now()
+  }
+
   return {
-    update: (progress) => {
-      layers.set(progress.layer.digest, progress)
-      if (now() - shownAt < intervalMs) return
-      shownAt = now()
-      output.write(`${clearLine}${describeProgress([...layers.values()])}`)
+    update(event) {
+      const status = layers.get(event.name) ?? {
+        size: undefined,
+        fetched: 0,
+        since: now(),
+        read: 0,
+        entries: undefined,
+      }
+      layers.set(event.name, status)
+      take(status, event)
+      if (now() - shownAt >= intervalMs) draw()
     },
-    end: () => {
-      if (shownAt !== Number.NEGATIVE_INFINITY) output.write(clearLine)
+    end() {
+      output.write(erase())
+      shown = 0
     },
   }
 }
 
-function describeProgress(layers: readonly LayerBytes[]): string {
-  const done = layers.filter(({ layer, bytes }) => bytes === layer.size).length
-  const bytes = layers.reduce((sum, progress) => sum + progress.bytes, 0)
-  const size = layers.reduce((sum, { layer }) => sum + layer.size, 0)
-  return `${done} of ${layers.length} layers, ${megabytes(bytes)} of ${megabytes(size)} MB`
+function take(status: LayerStatus, event: LayerEvent): void {
+  if (event.kind === 'applied') {
+    status.entries = event.entries
+    return
+  }
+  status.size = event.size
+  if (event.kind === 'fetched') status.fetched = event.bytes
+  else status.read = event.bytes
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
+function describe({ size, fetched, since, read, entries }: LayerStatus, now: number): string {
+  if (entries !== undefined) return `unpacked, ${entries} entries`
+  const total = size === undefined ? '' : ` of ${formatBytes(size)}`
+  const unpacked = read === 0 ? '' : `unpacked ${formatBytes(read)}${total}`
+  if (fetched === 0 || fetched === size) return unpacked || (fetched === 0 ? 'waiting' : 'fetched')
+  const speed = now > since ? `, ${formatBytes(Math.round((fetched * 1000) / (now - since)))}/s` : ''
+  return `fetched ${formatBytes(fetched)}${total}${speed}${unpacked === '' ? '' : `, ${unpacked}`}`
+}
+
+function logLines(output: TextOutput): Progress {
+  return {
+    update(event) {
+      const name = shortName(event.name)
+      if (event.kind === 'fetched' && event.bytes === event.size) {
+        output.write(`${name}: fetched, ${formatBytes(event.size)}\n`)
+      }
+      if (event.kind === 'applied') output.write(`${name}: unpacked, ${event.entries} entries\n`)
+    },
+    end() {},
+  }
+}
+
+/** Twelve digits of a digest, as docker shows it; another name as it is, but for what could steer a terminal. */
+function shortName(name: string): string {
+  const hex = /^sha(?:256|512):([0-9a-f]{12})/.exec(name)?.[1]
+  return hex ?? name.replace(/[^\x20-\x7e]/g, '?').slice(-60)
+}

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
+import { OciError } from '../errors.ts'
+import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { tuneForStreams } from './heap.ts'
-import { showProgress } from './progress.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -25,21 +25,29 @@ EXAMPLES:
     .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags) => {
       tuneForStreams()
       const { pull } = await import('../pull.ts')
-      const { io } = context
-      const progress = showProgress(io.stderr)
-      const signal = io.interruption()
-      try {
-        const { reference, digest } = await pull(image, {
-          ...bundleOptions(flags),
-          ...registryOptions(context, flags),
-          store: flags.store,
-          signal,
-          onProgress: progress.update,
-          warn: warner(context),
-        })
-        io.stdout.write(`${reference.includes('@') ? reference : `${reference}@${digest}`}\n`)
-      } finally {
-        progress.end()
-      }
+      const { reference, digest } = await withProgress(context, flags, (reports) =>
+        goingOn(
+          pull(image, {
+            ...bundleOptions(flags),
+            ...registryOptions(context, flags),
+            ...reports,
+            store: flags.store,
+            warn: warner(context),
+          }),
+        ),
+      )
+      context.io.stdout.write(`${reference.includes('@') ? reference : `${reference}@${digest}`}\n`)
     })
+}
+
+/** Says what becomes of a pull that was stopped. */
+async function goingOn<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof OciError) || error.code !== 'ERR_INTERRUPTED') throw error
+    const hint = 'what has been fetched is kept: run the same command again to go on'
+    // Which layer was being applied at that moment is of no interest.
+    throw new OciError(error.code, error.message.replace(/^layer \S+: /, ''), { hint, cause: error })
+  }
 }

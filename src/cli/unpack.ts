@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type BundleFlags, bundleOptions, withBundleOptions } from './bundle-options.ts'
+import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { tuneForStreams } from './heap.ts'
 
@@ -27,7 +27,9 @@ EXAMPLES:
     .action(async (source: string, flags: BundleFlags) => {
       tuneForStreams()
       const { unpack } = await import('../unpack.ts')
-      const { stdin, env, interruption } = context.io
-      await unpack(source, { ...bundleOptions(flags), stdin, env, signal: interruption(), warn: warner(context) })
+      const { stdin, env } = context.io
+      await withProgress(context, flags, (reports) =>
+        unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),
+      )
     })
 }

@@ -1,24 +1,46 @@
 import { expect, test } from 'vitest'
-import { showProgress } from '../../src/cli/progress.ts'
+import { type LayerEvent, showProgress } from '../../src/cli/progress.ts'
 
-const layer = (digest: string, size: number, bytes: number) => ({ layer: { digest, size }, bytes })
+const digest = (digit: string) => `sha256:${digit.repeat(64)}`
+const [a, b] = ['a'.repeat(12), 'b'.repeat(12)]
+const fetched = (name: string, bytes: number, size: number): LayerEvent => ({ kind: 'fetched', name, bytes, size })
 
-test('progress is one line, rewritten at most every tenth of a second, and gone at the end', () => {
-  let text = ''
+test('on a terminal each layer has a line, rewritten at most every tenth of a second, and gone at the end', () => {
+  const writes: string[] = []
   let time = 0
-  const progress = showProgress({ isTTY: true, write: (part) => (text += part) }, () => time)
-  progress.update(layer('a', 2_000_000, 500_000))
-  progress.update(layer('b', 1_000_000, 1_000_000))
+  const output = { isTTY: true, write: (part: string) => writes.push(part) }
+  const progress = showProgress({ output, now: () => time })
+  progress.update(fetched(digest('a'), 500_000, 2_000_000))
+  progress.update(fetched(digest('b'), 1_000_000, 1_000_000))
   time = 100
-  progress.update(layer('a', 2_000_000, 1_500_000))
+  progress.update({ kind: 'read', name: digest('a'), bytes: 250_000, size: 2_000_000 })
+  time = 200
+  progress.update({ kind: 'applied', name: digest('b'), entries: 7 })
   progress.end()
-  expect(text).toBe('\r\u001b[K0 of 1 layers, 0.5 of 2.0 MB\r\u001b[K1 of 2 layers, 2.5 of 3.0 MB\r\u001b[K')
+  expect(writes).toEqual([
+    `${a}  fetched 500.0 kB of 2.0 MB\n`,
+    `\u001b[1A\r\u001b[J${a}  fetched 500.0 kB of 2.0 MB, 5.0 MB/s, unpacked 250.0 kB of 2.0 MB\n${b}  fetched\n`,
+    `\u001b[2A\r\u001b[J${a}  fetched 500.0 kB of 2.0 MB, 2.5 MB/s, unpacked 250.0 kB of 2.0 MB\n${b}  unpacked, 7 entries\n`,
+    '\u001b[2A\r\u001b[J',
+  ])
 })
 
-test('without a terminal nothing is shown', () => {
+test('without a terminal each layer has a line when it is there, and one when it is unpacked', () => {
   let text = ''
-  const progress = showProgress({ write: (part) => (text += part) })
-  progress.update(layer('a', 1, 1))
+  const progress = showProgress({ output: { write: (part) => (text += part) } })
+  progress.update(fetched(digest('a'), 1, 2))
+  progress.update(fetched(digest('a'), 2, 2))
+  progress.update({ kind: 'read', name: digest('a'), bytes: 1, size: 2 })
+  progress.update({ kind: 'applied', name: digest('a'), entries: 3 })
+  progress.update({ kind: 'applied', name: 'evil\u001b[2J/layer.tar', entries: 1 })
+  progress.end()
+  expect(text).toBe(`${a}: fetched, 2 B\n${a}: unpacked, 3 entries\nevil?[2J/layer.tar: unpacked, 1 entries\n`)
+})
+
+test('with --quiet nothing is shown', () => {
+  let text = ''
+  const progress = showProgress({ output: { isTTY: true, write: (part) => (text += part) }, isQuiet: true })
+  progress.update(fetched(digest('a'), 2, 2))
   progress.end()
   expect(text).toBe('')
 })
