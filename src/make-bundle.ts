@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { convertImageConfig } from './bundle/convert.ts'
 import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
+import { writeImageRecord } from './bundle/image-record.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
 import { checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
@@ -51,6 +52,7 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
     await builder.finish()
     signal?.throwIfAborted()
     await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, warn))
+    if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
     await options.beforeVisible?.()
     signal?.throwIfAborted()
     await chmod(directory, 0o755)

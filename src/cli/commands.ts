@@ -20,6 +20,7 @@ import { pruneCommand } from './prune.ts'
 import { psCommand } from './ps.ts'
 import { pullCommand } from './pull.ts'
 import { pushCommand } from './push.ts'
+import { repackCommand } from './repack.ts'
 import { resumeCommand } from './resume.ts'
 import { rmiCommand } from './rmi.ts'
 import { runCommand } from './run.ts'
@@ -52,6 +53,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'login', kind: 'image', create: loginCommand },
   { name: 'logout', kind: 'image', create: logoutCommand },
   { name: 'export', kind: 'image', create: exportCommand },
+  { name: 'repack', kind: 'image', create: repackCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },
   { name: 'explain', kind: 'image', create: explainCommand },
   { name: 'run', kind: 'runtime', create: runCommand },

@@ -84,7 +84,7 @@ function collectInode(pending: Pending, path: string, { special, xattrs, mtime, 
 function xattrOps(path: string, xattrs: ReadonlyMap<string, string> | undefined): SetXattr[] {
   return [...(xattrs ?? [])].map(([name, value]) => ({
     kind: 'setxattr',
-    path: bytes(path),
+    path: placeOf(path),
     name: bytes(name).toString(),
     value: bytes(value),
   }))
@@ -119,10 +119,13 @@ function byNamespace(ops: readonly SetXattr[]): ReadonlyMap<string, readonly Set
 
 const utimens = (path: string, { seconds, nanoseconds }: Timestamp): NodeOp => ({
   kind: 'utimens',
-  path: bytes(path),
+  path: placeOf(path),
   seconds: BigInt(seconds),
   nanoseconds,
 })
+
+/** A path as the ops take it: '.' is the root. */
+const placeOf = (path: string): Buffer => bytes(path === '' ? '.' : path)
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
 

@@ -108,8 +108,11 @@ requires('root').test('times are exact to the nanosecond, and reach before 1970'
       expect(time('f')).toBe(1_700_000_000_123_456_789n)
       expect(time('s')).toBe(1_000_000_001n)
       expect(time('old')).toBe(-1_500_000_000n)
+      expect(time('')).toBe(2_000_000_003n)
     },
     tar(
+      pax({ mtime: '2.000000003' }),
+      directory('.'),
       pax({ mtime: '1700000000.123456789' }),
       file('f'),
       pax({ mtime: '1.000000001' }),
