@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
 
+const esbuild = 'node_modules/.bin/esbuild'
+
 function run(command, ...args) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   if (error?.code === 'ENOENT') throw new Error(`${command} is not installed`)
@@ -21,26 +23,38 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 
-/** dist/bin: the command line in a few files. Loading modules one by one takes most of a short command's time. */
+/**
+ * dist/bin: the command line as one CommonJS file, its code cache and what starts it; loading and compiling modules one
+ * by one takes longer than most commands. The HTTP client stays outside: only the thread that fetches needs it, and
+ * `login`.
+ */
 function bundleCommandLine() {
   rmSync('dist/bin.new', { recursive: true, force: true })
+  const common = ['--bundle', '--format=cjs', '--platform=node', '--target=node20', '--log-level=warning']
   run(
-    'node_modules/.bin/esbuild',
-    'src/cli/process.ts',
+    esbuild,
+    'src/cli/boot.ts',
     'src/source/fetch-thread.ts',
     '--entry-names=[name]',
-    '--bundle',
-    '--splitting',
-    '--format=esm',
-    '--platform=node',
-    '--target=node20',
+    ...common,
     '--outdir=dist/bin.new',
-    '--log-level=warning',
-    // For the dependencies that are CommonJS and require modules of Node.js.
-    "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   )
+  run(
+    esbuild,
+    'src/cli/process.ts',
+    ...common,
+    '--supported:dynamic-import=false',
+    '--external:undici',
+    '--define:import.meta.url=moduleUrl',
+    // A function expression, which boot.ts calls with what Node.js gives to a CommonJS module.
+    "--banner:js=(function (exports, require, module, __filename) { const moduleUrl = require('node:url').pathToFileURL(__filename).href;",
+    '--footer:js=})',
+    '--outfile=dist/bin.new/cli.js',
+  )
+  writeFileSync('dist/bin.new/package.json', '{ "type": "commonjs" }\n')
   rmSync('dist/bin', { recursive: true, force: true })
   renameSync('dist/bin.new', 'dist/bin')
+  run(process.execPath, '.ci/code-cache.mjs')
 }
 
 const newest = (paths) => Math.max(0, ...paths.map((path) => statSync(path).mtimeMs))

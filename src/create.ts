@@ -16,7 +16,7 @@ export type CreateOptions = ContainerOptions
 export async function create(options: CreateOptions): Promise<void> {
   const id = parseContainerID(options.id)
   const { program, bundle } = compileContainer(options, 'create')
-  await makeRoot(options.root, process.geteuid?.() ?? 0)
+  makeRoot(options.root, process.geteuid?.() ?? 0)
   await runProgram(program, {
     id,
     cwd: bundle,

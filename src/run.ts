@@ -17,7 +17,7 @@ export interface RunOptions extends ContainerOptions, ForegroundOptions {
 export async function run(options: RunOptions): Promise<number> {
   const id = parseContainerID(options.id)
   const { program, bundle } = compileContainer(options, options.detach ? 'detached' : 'foreground')
-  await makeRoot(options.root, process.geteuid?.() ?? 0)
+  makeRoot(options.root, process.geteuid?.() ?? 0)
   const outcome = await runProgram(program, {
     id,
     cwd: bundle,

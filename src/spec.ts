@@ -2,8 +2,6 @@ import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 
-export { runtimeSpecVersion } from './bundle/default-config.ts'
-
 export interface SpecOptions {
   /** The directory that gets the config.json; default `.`. */
   readonly bundle?: string | undefined

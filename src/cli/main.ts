@@ -29,7 +29,8 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
   }
   const program = newProgram(context)
   program.hook('preAction', () => {
-    log = openLog(logOptions(context.globals()), io.stderr)
+    // Opening standard error takes a millisecond, and most commands have nothing to say.
+    log = openLog(logOptions(context.globals()), { write: (text) => io.stderr.write(text) })
   })
 
   const { args: rewritten, command, commandName, problem } = rewriteArguments(program, args)

@@ -2,6 +2,8 @@ import { basename } from 'node:path'
 import { OciError } from '../errors.ts'
 import { main } from './main.ts'
 
+export { main }
+
 /** Runs the command line of this process, and sets its exit code. */
 export async function runProcess(): Promise<void> {
   process.exitCode = await main(process.argv.slice(2), {

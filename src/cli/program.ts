@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { runtimeSpecVersion } from '../spec.ts'
+import { runtimeSpecVersion } from '../spec-version.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { formatHelp } from './help.ts'

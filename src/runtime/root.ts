@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { OciError } from '../errors.ts'
 
@@ -35,7 +35,7 @@ export function absoluteRoot(root: string): string {
  * a user in $XDG_RUNTIME_DIR gets the sticky bit and 0700, so that the host does not clean it up.
  * @see XDG Base Directory Specification "Environment variables": files must have the sticky bit to survive clean-up
  */
-export async function makeRoot(root: string, euid: number): Promise<void> {
-  const created = await mkdir(root, { recursive: true, mode: 0o711 })
-  if (created !== undefined) await chmod(root, euid === 0 ? 0o711 : 0o1700)
+export function makeRoot(root: string, euid: number): void {
+  const created = mkdirSync(root, { recursive: true, mode: 0o711 })
+  if (created !== undefined) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
 }

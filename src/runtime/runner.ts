@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { OciError } from '../errors.ts'
 import { encode } from '../program/encode.ts'
@@ -155,7 +156,7 @@ const forwarded = [
  * has them already.
  */
 function forwardSignals(runner: ChildProcess): () => void {
-  const fromTerminal = process.stdin.isTTY ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
+  const fromTerminal = isatty(0) ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
   const handlers = forwarded.map((signal) => {
     const handler = (): void => {
       if (!fromTerminal.includes(signal)) runner.kill(signal)

@@ -22,11 +22,11 @@ test('a new root can be passed through, not listed, whatever the umask; one that
   const umask = process.umask(0o077)
   try {
     const root = join(directory, 'a/b')
-    await makeRoot(root, 0)
+    makeRoot(root, 0)
     expect(statSync(root).mode & 0o7777).toBe(0o711)
-    await makeRoot(root, 1000)
+    makeRoot(root, 1000)
     expect(statSync(root).mode & 0o7777).toBe(0o711)
-    await makeRoot(join(directory, 'own'), 1000)
+    makeRoot(join(directory, 'own'), 1000)
     expect(statSync(join(directory, 'own')).mode & 0o7777).toBe(0o1700)
   } finally {
     process.umask(umask)

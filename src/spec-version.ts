@@ -1,0 +1,1 @@
+export { runtimeSpecVersion } from './bundle/default-config.ts'
