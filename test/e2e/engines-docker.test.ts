@@ -151,7 +151,7 @@ describe('dockerd with this runtime', () => {
   test('docker export of a container, then the three steps', () => {
     expect(docker('create', '--name', 'demo', '--network', 'none', 'busybox', 'sh').status).toBe(0)
     const script = `cd ${place.directory} && docker export demo > rootfs.tar
-      ${tool} unpack rootfs:rootfs.tar --out exported && ${tool} spec -b exported`
+      ${tool} unpack --quiet rootfs:rootfs.tar --out exported && ${tool} spec -b exported`
     expect(place.call(['sh', '-c', script])).toEqual({ status: 0, stdout: '', stderr: '' })
     const inShell = (...args: readonly string[]) =>
       place.call(

@@ -33,7 +33,7 @@ beforeAll(() => {
   place = mkdtempSync(join(tmpdir(), 'lifecycle-'))
   bundle = join(place, 'bundle')
   root = join(place, 'root')
-  expect(call('unpack', join(project, 'fixtures/busybox.tar'), '--out', bundle)).toEqual(done)
+  expect(call('unpack', '--quiet', join(project, 'fixtures/busybox.tar'), '--out', bundle)).toEqual(done)
 })
 afterEach(() => {
   call('delete', '-f', 'demo')

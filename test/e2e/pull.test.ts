@@ -20,7 +20,17 @@ test('the command as it is installed pulls ubuntu:18.04 from a mirror of Docker 
     writeFileSync(at('conf'), `[[registry]]\nprefix = "docker.io"\nlocation = "${registry.host}"\ninsecure = true\n`)
 
     const env = { ...process.env, CONTAINERS_REGISTRIES_CONF: at('conf'), HOME: directory }
-    const args = ['pull', 'ubuntu:18.04', '--out', at('bundle'), '--platform', 'linux/amd64', '--store', at('store')]
+    const args = [
+      'pull',
+      '--quiet',
+      'ubuntu:18.04',
+      '--out',
+      at('bundle'),
+      '--platform',
+      'linux/amd64',
+      '--store',
+      at('store'),
+    ]
     const child = spawn('node', [tool, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
     child.stderr.on('data', (chunk) => (stderr += chunk))
