@@ -26,13 +26,13 @@ export interface CopyResult {
  * Copies an image from one place to another: registry (`docker://REF` or `REF`), `oci:DIR[:TAG]`, `oci-archive:F[:TAG]`
  * or `docker-archive:F[:REF]`; `docker-daemon:REF` is read only. Nothing is converted or compressed again.
  *
- * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`,
+ * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_POLICY`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`,
  *   `ERR_DIGEST_MISMATCH`, `ERR_REGISTRY`, `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_FILE_SYSTEM` and others
  */
 export async function copy(from: string, to: string, options: CopyOptions = {}): Promise<CopyResult> {
   const { all = false, signal, onBlob, insecure, sourceInsecure, targetInsecure, targetCredentials } = options
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
-  const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure })
+  const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure }, true)
   try {
     const credentials = targetCredentials ?? options.credentials
     const target = await openTarget(to, { ...options, credentials, insecure: targetInsecure ?? insecure })

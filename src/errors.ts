@@ -16,6 +16,7 @@ export const errorCodes = {
   ERR_IMAGE_NOT_FOUND: 'an image that the source does not have',
   ERR_SOURCE_INVALID: 'an archive or directory that is not what its kind requires',
 
+  ERR_POLICY: 'an image that policy.json does not allow, or asks something of that cannot be checked',
   ERR_REGISTRY: 'a registry answered with an error',
   ERR_REGISTRY_AUTH: 'a registry refused the credentials, or wanted some where none are configured',
   ERR_NETWORK: 'a server could not be reached, or the connection broke for good',

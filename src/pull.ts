@@ -2,8 +2,10 @@ import { checkPlace } from './bundle-directory.ts'
 import type { UnpackLimits } from './layer/rootfs.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
-import { formatReference, parseReference } from './oci/reference.ts'
-import { pullAccess, type RegistryOptions } from './registry/access.ts'
+import { formatReference } from './oci/reference.ts'
+import { allow, pullAccess, type RegistryOptions } from './registry/access.ts'
+import { registryOrigin } from './registry/policy.ts'
+import { resolveReference } from './registry/short-names.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
 import { defaultStorePath } from './store/location.ts'
@@ -44,14 +46,15 @@ export interface PullResult {
  * order while they arrive; what the store has is not fetched again. The bundle appears whole or not at all.
  *
  * A pull that ends early, by whatever cause, keeps the bytes it has fetched: the next one goes on from there.
- * @throws OciError `ERR_REFERENCE_INVALID`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`, `ERR_REGISTRY`,
+ * @throws OciError `ERR_REFERENCE_INVALID`, `ERR_POLICY`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`, `ERR_REGISTRY`,
  *   `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_DIGEST_MISMATCH`, `ERR_BUNDLE_EXISTS`, `ERR_LAYER_INVALID` and others
  */
 export async function pull(name: string, options: PullOptions): Promise<PullResult> {
   const { out, force = false, platform, env = process.env, onProgress } = options
-  const reference = parseReference(name)
+  const reference = await resolveReference(name, env)
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
+  await allow(registryOrigin(formatReference(reference)), formatReference(reference), options)
   const access = await pullAccess(reference, options)
   const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
   const endUse = await beginUse(store.path)

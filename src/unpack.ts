@@ -15,7 +15,9 @@ export interface UnpackOptions {
   readonly platform?: string | undefined
   /** What `rootfs:-` reads; default: nothing. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
-  /** Where the socket of a daemon is looked up; default: that of the process. */
+  /** The file that says which images may be used; default: containers' policy.json. */
+  readonly policy?: string | undefined
+  /** Where configuration and the socket of a daemon are looked up; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
   /** Told what the image asks for and is done differently. */
@@ -41,10 +43,10 @@ export interface UnpackResult {
  *   `ERR_BUNDLE_EXISTS`, `ERR_DIGEST_MISMATCH`, `ERR_LAYER_INVALID` and others
  */
 export async function unpack(sourceName: string, options: UnpackOptions): Promise<UnpackResult> {
-  const { out, force = false, platform, stdin, env, signal } = options
+  const { out, force = false, platform, stdin, env, policy, signal } = options
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
-  const source = await openSource(sourceName, { stdin, env, signal })
+  const source = await openSource(sourceName, { stdin, env, policy, signal })
   try {
     const image = await source.image(wanted)
     return { image: image.name, bundle: await makeBundle(image, options) }

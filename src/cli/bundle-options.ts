@@ -10,6 +10,7 @@ export interface BundleFlags {
   readonly platform?: string
   readonly force?: boolean
   readonly quiet?: boolean
+  readonly policy?: string
   readonly maxUnpackedSize?: number
   readonly maxFiles?: number
   readonly maxRatio?: number
@@ -21,6 +22,7 @@ export function withBundleOptions(command: Command): Command {
     .requiredOption('-o, --out <bundle>', 'the directory to make')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
+    .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('-q, --quiet', 'do not show how it is coming on')
     .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
     .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
@@ -29,8 +31,8 @@ export function withBundleOptions(command: Command): Command {
 
 /** What `pull` and `unpack` are called with for them. */
 export function bundleOptions(flags: BundleFlags): UnpackOptions {
-  const { out, platform, force, maxUnpackedSize, maxFiles, maxRatio } = flags
-  return { out, platform, force, limits: { maxUnpackedSize, maxFiles, maxRatio } }
+  const { out, platform, force, policy, maxUnpackedSize, maxFiles, maxRatio } = flags
+  return { out, platform, force, policy, limits: { maxUnpackedSize, maxFiles, maxRatio } }
 }
 
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */

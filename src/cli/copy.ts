@@ -37,6 +37,7 @@ EXAMPLES:
   return withCopyOptions(command)
     .argument('<source>')
     .argument('<target>')
+    .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('--dest-creds <user:password>', 'credentials of the target (default: as --creds)')
     .option('--src-insecure', 'as --insecure, for the source alone')
     .option('--dest-insecure', 'as --insecure, for the target alone')
@@ -47,6 +48,7 @@ EXAMPLES:
         ...registryOptions(context, flags),
         all: flags.all,
         platform: flags.platform,
+        policy: flags.policy,
         targetCredentials: flags.destCreds,
         sourceInsecure: flags.srcInsecure,
         targetInsecure: flags.destInsecure,
@@ -58,6 +60,7 @@ EXAMPLES:
 }
 
 interface SidedFlags {
+  readonly policy?: string
   readonly destCreds?: string
   readonly srcInsecure?: boolean
   readonly destInsecure?: boolean

@@ -2,6 +2,7 @@ import type { Reference } from '../oci/reference.ts'
 import { certificateRoots } from './certificates.ts'
 import type { ConnectionFacts } from './connection.ts'
 import { type CredentialProvider, configuredCredentials, givenCredentials } from './credentials.ts'
+import { checkPolicy, type Origin, readPolicy } from './policy.ts'
 import { proxySettings } from './proxy.ts'
 import { type Endpoint, endpointsFor, readRegistriesConf } from './registries-conf.ts'
 
@@ -11,6 +12,8 @@ export interface RegistryOptions {
   readonly credentials?: string | CredentialProvider | undefined
   /** The one file to look credentials up in. */
   readonly authFile?: string | undefined
+  /** The file that says which images may be used; default: containers' policy.json. */
+  readonly policy?: string | undefined
   /** Whether plain http and unverified TLS are allowed; default: as registries.conf says. */
   readonly insecure?: boolean | undefined
   /** Where configuration is looked up; default: that of the process. */
@@ -27,6 +30,15 @@ export interface RegistryAccess extends ConnectionFacts {
   readonly credentials: CredentialProvider
   readonly signal: AbortSignal | undefined
   readonly log: ((message: string) => void) | undefined
+}
+
+/** Refuses an image that may not be used. @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID` */
+export async function allow(
+  origin: Origin,
+  name: string,
+  options: Pick<RegistryOptions, 'policy' | 'env'>,
+): Promise<void> {
+  checkPolicy(await readPolicy(options.env ?? process.env, { file: options.policy }), origin, name)
 }
 
 /** Works out how to reach an image to read it. @throws OciError `ERR_CONFIG_INVALID`, `ERR_REGISTRY` it is blocked */

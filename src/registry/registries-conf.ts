@@ -129,7 +129,8 @@ function toMirror(table: Record<string, unknown>, file: string, digestOnly: bool
   return { location: withoutSlash(location), isInsecure: flag(table, 'insecure', file), pull }
 }
 
-async function configFiles(env: NodeJS.ProcessEnv, system: string): Promise<string[]> {
+/** The files there may be, in the order they are read. */
+export async function configFiles(env: NodeJS.ProcessEnv, system = '/etc/containers'): Promise<string[]> {
   const named = env.CONTAINERS_REGISTRIES_CONF
   if (named !== undefined && named !== '') return [named]
   const home = env.XDG_CONFIG_HOME || (env.HOME === undefined ? undefined : join(env.HOME, '.config'))
@@ -154,7 +155,7 @@ async function dropIns(directory: string): Promise<string[]> {
   }
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+export async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {

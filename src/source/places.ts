@@ -1,6 +1,9 @@
+import { resolve } from 'node:path'
 import { OciError } from '../errors.ts'
-import { parseReference } from '../oci/reference.ts'
-import { pullAccess, pushAccess, type RegistryOptions } from '../registry/access.ts'
+import { formatReference, parseReference } from '../oci/reference.ts'
+import { allow, pullAccess, pushAccess, type RegistryOptions } from '../registry/access.ts'
+import { fileOrigin, type Origin, registryOrigin } from '../registry/policy.ts'
+import { resolveReference } from '../registry/short-names.ts'
 import { archiveTarget } from './archive-target.ts'
 import type { Content, Target } from './content.ts'
 import { dockerArchiveContent } from './docker-archive-content.ts'
@@ -21,13 +24,20 @@ export const placeKinds = {
 
 type PlaceKind = keyof typeof placeKinds
 
-/** @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, and what reading configuration throws */
-export async function openContent(text: string, options: RegistryOptions): Promise<Content> {
+/**
+ * @param isUsed whether the image is going to be used, which policy.json may forbid, and not just looked at
+ * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, `ERR_POLICY`, and what reading
+ *   configuration throws
+ */
+export async function openContent(text: string, options: RegistryOptions, isUsed = false): Promise<Content> {
   const { kind, rest } = parsePlace(text)
   const [path, name] = splitPath(rest)
+  if (isUsed && kind !== 'docker') await allow(originOf(kind, rest), text, options)
   switch (kind) {
     case 'docker': {
-      const reference = parseReference(rest)
+      const reference = await resolveReference(rest, options.env ?? process.env)
+      const full = formatReference(reference)
+      if (isUsed) await allow(registryOrigin(full), full, options)
       return repositoryContent(reference, await pullAccess(reference, options))
     }
     case 'oci':
@@ -60,6 +70,12 @@ export async function openTarget(text: string, options: RegistryOptions): Promis
         hint: 'copy to docker-archive:FILE, and run "docker load -i FILE"',
       })
   }
+}
+
+function originOf(kind: PlaceKind, rest: string): Origin {
+  const [path, name] = splitPath(rest)
+  if (kind === 'docker-daemon') return { transport: kind, scopes: [rest] }
+  return fileOrigin(kind, resolve(path), name)
 }
 
 function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {

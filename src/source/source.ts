@@ -1,5 +1,8 @@
 import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { allow } from '../registry/access.ts'
+import { fileOrigin } from '../registry/policy.ts'
 import { dockerArchive, openDockerArchive } from './docker-archive.ts'
 import { openDaemonArchive } from './docker-daemon.ts'
 import type { Source } from './image.ts'
@@ -11,7 +14,9 @@ export interface SourceOptions {
   /** What `rootfs:-` reads. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
-  /** Where `DOCKER_HOST` is looked up; default: that of the process. */
+  /** The file that says which images may be used; default: containers' policy.json. */
+  readonly policy?: string | undefined
+  /** Where `DOCKER_HOST` and configuration are looked up; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
 }
 
@@ -35,6 +40,11 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
   const kind = colon < 0 ? '' : text.slice(0, colon)
   const rest = text.slice(colon + 1)
   if (colon >= 0 && rest === '') throw usage(text)
+  const [path, name] = splitPath(rest)
+  if (kind === 'docker-daemon') await allow({ transport: kind, scopes: [rest] }, text, options)
+  else if (Object.hasOwn(sourceKinds, kind) && kind !== 'rootfs') {
+    await allow(fileOrigin(kind, resolve(path), name), text, options)
+  }
   switch (kind) {
     case 'docker-archive':
       return openDockerArchive(...splitPath(rest), options.signal)
@@ -64,17 +74,32 @@ function openRootfs(path: string, { stdin }: SourceOptions): Source {
   return rootfsArchive('standard input', () => stdin)
 }
 
-async function openByContent(path: string, { signal }: SourceOptions): Promise<Source> {
-  if (await isOciLayout(path)) return openOciLayout(path)
+async function openByContent(path: string, options: SourceOptions): Promise<Source> {
+  const allowAs = (transport: string) => allow(fileOrigin(transport, resolve(path), undefined), path, options)
+  if (await isOciLayout(path)) {
+    await allowAs('oci')
+    return openOciLayout(path)
+  }
   if (await isDirectory(path)) {
     throw new OciError('ERR_SOURCE_INVALID', `${path} is a directory and not an OCI image layout`, {
       hint: 'name a layout (a directory with a file "oci-layout") or an archive',
     })
   }
-  const tar = await openTarIndex(path, signal)
-  // Docker 25 and newer write both; manifest.json is the one with the full names.
-  if (tar.find('manifest.json') !== undefined) return dockerArchive(tar)
-  if (tar.find('oci-layout') !== undefined) return ociArchive(tar)
+  const tar = await openTarIndex(path, options.signal)
+  try {
+    // Docker 25 and newer write both; manifest.json is the one with the full names.
+    if (tar.find('manifest.json') !== undefined) {
+      await allowAs('docker-archive')
+      return dockerArchive(tar)
+    }
+    if (tar.find('oci-layout') !== undefined) {
+      await allowAs('oci-archive')
+      return ociArchive(tar)
+    }
+  } catch (error) {
+    await tar.close()
+    throw error
+  }
   return rootfsArchive(
     path,
     () => tar.openAll(),
