@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { OciError } from '../../../src/errors.ts'
+import { createRootfs } from '../../../src/layer/rootfs.ts'
+import { applyNodeOps } from '../../../src/runtime/node-ops.ts'
+import { requires } from '../../requirements.ts'
+import { describeTree, writeLayout } from '../oracle.ts'
+import { inPieces } from '../rootfs-fixture.ts'
+import { encodeLayer, type FuzzLayers } from './entries.ts'
+import { InvalidLayers, modelOf } from './model.ts'
+import { randomLayers, type Taste } from './random-layers.ts'
+import { snapshotOf, snapshotOfModel } from './snapshot.ts'
+
+/**
+ * Random layers, applied and compared with a model, with umoci and with GNU tar.
+ *
+ * A run of the suite tries the same few hundred seeds always. `FUZZ_SECONDS=3600 npx vitest run test/layer/fuzz` goes on
+ * with new ones; what it finds is made small and printed, to be kept as a file in fixtures/layers.
+ */
+
+process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../../dist/bundle-tool-runner')
+
+const seconds = Number(process.env.FUZZ_SECONDS ?? '0')
+const corpus = join(import.meta.dirname, '../../../fixtures/layers')
+const wild: Taste = { isWild: true, hasWhiteouts: true, layers: 4 }
+const tame: Taste = { isWild: false, hasWhiteouts: true, layers: 3 }
+
+let top = ''
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), 'fuzz-'))
+})
+afterEach(() => rmSync(top, { recursive: true }))
+
+/** What the applier makes of the layers: a tree in lines, or that they are invalid. */
+async function applied(layers: FuzzLayers): Promise<string[]> {
+  const rootfs = join(top, 'rootfs')
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+  try {
+    for (const [index, layer] of layers.entries()) {
+      const archive = encodeLayer(layer)
+      await builder.apply(inPieces(index % 2 === 0 ? archive : gzipSync(archive), 700))
+    }
+    await builder.finish()
+    return snapshotOf(rootfs)
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_LAYER_INVALID') return ['invalid']
+    throw error
+  } finally {
+    rmSync(rootfs, { recursive: true, force: true })
+  }
+}
+
+function expected(layers: FuzzLayers): string[] {
+  try {
+    return snapshotOfModel(modelOf(layers))
+  } catch (error) {
+    if (error instanceof InvalidLayers) return ['invalid']
+    throw error
+  }
+}
+
+async function isRight(layers: FuzzLayers): Promise<boolean> {
+  return JSON.stringify(await applied(layers)) === JSON.stringify(expected(layers))
+}
+
+/** Takes away entries for as long as the rest is still wrong. */
+async function shrink(layers: FuzzLayers): Promise<FuzzLayers> {
+  for (const [layer, entries] of layers.entries()) {
+    for (const index of entries.keys()) {
+      const fewer = layers.map((all, at) => (at === layer ? all.filter((_, position) => position !== index) : all))
+      if (!(await isRight(fewer))) return shrink(fewer)
+    }
+  }
+  return layers
+}
+
+async function check(layers: FuzzLayers, name: string): Promise<void> {
+  if (await isRight(layers)) return
+  const small = await shrink(layers)
+  expect(await applied(small), `${name}, made small: ${JSON.stringify(small)}`).toEqual(expected(small))
+}
+
+const root = requires('root').test
+
+root('random layers become what the model says', { timeout: (seconds + 60) * 1000 }, async () => {
+  let valid = 0
+  const end = Date.now() + seconds * 1000
+  const first = seconds === 0 ? 1 : Date.now() % 2 ** 31
+  for (let seed = first; seed < first + 400 || Date.now() < end; seed++) {
+    const layers = randomLayers(seed, wild)
+    if (expected(layers)[0] !== 'invalid') valid += 1
+    await check(layers, `seed ${seed}`)
+  }
+  // A generator whose layers are mostly invalid would show nothing.
+  expect(valid).toBeGreaterThan(200)
+})
+
+const kept = readdirSync(corpus).filter((name) => name.endsWith('.json'))
+
+root.each(kept)('fixtures/layers/%s', async (name) => {
+  await check(JSON.parse(readFileSync(join(corpus, name), 'utf8')), name)
+})
+
+requires('root', 'umoci').test('tame layers become what umoci makes of them', { timeout: 120_000 }, async () => {
+  let compared = 0
+  for (let seed = 1; seed <= 60; seed++) {
+    const layers = randomLayers(seed, tame)
+    const place = join(top, `umoci-${seed}`)
+    writeLayout(join(place, 'oci'), layers.map(encodeLayer))
+    try {
+      const image = `${join(place, 'oci')}:latest`
+      execFileSync('umoci', ['raw', 'unpack', '--image', image, join(place, 'theirs')], { stdio: 'pipe' })
+    } catch {
+      continue // umoci 0.4.7 has no answer where a file stands in the place of a parent
+    }
+    const rootfs = join(place, 'ours')
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+    for (const layer of layers) await builder.apply(inPieces(encodeLayer(layer)))
+    await builder.finish()
+    expect(withoutImpliedTimes(rootfs), `seed ${seed}`).toEqual(withoutImpliedTimes(join(place, 'theirs')))
+    compared += 1
+  }
+  expect(compared).toBeGreaterThan(15)
+})
+
+root('one tame layer becomes what GNU tar makes of it', async () => {
+  let compared = 0
+  for (let seed = 1; seed <= 60; seed++) {
+    const layers = randomLayers(seed, { ...tame, hasWhiteouts: false, layers: 1 })
+    const archive = encodeLayer(layers[0] ?? [])
+    const theirs = join(top, `tar-${seed}`)
+    mkdirSync(theirs)
+    writeFileSync(join(top, 'layer.tar'), archive)
+    try {
+      execFileSync('tar', ['-xpf', join(top, 'layer.tar'), '--numeric-owner', '-C', theirs], { stdio: 'pipe' })
+    } catch {
+      continue // as umoci; and it does not replace a directory that is not empty
+    }
+    const rootfs = join(top, `ours-${seed}`)
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+    await builder.apply(inPieces(archive))
+    await builder.finish()
+    expect(withoutImpliedTimes(rootfs), `seed ${seed}`).toEqual(withoutImpliedTimes(theirs))
+    compared += 1
+  }
+  expect(compared).toBeGreaterThan(15)
+})
+
+/** Directories that no entry made have the time of the day with other tools; then only their being there counts. */
+function withoutImpliedTimes(rootfs: string): string[] {
+  return describeTree(rootfs).map((line) => (line.split('|')[1] === 'd' ? line.replace(/\|[^|]*$/, '') : line))
+}
