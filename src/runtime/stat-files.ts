@@ -18,9 +18,10 @@ export function readInteger(directory: string | undefined, file: string): Intege
   return text === undefined ? undefined : toInteger(text)
 }
 
-/** A file of `name value` lines; empty when there is no such file. */
+/** A file of `name value` lines, sorted by name; empty when there is no such file. */
 export function readPairs(directory: string | undefined, file: string): Readonly<Record<string, Integer>> {
-  return Object.fromEntries(readRows(directory, file).map(([name = '', value]) => [name, toInteger(value)]))
+  const pairs = readRows(directory, file).map(([name = '', value]) => [name, toInteger(value)] as const)
+  return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** A file's lines, split at white space. */

@@ -123,6 +123,7 @@ testWithRunc('it is what runc prints, member for member', async () => {
   for (const kind of ['usage', 'swap', 'kernel', 'kernelTCP']) {
     expect(b.data.memory[kind].limit).toBe(a.data.memory[kind].limit)
   }
+  expect(Object.keys(b.data.memory.raw)).toEqual(Object.keys(a.data.memory.raw))
   // 64-bit numbers, to the last digit.
   const limits = (text: string) => text.match(/"limit":\d+/g)
   expect(limits(ours)).toEqual(limits(theirs))

@@ -65,5 +65,7 @@ test('a stopped container has no processes', async () => {
 testWithRunc('runc shows the same', () => {
   const runc = (...args: string[]) => execFileSync('runc', ['--root', place.root, 'ps', ...args], { encoding: 'utf8' })
   expect(JSON.parse(runc('-f', 'json', place.id)).sort()).toEqual([...pids()].sort())
-  expect(runc(place.id)).toBe(ps(place.id).stdout)
+  // Column C, the CPU use of the moment, is not compared.
+  const withoutUse = (table: string) => table.replaceAll(/^(\S+ +\d+ +\d+ +)\d+/gm, '$1')
+  expect(withoutUse(runc(place.id))).toBe(withoutUse(ps(place.id).stdout))
 })
