@@ -10,7 +10,7 @@ const allowed: Record<string, readonly string[]> = {
   compile: ['oci', 'program', 'errors'],
   store: ['oci', 'errors'],
   registry: ['oci', 'errors', 'undici', 'smol-toml'],
-  layer: ['oci', 'program', 'errors', 'tar-stream'],
+  layer: ['oci', 'program', 'errors', 'tar-stream', 'fzstd'],
   source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
   bundle: ['oci', 'store', 'layer', 'errors'],
   runtime: ['oci', 'compile', 'program', 'errors'],

@@ -1,7 +1,7 @@
-import * as zlib from 'node:zlib'
 import { OciError } from '../errors.ts'
 import type { ByteSource } from './byte-source.ts'
 import { type GunzipOptions, gunzip } from './gunzip.ts'
+import { unzstd } from './unzstd.ts'
 
 /** Compressions told by their first bytes. What is none of them is taken for a plain tar. */
 const magics: readonly { readonly name: string; readonly bytes: readonly number[] }[] = [
@@ -17,7 +17,7 @@ const magics: readonly { readonly name: string; readonly bytes: readonly number[
  * What follows the compressed data is left in `source`, for the caller to drain.
  * @param warn told about bytes that are ignored
  * @param hasDigest whether the caller checks a digest of everything that comes out; checksums are then left to that
- * @throws OciError `ERR_LAYER_INVALID` damaged, `ERR_NOT_SUPPORTED` a compression that this Node.js lacks
+ * @throws OciError `ERR_LAYER_INVALID` damaged, `ERR_NOT_SUPPORTED` another compression
  */
 export async function* decompress(
   source: ByteSource,
@@ -44,16 +44,7 @@ function uncompressed(
     case 'gzip':
       return gunzip(source, { warn, hasDigest })
     case 'zstd':
-      if ('createZstdDecompress' in zlib && typeof zlib.createZstdDecompress === 'function') {
-        return unzstd(source, zlib.createZstdDecompress())
-      }
-      throw new OciError(
-        'ERR_NOT_SUPPORTED',
-        `the layer is compressed with zstd, which Node.js ${process.version} lacks`,
-        {
-          hint: 'use Node.js 22.15 or newer',
-        },
-      )
+      return unzstd(source)
     default:
       throw new OciError(
         'ERR_NOT_SUPPORTED',
@@ -64,15 +55,4 @@ function uncompressed(
 
 async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
   for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
-}
-
-async function* unzstd(source: ByteSource, decompressor: NodeJS.ReadWriteStream): AsyncGenerator<Buffer> {
-  const { pipeline } = await import('node:stream')
-  pipeline(pieces(source), decompressor, () => {})
-  try {
-    for await (const chunk of decompressor as AsyncIterable<Buffer>) yield chunk
-  } catch (error) {
-    if (error instanceof OciError) throw error
-    throw new OciError('ERR_LAYER_INVALID', 'zstd stream with damaged data', { cause: error })
-  }
 }
