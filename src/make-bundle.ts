@@ -6,7 +6,7 @@ import { hostConfigOptions } from './bundle/host-options.ts'
 import { writeImageRecord } from './bundle/image-record.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
-import { checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
+import { type Choices, checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import type { Image } from './source/image.ts'
 
@@ -18,7 +18,7 @@ export interface LayerRead {
   readonly size: number | undefined
 }
 
-export interface MakeBundleOptions {
+export interface MakeBundleOptions extends Choices {
   readonly out: string
   readonly force?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
@@ -42,12 +42,13 @@ export interface MakeBundleOptions {
  * @throws OciError of every kind that images, layers and bundles have; then nothing is left
  */
 export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
-  const { limits, warn, signal } = options
+  const { limits, strictOverlay, keepDirlinks, warn, signal } = options
   return makeBundleDirectory(options, async (directory) => {
     const rootfs = join(directory, 'rootfs')
     const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
     checkFreeSpace(directory, layerBytes, 'unpacking the layers')
-    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, limits })
+    const choices = { limits, strictOverlay, keepDirlinks }
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
     await applyLayers(builder, image, options)
     await builder.finish()
     signal?.throwIfAborted()

@@ -1,5 +1,5 @@
 import { checkPlace } from './bundle-directory.ts'
-import type { UnpackLimits } from './layer/rootfs.ts'
+import type { Choices, UnpackLimits } from './layer/rootfs.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { formatReference } from './oci/reference.ts'
@@ -12,7 +12,7 @@ import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 import { beginUse } from './store/usage.ts'
 
-export interface PullOptions extends RegistryOptions {
+export interface PullOptions extends RegistryOptions, Choices {
   /** Where the bundle is to appear. */
   readonly out: string
   /** Replace a bundle that is there; default false. */

@@ -1,10 +1,10 @@
 import { checkPlace } from './bundle-directory.ts'
-import type { UnpackLimits } from './layer/rootfs.ts'
+import type { Choices, UnpackLimits } from './layer/rootfs.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { openSource } from './source/source.ts'
 
-export interface UnpackOptions {
+export interface UnpackOptions extends Choices {
   /** Where the bundle is to appear. */
   readonly out: string
   /** Replace a bundle that is there; default false. */

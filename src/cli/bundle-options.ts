@@ -14,6 +14,8 @@ export interface BundleFlags {
   readonly maxUnpackedSize?: number
   readonly maxFiles?: number
   readonly maxRatio?: number
+  readonly strictOverlay?: boolean
+  readonly keepDirlinks?: boolean
 }
 
 /** Gives a command the flags that `pull` and `unpack` share. */
@@ -27,12 +29,14 @@ export function withBundleOptions(command: Command): Command {
     .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
     .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
     .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
+    .option('--strict-overlay', 'hide links of lower layers under the directories of upper ones, as overlay mounts do')
+    .option('--keep-dirlinks', 'let the directories of upper layers merge with links to directories in lower ones')
 }
 
 /** What `pull` and `unpack` are called with for them. */
 export function bundleOptions(flags: BundleFlags): UnpackOptions {
-  const { out, platform, force, policy, maxUnpackedSize, maxFiles, maxRatio } = flags
-  return { out, platform, force, policy, limits: { maxUnpackedSize, maxFiles, maxRatio } }
+  const { out, platform, force, policy, maxUnpackedSize, maxFiles, maxRatio, strictOverlay, keepDirlinks } = flags
+  return { out, platform, force, policy, limits: { maxUnpackedSize, maxFiles, maxRatio }, strictOverlay, keepDirlinks }
 }
 
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */

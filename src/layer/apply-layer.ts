@@ -79,7 +79,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
       applyRoot(entry)
       return
     }
-    const parent = walk(site.root, parents, enter) ?? site.root
+    const parent = walk(site.root, parents, { enter, follows }) ?? site.root
     checkPathLimits(`${site.prefix}${parent.path}/${name}`, name, parent.depth)
     if (entry.kind === 'directory') {
       applyDirectory(parent, name, entry)
@@ -96,16 +96,15 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   function applyWhiteout(whiteout: Whiteout): void {
     if (whiteout.kind === 'metadata') return
-    const giveUp = (): undefined => undefined
     if (whiteout.kind === 'remove') {
-      const parent = walk(site.root, whiteout.dir, giveUp)
+      const parent = walk(site.root, whiteout.dir, { enter: giveUp, follows })
       const node = parent?.children.get(whiteout.name)
       if (parent !== undefined && node !== undefined) hide(site, parent, whiteout.name, node, layer)
       return
     }
     // A symlink in the place of the directory is not followed: the layer puts a directory there, before or after.
     const name = whiteout.dir.at(-1)
-    const parent = walk(site.root, whiteout.dir.slice(0, -1), giveUp)
+    const parent = walk(site.root, whiteout.dir.slice(0, -1), { enter: giveUp, follows })
     const directory = name === undefined ? site.root : parent?.children.get(name)
     if (directory?.kind === 'directory') hideChildren(site, directory, layer)
   }
@@ -123,8 +122,17 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     return makeDirectory(site, parent, name, layer)
   }
 
+  const follows = (link: Leaf): boolean => site.choices.strictOverlay !== true || link.layer === layer
+
   function applyDirectory(parent: Directory, name: string, entry: TarEntry): void {
     const found = parent.children.get(name)
+    if (found?.kind === 'leaf' && found.target !== undefined && site.choices.keepDirlinks) {
+      const target = walk(site.root, componentsOf(childPath(parent, name)), { enter: giveUp })
+      if (target !== undefined) {
+        setMetadata(target, entry)
+        return
+      }
+    }
     if (found?.kind !== 'directory') makeRoom(parent, name, entry)
     setMetadata(found?.kind === 'directory' ? found : makeDirectory(site, parent, name, layer), entry)
   }
@@ -146,7 +154,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     const directories = componentsOf(entry.linkPath)
     const targetName = directories.pop() ?? ''
     const findTarget = (): [Directory, Leaf] => {
-      const directory = walk(site.root, directories, () => undefined)
+      const directory = walk(site.root, directories, { enter: giveUp })
       const node = directory?.children.get(targetName)
       if (directory !== undefined && node?.kind === 'leaf') return [directory, node]
       throw new OciError(
@@ -303,6 +311,8 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     },
   }
 }
+
+const giveUp = (): undefined => undefined
 
 /** 4294967295 is -1, "leave it as it is", to chown(2). */
 const isID = (id: number): boolean => id >= 0 && id < 0xffff_ffff

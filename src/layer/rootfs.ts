@@ -10,14 +10,15 @@ import { finishTree } from './finish.ts'
 import { createBudget, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
 import { removeTree } from './remove-tree.ts'
-import type { Site } from './site.ts'
+import type { Choices, Site } from './site.ts'
 import { createTarReader, shown } from './tar-reader.ts'
 import { createRoot } from './tree.ts'
 
 export { checkFreeSpace, type UnpackLimits } from './limits.ts'
 export type { ApplyNodeOps, NodeOp } from './node-op.ts'
+export type { Choices } from './site.ts'
 
-export interface RootfsOptions {
+export interface RootfsOptions extends Choices {
   /** Does what Node.js cannot: devices, extended attributes, exact times. Called from `finish`. */
   readonly applyNodeOps: ApplyNodeOps
   /** Told, once per text, what is done differently from what a layer asks for. Default: nobody is told. */
@@ -65,9 +66,12 @@ export interface RootfsBuilder {
 /**
  * Begins a rootfs in `directory`, which must not exist, in one that nobody else can write to until `finish` is done:
  * the builder relies on nothing changing under it. No entry of any layer has an effect outside.
- * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`
+ * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`, `ERR_USAGE`
  */
 export function createRootfs(directory: string, options: RootfsOptions): RootfsBuilder {
+  if (options.strictOverlay && options.keepDirlinks) {
+    throw new OciError('ERR_USAGE', 'links are either hidden as by overlay mounts or kept as directories, not both')
+  }
   const path = resolve(directory)
   const site = createSite(path, options)
   makeRoot(path, site.directoryMode)
@@ -186,6 +190,7 @@ function createSite(path: string, options: RootfsOptions): Site {
     umask,
     directoryMode: (0o755 & ~umask) | 0o700,
     budget: createBudget(path, options.limits ?? {}),
+    choices: options,
     warn(message) {
       if (said.has(message) || said.size >= maxWarnings) return
       said.add(message)

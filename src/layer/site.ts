@@ -18,8 +18,23 @@ export interface Site {
   /** The mode that directories have until the rootfs is finished: as in the end, for most. */
   readonly directoryMode: number
   readonly budget: Budget
+  readonly choices: Choices
   /** Says what is done differently from what the layer asks for; each text once. */
   warn(message: string): void
+}
+
+/** Answers where tools differ; by default those of `umoci unpack`. */
+export interface Choices {
+  /**
+   * Whether a symlink of a lower layer that stands in for a parent directory is hidden by a directory, as it is in a
+   * stack of overlay mounts (containerd, Docker), rather than followed. Default false.
+   */
+  readonly strictOverlay?: boolean | undefined
+  /**
+   * Whether an entry for a directory leaves a symlink to a directory as it is and counts for where it leads, rather than
+   * replace it. Default false.
+   */
+  readonly keepDirlinks?: boolean | undefined
 }
 
 /** A path of the picture as the file system calls take it: bytes, unless ASCII makes the cheaper string the same. */

@@ -95,14 +95,18 @@ export function touch(directory: Directory, layer: number): void {
   }
 }
 
-/**
- * Follows `components` from the root, through symlinks, never above the root.
- * @param enter gives the directory for a component that is missing or is no directory, or undefined to give up
- */
+export interface Walk {
+  /** Gives the directory for a component that is missing or is no directory, or undefined to give up. */
+  readonly enter: (parent: Directory, name: string, found: Leaf | undefined) => Directory | undefined
+  /** Whether a symlink is followed; one that is not counts as no directory. Default: all are. */
+  readonly follows?: (link: Leaf) => boolean
+}
+
+/** Follows `components` from the root, through symlinks, never above the root. */
 export function walk(
   root: Directory,
   components: readonly string[],
-  enter: (parent: Directory, name: string, found: Leaf | undefined) => Directory | undefined,
+  { enter, follows = () => true }: Walk,
 ): Directory | undefined {
   let at = root
   let links = 0
@@ -120,7 +124,7 @@ export function walk(
       at = found
       continue
     }
-    if (found?.target !== undefined) {
+    if (found?.target !== undefined && follows(found)) {
       links += 1
       if (links > maxSymlinks) throw tooManyLinks(components)
       rest ??= components.slice(i + 1).reverse()

@@ -36,9 +36,9 @@ beforeEach(() => {
 afterEach(() => rmSync(top, { recursive: true }))
 
 /** What the applier makes of the layers: a tree in lines, or that they are invalid. */
-async function applied(layers: FuzzLayers): Promise<string[]> {
+async function applied(layers: FuzzLayers, strictOverlay: boolean): Promise<string[]> {
   const rootfs = join(top, 'rootfs')
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), strictOverlay })
   try {
     for (const [index, layer] of layers.entries()) {
       const archive = encodeLayer(layer)
@@ -54,34 +54,35 @@ async function applied(layers: FuzzLayers): Promise<string[]> {
   }
 }
 
-function expected(layers: FuzzLayers): string[] {
+function expected(layers: FuzzLayers, strictOverlay: boolean): string[] {
   try {
-    return snapshotOfModel(modelOf(layers))
+    return snapshotOfModel(modelOf(layers, strictOverlay))
   } catch (error) {
     if (error instanceof InvalidLayers) return ['invalid']
     throw error
   }
 }
 
-async function isRight(layers: FuzzLayers): Promise<boolean> {
-  return JSON.stringify(await applied(layers)) === JSON.stringify(expected(layers))
+async function isRight(layers: FuzzLayers, strict: boolean): Promise<boolean> {
+  return JSON.stringify(await applied(layers, strict)) === JSON.stringify(expected(layers, strict))
 }
 
 /** Takes away entries for as long as the rest is still wrong. */
-async function shrink(layers: FuzzLayers): Promise<FuzzLayers> {
+async function shrink(layers: FuzzLayers, strict: boolean): Promise<FuzzLayers> {
   for (const [layer, entries] of layers.entries()) {
     for (const index of entries.keys()) {
       const fewer = layers.map((all, at) => (at === layer ? all.filter((_, position) => position !== index) : all))
-      if (!(await isRight(fewer))) return shrink(fewer)
+      if (!(await isRight(fewer, strict))) return shrink(fewer, strict)
     }
   }
   return layers
 }
 
-async function check(layers: FuzzLayers, name: string): Promise<void> {
-  if (await isRight(layers)) return
-  const small = await shrink(layers)
-  expect(await applied(small), `${name}, made small: ${JSON.stringify(small)}`).toEqual(expected(small))
+async function check(layers: FuzzLayers, name: string, strict = false): Promise<void> {
+  if (await isRight(layers, strict)) return
+  const small = await shrink(layers, strict)
+  const message = `${name}, made small: ${JSON.stringify(small)}`
+  expect(await applied(small, strict), message).toEqual(expected(small, strict))
 }
 
 const root = requires('root').test
@@ -92,8 +93,9 @@ root('random layers become what the model says', { timeout: (seconds + 60) * 100
   const first = seconds === 0 ? 1 : Date.now() % 2 ** 31
   for (let seed = first; seed < first + 400 || Date.now() < end; seed++) {
     const layers = randomLayers(seed, wild)
-    if (expected(layers)[0] !== 'invalid') valid += 1
-    await check(layers, `seed ${seed}`)
+    const strict = seed % 4 === 0
+    if (expected(layers, strict)[0] !== 'invalid') valid += 1
+    await check(layers, `seed ${seed}${strict ? ' with strictOverlay' : ''}`, strict)
   }
   // A generator whose layers are mostly invalid would show nothing.
   expect(valid).toBeGreaterThan(200)
@@ -102,7 +104,8 @@ root('random layers become what the model says', { timeout: (seconds + 60) * 100
 const kept = readdirSync(corpus).filter((name) => name.endsWith('.json'))
 
 root.each(kept)('fixtures/layers/%s', async (name) => {
-  await check(JSON.parse(readFileSync(join(corpus, name), 'utf8')), name)
+  const layers = JSON.parse(readFileSync(join(corpus, name), 'utf8'))
+  for (const strict of [false, true]) await check(layers, name, strict)
 })
 
 requires('root', 'umoci').test('tame layers become what umoci makes of them', { timeout: 120_000 }, async () => {

@@ -29,17 +29,27 @@ export class InvalidLayers extends Error {}
 
 const implied = (): ModelFile => ({ kind: 'directory', mode: 0o755, uid: 0, gid: 0, time: 0n, text: '', identity: {} })
 
-export function modelOf(layers: FuzzLayers): Model {
+/** @param strictOverlay whether links of lower layers are hidden rather than followed */
+export function modelOf(layers: FuzzLayers, strictOverlay = false): Model {
   const rows = new Map<string, Row>([['', { file: implied(), layer: -1 }]])
-  for (const [layer, entries] of layers.entries()) for (const entry of entries) apply(rows, entry, layer)
+  for (const [layer, entries] of layers.entries()) {
+    const follows = (row: Row): boolean => !strictOverlay || row.layer === layer
+    for (const entry of entries) apply(rows, entry, { layer, follows })
+  }
   return new Map([...rows].map(([path, { file }]) => [path, file]))
 }
 
-function apply(rows: Map<string, Row>, entry: FuzzEntry, layer: number): void {
+interface Place {
+  readonly layer: number
+  /** Whether a link among the parents is followed. */
+  readonly follows: (row: Row) => boolean
+}
+
+function apply(rows: Map<string, Row>, entry: FuzzEntry, { layer, follows }: Place): void {
   const path = clean(entry.path)
   const name = path.at(-1)
   if (name?.startsWith('.wh.')) {
-    applyWhiteout(rows, path.slice(0, -1), { name: name.slice(4), layer })
+    applyWhiteout(rows, path.slice(0, -1), { name: name.slice(4), layer, follows })
     return
   }
   if (name === undefined) {
@@ -47,11 +57,16 @@ function apply(rows: Map<string, Row>, entry: FuzzEntry, layer: number): void {
     rows.set('', { file: fileOf(entry), layer })
     return
   }
-  const parent = follow(rows, path.slice(0, -1), (place) => {
-    removeTree(rows, place)
-    rows.set(place, { file: implied(), layer })
-    return true
-  })
+  const parent = follow(
+    rows,
+    path.slice(0, -1),
+    (place) => {
+      removeTree(rows, place)
+      rows.set(place, { file: implied(), layer })
+      return true
+    },
+    follows,
+  )
   if (parent === undefined) throw new Error('a parent is made where there is none')
   const place = join(parent, name)
   const there = rows.get(place)
@@ -84,12 +99,12 @@ function linkTarget(rows: Map<string, Row>, { linkPath }: FuzzEntry): string {
 function applyWhiteout(
   rows: Map<string, Row>,
   directory: readonly string[],
-  { name, layer }: { readonly name: string; readonly layer: number },
+  { name, layer, follows }: Place & { readonly name: string },
 ): void {
   if (name === '' || name === '.' || name === '..') throw new InvalidLayers('a whiteout of nothing')
   if (name === '.wh..opq') {
     // The last component is not followed: it is the directory that this layer has, or it is none.
-    const parent = directory.length === 0 ? '' : follow(rows, directory.slice(0, -1), () => false)
+    const parent = directory.length === 0 ? '' : follow(rows, directory.slice(0, -1), () => false, follows)
     if (parent === undefined) return
     const place = directory.length === 0 ? '' : join(parent, directory.at(-1) ?? '')
     if (rows.get(place)?.file.kind !== 'directory') return
@@ -97,7 +112,7 @@ function applyWhiteout(
     return
   }
   if (name.startsWith('.wh.')) return
-  const parent = follow(rows, directory, () => false)
+  const parent = follow(rows, directory, () => false, follows)
   if (parent === undefined) return
   const place = join(parent, name)
   for (const path of [...rows.keys()]) if (path === place || isBelow(path, place)) removeLower(rows, path, layer)
@@ -121,6 +136,7 @@ function follow(
   rows: Map<string, Row>,
   components: readonly string[],
   make: (place: string) => boolean,
+  follows: (row: Row) => boolean = () => true,
 ): string | undefined {
   let at = ''
   let left = [...components]
@@ -134,8 +150,9 @@ function follow(
       continue
     }
     const place = join(at, name)
-    const file = rows.get(place)?.file
-    if (file?.kind === 'symlink') {
+    const row = rows.get(place)
+    const file = row?.file
+    if (row !== undefined && file?.kind === 'symlink' && follows(row)) {
       links += 1
       if (links > 40) throw new InvalidLayers('too many links')
       if (file.text.startsWith('/')) at = ''
