@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { mkdir, mkdtemp, rename } from 'node:fs/promises'
+import { mkdir, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isSystemError, OciError } from './errors.ts'
 import { removeTree } from './layer/remove-tree.ts'
+import { displaced, makePrivateDirectory, type PrivateDirectory } from './private-directory.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
 
 export interface BundleDirectoryOptions {
@@ -17,7 +18,7 @@ export interface BundleDirectoryOptions {
  * takes that place by rename. After a failure nothing is left; what a killed process left is removed by the next.
  *
  * A process killed while it replaces a bundle may leave the place empty for the next to restore the old one.
- * @param build gets the private directory; only the owner can enter it
+ * @param build gets a path of the private directory that holds while `build` runs; only the owner can enter it
  * @returns the absolute path of the bundle
  * @throws OciError `ERR_BUNDLE_EXISTS`; `ERR_PERMISSION`; what `build` throws
  */
@@ -30,13 +31,15 @@ export async function makeBundleDirectory(
   await prepareParent(parent)
   cleanUp(parent, basename(path))
   checkPlace(path, force)
-  const directory = await makePrivate(join(parent, `.${basename(path)}.partial-${ownerOf()}-`))
+  const directory = await makePrivateDirectory(join(parent, `.${basename(path)}.partial-${ownerOf()}-`))
   try {
-    await build(directory)
+    await build(directory.anchor)
     await put(directory, path, force)
   } catch (error) {
-    removeTree(directory)
-    throw error
+    directory.remove()
+    throw naming(directory, error)
+  } finally {
+    directory.close()
   }
   return path
 }
@@ -98,26 +101,27 @@ async function prepareParent(parent: string): Promise<void> {
   }
 }
 
-async function makePrivate(prefix: string): Promise<string> {
-  try {
-    return await mkdtemp(prefix)
-  } catch (error) {
-    throw denied(dirname(prefix), error)
-  }
+/** An error of `build` with the directory's own path for that of its descriptor. */
+function naming({ anchor, path }: PrivateDirectory, error: unknown): unknown {
+  if (!(error instanceof OciError) || !error.message.includes(anchor)) return error
+  const { code, message, hint, pointer, cause } = error
+  return new OciError(code, message.replaceAll(anchor, path), { hint, pointer, cause })
 }
 
-async function put(directory: string, path: string, force: boolean): Promise<void> {
+async function put(directory: PrivateDirectory, path: string, force: boolean): Promise<void> {
   checkPlace(path, force)
   const old = join(dirname(path), `.${basename(path)}.old-${ownerOf()}`)
   if (force) await renameIfThere(path, old)
   try {
-    await rename(directory, path)
+    await rename(directory.path, path)
   } catch (error) {
     if (force) await renameIfThere(old, path)
+    if (isSystemError(error, 'ENOENT')) throw displaced(directory.path)
     if (!isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error
     throw exists(path, 'something has appeared there meanwhile', 'choose another place, or replace it with --force')
   }
   if (force) removeTree(old)
+  if (!directory.isAt(path)) throw displaced(path)
 }
 
 async function renameIfThere(from: string, to: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -10,13 +9,13 @@ import { readRootfs, rootfsOf } from './bundle-tree.ts'
 import { OciError } from './errors.ts'
 import { diffTrees, type TreeChanges } from './layer/diff.ts'
 import { packTree } from './layer/pack.ts'
-import { removeTree } from './layer/remove-tree.ts'
 import { createRootfs } from './layer/rootfs.ts'
 import { isSameData } from './layer/same-data.ts'
 import type { TreeReader } from './layer/tree-reader.ts'
 import type { Descriptor } from './oci/descriptor.ts'
 import { digestOf } from './oci/digest.ts'
 import { ociGzipLayerType } from './oci/media-types.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 import { describeRepacked, type NewLayer } from './repacked-image.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import { openBlobFile } from './store/blob-file.ts'
@@ -67,9 +66,9 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
   const bundle = resolve(options.bundle)
   const store = options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0)
   const base = await findBaseImage(bundle, { base: options.base, layouts: [target.layout, store] })
-  const scratch = await mkdtemp(join(dirname(bundle), `.${basename(bundle)}.partial-${ownerOf()}-`))
+  const scratch = await makePrivateDirectory(join(dirname(bundle), `.${basename(bundle)}.partial-${ownerOf()}-`))
   try {
-    const layer = await packChanges(bundle, base, { ...options, scratch })
+    const layer = await packChanges(bundle, base, { ...options, scratch: scratch.anchor })
     const layout = await openStore(resolve(target.layout))
     const created = options.created ?? defaultTime(env)
     const image = describeRepacked(base, { layer, changes, created, message: options.message })
@@ -80,7 +79,8 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
     await layout.tag(target.tag, image.manifest.blob)
     return { digest: image.manifest.blob.digest, layer: layer?.blob }
   } finally {
-    removeTree(scratch)
+    scratch.remove()
+    scratch.close()
   }
 }
 

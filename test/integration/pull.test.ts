@@ -297,7 +297,7 @@ test('a kill -9 at any moment leaves no half bundle and a store that the next pu
     clearTimeout(timer)
     expect([null, 7]).toContain(status)
     if (existsSync(at('killed'))) {
-      expect(readdirSync(at('killed')).sort()).toEqual(['config.json', 'rootfs'])
+      expect(readdirSync(at('killed')).sort()).toEqual(['config.json', 'image.json', 'rootfs'])
       expect(sha256(readFileSync(at('killed/rootfs/large')))).toBe(sha256(readFileSync(at('bundle/rootfs/large'))))
     }
   }
