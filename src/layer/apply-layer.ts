@@ -5,7 +5,6 @@ import {
   fchownSync,
   ftruncateSync,
   futimesSync,
-  lchownSync,
   linkSync,
   lutimesSync,
   openSync,
@@ -15,6 +14,7 @@ import {
 import { OciError } from '../errors.ts'
 import { checkPathLimits, componentsOf } from './entry-path.ts'
 import { isWhole } from './finish.ts'
+import { giveOwner, giveOwnerAt, isForeign } from './owner.ts'
 import { diskPath, hide, hideChildren, makeDirectory, remove, type Site } from './site.ts'
 import { shown, type TarEntry, type TarSink } from './tar-reader.ts'
 import { childPath, type Directory, type Inode, type Leaf, touch, walk } from './tree.ts'
@@ -205,7 +205,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     const place = diskPath(site, path)
     symlinkSync(Buffer.from(target, 'latin1'), place)
     const { uid, gid, mtime } = owned(entry)
-    if (isForeign(uid, gid)) lchownSync(place, uid, gid)
+    giveOwnerAt(site, entry.path, { owner: { uid, gid }, place })
     if (isWhole(mtime)) lutimesSync(place, mtime.seconds, mtime.seconds)
     return { kind: 'leaf', layer, target, inode: pending(entry) }
   }
@@ -220,8 +220,8 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
           `entry ${shown(entry.path)} is device ${major}:${minor}, which cannot exist`,
         )
       }
-      if (!site.isPrivileged) {
-        site.warn('device nodes are made as empty files: making them needs root')
+      if (!site.canMakeDevices) {
+        site.warn('device nodes are made as empty files: making them needs root, outside of user namespaces')
         return createFile(path, { ...entry, kind: 'file' })
       }
     }
@@ -265,7 +265,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     const { descriptor, entry, mode } = file
     if (entry.sparse !== undefined) ftruncateSync(descriptor, entry.sparse.size)
     const { uid, gid, mtime } = owned(entry)
-    if (isForeign(uid, gid)) fchownSync(descriptor, uid, gid)
+    if (isForeign(site, { uid, gid })) giveOwner(entry.path, { uid, gid }, () => fchownSync(descriptor, uid, gid))
     // Writing and changing the owner clear the setuid and setgid bits, so they come last.
     if ((mode & (site.umask | 0o6000)) !== 0) fchmodSync(descriptor, mode)
     if (isWhole(mtime)) futimesSync(descriptor, mtime.seconds, mtime.seconds)
@@ -282,8 +282,6 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     }
     return entry
   }
-
-  const isForeign = (uid: number, gid: number): boolean => site.isPrivileged && (uid !== site.uid || gid !== site.gid)
 
   function finish(): void {
     // AUFS keeps hard-linked files under such names, for the links in the same layer to point to.

@@ -1,6 +1,7 @@
-import { chmodSync, lchownSync, linkSync, utimesSync } from 'node:fs'
+import { chmodSync, linkSync, utimesSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
 import type { ApplyNodeOps, NodeOp } from './node-op.ts'
+import { giveOwnerAt } from './owner.ts'
 import { diskPath, type Site } from './site.ts'
 import type { Timestamp } from './tar-pax.ts'
 import { childPath, type Directory, type Inode } from './tree.ts'
@@ -28,7 +29,7 @@ export async function finishTree(site: Site, applyNodeOps: ApplyNodeOps): Promis
   await inBatches(times, applyNodeOps)
   for (const { path, metadata } of directories) {
     const { mode, uid, gid } = metadata
-    if (site.isPrivileged && (uid !== site.uid || gid !== site.gid)) lchownSync(diskPath(site, path), uid, gid)
+    giveOwnerAt(site, path, { owner: { uid, gid }, place: diskPath(site, path) })
     if (mode !== site.directoryMode) chmodSync(diskPath(site, path), mode)
   }
 }

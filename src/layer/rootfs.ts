@@ -180,11 +180,13 @@ function within(place: string, error: unknown): unknown {
 
 function createSite(path: string, options: RootfsOptions): Site {
   const umask = ownUmask()
+  const isPrivileged = options.isPrivileged ?? process.geteuid?.() === 0
   const said = new Set<string>()
   return {
     prefix: Buffer.from(`${path}/`).toString('latin1'),
     root: createRoot(),
-    isPrivileged: options.isPrivileged ?? process.geteuid?.() === 0,
+    isPrivileged,
+    canMakeDevices: isPrivileged && isInitialUserNamespace(),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     umask,
@@ -198,6 +200,10 @@ function createSite(path: string, options: RootfsOptions): Site {
     },
   }
 }
+
+/** The initial user namespace has all ids, as they are (man 7 user_namespaces). */
+const isInitialUserNamespace = (): boolean =>
+  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 
 /** process.umask() would change it for a moment, while other threads create files. */
 function ownUmask(): number {

@@ -10,6 +10,8 @@ export interface Site {
   readonly root: Directory
   /** Whether owners, devices and all extended attributes can be given; else they are left out with a warning. */
   readonly isPrivileged: boolean
+  /** Whether device nodes can be made: not in a user namespace, not even by its root. */
+  readonly canMakeDevices: boolean
   /** Owner and group that new files get by themselves. */
   readonly uid: number
   readonly gid: number

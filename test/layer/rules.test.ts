@@ -344,6 +344,14 @@ test('a sparse file has its data in its place and its size', async () => {
   expect(listing(fixture.rootfs)).toEqual([`s = ${expected.toString('latin1')}`])
 })
 
+test('the holes of a sparse file take no space', async () => {
+  const records = { 'GNU.sparse.map': '0,3,99999997,3', 'GNU.sparse.size': '100000000' }
+  await fixture.build(tar(pax(records), file('hole', 'abcdef')))
+  const { size, blocks } = lstatSync(join(fixture.rootfs, 'hole'))
+  expect(size).toBe(100_000_000)
+  expect(blocks * 512).toBeLessThan(100_000)
+})
+
 test('without rights, owners are recorded, devices are files, and the rest is there', async () => {
   fixture.remove()
   fixture = createFixture({ isPrivileged: false })
