@@ -135,7 +135,10 @@ int op_seccomp(struct vm *vm, const struct step *s)
 				    .filter = (struct sock_filter *)(uintptr_t)bytes(vm, s, 0)};
 	long r = sys(seccomp, SECCOMP_SET_MODE_FILTER, s->arg[1], &filter);
 
-	return s->arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER ? fill_slot(vm, s, 2, r) : (int)r;
+	if (r < 0 || !(s->arg[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER))
+		return (int)r;
+	vm->shared->listener = (int32_t)r;
+	return fill_slot(vm, s, 2, r);
 }
 
 int op_umask(struct vm *vm, const struct step *s)
@@ -340,7 +343,8 @@ static long try_command(const char *path)
 		return r;
 	if (S_ISDIR(st.st_mode))
 		return -EACCES;
-	return sys(faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS);
+	/* The real ids are the effective ones by now, and old filters do not know faccessat2(2). */
+	return sys(faccessat, AT_FDCWD, path, X_OK);
 }
 
 int op_find_command(struct vm *vm, const struct step *s)

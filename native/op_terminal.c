@@ -92,8 +92,9 @@ int op_connect(struct vm *vm, const struct step *s)
 
 int op_send_fd(struct vm *vm, const struct step *s)
 {
-	const char *name = string(vm, s, 2);
-	struct io_vector data = {(void *)(uintptr_t)name, name ? strlen(name) : 0};
+	size_t length;
+	const char *name = text(vm, s, 2, 0, &length);
+	struct io_vector data = {(void *)(uintptr_t)name, length};
 	struct rights rights = {.length = sizeof rights - sizeof(int), .level = LEVEL_SOCKET, .type = PASS_RIGHTS,
 				.fd = slot(vm, s, 1)};
 	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,

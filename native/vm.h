@@ -9,6 +9,7 @@ enum { DETAIL_SIZE = 1024 };
 /* Shared by the runner and its child until execve: it outlives whichever of them dies first. */
 struct shared {
 	int32_t pid; /* of the container's first process, in the runner's PID namespace */
+	int32_t listener; /* what seccomp(2) gave the container's process */
 	int32_t has_failed;
 	uint32_t step;
 	int32_t error;

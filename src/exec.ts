@@ -73,6 +73,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       subCgroups: options.cgroups,
       noSubreaper: options.noSubreaper,
       warn: (message) => options.log?.('warning', message),
+      debug: (message) => options.log?.('debug', message),
     },
     readHostFacts(),
   )

@@ -12,6 +12,7 @@ import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
+import { compileSeccompSteps } from './seccomp-steps.ts'
 import { compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
@@ -38,6 +39,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
     ...options,
     config,
     facts,
+    seccomp: compileSeccompSteps(config, facts, { ...options, status: 'creating' }),
     cgroups: usableCgroups(config, facts),
     hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
     hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
@@ -93,6 +95,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compileRootfs(context, []).host,
     ...compileTerminalRelay(context),
     ...hostHooks(context),
+    ...context.seccomp.host,
     undoable(op('sync_wait', { barrier: barriers.ready })),
     ...compileRlimits(process, context).host,
     ...compileFinalState(context),

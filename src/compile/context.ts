@@ -2,6 +2,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import type { HostFacts } from './facts.ts'
+import type { SeccompSteps } from './seccomp-steps.ts'
 
 /** What the caller of `compile` asks for, beside config.json. */
 export interface CompileOptions {
@@ -26,6 +27,8 @@ export interface CompileOptions {
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
   /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
+  /** Hears what is worth knowing and no reason to worry. */
+  readonly debug?: ((message: string) => void) | undefined
   readonly warn?: ((message: string) => void) | undefined
 }
 
@@ -33,6 +36,7 @@ export interface CompileOptions {
 export interface CompileContext extends CompileOptions {
   readonly config: RuntimeConfig
   readonly facts: HostFacts
+  readonly seccomp: SeccompSteps
   readonly cgroups: readonly CgroupPlace[]
   /** Whether a new user namespace is made or one is joined. */
   readonly hasUserNamespace: boolean

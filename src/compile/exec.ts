@@ -7,6 +7,7 @@ import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } fro
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileAffinity, compileScheduling } from './scheduling.ts'
+import { compileSeccompSteps } from './seccomp-steps.ts'
 import { compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
@@ -25,7 +26,15 @@ export interface ExecTarget {
 
 export type ExecOptions = Pick<
   CompileOptions,
-  'bundle' | 'pidFile' | 'consoleSocket' | 'pidfdSocket' | 'preserveFds' | 'noNewKeyring' | 'noSubreaper' | 'warn'
+  | 'bundle'
+  | 'pidFile'
+  | 'consoleSocket'
+  | 'pidfdSocket'
+  | 'preserveFds'
+  | 'noNewKeyring'
+  | 'noSubreaper'
+  | 'warn'
+  | 'debug'
 > & {
   readonly mode: 'detached' | 'foreground'
   /** Cgroups below the container's own to join instead: `[controller,...:]path`. */
@@ -68,6 +77,7 @@ export function compileExecProgram(
     root: '',
     stateText: '',
     facts,
+    seccomp: compileSeccompSteps({ ...options.config, process }, facts, { ...options, status: 'running' }),
     cgroups: [],
     hasUserNamespace: container.namespaces.includes('user'),
     hasMountNamespace: container.namespaces.includes('mount'),
@@ -127,6 +137,7 @@ function compileHost(
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.joined })),
     ...compileTerminalRelay(context),
+    ...context.seccomp.host,
     undoable(op('sync_wait', { barrier: barriers.ready })),
     ...compileRlimits(process, context).host,
     ...compilePidFile(context),

@@ -3,6 +3,8 @@
  * kept program.
  */
 export interface HostFacts {
+  /** As `process.arch` has it. */
+  readonly arch: string
   readonly euid: number
   readonly egid: number
   /** Effective capabilities of the caller, a bit each. */

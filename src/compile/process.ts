@@ -22,6 +22,7 @@ export function compileProcess(process: Process, env: readonly string[], context
       ? [op('prctl', { option: prctl.NO_NEW_PRIVS, value: 1 }, '/process/noNewPrivileges')]
       : []),
     op('chdir', { path: process.cwd }, '/process/cwd', 'EACCES', 'EPERM'),
+    ...(context.seccomp.isEarly ? context.seccomp.child : []),
     op('bounding_set', { keep: capabilities.bounding }, '/process/capabilities/bounding'),
     op('prctl', { option: prctl.KEEPCAPS, value: 1 }, '/process/capabilities'),
     ...compileRlimits(process, context).child,
@@ -41,6 +42,7 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('chdir', { path: process.cwd }, '/process/cwd'),
     ...(hasHome(env) ? [] : [op('default_home', { uid, env }, '/process/env')]),
     op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
+    ...(context.seccomp.isEarly ? [] : context.seccomp.child),
   ]
 }
 

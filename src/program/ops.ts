@@ -341,6 +341,11 @@ export const ops = {
     does: "dup3(2) of the container's /dev/null over the descriptors 0 to 2 that are a null device",
   },
 
+  take_listener: {
+    number: 87,
+    operands: { to: 'newSlot' },
+    does: 'pidfd_getfd(2) of the listener that the new process got from seccomp(2)',
+  },
   fchdir: { number: 84, operands: { slot: 'slot' }, does: 'fchdir(2)' },
   set_personality: { number: 85, operands: { persona: 'hex' }, does: 'personality(2)' },
   seccomp: {
@@ -359,7 +364,7 @@ export const ops = {
   connect: { number: 92, operands: { to: 'newSlot', path: 'string' }, does: 'socket(2), connect(2): a unix socket' },
   send_fd: {
     number: 93,
-    operands: { socket: 'slot', slot: 'slot', name: 'string' },
+    operands: { socket: 'slot', slot: 'slot', name: 'text' },
     does: 'sendmsg(2) of a descriptor with a name; to the other side when there is no socket',
   },
   receive_fd: { number: 94, operands: { to: 'newSlot' }, does: 'recvmsg(2) of a descriptor from the other side' },

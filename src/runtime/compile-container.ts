@@ -77,6 +77,7 @@ export function compileContainer(
       noSubreaper: options.noSubreaper,
       keep: options.keep,
       warn: (message) => options.log?.('warning', message),
+      debug: (message) => options.log?.('debug', message),
     },
     facts,
   )

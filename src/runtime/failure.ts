@@ -81,6 +81,13 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return new OciError('ERR_SYSCALL', `current working directory is outside of container mount namespace root`, {
         pointer,
       })
+    case 'connect':
+      if (step.from !== '/linux/seccomp/listenerPath') return undefined
+      return new OciError(
+        'ERR_SYSCALL',
+        `failed to connect with seccomp agent "${textOf(step, 'path')}": ${errorText(failure.error)} (${errno})`,
+        { pointer, hint: 'start the agent first, or correct the path' },
+      )
     case 'spawn':
       return hookFailed(step, errno, failure, pointer)
     case 'expect_empty':

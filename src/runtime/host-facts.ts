@@ -8,6 +8,7 @@ export function readHostFacts(): HostFacts {
   const uid = findHelper('newuidmap')
   const gid = findHelper('newgidmap')
   return {
+    arch: process.arch,
     euid: process.geteuid?.() ?? 0,
     egid: process.getegid?.() ?? 0,
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),

@@ -3,6 +3,8 @@ import { arch } from 'node:process'
 /** The system calls that the runner makes, by their number on each architecture it is built for. */
 const numbers: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   x64: {
+    269: 'faccessat',
+    438: 'pidfd_getfd',
     0: 'read',
     1: 'write',
     3: 'close',
@@ -85,10 +87,11 @@ const numbers: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     435: 'clone3',
     436: 'close_range',
     437: 'openat2',
-    439: 'faccessat2',
     442: 'mount_setattr',
   },
   arm64: {
+    48: 'faccessat',
+    438: 'pidfd_getfd',
     6: 'lsetxattr',
     17: 'getcwd',
     24: 'dup3',
@@ -171,7 +174,6 @@ const numbers: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     435: 'clone3',
     436: 'close_range',
     437: 'openat2',
-    439: 'faccessat2',
     442: 'mount_setattr',
   },
 }

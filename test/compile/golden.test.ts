@@ -26,6 +26,7 @@ const cases: Record<string, { readonly facts: HostFacts; readonly options?: Part
   devices: { facts: hosts.hybrid },
   mounts: { facts: hosts.hybrid },
   identity: { facts: hosts.hybrid, options: { preserveFds: 2 } },
+  seccomp: { facts: hosts.v2, options: { mode: 'create' } },
   sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
   'no-mount-namespace': { facts: hosts.hybrid },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },

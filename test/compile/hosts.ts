@@ -29,6 +29,7 @@ const v1Hierarchies = [
 ]
 
 const root = {
+  arch: 'x64',
   euid: 0,
   egid: 0,
   capabilities: (1n << 41n) - 1n,

@@ -333,3 +333,22 @@ test('signals of a stopping runner end the wait for the child, and all is undone
   expect(['EINTR', 'EPIPE']).toContain(reports[0]?.error)
   expect(existsSync(path('d'))).toBe(false)
 })
+
+asRoot.test('take_listener takes what seccomp(2) gave the new process, and fails where there is no process', () => {
+  expectFailure(hostProgram(op('take_listener', { to: 'listener' })), 'take_listener', 'EINVAL')
+  // Allows everything, BPF_RET | BPF_K; SECCOMP_FILTER_FLAG_NEW_LISTENER.
+  const filter = new Uint8Array([6, 0, 0, 0, 0, 0, 0xff, 0x7f])
+  const listening: Program = {
+    host: [
+      clone(),
+      undoable(wait(1)),
+      undoable(op('take_listener', { to: 'listener' })),
+      undoable(op('close', { slot: 'listener' })),
+      undoable(send(2)),
+      supervise,
+    ],
+    stage: [],
+    child: [op('seccomp', { filter, flags: 8, listener: 'mine' }), send(1), wait(2), ...look('echo taken')],
+  }
+  expect(expectDone(listening)).toBe('taken\n')
+})

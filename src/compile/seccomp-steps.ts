@@ -1,0 +1,82 @@
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import type { HostFacts } from './facts.ts'
+import { compileSeccomp } from './seccomp.ts'
+
+/** How a process gets its filter. */
+export interface SeccompSteps {
+  /** Load it before privileges are dropped: without no_new_privs it takes one. Else it is loaded last. */
+  readonly isEarly: boolean
+  readonly child: readonly Step[]
+  /** While the process waits: the agent gets the listener of a filter that notifies. */
+  readonly host: readonly HostStep[]
+}
+
+/** What the compiler reports on its way. */
+export interface SeccompLog {
+  readonly warn?: ((message: string) => void) | undefined
+  readonly debug?: ((message: string) => void) | undefined
+}
+
+/** The other barriers are below it; those of mounts above. */
+const listenerBarrier = 10
+
+const none: SeccompSteps = { isEarly: false, child: [], host: [] }
+
+/**
+ * The steps of `linux.seccomp`.
+ *
+ * The process that loaded a notifying filter may do nothing that could be notified before the agent listens, so it does
+ * not send the listener: it leaves the number where the host sees it, and the host takes the descriptor, pidfd_getfd(2).
+ * @param situation the bundle, and the status that the agent is told
+ * @throws OciError `ERR_CONFIG_INVALID`, `ERR_NOT_SUPPORTED` as `compileSeccomp`
+ */
+export function compileSeccompSteps(
+  config: RuntimeConfig,
+  facts: HostFacts,
+  situation: { readonly bundle: string; readonly status: 'creating' | 'running' } & SeccompLog,
+): SeccompSteps {
+  const seccomp = config.linux?.seccomp
+  if (!seccomp) return none
+  const from = '/linux/seccomp'
+  const filter = compileSeccomp(seccomp, facts.arch)
+  for (const warning of filter.warnings) situation.debug?.(warning)
+  situation.debug?.(`seccomp filter flags: ${filter.flags}`)
+  const load = op('seccomp', { filter: filter.instructions, flags: filter.flags, listener: 'listener' }, from)
+  const isEarly = !config.process.noNewPrivileges
+  if (!filter.usesNotify) return { isEarly, child: [load], host: [] }
+  const path = `${from}/listenerPath`
+  const host = [
+    op('sync_wait', { barrier: listenerBarrier }, from),
+    op('take_listener', { to: 'listener' }, from),
+    op('connect', { to: 'agent', path: seccomp.listenerPath ?? '' }, path),
+    op('send_fd', { socket: 'agent', slot: 'listener', name: processState(config, situation) }, path),
+    op('close', { slot: 'agent' }, path),
+    op('close', { slot: 'listener' }, path),
+  ]
+  return {
+    isEarly,
+    child: [load, op('sync_send', { barrier: listenerBarrier }, from)],
+    host: host.map((step) => undoable(step)),
+  }
+}
+
+/** @see runtime-spec v1.3.0 config-linux.md "The Container Process State" */
+function processState(
+  { annotations, linux }: RuntimeConfig,
+  { bundle, status }: { readonly bundle: string; readonly status: string },
+): Text {
+  const version = '1.3.0'
+  const metadata = linux?.seccomp?.listenerMetadata
+  const rest = JSON.stringify({ bundle, ...(annotations === undefined ? {} : { annotations }) }).slice(1)
+  return [
+    `{"ociVersion":"${version}","fds":["seccompFd"],"pid":`,
+    { register: 'pid' },
+    metadata === undefined ? '' : `,"metadata":${JSON.stringify(metadata)}`,
+    `,"state":{"ociVersion":"${version}","id":"`,
+    { register: 'id' },
+    `","status":"${status}","pid":`,
+    { register: 'pid' },
+    `,${rest}}`,
+  ]
+}
