@@ -173,7 +173,8 @@ function hintFor(step: Step, errno: string): string | undefined {
   if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc') {
     return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
   }
-  if (errno === 'EACCES' && step.from === 'ID') return 'choose a state directory you may write to with --root'
+  if (errno === 'EACCES' && step.from === 'ID')
+    return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
   return undefined
 }
 

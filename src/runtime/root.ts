@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { OciError } from '../errors.ts'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { isSystemError, OciError } from '../errors.ts'
 
 /** What of the caller decides where its containers are kept. */
 export interface RootEnvironment {
@@ -33,9 +33,34 @@ export function absoluteRoot(root: string): string {
  *
  * Mode 0711, so that a container's own root user can reach its exec fifo below, and nobody can list it. A directory of
  * a user in $XDG_RUNTIME_DIR gets the sticky bit and 0700, so that the host does not clean it up.
+ * @throws OciError `ERR_FILE_SYSTEM`
  * @see XDG Base Directory Specification "Environment variables": files must have the sticky bit to survive clean-up
  */
 export function makeRoot(root: string, euid: number): void {
-  const created = mkdirSync(root, { recursive: true, mode: 0o711 })
-  if (created !== undefined) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
+  try {
+    if (makeDirectory(root)) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${error.code}`, {
+      hint: 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Makes a directory and its missing parents; false if it is there.
+ *
+ * By hand: the recursive mkdir of Node.js 20 never returns where nothing can be made, as in /proc.
+ */
+function makeDirectory(path: string): boolean {
+  if (existsSync(path)) return false
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o711 })
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return false // another container's, made at the same moment
+    throw error
+  }
 }

@@ -78,10 +78,10 @@ export function findRunner(): string {
 function outcome(program: Program, reports: readonly Report[], code: number, options: RunProgramOptions): Outcome {
   const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
   for (const report of reports) {
-    if (report.kind === kinds.undoFailed) options.onLeftover?.(describeFailure(stepsOf(program), report).message)
+    if (report.kind === kinds.undoFailed) options.onLeftover?.(failureOf(program, report, options).message)
   }
   const failed = find(kinds.failed)
-  if (failed) throw describeFailure(stepsOf(program), failed)
+  if (failed) throw failureOf(program, failed, options)
   const refused = find(kinds.refused)
   if (refused) {
     throw new OciError('ERR_PROGRAM_INVALID', `the runner refuses the program (error ${refused.error})`, {
@@ -98,7 +98,12 @@ function outcome(program: Program, reports: readonly Report[], code: number, opt
   })
 }
 
-const stepsOf = numbered
+/** The words of a program have the ID in braces: one program serves many containers. */
+function failureOf(program: Program, report: Report, { id }: RunProgramOptions): OciError {
+  const error = describeFailure(numbered(program), report)
+  error.message = error.message.replaceAll('{id}', id)
+  return error
+}
 
 function parseReports(bytes: Buffer): readonly Report[] {
   return Array.from({ length: Math.floor(bytes.length / reportBytes) }, (_, index) => {

@@ -110,6 +110,16 @@ test('an ID that is taken, and a command that is not there, are said so and leav
   expect(call('list', '-q')).toEqual(done)
 })
 
+test('a root that is no directory is named with the ID', () => {
+  setProcess({ args: ['true'] })
+  const file = join(place, 'file')
+  writeFileSync(file, '')
+  expect(call('--root', file, 'run', bundle, 'demo')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(`(${file}/demo): mkdirat: not a directory (ENOTDIR)`),
+  })
+})
+
 test('SIGTERM to run is passed on to the container', async () => {
   setProcess({ args: ['sh', '-c', 'trap "echo got; exit 5" TERM; echo ready; while :; do sleep 1; done'] })
   const child = spawn('node', [join(project, 'bin/bundle-tool'), '--root', root, 'run', bundle, 'demo'])

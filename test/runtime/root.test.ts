@@ -17,7 +17,7 @@ test('a root is absolute and not the root of the file system', () => {
   }
 })
 
-test('a new root can be passed through, not listed, whatever the umask; one that is there stays as it is', async () => {
+test('a new root can be passed through, not listed, whatever the umask; one that is there stays as it is', () => {
   const directory = mkdtempSync(join(tmpdir(), 'root-'))
   const umask = process.umask(0o077)
   try {
@@ -32,4 +32,9 @@ test('a new root can be passed through, not listed, whatever the umask; one that
     process.umask(umask)
     rmSync(directory, { recursive: true })
   }
+})
+
+test('a root that nobody can make is an error, and not a wait', () => {
+  const make = () => makeRoot('/proc/no/root', 0)
+  expect(make).toThrow(expect.objectContaining({ code: 'ERR_FILE_SYSTEM', message: expect.stringContaining('ENOENT') }))
 })
