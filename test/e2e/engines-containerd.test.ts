@@ -68,6 +68,11 @@ path = "${place.at('opt')}"
     )
   })
 
+  test('applies the default seccomp profile, like runc', () => {
+    const probe = 'grep ^Seccomp: /proc/self/status; unshare -U true; chown 1:1 /bin; echo $?'
+    expectLikeRunc(['--seccomp'], 'sh', '-c', probe).toMatchObject({ stdout: 'Seccomp:\t2\n0\n' })
+  })
+
   test('gives a container a terminal', () => {
     const run = ['ctr', ...options(tool), '--rm', '--tty', 'busybox', 'demo', 'sh', '-c', 'tty; exit 3']
     expect(place.callOnTerminal(run)).toMatchObject({ status: 3, stdout: expect.stringContaining('/dev/pts/0\n') })

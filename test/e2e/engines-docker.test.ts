@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 import { requires } from '../requirements.ts'
 import { EnginePlace, image, inCommonWords, type Outcome, tool } from './engine-place.ts'
@@ -7,8 +8,7 @@ const { describe, test } = requires('root', 'dockerd', 'docker', 'runc', 'script
 describe('dockerd with this runtime', () => {
   let place: EnginePlace
   const docker = (...args: readonly string[]): Outcome => place.call(['docker', ...args])
-  const profile = ['--security-opt', 'seccomp=unconfined']
-  const options = (runtime: string) => ['run', '--runtime', runtime, '--network', 'none', ...profile]
+  const options = (runtime: string) => ['run', '--runtime', runtime, '--network', 'none']
   const expectLikeRunc = (...args: readonly string[]) => {
     const [ours, theirs] = ['bt', 'runc'].map((name) => inCommonWords(docker(...options(name), '--rm', ...args)))
     expect(ours).toEqual(theirs)
@@ -27,7 +27,7 @@ describe('dockerd with this runtime', () => {
     const network = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false']
     const runtime = ['--add-runtime', `bt=${tool}`, '--storage-driver', 'vfs']
     // A file that is not there would be the machine's own configuration.
-    place.call(['sh', '-c', 'echo {} > "$0"', place.at('daemon.json')])
+    writeFileSync(place.at('daemon.json'), '{}')
     await place.start(
       [
         'dockerd',
@@ -77,6 +77,21 @@ describe('dockerd with this runtime', () => {
       stdout: expect.stringMatching(/^x\ntmpfs +1024 /),
     })
     expectLikeRunc('--pid', 'host', '--ipc', 'host', '--uts', 'host', 'busybox', 'readlink', '/proc/self/ns/pid')
+  })
+
+  test('applies the default seccomp profile, and one that is given, like runc', () => {
+    const probe = 'grep ^Seccomp: /proc/self/status; unshare -U true; mount -t tmpfs x /tmp; chown 1:1 /bin; echo $?'
+    expectLikeRunc('busybox', 'sh', '-c', probe).toMatchObject({
+      stdout: expect.stringMatching(/^Seccomp:\t2\n0\n$/),
+    })
+    expectLikeRunc('--security-opt', 'seccomp=unconfined', 'busybox', 'sh', '-c', probe).toMatchObject({
+      stdout: expect.stringMatching(/^Seccomp:\t0\n/),
+    })
+    const rules = [{ names: ['chown', 'fchownat', 'lchown'], action: 'SCMP_ACT_ERRNO' }]
+    writeFileSync(place.at('profile'), JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: rules }))
+    expectLikeRunc('--security-opt', `seccomp=${place.at('profile')}`, 'busybox', 'sh', '-c', probe).toMatchObject({
+      stderr: expect.stringContaining('chown: /bin: Operation not permitted'),
+    })
   })
 
   test('sets limits, and changes them', () => {
@@ -143,7 +158,7 @@ describe('dockerd with this runtime', () => {
     startShell('sleep 100')
     const joined = ['network', 'pid'].flatMap((name) => [`--${name}`, 'container:demo'])
     const read = 'readlink /proc/self/ns/net; readlink /proc/self/ns/pid'
-    const { stdout } = docker('run', '--rm', '--runtime', 'bt', ...profile, ...joined, 'busybox', 'sh', '-c', read)
+    const { stdout } = docker('run', '--rm', '--runtime', 'bt', ...joined, 'busybox', 'sh', '-c', read)
     expect(stdout.split('\n')).toHaveLength(3)
     expect(stdout).toBe(docker('exec', 'demo', 'sh', '-c', read).stdout)
   })

@@ -9,8 +9,7 @@ describe('podman and buildah with this runtime', () => {
   let place: EnginePlace
   const podman = (...args: readonly string[]): Outcome =>
     place.call(['podman', '--tmpdir', place.at('tmp'), '--runtime', 'bundle-tool', ...args])
-  const profile = ['--security-opt', 'seccomp=unconfined']
-  const options = ['run', '--network', 'none', ...profile]
+  const options = ['run', '--network', 'none']
   const run = (...args: readonly string[]) => podman(...options, '--rm', ...args)
   const expectLikeRunc = (...args: readonly string[]) => {
     const [ours, theirs] = ['bundle-tool', 'runc'].map((runtime) =>
@@ -113,23 +112,26 @@ bundle-tool = ["${tool}"]
     await vi.waitFor(() => expect(inspect('ExitCode')).toBe('137'), { timeout: 20_000 })
   })
 
+  test('runs containers of a pod', () => {
+    expect(
+      podman('pod', 'create', '--network', 'none', '--infra-image', 'busybox', '--infra-command', 'sleep 100', 'pod')
+        .status,
+    ).toBe(0)
+    try {
+      const inPod = ['run', '--rm', '--pod', 'pod', 'busybox', 'sh', '-c', 'grep ^Seccomp: /proc/self/status']
+      expect(podman(...inPod)).toEqual({ status: 0, stdout: 'Seccomp:\t2\n', stderr: '' })
+    } finally {
+      expect(podman('pod', 'rm', '-f', '-t', '0', 'pod').status).toBe(0)
+    }
+  })
+
   test('buildah builds an image, and runs commands in a container', () => {
     const buildah = (...args: readonly string[]) => place.call(['buildah', ...args])
     const common = ['--runtime', tool, '--isolation', 'oci', '--network', 'none']
     writeFileSync(place.at('Containerfile'), 'FROM localhost/busybox\nRUN echo built > /file\n')
-    const build = [
-      'build',
-      '-q',
-      ...profile,
-      ...common,
-      '-f',
-      place.at('Containerfile'),
-      '-t',
-      'built',
-      place.at('tmp'),
-    ]
+    const build = ['build', '-q', ...common, '-f', place.at('Containerfile'), '-t', 'built', place.at('tmp')]
     expect(buildah(...build).status).toBe(0)
-    const container = buildah('from', ...profile, 'localhost/built').stdout.trim()
+    const container = buildah('from', 'localhost/built').stdout.trim()
     expect(buildah('run', ...common, container, 'sh', '-c', 'cat /file; exit 7')).toMatchObject({ stdout: 'built\n' })
     expect(place.callOnTerminal(['buildah', 'run', '-t', ...common, container, 'tty']).stdout).toContain('/dev/pts/0\n')
     expect(buildah('rm', container).status).toBe(0)
