@@ -1,6 +1,16 @@
 // Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild) and dist/bundle-tool-runner (the C compiler).
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -89,4 +99,7 @@ if (
       .filter((name) => name.endsWith('.c'))
       .map((name) => join('native', name)),
   )
+  // The same binary under the name that people call is the front of the tool.
+  copyFileSync('dist/bundle-tool-runner', 'dist/bundle-tool.new')
+  renameSync('dist/bundle-tool.new', 'dist/bundle-tool')
 }

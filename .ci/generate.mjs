@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
+const { firstRegister, keptMagic, magic, textEscape, version } = await import('../dist/program/encode.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { resolveKind } = await import('../dist/program/flags.js')
 
@@ -23,6 +23,7 @@ function header() {
 
 #define PROGRAM_MAGIC "${magic}"
 #define PROGRAM_VERSION ${version}
+#define KEPT_MAGIC "${keptMagic}"
 
 enum { TEXT_ESCAPE = ${textEscape}, TEXT_REGISTER = ${firstRegister}, REGISTER_COUNT = ${registers.length} };
 

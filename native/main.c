@@ -3,6 +3,8 @@
  *
  *   bundle-tool-runner PROGRAM-FD REPORT-FD ID
  *
+ * Under any other name the binary is the front of the tool: front.c.
+ *
  * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
  * undone is all in the program.
  */
@@ -85,8 +87,13 @@ int fill_slot(struct vm *vm, const struct step *s, int i, long fd)
 	return 0;
 }
 
-int send_report(const struct vm *vm, const struct report *report)
+int send_report(struct vm *vm, const struct report *report)
 {
+	if (vm->report < 0) { /* nobody reads: the front looks at the one that says how it ended */
+		if (report->kind != REPORT_UNDO_FAILED)
+			vm->last = *report;
+		return 0;
+	}
 	return write_all(vm->report, (const char *)report, sizeof *report);
 }
 
@@ -218,7 +225,7 @@ static int exit_code(int status)
 	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 }
 
-static int run(struct vm *vm)
+int run(struct vm *vm)
 {
 	uint32_t at;
 	int error = run_phase(vm, PHASE_HOST, &at), undo_error;
@@ -248,7 +255,7 @@ static void *map_memory(size_t size, unsigned long sharing)
 }
 
 /* Reads all of a pipe or file into memory that grows by doubling. */
-static int read_program(int fd, void **image, size_t *size)
+int read_program(int fd, void **image, size_t *size)
 {
 	size_t capacity = 64 << 10, used = 0;
 	char *memory = map_memory(capacity, MAP_PRIVATE);
@@ -276,7 +283,7 @@ static int read_program(int fd, void **image, size_t *size)
 }
 
 /* Only the caller, or root, may have written the program; a pipe belongs to whoever made it. */
-static int check_owner(int fd)
+int check_owner(int fd)
 {
 	struct stat st;
 	long r = sys(fstat, fd, &st), euid = sys(geteuid);
@@ -286,24 +293,6 @@ static int check_owner(int fd)
 	if ((st.st_uid != (uint32_t)euid && st.st_uid != 0) || (S_ISREG(st.st_mode) && st.st_mode & 022))
 		return -EACCES;
 	return 0;
-}
-
-static int load(struct vm *vm, int fd)
-{
-	void *image = NULL;
-	size_t size = 0;
-	int r = check_owner(fd);
-
-	if (!r)
-		r = read_program(fd, &image, &size);
-	if (!r)
-		r = program_load(&vm->program, image, size);
-	if (r < 0)
-		return r;
-	vm->shared = map_memory(sizeof *vm->shared, MAP_SHARED);
-	vm->scratch[0] = map_memory(2 * vm->program.longest_text, MAP_PRIVATE);
-	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;
-	return vm->shared && vm->scratch[0] ? 0 : -ENOMEM;
 }
 
 /* Every signal is blocked and read from a descriptor: no handler ever interrupts a step. */
@@ -317,11 +306,39 @@ static int catch_signals(struct vm *vm)
 	return r < 0 ? (int)r : 0;
 }
 
+int prepare(struct vm *vm, void *image, size_t size)
+{
+	int r = program_load(&vm->program, image, size);
+
+	if (r >= 0)
+		r = catch_signals(vm);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < MAX_SLOTS; i++)
+		vm->slot[i] = -1;
+	vm->shared = map_memory(sizeof *vm->shared, MAP_SHARED);
+	vm->scratch[0] = map_memory(2 * vm->program.longest_text, MAP_PRIVATE);
+	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;
+	syscall6(__NR_umask, 0, 0, 0, 0, 0, 0);
+	return vm->shared && vm->scratch[0] ? 0 : -ENOMEM;
+}
+
+static int load(struct vm *vm, int fd)
+{
+	void *image = NULL;
+	size_t size = 0;
+	int r = check_owner(fd);
+
+	if (!r)
+		r = read_program(fd, &image, &size);
+	return r < 0 ? r : prepare(vm, image, size);
+}
+
 /*
  * Goes on in a sealed copy of this binary in memory. A process in a container can reach the runner's file through
  * /proc/PID/exe while the runner is inside (CVE-2019-5736): the copy cannot be written, and nobody else runs it.
  */
-static int seal(char **argv, char **envp)
+int seal(char **argv, char **envp)
 {
 	struct stat st;
 	long self, copy, sent = 0, r;
@@ -346,16 +363,15 @@ static int seal(char **argv, char **envp)
 	return (int)r;
 }
 
-static int refuse(const struct vm *vm, int error)
+static int refuse(struct vm *vm, int error)
 {
 	struct report report = {.kind = REPORT_REFUSED, .error = -error, .syscall = (int32_t)failed_syscall};
 
 	return send_report(vm, &report) < 0 ? 3 : 2;
 }
 
-static int start(int argc, char **argv, char **envp)
+static int runner(struct vm *vm, int argc, char **argv, char **envp)
 {
-	static struct vm vm = {.sync = -1, .start_time = "0", .created = "0001-01-01T00:00:00Z"};
 	const char *program_fd = argc > 1 ? argv[1] : "", *report_fd = argc > 2 ? argv[2] : "";
 	uint64_t fd = 0, report = 0;
 	int r;
@@ -363,24 +379,25 @@ static int start(int argc, char **argv, char **envp)
 	if (argc != 4 || !parse_decimal(&program_fd, &fd) || !parse_decimal(&report_fd, &report) ||
 	    strlen(argv[3]) >= MAX_REGISTER)
 		return 2;
-	vm.report = (int)report;
-	vm.id = argv[3];
-	vm.env = envp;
-	for (int i = 0; i < MAX_SLOTS; i++)
-		vm.slot[i] = -1;
+	vm->report = (int)report;
+	vm->id = argv[3];
+	vm->env = envp;
 	r = seal(argv, envp);
 	if (r >= 0)
-		r = catch_signals(&vm);
+		r = (int)sys(fcntl, vm->report, F_SETFD, FD_CLOEXEC);
 	if (r >= 0)
-		r = (int)sys(fcntl, vm.report, F_SETFD, FD_CLOEXEC);
-	if (r >= 0)
-		r = load(&vm, (int)fd);
+		r = load(vm, (int)fd);
 	if (r >= 0)
 		r = (int)sys(close, fd);
-	if (r < 0)
-		return refuse(&vm, r);
-	syscall6(__NR_umask, 0, 0, 0, 0, 0, 0);
-	return run(&vm);
+	return r < 0 ? refuse(vm, r) : run(vm);
+}
+
+static int start(int argc, char **argv, char **envp)
+{
+	static struct vm vm = {.sync = -1, .start_time = "0", .created = "0001-01-01T00:00:00Z"};
+
+	return argc > 0 && streq(base_name(argv[0]), "bundle-tool-runner") ? runner(&vm, argc, argv, envp)
+									   : front(&vm, argv, envp);
 }
 
 /* The kernel starts a process with argc, argv, NULL, envp, NULL on its stack. */

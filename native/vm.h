@@ -18,6 +18,19 @@ struct shared {
 	char detail[DETAIL_SIZE]; /* what it wrote */
 };
 
+enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED };
+
+/* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
+struct report {
+	uint32_t kind;
+	uint32_t step;
+	int32_t error;
+	int32_t syscall;
+	int32_t pid;
+	int32_t status;
+	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
+};
+
 struct vm {
 	struct program program;
 	struct shared *shared;
@@ -32,26 +45,14 @@ struct vm {
 	int sync; /* the socket to the other process; -1 before clone */
 	int stage; /* pid of the stage process; 0: none */
 	int signals; /* signalfd: every signal is blocked and read here */
-	int report;
+	int report; /* -1: none, see `last` */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
 	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_exited; /* supervise saw the end of the container */
 	bool keeps; /* what the program made stays when the container has exited */
+	struct report last; /* where nobody reads the reports */
 	int status; /* then: how it ended, as wait4(2) says it */
-};
-
-enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED };
-
-/* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
-struct report {
-	uint32_t kind;
-	uint32_t step;
-	int32_t error;
-	int32_t syscall;
-	int32_t pid;
-	int32_t status;
-	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };
 
 typedef int op_function(struct vm *vm, const struct step *s);
@@ -103,7 +104,27 @@ int wait_readable(struct vm *vm, int fd, int timeout_ms);
 /* Runs the steps of a child's phase in the process that clone made; does not return. */
 _Noreturn void run_child(struct vm *vm, enum phase phase);
 
-int send_report(const struct vm *vm, const struct report *report);
+int send_report(struct vm *vm, const struct report *report);
+
+/* Loads a program and readies the machine for it: memory, signals, umask. */
+int prepare(struct vm *vm, void *image, size_t size);
+
+/* Runs a program that is ready: its exit code. */
+int run(struct vm *vm);
+
+/* Reads all of a descriptor into new memory. */
+int read_program(int fd, void **image, size_t *size);
+
+/* -EACCES when others than the caller and root could have written it. */
+int check_owner(int fd);
+
+/* Goes on in a sealed copy of this binary; 0 when this is one. */
+int seal(char **argv, char **envp);
+
+/* The tool under its own name: its exit code. */
+int front(struct vm *vm, char **argv, char **env);
+
+const char *base_name(const char *path);
 
 /* Opens beneath `at` through no symbolic link and no other mount's magic link; flags as openat(2). */
 long open_beneath(int at, const char *path, uint64_t flags);

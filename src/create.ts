@@ -1,9 +1,6 @@
-import { type ContainerOptions, compileContainer } from './runtime/compile-container.ts'
-import { parseContainerID } from './runtime/container-id.ts'
-import { makeRoot } from './runtime/root.ts'
-import { runProgram } from './runtime/runner.ts'
+import { type LaunchOptions, launch } from './runtime/launch.ts'
 
-export type CreateOptions = ContainerOptions
+export type CreateOptions = LaunchOptions
 
 /**
  * Creates a container: everything is set up, and its process waits for `start`.
@@ -14,14 +11,5 @@ export type CreateOptions = ContainerOptions
  * @see runtime-spec 1.3.0 runtime.md "Create"
  */
 export async function create(options: CreateOptions): Promise<void> {
-  const id = parseContainerID(options.id)
-  const { program, bundle } = compileContainer(options, 'create')
-  makeRoot(options.root, process.geteuid?.() ?? 0)
-  await runProgram(program, {
-    id,
-    cwd: bundle,
-    preserveFds: options.preserveFds ?? 0,
-    forwardSignals: true,
-    onLeftover: (message) => options.log?.('warning', message),
-  })
+  await launch(options, 'create')
 }

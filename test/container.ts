@@ -18,7 +18,7 @@ import { defaultConfig } from '../src/bundle/default-config.ts'
 import { isSystemError } from '../src/errors.ts'
 import type { Linux, Process, RuntimeConfig } from '../src/oci/runtime-config.ts'
 
-const tool = join(import.meta.dirname, '../bin/bundle-tool')
+const tool = join(import.meta.dirname, '../bin/bundle-tool.js')
 
 export interface ConfigChange {
   readonly config?: Partial<RuntimeConfig>
@@ -107,9 +107,15 @@ export class ContainerPlace {
     return this.directory.split('/').at(-1) ?? ''
   }
 
+  /** The state root, but for the programs that are kept there. */
+  states(): readonly string[] {
+    const names = existsSync(this.root) ? readdirSync(this.root) : []
+    return names.filter((name) => !name.startsWith('.program-'))
+  }
+
   /** What is left of the container on the machine: nothing, after its end. */
   leftovers(): readonly string[] {
-    const state = existsSync(this.root) ? readdirSync(this.root).map((name) => `state ${name}`) : []
+    const state = this.states().map((name) => `state ${name}`)
     const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', this.id], { encoding: 'utf8' })
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
@@ -128,8 +134,7 @@ export class ContainerPlace {
   }
 
   async close(): Promise<void> {
-    const left = existsSync(this.root) ? readdirSync(this.root) : []
-    for (const id of left) this.tool(['delete', '-f', id])
+    for (const id of this.states()) this.tool(['delete', '-f', id])
     for (const child of this.#running) {
       if (child.exitCode !== null || child.signalCode !== null) continue
       child.kill('SIGKILL')

@@ -12,6 +12,7 @@ export interface ContainerFlags {
   readonly pivot: boolean
   readonly newKeyring: boolean
   readonly preserveFds: number
+  readonly cache: boolean
 }
 
 export const bundleOption = ['-b, --bundle <directory>', 'the bundle (default: the current directory)'] as const
@@ -23,6 +24,7 @@ export function withContainerOptions(command: Command): Command {
     .argument('[container-id]')
     .option(...bundleOption)
     .option('--console-socket <path>', "a unix socket to send the container's terminal to")
+    .option('--no-cache', 'compile the bundle, and do not keep its program')
     .option('--pid-file <file>', 'write the process ID of the container to this file')
     .option('--pidfd-socket <path>', 'a unix socket to send a pidfd of the container to')
     .option('--no-pivot', 'change the root by chroot(2): for a rootfs in a ramdisk, where pivot_root(2) is refused')
@@ -52,9 +54,19 @@ export function containerOptions(
     noPivot: !flags.pivot,
     noNewKeyring: !flags.newKeyring,
     preserveFds: flags.preserveFds,
+    noCache: !flags.cache,
+    failure: failureOf(context.io.env),
     systemdCgroup: context.globals().systemdCgroup,
     log: context.log,
   }
+}
+
+/** What the front reports of a kept program that failed: five numbers, and what a helper wrote. */
+function failureOf(env: Readonly<Record<string, string | undefined>>): CreateOptions['failure'] {
+  const numbers = env.BUNDLE_TOOL_FAILURE?.trim().split(' ').map(Number)
+  if (numbers?.length !== 5 || numbers.some(Number.isNaN)) return undefined
+  const [step = 0, error = 0, syscall = 0, pid = 0, status = 0] = numbers
+  return { step, error, syscall, pid, status, detail: env.BUNDLE_TOOL_FAILURE_DETAIL ?? '' }
 }
 
 function bundleAndID([first = '', second]: readonly (string | undefined)[], bundle: string | undefined) {

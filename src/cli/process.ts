@@ -6,8 +6,11 @@ export { main }
 
 /** Runs the command line of this process, and sets its exit code. */
 export async function runProcess(): Promise<void> {
+  const name = takeVariable('BUNDLE_TOOL_NAME') ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
+  const certificates = takeVariable('BUNDLE_TOOL_NODE_EXTRA_CA_CERTS')
+  if (certificates !== undefined) process.env.NODE_EXTRA_CA_CERTS = certificates
   process.exitCode = await main(process.argv.slice(2), {
-    name: basename(process.argv[1] ?? 'bundle-tool'),
+    name,
     // Getters: opening a stream takes a millisecond, and most commands use one of the three or none.
     get stdin() {
       return process.stdin
@@ -23,6 +26,13 @@ export async function runProcess(): Promise<void> {
     euid: process.geteuid?.() ?? 0,
     interruption,
   })
+}
+
+/** What the front (native/front.c) says to this process is not for those that it starts. */
+function takeVariable(name: string): string | undefined {
+  const value = process.env[name]
+  delete process.env[name]
+  return value
 }
 
 function writeBytes(bytes: Uint8Array): Promise<void> {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
 import { compile } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
+import type { HostFacts } from '../compile/facts.ts'
 import { OciError } from '../errors.ts'
 import type { Program, Text } from '../program/program.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
@@ -38,6 +39,18 @@ export interface ForegroundOptions {
   readonly keep?: boolean | undefined
 }
 
+/** A program, and what it was compiled from. */
+export interface CompiledContainer {
+  readonly program: Program
+  /** Absolute, as the two after it. */
+  readonly bundle: string
+  readonly rootfs: string
+  readonly root: string
+  readonly facts: HostFacts
+  /** Whether it depends on something that no guard of a kept program watches: the schedulers of block devices. */
+  readonly hasUnguarded: boolean
+}
+
 /**
  * The program that creates a container of a bundle, as this host and these options want it.
  *
@@ -46,13 +59,15 @@ export interface ForegroundOptions {
 export function compileContainer(
   options: ContainerOptions & ForegroundOptions,
   mode: CompileOptions['mode'],
-): { readonly program: Program; readonly bundle: string } {
+): CompiledContainer {
   refuseUnsupportedOptions(options)
   const facts = readHostFacts()
+  const root = absoluteRoot(options.root)
   checkHost(facts)
   const { directory, config } = loadBundle(options.bundle ?? '.', (pointer) =>
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
+  const hasUnguarded = config.linux?.resources?.blockIO !== undefined
   const stateText = libcontainerState(config, {
     bundle: directory,
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups)),
@@ -65,7 +80,7 @@ export function compileContainer(
     config,
     {
       bundle: directory,
-      root: absoluteRoot(options.root),
+      root,
       mode,
       stateText,
       pidFile: absolute(options.pidFile),
@@ -81,7 +96,7 @@ export function compileContainer(
     },
     facts,
   )
-  return { program, bundle: directory }
+  return { program, bundle: directory, rootfs: resolve(directory, config.root.path), root, facts, hasUnguarded }
 }
 
 function refuseUnsupportedOptions({ systemdCgroup }: ContainerOptions): void {

@@ -2,6 +2,21 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 
+const appArmorPaths = ['/sys/kernel/security/apparmor', '/sys/module/apparmor/parameters/enabled']
+const selinuxPath = '/sys/fs/selinux/enforce'
+const kcorePath = '/proc/kcore'
+const helperPaths = (name: string): readonly string[] =>
+  ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`)
+
+/** The paths whose being there or not is a fact; guards of a kept program. */
+export const probedPaths: readonly string[] = [
+  ...appArmorPaths,
+  selinuxPath,
+  kcorePath,
+  ...helperPaths('newuidmap'),
+  ...helperPaths('newgidmap'),
+]
+
 /** Reads what `compile` needs to know of this host; nothing is cached. */
 export function readHostFacts(): HostFacts {
   const status = readFileSync('/proc/self/status', 'utf8')
@@ -14,13 +29,13 @@ export function readHostFacts(): HostFacts {
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
     inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim()),
     cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), readFileSync('/proc/self/mountinfo', 'utf8')),
-    hasAppArmor: existsSync('/sys/kernel/security/apparmor') || existsSync('/sys/module/apparmor/parameters/enabled'),
-    hasSELinux: existsSync('/sys/fs/selinux/enforce'),
+    hasAppArmor: appArmorPaths.some((path) => existsSync(path)),
+    hasSELinux: existsSync(selinuxPath),
     // Asked for by few config.json, and a file to read for each device.
     get hasBfq() {
       return offersBfq()
     },
-    hasKcore: existsSync('/proc/kcore'),
+    hasKcore: existsSync(kcorePath),
     idMapHelpers: { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
   }
 }
@@ -117,7 +132,7 @@ function lines(text: string): readonly string[] {
 }
 
 function findHelper(name: string): string | undefined {
-  return ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`).find(isExecutable)
+  return helperPaths(name).find(isExecutable)
 }
 
 function isExecutable(path: string): boolean {

@@ -30,7 +30,7 @@ import {
 } from '../source/build-image.ts'
 
 const { test } = requires('root', 'busybox', 'unshare')
-const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 const rounds = Math.ceil(Number(process.env.KILLS ?? 32) / 4)
 const timeout = 60_000 + rounds * 5_000
 const soon = { timeout: 5_000, interval: 20 }

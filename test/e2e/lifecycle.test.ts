@@ -12,13 +12,13 @@ let bundle = ''
 let root = ''
 
 const call = (...args: readonly string[]) => {
-  const command = [join(project, 'bin/bundle-tool'), '--root', root, ...args]
+  const command = [join(project, 'bin/bundle-tool.js'), '--root', root, ...args]
   const { status, stdout, stderr } = spawnSync('node', command, { encoding: 'utf8', timeout: 30_000, cwd: place })
   return { status, stdout, stderr }
 }
 /** For containers that go on: they keep the streams, and a pipe would be waited for. */
 const callDetached = (...args: readonly string[]) =>
-  spawnSync('node', [join(project, 'bin/bundle-tool'), '--root', root, ...args], { stdio: 'ignore' }).status
+  spawnSync('node', [join(project, 'bin/bundle-tool.js'), '--root', root, ...args], { stdio: 'ignore' }).status
 const done = { status: 0, stdout: '', stderr: '' }
 
 /** Makes the bundle run this, without a terminal. */
@@ -50,13 +50,13 @@ test('run passes on output and exit code, with the bundle as flag and as word', 
 
 test('run without a bundle takes the current directory', () => {
   setProcess({ args: ['true'] })
-  const tool = join(project, 'bin/bundle-tool')
+  const tool = join(project, 'bin/bundle-tool.js')
   expect(spawnSync('node', [tool, '--root', root, 'run', 'demo'], { cwd: bundle }).status).toBe(0)
 })
 
 test('a signal that ends the process is 128 and its number', async () => {
   setProcess({ args: ['sleep', '100'] })
-  const child = spawn('node', [join(project, 'bin/bundle-tool'), '--root', root, 'run', bundle, 'demo'], {
+  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'demo'], {
     stdio: 'ignore',
   })
   const exited = new Promise((resolve) => child.on('exit', resolve))
@@ -122,7 +122,7 @@ test('a root that is no directory is named with the ID', () => {
 
 test('SIGTERM to run is passed on to the container', async () => {
   setProcess({ args: ['sh', '-c', 'trap "echo got; exit 5" TERM; echo ready; while :; do sleep 1; done'] })
-  const child = spawn('node', [join(project, 'bin/bundle-tool'), '--root', root, 'run', bundle, 'demo'])
+  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'demo'])
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (output === '' && text.includes('ready')) child.kill('SIGTERM')

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { startRegistry } from '../registry/fake-registry.ts'
 import { makeImage, makeLayer } from '../source/build-image.ts'
 
-const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 test('the command as it is installed pulls ubuntu:18.04 from a mirror of Docker Hub', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'pull-'))

@@ -44,7 +44,7 @@ const layers = [
 ]
 
 function unpack(...flags: readonly string[]) {
-  const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+  const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
   const args = [tool, 'unpack', `oci:${join(top, 'oci')}:latest`, '--out', join(top, 'ours'), ...flags]
   return spawnSync(process.execPath, args, { ...user, encoding: 'utf8', env: { HOME: top } })
 }

@@ -30,7 +30,7 @@ afterEach(() => rmSync(top, { recursive: true }))
 /** Runs `unpack` as root of a user namespace. */
 async function unpackInside(layer: Buffer): Promise<{ status: number | null; stderr: string }> {
   writeFileSync(join(top, 'rootfs.tar'), layer)
-  const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+  const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
   const holder = spawn('unshare', ['--user', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] })
   try {
     await isInNamespace(holder.pid ?? 0)

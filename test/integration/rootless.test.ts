@@ -11,7 +11,7 @@ const { test } = requires('root', 'busybox')
 
 /** Somebody without a name, a home or any right. */
 const uid = 54_321
-const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 let place: ContainerPlace
 beforeEach(() => {

@@ -80,7 +80,7 @@ test('--preserve-fds passes descriptors on', () => {
   place.configure('cat <&3')
   const run = `exec "$@" run --preserve-fds 1 -b ${place.bundle} ${place.id} 3<${join(place.directory, 'third')}`
   writeFileSync(join(place.directory, 'third'), 'the third\n')
-  const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+  const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
   const child = spawn('/bin/sh', ['-c', run, 'sh', process.execPath, tool, '--root', place.root])
   return expect(text(child)).resolves.toBe('the third\n')
 })

@@ -18,7 +18,7 @@ afterEach(async () => {
   await place.close()
 })
 
-const tool = join(import.meta.dirname, '../../bin/bundle-tool')
+const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 const terminal = { process: { terminal: true } }
 
 const run = (): string => `${process.execPath} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id}`

@@ -1,0 +1,140 @@
+import { lstatSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { version as kernelVersion, release } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { HostFacts } from '../compile/facts.ts'
+import { isSystemError } from '../errors.ts'
+import { encode, keptMagic, version } from '../program/encode.ts'
+import type { Program } from '../program/program.ts'
+import { probedPaths } from './host-facts.ts'
+
+/** What a kept program is for, and what it was compiled from. */
+export interface KeptOrigin {
+  readonly mode: 'create' | 'detached' | 'foreground'
+  /** Absolute. */
+  readonly bundle: string
+  /** Absolute. */
+  readonly rootfs: string
+  /** The state root, absolute. */
+  readonly root: string
+  readonly facts: HostFacts
+}
+
+const kinds = { key: 1, identity: 2, place: 3, present: 4, absent: 5, content: 6, caller: 7, kernel: 8 } as const
+
+/** One thing that must still be as it was; `native/front.c` compares. */
+interface Guard {
+  readonly kind: number
+  readonly text: string
+  readonly values?: readonly bigint[]
+  readonly content?: Uint8Array
+}
+
+const maxKept = 256
+const guardBytes = 72
+const headerBytes = 16
+
+const prefix = '.program-'
+
+/**
+ * Keeps a program where the front finds it: the next `run` or `create` of the same bundle needs no compiling, as long as
+ * everything that `compile` looked at is the same.
+ *
+ * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
+ * 256 are kept, and the oldest go first. A program that cannot be kept is no failure: it is compiled again.
+ */
+export function keepProgram(program: Program, origin: KeptOrigin): void {
+  try {
+    const key = [origin.mode, origin.bundle, origin.root].join('\n')
+    const path = join(origin.root, prefix + hash(key))
+    const temporary = `${path}.${process.pid}`
+    writeFileSync(temporary, keptFile(program, guardsOf(key, origin)), { mode: 0o600, flag: 'wx' })
+    renameSync(temporary, path)
+    removeOldest(origin.root)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+  }
+}
+
+/** Every fact of `compile`, and everything it is read from. */
+function guardsOf(key: string, { bundle, rootfs, facts }: KeptOrigin): readonly Guard[] {
+  const ownFiles = ['../bundle-tool', '../bin/cli.js'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  return [
+    { kind: kinds.key, text: key },
+    identity(`${bundle}/config.json`),
+    place(rootfs),
+    { kind: kinds.caller, text: '', values: [BigInt(facts.euid), BigInt(facts.egid), facts.capabilities] },
+    { kind: kinds.kernel, text: `${release()} ${kernelVersion()}` },
+    content('/proc/self/cgroup'),
+    content('/proc/self/uid_map'),
+    ...facts.cgroups.hierarchies.map(({ mountPoint }) => place(mountPoint)),
+    ...probedPaths.map((path) => ({ kind: exists(path) ? kinds.present : kinds.absent, text: path })),
+    ...ownFiles.filter(exists).map(identity),
+  ]
+}
+
+function identity(path: string): Guard {
+  const { dev, ino, mode, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
+  const second = 1_000_000_000n
+  const values = [dev, ino, mode, size, mtimeNs / second, mtimeNs % second, ctimeNs / second, ctimeNs % second]
+  return { kind: kinds.identity, text: path, values }
+}
+
+/** A directory that things are in: which one it is, not what is in it. */
+function place(path: string): Guard {
+  const { dev, ino, mode } = lstatSync(path, { bigint: true })
+  return { kind: kinds.place, text: path, values: [dev, ino, mode] }
+}
+
+function content(path: string): Guard {
+  const bytes = readFileSync(path)
+  return { kind: kinds.content, text: path, values: [BigInt(bytes.length)], content: bytes }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+/** A header, the guards, the program: see struct kept_header and struct guard in native/front.c. */
+function keptFile(program: Program, guards: readonly Guard[]): Buffer {
+  const parts = guards.map(encodeGuard)
+  const header = Buffer.alloc(headerBytes)
+  header.write(keptMagic)
+  header.writeUInt32LE(version, 4)
+  header.writeUInt32LE(guards.length, 8)
+  header.writeUInt32LE(headerBytes + parts.reduce((sum, part) => sum + part.length, 0), 12)
+  return Buffer.concat([header, ...parts, encode(program)])
+}
+
+function encodeGuard({ kind, text, values = [], content: bytes = new Uint8Array() }: Guard): Buffer {
+  const head = Buffer.alloc(guardBytes)
+  const textBytes = Buffer.from(`${text}\0`)
+  head.writeUInt32LE(kind, 0)
+  head.writeUInt32LE(textBytes.length, 4)
+  values.forEach((value, index) => {
+    head.writeBigUInt64LE(BigInt.asUintN(64, value), 8 + index * 8)
+  })
+  return Buffer.concat([head, padded(textBytes), padded(bytes)])
+}
+
+function padded(bytes: Uint8Array): Buffer {
+  return Buffer.concat([bytes], (bytes.length + 7) & ~7)
+}
+
+/** FNV-1a in 64 bits, as the front computes it. */
+function hash(key: string): string {
+  const value = Buffer.from(key).reduce(
+    (sum, byte) => ((sum ^ BigInt(byte)) * 0x100000001b3n) & (2n ** 64n - 1n),
+    0xcbf29ce484222325n,
+  )
+  return value.toString(16).padStart(16, '0')
+}
+
+function removeOldest(directory: string): void {
+  const names = readdirSync(directory).filter((name) => name.startsWith(prefix))
+  if (names.length <= maxKept) return
+  const byAge = names
+    .map((name) => ({ name, age: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.age - b.age)
+  for (const { name } of byAge.slice(0, names.length - maxKept)) rmSync(join(directory, name), { force: true })
+}

@@ -1,0 +1,43 @@
+import { numbered } from '../program/program.ts'
+import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
+import { parseContainerID } from './container-id.ts'
+import { describeFailure, type Failure } from './failure.ts'
+import { type KeptOrigin, keepProgram } from './kept-program.ts'
+import { makeRoot } from './root.ts'
+import { type Outcome, runProgram } from './runner.ts'
+
+export interface LaunchOptions extends ContainerOptions, ForegroundOptions {
+  /** Do not keep the program for the next time. */
+  readonly noCache?: boolean | undefined
+  /** A kept program of this bundle has failed already, and so: only say why. */
+  readonly failure?: Failure | undefined
+}
+
+/**
+ * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
+ * bundle, the root and the host, and there was nothing to warn of.
+ */
+export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): Promise<Outcome> {
+  const id = parseContainerID(options.id)
+  let hasWarned = false
+  const log: LaunchOptions['log'] = (level, message) => {
+    if (level === 'warning') hasWarned = true
+    options.log?.(level, message)
+  }
+  const { program, hasUnguarded, ...origin } = compileContainer({ ...options, log }, mode)
+  if (options.failure) throw describeFailure(numbered(program), options.failure)
+  makeRoot(options.root, origin.facts.euid)
+  if (!hasWarned && !hasUnguarded && isPlain(options)) keepProgram(program, { ...origin, mode })
+  return await runProgram(program, {
+    id,
+    cwd: origin.bundle,
+    preserveFds: options.preserveFds ?? 0,
+    forwardSignals: true,
+    onLeftover: (message) => options.log?.('warning', message),
+  })
+}
+
+/** Whether the call says no more than which bundle, which root and which mode: what the front understands. */
+function isPlain({ id: _, bundle: _bundle, root: _root, log: _log, ...rest }: LaunchOptions): boolean {
+  return Object.values(rest).every((value) => value === undefined || value === false || value === 0)
+}

@@ -1,0 +1,205 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { ContainerPlace } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test } = requires('root', 'busybox', 'unshare', 'setpriv', 'setarch')
+
+const project = join(import.meta.dirname, '../..')
+const front = join(project, 'bin/bundle-tool')
+const nodeDirectory = dirname(process.execPath)
+const tools = '/usr/bin:/bin:/usr/sbin:/sbin'
+
+let place: ContainerPlace
+beforeEach(() => {
+  place = new ContainerPlace()
+  place.configure('exit 3')
+})
+afterEach(() => place.close())
+
+interface Call {
+  readonly tool?: string
+  /** Words before the tool's own: a program that changes something and then runs it. */
+  readonly before?: readonly string[]
+  readonly args?: readonly string[]
+  readonly cwd?: string
+}
+
+/** Runs the bundle by way of the front; without Node.js in PATH there is only a kept program to run. */
+function call(path: string, { tool = front, before = [], args, cwd = place.directory }: Call = {}) {
+  const words = [...before, tool, '--root', place.root, ...(args ?? ['run', '-b', place.bundle, place.id])]
+  // To a file: what a container left running does not hold it open.
+  const log = join(place.directory, 'stderr')
+  const { status } = spawnSync('/bin/sh', ['-c', 'exec "$@" >/dev/null 2>"$LOG" </dev/null', 'sh', ...words], {
+    cwd,
+    env: { PATH: path, LOG: log },
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  })
+  return { status, stderr: readFileSync(log, 'utf8') }
+}
+
+const cold = (options: Call = {}) => call(`${nodeDirectory}:${tools}`, options)
+const warm = (options: Call = {}) => call('/nonexistent', options)
+
+const needsNode = { status: 1, stderr: expect.stringContaining('node is not in PATH') }
+
+const kept = (): readonly string[] =>
+  readdirSync(place.root)
+    .filter((name) => name.startsWith('.program-'))
+    .map((name) => join(place.root, name))
+
+test('the second run needs no Node.js', () => {
+  expect(warm()).toEqual(needsNode)
+  expect(cold()).toEqual({ status: 3, stderr: '' })
+  expect(warm()).toEqual({ status: 3, stderr: '' })
+  expect(warm({ args: ['run', place.bundle, place.id] })).toEqual({ status: 3, stderr: '' })
+  expect(warm({ args: ['run', place.id], cwd: place.bundle })).toEqual({ status: 3, stderr: '' })
+  expect(warm({ args: ['run', '--bundle', 'bundle', place.id] })).toEqual({ status: 3, stderr: '' })
+  expect(place.leftovers()).toEqual([])
+})
+
+test('what was kept for one mode, root or bundle is not used for another', () => {
+  cold()
+  for (const args of [
+    ['create', '-b', place.bundle, place.id],
+    ['run', '-d', '-b', place.bundle, place.id],
+    ['run', '--no-new-keyring', '-b', place.bundle, place.id],
+    ['run', '--no-cache', '-b', place.bundle, place.id],
+    ['--root', `${place.root}2`, 'run', '-b', place.bundle, place.id],
+  ]) {
+    expect(warm({ args }), args.join(' ')).toEqual(needsNode)
+  }
+})
+
+test('--no-cache keeps nothing', () => {
+  expect(cold({ args: ['run', '--no-cache', '-b', place.bundle, place.id] }).status).toBe(3)
+  expect(kept()).toEqual([])
+})
+
+test('create is kept too, and fails in the same words', () => {
+  const args = ['create', '-b', place.bundle, place.id]
+  place.configure('sleep 1000')
+  expect(cold({ args }).status).toBe(0)
+  expect(place.tool(['delete', '-f', place.id]).end).toBe(0)
+  expect(warm({ args }).status).toBe(0)
+  const again = cold({ args })
+  expect(again).toMatchObject({ status: 1, stderr: expect.stringContaining('container with given ID already exists') })
+  expect(again.stderr.replace(/time="\S+"/, '')).toBe(
+    place
+      .tool(args)
+      .stderr.replace(/time="\S+"/, '')
+      .replace('.js', ''),
+  )
+})
+
+test('a kept program that fails is explained, and undone', () => {
+  cold()
+  const command = join(place.bundle, 'rootfs/bin/sh')
+  renameSync(command, `${command}.away`)
+  const { status, stderr } = cold()
+  expect(status).toBe(1)
+  expect(stderr).toContain('exec: \\"sh\\": executable file not found in $PATH')
+  expect(place.leftovers()).toEqual([])
+})
+
+/** Runs a script in a mount namespace of its own, and then the tool. */
+const inMountNamespace = (script: string): readonly string[] => {
+  const whole = `before=$PATH; PATH=${tools}; ${script} || exit 99; PATH=$before; exec "$@"`
+  return ['/usr/bin/unshare', '--mount', '/bin/sh', '-c', whole, 'sh']
+}
+
+/** Each changes one fact that compiling reads; the program that was kept must not be used then. */
+const changes: Readonly<Record<string, () => Call>> = {
+  'what config.json says': () => {
+    place.configure('exit 4')
+    return {}
+  },
+  'the time of config.json': () => {
+    utimesSync(join(place.bundle, 'config.json'), 1, 1)
+    return {}
+  },
+  'which file config.json is': () => {
+    const path = join(place.bundle, 'config.json')
+    const { atime, mtime } = statSync(path)
+    writeFileSync(`${path}.new`, readFileSync(path))
+    utimesSync(`${path}.new`, atime, mtime)
+    renameSync(`${path}.new`, path)
+    return {}
+  },
+  'which directory the rootfs is': () => {
+    const rootfs = join(place.bundle, 'rootfs')
+    renameSync(rootfs, `${rootfs}.old`)
+    cpSync(`${rootfs}.old`, rootfs, { recursive: true })
+    return {}
+  },
+  'the capabilities of the caller': () => ({ before: ['/usr/bin/setpriv', '--bounding-set=-audit_write'] }),
+  'the group of the caller': () => ({ before: ['/usr/bin/setpriv', '--regid=12345', '--clear-groups'] }),
+  'the kernel': () => ({ before: ['/usr/bin/setarch', '--uname-2.6'] }),
+  'the user namespace': () => ({ before: ['/usr/bin/unshare', '--user', '--map-root-user'] }),
+  'a cgroup mount': () => ({
+    before: inMountNamespace('mount -t tmpfs x "$(grep -m1 " cgroup2\\? " /proc/mounts | cut -d" " -f2)"'),
+  }),
+  'a helper that was not there': () => ({
+    before: inMountNamespace('mount -t tmpfs x /usr/local/bin && touch /usr/local/bin/newuidmap'),
+  }),
+  'whether others may write to the program': () => {
+    for (const path of kept()) chmodSync(path, 0o622)
+    return {}
+  },
+  'who made the program': () => {
+    for (const path of kept()) execFileSync('chown', ['12345', path])
+    return {}
+  },
+  'what is in the program': () => {
+    for (const path of kept()) writeFileSync(path, readFileSync(path).subarray(0, -1))
+    return {}
+  },
+}
+
+for (const [name, change] of Object.entries(changes)) {
+  test(`a kept program is not used when this has changed: ${name}`, () => {
+    cold()
+    expect(warm().status).toBe(3)
+    expect(warm(change())).toEqual(needsNode)
+  })
+}
+
+test('a kept program is not used when the tool has changed', () => {
+  const copy = join(place.directory, 'copy')
+  mkdirSync(copy)
+  cpSync(join(project, 'bin'), join(copy, 'bin'), { recursive: true })
+  cpSync(join(project, 'dist'), join(copy, 'dist'), { recursive: true })
+  cpSync(join(project, 'package.json'), join(copy, 'package.json'))
+  const tool = join(copy, 'dist/bundle-tool')
+  cold({ tool })
+  expect(warm({ tool }).status).toBe(3)
+  utimesSync(join(copy, 'dist/bin/cli.js'), 1, 1)
+  expect(warm({ tool })).toEqual(needsNode)
+})
+
+test('a program whose head or first guards are damaged is never run', () => {
+  cold()
+  const [path = ''] = kept()
+  const whole = readFileSync(path)
+  for (let at = 0; at < 400; at += 3) {
+    const damaged = Buffer.from(whole)
+    damaged[at] = (damaged[at] ?? 0) ^ 0xff
+    writeFileSync(path, damaged)
+    const { status, stderr } = warm()
+    // Nobody looks at what pads a text.
+    if (whole[at] !== 0 || status !== 3) expect({ status, stderr }, `byte ${at}`).toEqual(needsNode)
+  }
+})
