@@ -7,7 +7,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -16,8 +15,6 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
-
-const esbuild = 'node_modules/.bin/esbuild'
 
 function run(command, ...args) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -33,40 +30,6 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 
-/**
- * dist/bin: the command line as one CommonJS file, its code cache and what starts it; loading and compiling modules one
- * by one takes longer than most commands. The HTTP client stays outside: only the thread that fetches needs it, and
- * `login`.
- */
-function bundleCommandLine() {
-  rmSync('dist/bin.new', { recursive: true, force: true })
-  const common = ['--bundle', '--format=cjs', '--platform=node', '--target=node20', '--log-level=warning']
-  run(
-    esbuild,
-    'src/cli/boot.ts',
-    'src/source/fetch-thread.ts',
-    '--entry-names=[name]',
-    ...common,
-    '--outdir=dist/bin.new',
-  )
-  run(
-    esbuild,
-    'src/cli/process.ts',
-    ...common,
-    '--supported:dynamic-import=false',
-    '--external:undici',
-    '--define:import.meta.url=moduleUrl',
-    // A function expression, which boot.ts calls with what Node.js gives to a CommonJS module.
-    "--banner:js=(function (exports, require, module, __filename) { const moduleUrl = require('node:url').pathToFileURL(__filename).href;",
-    '--footer:js=})',
-    '--outfile=dist/bin.new/cli.js',
-  )
-  writeFileSync('dist/bin.new/package.json', '{ "type": "commonjs" }\n')
-  rmSync('dist/bin', { recursive: true, force: true })
-  renameSync('dist/bin.new', 'dist/bin')
-  run(process.execPath, '.ci/code-cache.mjs')
-}
-
 const newest = (paths) => Math.max(0, ...paths.map((path) => statSync(path).mtimeMs))
 const madeAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
 const stamp = (path) => writeFileSync(path, '')
@@ -80,7 +43,8 @@ if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_mo
 mkdirSync('dist', { recursive: true })
 if (newest([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']) > madeAt('dist/.typescript')) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
-  bundleCommandLine()
+  run(process.execPath, '.ci/bundle.mjs')
+  run(process.execPath, '.ci/code-cache.mjs')
   stamp('dist/.typescript')
 }
 

@@ -27,7 +27,7 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
       status = code
     },
   }
-  const program = newProgram(context)
+  const program = newProgram(context, args)
   program.hook('preAction', () => {
     // Opening standard error takes a millisecond, and most commands have nothing to say.
     log = openLog(logOptions(context.globals()), { write: (text) => io.stderr.write(text) })

@@ -17,8 +17,11 @@ A bundle is a directory with a root filesystem in "rootfs" and a file
 "config.json" that says what to run in it, and how. The runtime commands take
 runc's flags and answer as it does, so that container engines can use them.`
 
-/** The whole command line, its output going to `io`. */
-export function newProgram(context: CommandContext): Command {
+/**
+ * The command line, its output going to `io`: the whole of it, or, where `args` name commands and ask for no help, only
+ * those, since making them all takes two milliseconds.
+ */
+export function newProgram(context: CommandContext, args: readonly string[]): Command {
   const { io } = context
   const program = new Command(io.name)
     .summary(summary)
@@ -40,13 +43,19 @@ export function newProgram(context: CommandContext): Command {
     .action(() => {
       io.stdout.write(formatHelp(program))
     })
-  const all = [program, ...commands.map(({ create }) => create(context)), helpCommand(program, io)]
+  const all = [program, ...commandsFor(args).map(({ create }) => create(context)), helpCommand(program, io)]
   for (const command of all) {
     command.exitOverride().configureHelp({ formatHelp })
     command.configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
     if (command !== program) program.addCommand(command)
   }
   return program
+}
+
+function commandsFor(args: readonly string[]): typeof commands {
+  const named = commands.filter(({ name }) => args.includes(name))
+  const wantsHelp = args.some((arg) => /^(?:--?h(?:elp)?|h|help)(?:=|$)/.test(arg))
+  return named.length === 0 || wantsHelp ? commands : named
 }
 
 function helpCommand(program: Command, io: IO): Command {
