@@ -41,7 +41,7 @@ async function resident({ command: [program, ...flags] }, bundle) {
       .filter((pid) => !isContainer(pid))
       .reduce((sum, pid) => sum + (statusBytes(pid, 'VmRSS') ?? 0), 0)
   } finally {
-    timedShell('"$@"', [program, ...flags, 'delete', '-f', 'bench'])
+    if (tool.exitCode === null) timedShell('"$@"', [program, ...flags, 'kill', 'bench', 'KILL'])
     await ended
   }
 }
