@@ -343,8 +343,9 @@ static long try_command(const char *path)
 		return r;
 	if (S_ISDIR(st.st_mode))
 		return -EACCES;
-	/* The real ids are the effective ones by now, and old filters do not know faccessat2(2). */
-	return sys(faccessat, AT_FDCWD, path, X_OK);
+	/* The real ids are the effective ones by now; old filters do not know faccessat2(2), which heeds capabilities. */
+	r = sys(faccessat, AT_FDCWD, path, X_OK);
+	return r == -EACCES && sys(faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) >= 0 ? 0 : r;
 }
 
 int op_find_command(struct vm *vm, const struct step *s)

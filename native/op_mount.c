@@ -157,6 +157,25 @@ int op_mount(struct vm *vm, const struct step *s)
 	return (int)sys(mount, string(vm, s, 0), path, string(vm, s, 3), s->arg[4], string(vm, s, 5));
 }
 
+int op_set_propagation(struct vm *vm, const struct step *s)
+{
+	char path[40];
+	long at = sys(openat, slot(vm, s, 0), ".", O_PATH | O_DIRECTORY | O_CLOEXEC), r = -EINVAL, up, closed;
+
+	/* EINVAL: not the root of a mount. Only outside of any mount would there be no end. */
+	for (int depth = 0; at >= 0 && r == -EINVAL && depth < PATH_SIZE; depth++) {
+		name_of_fd(path, (int)at);
+		r = sys(mount, NULL, path, NULL, s->arg[1], NULL);
+		up = r == -EINVAL ? sys(openat, at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+		closed = sys(close, at);
+		if (closed < 0)
+			return (int)closed;
+		if (r == -EINVAL)
+			at = up;
+	}
+	return (int)(at < 0 ? at : r);
+}
+
 int op_mount_tmpfs(struct vm *vm, const struct step *s)
 {
 	char target[40], data[PATH_SIZE] = "mode=";

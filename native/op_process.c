@@ -434,6 +434,34 @@ int op_make_userns(struct vm *vm, const struct step *s)
 	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
 }
 
+static void exit_by_signal(int signal)
+{
+	(void)signal;
+	exit_with(2);
+}
+
+static void never_returns(void)
+{
+	exit_with(2);
+}
+
+int op_exit_on_signals(struct vm *vm, const struct step *s)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM};
+	/* The handler does not return, but without a restorer the kernel does not call it. */
+	const struct sigaction action = {.sa_handler = exit_by_signal, .sa_flags = SA_RESTORER,
+					 .sa_restorer = never_returns};
+	uint64_t unblocked = 0;
+	long r = 0;
+
+	(void)vm, (void)s;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals && r >= 0; i++) {
+		unblocked |= 1ULL << (signals[i] - 1);
+		r = sys(rt_sigaction, signals[i], &action, NULL, sizeof action.sa_mask);
+	}
+	return (int)(r < 0 ? r : sys(rt_sigprocmask, SIG_UNBLOCK, &unblocked, NULL, sizeof unblocked));
+}
+
 int op_wait_start(struct vm *vm, const struct step *s)
 {
 	char path[40] = "self/fd/";

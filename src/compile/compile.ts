@@ -185,6 +185,7 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     ...compileScheduling(process, config),
     ...compileLabels(process, context),
     op('close_slots', context.mode === 'create' ? { first: 'proc', second: 'fifo' } : { first: null, second: null }),
+    ...(context.mode === 'create' ? [op('exit_on_signals', {})] : []),
     ...compileProcess(process, env, context),
     op('sync_send', { barrier: barriers.ready }),
     op('sync_wait', { barrier: barriers.go }),

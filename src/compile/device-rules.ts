@@ -72,7 +72,7 @@ function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
   return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
 }
 
-function configuredRules({ config }: CompileContext): readonly DeviceRule[] {
+function configuredRules({ config, warn }: CompileContext): readonly DeviceRule[] {
   return (config.linux?.resources?.devices ?? []).map((rule, index) => {
     const type = rule.type ?? 'a'
     if (type !== 'a' && type !== 'b' && type !== 'c') {
@@ -87,9 +87,19 @@ function configuredRules({ config }: CompileContext): readonly DeviceRule[] {
       type,
       major: number(rule.major),
       minor: number(rule.minor),
-      access: rule.access ?? 'rwm',
+      access: accessOf(rule.access ?? 'rwm', `${from}/${index}/access`, warn),
     }
   })
+}
+
+/** Other letters mean nothing, and are no reason to refuse what runc runs. */
+function accessOf(text: string, pointer: string, warn: CompileContext['warn']): string {
+  const access = text.replace(/[^rwm]/g, '')
+  if (access === '') {
+    throw new OciError('ERR_CONFIG_INVALID', `the access "${text}" has none of the letters r, w and m`, { pointer })
+  }
+  if (access !== text) warn?.(`${pointer}: ignoring all but r, w and m of "${text}"`)
+  return access
 }
 
 const fileFor = (rule: DeviceRule): string => (rule.allow ? 'devices.allow' : 'devices.deny')

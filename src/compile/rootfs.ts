@@ -83,6 +83,7 @@ function takeRoot(context: CompileContext): readonly Step[] {
   const wanted = wantedPropagation(context)
   const isShared = wanted !== undefined && (wanted & (mountFlags.SHARED | mountFlags.UNBINDABLE)) !== 0
   const cutOff = wanted === undefined || isShared ? mountFlags.SLAVE | mountFlags.REC : wanted
+  const parent = wanted !== undefined && wanted & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
   return [
     op('mount', { source: null, target: null, path: '/', type: null, flags: cutOff, data: null }, from),
     op(
@@ -90,6 +91,8 @@ function takeRoot(context: CompileContext): readonly Step[] {
       { to: 'place', at: null, path: rootfsPath(context), flags: openFlags.PATH | openFlags.DIRECTORY },
       '/root/path',
     ),
+    // pivot_root(2) refuses a parent that is shared, and the root would be mounted in its peers too.
+    op('set_propagation', { slot: 'place', flags: parent }, from),
     op(
       'open_tree',
       { to: 'root', at: 'place', path: null, flags: treeFlags.CLONE | treeFlags.RECURSIVE },

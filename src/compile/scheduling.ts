@@ -142,8 +142,12 @@ function lookUp(table: Readonly<Record<string, number>>, name: string, pointer: 
   })
 }
 
-/** `0-2,5` as 0, 1, 2, 5. */
-function parseNumberList(text: string, pointer: string, what: string): readonly number[] {
+/**
+ * `0-2,5` as 0, 1, 2, 5.
+ *
+ * @param what names the numbers in the error, `ERR_CONFIG_INVALID` for those that are none or above 1023
+ */
+export function parseNumberList(text: string, pointer: string, what: string): readonly number[] {
   if (text === '') return []
   return text.split(',').flatMap((part) => {
     const range = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part)

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import type { Integer } from './json.ts'
 import type { ConfigProblem, Process, Resources, RuntimeConfig, Seccomp } from './runtime-config.ts'
-import { member, problemsOf, toPointer } from './schema.ts'
+import { foldNames, member, problemsOf, toPointer } from './schema.ts'
 
 /** Numbers of the spec's types, whose bounds numbers hold exactly. */
 function int(min: number, max: number): z.ZodMiniType<number> {
@@ -111,7 +111,7 @@ const deviceRule = z.object({
   type: z.optional(z.enum(['', 'a', 'b', 'c', 'p'])),
   major: z.optional(deviceNumber),
   minor: z.optional(deviceNumber),
-  access: z.optional(z.string().check(z.regex(/^[rwm]*$/, 'must be made of the letters r, w and m'))),
+  access: text,
 })
 
 const weightDevice = z.object({
@@ -302,6 +302,11 @@ const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
 export type CheckResult =
   | { readonly kind: 'valid'; readonly config: RuntimeConfig }
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+
+/** Gives the members of a decoded config.json the spec's spelling: as in Go, their case does not matter. */
+export function withSpecNames(value: unknown): unknown {
+  return foldNames(runtimeConfig, value)
+}
 
 /** Checks each field of a decoded config.json on its own. */
 export function checkRuntimeConfig(value: unknown): CheckResult {

@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import { type Integer, JsonSyntaxError, parseExactJson } from './json.ts'
-import { checkRuntimeConfig, unknownProperties } from './runtime-config-schema.ts'
+import { checkRuntimeConfig, unknownProperties, withSpecNames } from './runtime-config-schema.ts'
 
 export type { Integer } from './json.ts'
 
@@ -321,7 +321,7 @@ export interface ConfigProblem {
 }
 
 /**
- * Reads a config.json.
+ * Reads a config.json; names in any case, as Go's decoder has it.
  *
  * What one field alone decides is checked here; `runtimeConfigProblems` has the rules across fields, and whether this
  * host and this version can do what is asked is the compiler's to say.
@@ -330,7 +330,7 @@ export interface ConfigProblem {
  * @see runtime-spec v1.3.0 config.md
  */
 export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) => void): RuntimeConfig {
-  const value = parseConfigJson(text)
+  const value = withSpecNames(parseConfigJson(text))
   const result = checkRuntimeConfig(value)
   if (result.kind === 'invalid') throw invalidConfig(result.problems)
   if (onUnknown !== undefined) unknownProperties(value, result.config).forEach(onUnknown)
@@ -343,7 +343,8 @@ export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) =
  * @throws OciError `ERR_CONFIG_INVALID`
  */
 export function parseProcess(text: string): Process {
-  const result = checkRuntimeConfig({ ociVersion: '1.0.0', root: { path: '/' }, process: parseConfigJson(text) })
+  const config = { ociVersion: '1.0.0', root: { path: '/' }, process: parseConfigJson(text) }
+  const result = checkRuntimeConfig(withSpecNames(config))
   if (result.kind === 'invalid') throw invalidConfig(result.problems)
   return result.config.process
 }

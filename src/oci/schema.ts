@@ -43,6 +43,33 @@ export function check<T>(schema: z.ZodMiniType<T>, value: unknown, { what, code 
   throw new OciError(code, `${what} is invalid: ${text}`, { pointer: problems[0]?.pointer })
 }
 
+/**
+ * Gives the members of objects the names that the schema has for them, whatever their case; of two spellings the later
+ * one wins.
+ *
+ * @see https://pkg.go.dev/encoding/json#Unmarshal "preferring exact matches but also accepting case-insensitive matches"
+ */
+export function foldNames(schema: unknown, value: unknown): unknown {
+  if (schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniDefault)
+    return foldNames(schema.def.innerType, value)
+  if (typeof value !== 'object' || value === null) return value
+  if (schema instanceof z.ZodMiniArray && Array.isArray(value)) {
+    return value.map((item) => foldNames(schema.def.element, item))
+  }
+  if (schema instanceof z.ZodMiniRecord) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, foldNames(schema.def.valueType, item)]))
+  }
+  if (!(schema instanceof z.ZodMiniObject) || Array.isArray(value)) return value
+  const { shape } = schema.def
+  const names = new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => {
+      const name = names.get(key.toLowerCase()) ?? key
+      return [name, foldNames(shape[name], item)]
+    }),
+  )
+}
+
 /** RFC 6901 pointer of a path of keys. */
 export function toPointer(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')

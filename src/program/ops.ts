@@ -284,6 +284,11 @@ export const ops = {
     operands: { root: 'slot', path: 'string', source: 'string', flags: 'mountFlags', data: 'string' },
     does: 'mount(2) of a tmpfs with the mode of the directory it covers, if that was there before',
   },
+  set_propagation: {
+    number: 69,
+    operands: { slot: 'slot', flags: 'mountFlags' },
+    does: 'mount(2) MS_PRIVATE or another propagation of the mount that a directory is in',
+  },
   umount: { number: 68, operands: { path: 'string' }, does: 'umount2(2) with MNT_DETACH' },
   copy_tree: {
     number: 67,
@@ -384,6 +389,11 @@ export const ops = {
     number: 102,
     operands: { proc: 'slot', fifo: 'slot' },
     does: 'opens the FIFO for writing, which blocks until `start` opens it, and writes one byte',
+  },
+  exit_on_signals: {
+    number: 106,
+    operands: {},
+    does: 'rt_sigaction(2), rt_sigprocmask(2): SIGHUP, SIGINT, SIGQUIT, SIGABRT and SIGTERM end the process, PID 1 or not',
   },
   close_slots: {
     number: 105,

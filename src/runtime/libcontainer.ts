@@ -1,4 +1,5 @@
 import { join, normalize } from 'node:path'
+import { parseNumberList } from '../compile/scheduling.ts'
 import type { Hooks, Linux, Mount, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
 import { libcontainerResources } from './libcontainer-cgroup.ts'
@@ -86,8 +87,8 @@ function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue
     scheduler: process.scheduler && { ...process.scheduler },
     io_priority: process.ioPriority && { ...process.ioPriority },
     exec_cpu_affinity: process.execCPUAffinity && {
-      Initial: cpuSet(process.execCPUAffinity.initial),
-      Final: cpuSet(process.execCPUAffinity.final),
+      Initial: numberSet(process.execCPUAffinity.initial, '/process/execCPUAffinity/initial', 'CPU'),
+      Final: numberSet(process.execCPUAffinity.final, '/process/execCPUAffinity/final', 'CPU'),
     },
     Hooks: config.hooks && libcontainerHooks(config.hooks),
     version: stateVersion,
@@ -137,7 +138,7 @@ function namespacesAndLimits(linux: Linux): Record<string, JsonValue | undefined
     memory_policy: linux.memoryPolicy && {
       mode: memoryPolicyModes.indexOf(linux.memoryPolicy.mode || 'MPOL_DEFAULT'),
       flags: (linux.memoryPolicy.flags ?? []).reduce((all, flag) => all | (memoryPolicyFlags[flag] ?? 0), 0),
-      nodes: cpuSet(linux.memoryPolicy.nodes),
+      nodes: numberSet(linux.memoryPolicy.nodes, '/linux/memoryPolicy/nodes', 'memory policy node'),
     },
   }
 }
@@ -208,17 +209,12 @@ function libcontainerHooks(hooks: Hooks): JsonValue {
 }
 
 /** `0-2,5` as 64-bit words, least significant first. */
-function cpuSet(list: string | undefined): JsonValue | undefined {
+function numberSet(list: string | undefined, pointer: string, what: string): JsonValue | undefined {
   if (!list) return undefined
-  const words: bigint[] = []
-  for (const range of list.split(',')) {
-    const [first = 0, last = first] = range.split('-').map(Number)
-    for (let cpu = first; cpu <= last; cpu++) {
-      while (words.length <= cpu >> 6) words.push(0n)
-      words[cpu >> 6] = (words[cpu >> 6] ?? 0n) | (1n << BigInt(cpu & 63))
-    }
-  }
-  return words
+  const numbers = parseNumberList(list, pointer, what)
+  return Array.from({ length: (Math.max(...numbers) >> 6) + 1 }, (_, word) =>
+    numbers.filter((number) => number >> 6 === word).reduce((bits, number) => bits | (1n << BigInt(number & 63)), 0n),
+  )
 }
 
 const mapValues = <T>(

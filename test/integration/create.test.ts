@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -49,6 +49,15 @@ test('a created container has only descriptors that close as its command starts'
   const { stdout } = place.tool(['exec', place.id, 'ls', `/proc/1/fd`])
   expect(stdout.trim().split('\n')).toEqual(['0', '1', '2'])
   expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('sleep\n')
+})
+
+test.each(['TERM', 'INT', 'HUP'])('a created container that was never started ends at SIG%s', async (signal) => {
+  place.configure('exit 0')
+  place.tool(['create', '-b', place.bundle, place.id])
+  expect(place.tool(['kill', place.id, signal]).end).toBe(0)
+  await vi.waitFor(() => expect(status()).toBe('stopped'))
+  expect(place.tool(['delete', place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.leftovers()).toEqual([])
 })
 
 test('a created container that was never started is deleted by force', () => {

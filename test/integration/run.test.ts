@@ -1,14 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Namespace, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { readHostFacts } from '../../src/runtime/host-facts.ts'
-import { ContainerPlace } from '../container.ts'
+import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox')
+const toolPath = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -379,6 +380,42 @@ test('rootfsPropagation shared makes the root a shared mount', () => {
     linux: { rootfsPropagation: 'shared' },
   })
   expect(stdout).toContain(' shared:')
+})
+
+test.each([
+  ['slave', ' master:'],
+  ['private', ' - '],
+  [undefined, ' - '],
+])('rootfsPropagation %s holds where every mount of the host is shared', (rootfsPropagation, tag) => {
+  place.configure('awk \'$5 == "/"\' /proc/self/mountinfo', { linux: { rootfsPropagation } })
+  const command = `mount --make-rshared / && exec "$@" 2>&1`
+  const run = [process.execPath, toolPath, '--root', place.root, 'run', '-b', place.bundle, place.id]
+  const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs none /mnt; ${command}`, 'sh', ...run], {
+    encoding: 'utf8',
+  })
+  expect(stdout).toContain(tag)
+  expect(stdout).not.toContain('shared:')
+})
+
+test('a command is executable for a user whose capabilities say so, as the kernel has it', () => {
+  const file = join(place.bundle, 'rootfs/command')
+  writeFileSync(file, '#!/bin/sh\necho ran\n', { mode: 0o700 })
+  const names = ['CAP_DAC_OVERRIDE']
+  const as1000 = (granted: readonly string[]): ConfigChange => ({
+    process: {
+      args: ['/command'],
+      user: { uid: 1000, gid: 1000 },
+      capabilities: {
+        bounding: granted,
+        effective: granted,
+        inheritable: granted,
+        permitted: granted,
+        ambient: granted,
+      },
+    },
+  })
+  expect(place.run('', as1000([])).stderr).toContain('exec: \\"/command\\": permission denied')
+  expect(place.run('', as1000(names)).stdout).toBe('ran\n')
 })
 
 test('two containers of one bundle do not share an id', () => {

@@ -36,6 +36,31 @@ test('resolve makes what is missing, with its mode, and files where it is to', (
   expect(statSync(path('root/d/e')).mode).toBe(0o100600)
 })
 
+test('set_propagation changes the mount that a directory is in, and no other', () => {
+  mkdirSync(path('root/a/b'), { recursive: true })
+  const shareAll = op('mount', {
+    source: null,
+    target: null,
+    path: '/',
+    type: null,
+    flags: mountFlags.SHARED | mountFlags.REC,
+    data: null,
+  })
+  const program = (place: string): Program =>
+    mountProgram(
+      tmpfs(null),
+      shareAll,
+      op('open', { to: 'place', at: null, path: place, flags: openFlags.PATH }),
+      op('set_propagation', { slot: 'place', flags: mountFlags.PRIVATE }),
+      ...look(`awk '$5 == "/" || $5 == "${path('root')}" {sub(/:.*/, "", $7); print $7}' /proc/self/mountinfo`),
+    )
+  expect(expectDone(program(path('root')))).toBe('shared\n-\n')
+  mkdirSync(path('outside'))
+  expect(expectDone(program(path('outside')))).toMatch(/shared\n$/)
+  writeFileSync(path('file'), '')
+  expectFailure(program(path('file')), 'set_propagation', 'ENOTDIR')
+})
+
 const links: readonly (readonly [string, string, string])[] = [
   ['../../../../../../etc', '/link/new', 'root/etc/new'],
   ['/absolute/place', '/link/new', 'root/absolute/place/new'],

@@ -247,6 +247,21 @@ test('wait_start blocks until the FIFO is opened for reading', () => {
   expectFailure(program(directory), 'wait_start', 'EISDIR')
 })
 
+asRoot.test('exit_on_signals ends the first process of a PID namespace, which is deaf to signals otherwise', () => {
+  const script = 'kill -TERM 1; kill -HUP 1; echo still there >&2'
+  const send = op('spawn', {
+    path: '/bin/sh',
+    argv: ['sh', '-c', script],
+    env: [],
+    input: '',
+    timeoutMs: -1,
+    inheritEnv: 1,
+  })
+  const program = (...before: readonly Step[]): Program => childProgram(cloneFlags.NEWPID, ...before, send)
+  expect(execute(program()).end).toBe(0)
+  expect(execute(program(op('exit_on_signals', {}))).end).toBe(2)
+})
+
 test('expect_process knows a process by its start time', () => {
   const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[19] ?? ''
   const opened = op('open', { to: 'process', at: null, path: `/proc/${process.pid}`, flags: openFlags.PATH })

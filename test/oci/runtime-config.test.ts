@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { OciError } from '../../src/errors.ts'
-import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { parseProcess, parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 
 const minimal = { ociVersion: '1.3.0', process: { args: ['sh'], cwd: '/' }, root: { path: 'rootfs' } }
 
@@ -36,6 +36,24 @@ test('null is absent, as Go writes it for an empty pointer, list or map', () => 
     root: { path: 'rootfs' },
     linux: { resources: { memory: {} } },
   })
+})
+
+test('names are read in any case, as Go has it, but those that are data', () => {
+  const config = parse({
+    OCIVersion: '1.3.0',
+    process: { Args: ['sh'], CWD: '/', user: { UID: 7, additionalgids: [1] } },
+    Root: { Path: 'rootfs' },
+    annotations: { Key: 'a', key: 'b' },
+    linux: { resources: { hugepageLimits: [{ pagesize: '2MB', Limit: 1 }] }, Sysctl: { 'Net.X': '1' } },
+  })
+  expect(config).toEqual({
+    ociVersion: '1.3.0',
+    process: { args: ['sh'], cwd: '/', user: { uid: 7, gid: 0, additionalGids: [1] } },
+    root: { path: 'rootfs' },
+    annotations: { Key: 'a', key: 'b' },
+    linux: { resources: { hugepageLimits: [{ pageSize: '2MB', limit: 1 }] }, sysctl: { 'Net.X': '1' } },
+  })
+  expect(parseProcess('{"ARGS": ["sh"], "cwd": "/", "NoNewPrivileges": true}')).toMatchObject({ noNewPrivileges: true })
 })
 
 test('a null entry of a list is a problem', () => {

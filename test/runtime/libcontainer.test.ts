@@ -180,3 +180,10 @@ test('registers stand for the id and the process, the rest is constant', () => {
   const registers = pieces.flatMap((piece) => (typeof piece === 'string' ? [] : [piece.register]))
   expect(registers).toEqual(['id', 'pid', 'start_time', 'created', 'id', 'id', ...Array(8).fill('pid')])
 })
+
+test('a number of a list that is beyond every machine is refused, however large', () => {
+  const from = (linux: Json) => () =>
+    libcontainerState(parseRuntimeConfig(JSON.stringify(config({ linux }))), { bundle, cgroupPaths: {} })
+  expect(from({ memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-9876543210' } })).toThrow('invalid memory policy node')
+  expect(from({ memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-1023' } })).not.toThrow()
+})
