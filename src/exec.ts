@@ -8,6 +8,7 @@ import { readHostFacts } from './runtime/host-facts.ts'
 import { readConfig } from './runtime/load-bundle.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
+import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
 
 export interface ExecOptions {
@@ -77,12 +78,14 @@ export async function exec(options: ExecOptions): Promise<number> {
     },
     readHostFacts(),
   )
-  const outcome = await runProgram(program, {
-    id: container.id,
-    preserveFds: options.preserveFds ?? 0,
-    forwardSignals: true,
-    onLeftover: (message) => options.log?.('warning', message),
-  })
+  const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
+    runProgram(program, {
+      id: container.id,
+      preserveFds: options.preserveFds ?? 0,
+      forwardSignals: true,
+      onLeftover: (message) => options.log?.('warning', message),
+    }),
+  )
   return outcome.kind === 'exited' ? outcome.status : 0
 }
 

@@ -6,7 +6,7 @@ import type { HostFacts } from './facts.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
-import { compileAffinity, compileScheduling } from './scheduling.ts'
+import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
 import { compileSeccompSteps } from './seccomp-steps.ts'
 import { compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
@@ -169,7 +169,7 @@ function compileChild(
     : [...joined.filter((type) => type !== 'pid' && type !== 'mount'), ...joined.filter((type) => type === 'mount')]
   return [
     op('sync_wait', { barrier: barriers.joined }),
-    ...(process.execCPUAffinity?.initial ? [compileAffinity(process.execCPUAffinity.initial, 'initial')] : []),
+    ...compileInitialAffinity(process, context),
     ...(context.hasUserNamespace
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
       : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
@@ -198,6 +198,13 @@ function compileChild(
     op('sync_wait', { barrier: barriers.go }),
     compileExecve(process, env),
   ]
+}
+
+/** The CPUs that the process keeps to until it is in its cgroups. */
+function compileInitialAffinity({ execCPUAffinity }: Process, { debug }: ExecContext): readonly Step[] {
+  if (!execCPUAffinity?.initial) return []
+  debug?.(`nsexec: affinity: ${affinityMask(execCPUAffinity.initial)}`)
+  return [compileAffinity(execCPUAffinity.initial, 'initial')]
 }
 
 /**

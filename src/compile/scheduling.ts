@@ -90,6 +90,12 @@ export function compileAffinity(cpus: string, when: 'initial' | 'final'): Step {
   return op('set_affinity', { cpus: maskOf(parseNumberList(cpus, from, 'CPU')) }, from)
 }
 
+/** A list of CPUs as a mask: `0-1` is `0x3`. */
+export function affinityMask(cpus: string): string {
+  const numbers = parseNumberList(cpus, '/process/execCPUAffinity/initial', 'CPU')
+  return `0x${numbers.reduce((mask, number) => mask | (1n << BigInt(number)), 0n).toString(16)}`
+}
+
 /** struct sched_attr of sched_setattr(2), in its first version of 48 bytes. */
 function compileScheduler(scheduler: Scheduler, config: RuntimeConfig): Step {
   const from = '/process/scheduler'

@@ -5,6 +5,7 @@ import { describeFailure, type Failure } from './failure.ts'
 import { type KeptOrigin, keepProgram } from './kept-program.ts'
 import { makeRoot } from './root.ts'
 import { type Outcome, runProgram } from './runner.ts'
+import { withStages } from './stages.ts'
 
 export interface LaunchOptions extends ContainerOptions, ForegroundOptions {
   /** Do not keep the program for the next time. */
@@ -28,13 +29,15 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
   if (options.failure) throw describeFailure(numbered(program), options.failure)
   makeRoot(options.root, origin.facts.euid)
   if (!hasWarned && !hasUnguarded && isPlain(options)) keepProgram(program, { ...origin, mode })
-  return await runProgram(program, {
-    id,
-    cwd: origin.bundle,
-    preserveFds: options.preserveFds ?? 0,
-    forwardSignals: true,
-    onLeftover: (message) => options.log?.('warning', message),
-  })
+  return await withStages(program, { log: options.log, begins: 'init' }, () =>
+    runProgram(program, {
+      id,
+      cwd: origin.bundle,
+      preserveFds: options.preserveFds ?? 0,
+      forwardSignals: true,
+      onLeftover: (message) => options.log?.('warning', message),
+    }),
+  )
 }
 
 /** Whether the call says no more than which bundle, which root and which mode: what the front understands. */
