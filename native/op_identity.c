@@ -1,7 +1,6 @@
 /* Who the process is: ids, capabilities, names, limits, environment, command. */
 #include "vm.h"
 
-#include <asm/ioctls.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
 #include <linux/capability.h>
@@ -10,16 +9,8 @@
 #include <linux/filter.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
-#include <linux/sockios.h>
 
-/* struct ifreq with flags in it, as netdevice(7) has it. */
-struct interface_request {
-	char name[16];
-	int16_t flags;
-	char rest[22];
-};
-
-enum { INTERFACE_UP = 1, SOCKET_INET = 2, SOCKET_DATAGRAM = 2, KEY_POSSESSOR_SEARCH = 0x08000000, X_OK = 1 };
+enum { KEY_POSSESSOR_SEARCH = 0x08000000, X_OK = 1 };
 
 int op_setsid(struct vm *vm, const struct step *s)
 {
@@ -69,22 +60,6 @@ int op_setdomainname(struct vm *vm, const struct step *s)
 	const char *name = string(vm, s, 0);
 
 	return (int)sys(setdomainname, name ? name : "", name ? strlen(name) : 0);
-}
-
-int op_loopback_up(struct vm *vm, const struct step *s)
-{
-	struct interface_request request = {.name = "lo"};
-	long fd = sys(socket, SOCKET_INET, SOCKET_DATAGRAM | O_CLOEXEC, 0), r, closed;
-
-	(void)vm, (void)s;
-	if (fd < 0)
-		return (int)fd;
-	r = sys(ioctl, fd, SIOCGIFFLAGS, &request);
-	request.flags |= INTERFACE_UP;
-	if (r >= 0)
-		r = sys(ioctl, fd, SIOCSIFFLAGS, &request);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
 }
 
 int op_fchdir(struct vm *vm, const struct step *s)

@@ -8,6 +8,7 @@ import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { awaitBirth, compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
+import { compileNetDevices } from './net-devices.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
@@ -91,6 +92,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...maps,
     ...join.host,
     ...compileOomScore(process),
+    ...compileNetDevices(context),
     undoable(op('sync_send', { barrier: barriers.mapped })),
     ...compileRootfs(context, []).host,
     ...compileTerminalRelay(context),

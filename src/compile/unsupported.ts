@@ -4,7 +4,6 @@ import type { CompileContext } from './context.ts'
 
 /** Fields of config.json that are understood and not carried out yet, for `features` too. */
 export const unsupportedFields: readonly string[] = [
-  '/linux/netDevices',
   '/linux/intelRdt',
   '/linux/mountLabel',
   '/vm',

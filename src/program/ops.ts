@@ -310,6 +310,27 @@ export const ops = {
   sethostname: { number: 70, operands: { name: 'string' }, does: 'sethostname(2)' },
   setdomainname: { number: 71, operands: { name: 'string' }, does: 'setdomainname(2)' },
   loopback_up: { number: 72, operands: {}, does: 'brings the loopback interface up: ioctl(2) SIOCSIFFLAGS' },
+  netlink_socket: { number: 88, operands: { to: 'newSlot' }, does: 'socket(2) AF_NETLINK, NETLINK_ROUTE' },
+  netlink_request: {
+    number: 89,
+    operands: { socket: 'slot', request: 'bytes', interface: 'string', netns: 'slot' },
+    does: 'a request of rtnetlink(7): the number of the interface, and the namespace if there is one, are filled in',
+  },
+  save_interface: {
+    number: 95,
+    operands: { to: 'newSlot', socket: 'slot', interface: 'string' },
+    does: 'keeps the permanent addresses of global scope of an interface, and whether it is up, as requests to come',
+  },
+  restore_interface: {
+    number: 96,
+    operands: { socket: 'slot', interface: 'string', saved: 'slot' },
+    does: 'sends these requests',
+  },
+  expect_no_interface: {
+    number: 97,
+    operands: { socket: 'slot', interface: 'string' },
+    does: 'fails with EEXIST when there is an interface of this name',
+  },
   umask: { number: 73, operands: { mask: 'octal' }, does: 'umask(2)' },
   chdir: {
     number: 74,

@@ -88,6 +88,11 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
         `failed to connect with seccomp agent "${textOf(step, 'path')}": ${errorText(failure.error)} (${errno})`,
         { pointer, hint: 'start the agent first, or correct the path' },
       )
+    case 'expect_no_interface':
+    case 'netlink_request':
+    case 'save_interface':
+    case 'restore_interface':
+      return networkDeviceFailed(step, errno, failure, pointer)
     case 'spawn':
       return hookFailed(step, errno, failure, pointer)
     case 'expect_empty':
@@ -100,6 +105,14 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     default:
       return undefined
   }
+}
+
+function networkDeviceFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {
+  const problem = `network device "${textOf(step, 'interface')}": ${errorText(failure.error)} (${errno})`
+  return new OciError('ERR_SYSCALL', problem, {
+    pointer,
+    hint: errno === 'ENODEV' ? 'ip link shows the interfaces there are' : undefined,
+  })
 }
 
 /** `error running createRuntime hook #1: exit status 2: what it wrote`, as runc says it. */

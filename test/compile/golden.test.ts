@@ -29,6 +29,7 @@ const cases: Record<string, { readonly facts: HostFacts; readonly options?: Part
   seccomp: { facts: hosts.v2, options: { mode: 'create' } },
   sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
   'no-mount-namespace': { facts: hosts.hybrid },
+  'net-devices': { facts: hosts.hybrid },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
   rootless: { facts: hosts.rootlessV2 },
   'rootless-ranges': { facts: hosts.rootlessHybrid, options: { mode: 'create' } },
