@@ -17,6 +17,7 @@ import { join } from 'node:path'
 import { defaultConfig } from '../src/bundle/default-config.ts'
 import { isSystemError } from '../src/errors.ts'
 import type { Linux, Process, RuntimeConfig } from '../src/oci/runtime-config.ts'
+import { cgroupsNamed } from './cgroup-directories.ts'
 
 const tool = join(import.meta.dirname, '../bin/bundle-tool.js')
 
@@ -116,11 +117,10 @@ export class ContainerPlace {
   /** What is left of the container on the machine: nothing, after its end. */
   leftovers(): readonly string[] {
     const state = this.states().map((name) => `state ${name}`)
-    const cgroups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', this.id], { encoding: 'utf8' })
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .filter((line) => line.includes(this.directory))
-    return [...state, ...cgroups.split('\n').filter(Boolean), ...mounts, ...this.processes()]
+    return [...state, ...cgroupsNamed(this.id), ...mounts, ...this.processes()]
   }
 
   /** Processes whose root or current directory is in the bundle's rootfs, or that run from it. */
