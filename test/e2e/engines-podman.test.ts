@@ -29,11 +29,13 @@ describe('podman and buildah with this runtime', () => {
       CONTAINERS_CONF: `${directory}/containers.conf`,
       CONTAINERS_STORAGE_CONF: `${directory}/storage.conf`,
     }))
+    // Podman cannot remove a cgroup for conmon where a v1 controller is not mounted: it has made files on the tmpfs.
     writeFileSync(
       place.at('containers.conf'),
       `[containers]
 default_ulimits = []
 log_driver = "k8s-file"
+cgroups = "no-conmon"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
@@ -121,7 +123,7 @@ bundle-tool = ["${tool}"]
       const inPod = ['run', '--rm', '--pod', 'pod', 'busybox', 'sh', '-c', 'grep ^Seccomp: /proc/self/status']
       expect(podman(...inPod)).toEqual({ status: 0, stdout: 'Seccomp:\t2\n', stderr: '' })
     } finally {
-      expect(podman('pod', 'rm', '-f', '-t', '0', 'pod').status).toBe(0)
+      expect(podman('pod', 'rm', '-f', '-t', '0', 'pod')).toMatchObject({ status: 0, stderr: '' })
     }
   })
 
