@@ -6,7 +6,9 @@ import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'ip')
 
-const name = `bt${process.pid}`.slice(0, 13)
+// A name for each test: the kernel takes its time to end a container's network namespace, and the interfaces with it.
+let name = ''
+let count = 0
 const address = '192.0.2.77/32'
 const hardware = '02:00:00:11:22:33'
 const ip = (...args: readonly string[]): string =>
@@ -16,6 +18,7 @@ const isHere = (): boolean => ip('-o', 'link').includes(` ${name}@`)
 let place: ContainerPlace
 beforeEach(() => {
   place = new ContainerPlace()
+  name = `bt${process.pid}x${count++}`
   ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`)
   ip('link', 'set', name, 'mtu', '1400', 'address', hardware)
   ip('address', 'add', address, 'dev', name)
@@ -84,10 +87,10 @@ test('a create that fails leaves the interface where it was, as it was', () => {
 test.each([
   ['nothing-there', {}, 'network device \\"nothing-there\\"'],
   ['a name', {}, 'invalid network device name \\"a name\\"'],
-  [name, { name: 'x/y' }, 'invalid network device name \\"x/y\\"'],
-  [name, { name: 'lo' }, 'EEXIST'],
-])('%s moved as %j fails the create', (from, device, message) => {
-  const { end, stderr } = place.run('', { linux: { netDevices: { [from]: device } } })
+  ['', { name: 'x/y' }, 'invalid network device name \\"x/y\\"'],
+  ['', { name: 'lo' }, 'EEXIST'],
+])('"%s" (none: the one there is) moved as %j fails the create', (from, device, message) => {
+  const { end, stderr } = place.run('', { linux: { netDevices: { [from || name]: device } } })
   expect(end).toBe(1)
   expect(stderr).toContain(message)
   expect(isHere()).toBe(true)
