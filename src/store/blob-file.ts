@@ -52,15 +52,19 @@ export function checkBlobSize({ digest, size }: Descriptor, limit: number): void
 /**
  * Passes bytes through, and throws at the end unless size and digest are exactly as described.
  *
+ * The last chunk comes only when all is right, so that whoever gets the bytes cannot take wrong ones for a whole blob.
  * @throws OciError `ERR_DIGEST_MISMATCH`, at once when there is a byte too many
  */
 export async function* verified(content: AsyncIterable<Uint8Array>, blob: Descriptor): AsyncGenerator<Uint8Array> {
   const check = createBlobCheck(blob)
+  let held: Uint8Array | undefined
   for await (const chunk of content) {
     check.update(chunk)
-    yield chunk
+    if (held !== undefined) yield held
+    held = chunk
   }
   check.finish()
+  if (held !== undefined) yield held
 }
 
 /** Follows the bytes of a blob and says whether they are what its descriptor promises. */
