@@ -2,7 +2,7 @@
  * The front: what bundle-tool does without Node.js.
  *
  * `run` and `create` of a bundle whose program was kept, while everything it was compiled from still holds (its guards),
- * execute that program at once. All else goes to Node.js with the arguments untouched; what it answers is what counts, so
+ * execute that program at once; lifecycle.c has what is done with a container that exists. All else goes to Node.js with the arguments untouched; what it answers is what counts, so
  * the front has no words of its own: when a kept program fails, Node.js compiles again to explain the step.
  */
 #include "vm.h"
@@ -73,7 +73,7 @@ static const char *option(char **argv, int *i, const char *name)
 	return has_prefix(arg, name) && has_prefix(name, "--") && arg[length] == '=' ? arg + length + 1 : NULL;
 }
 
-static bool is_plain_id(const char *id)
+bool is_plain_id(const char *id)
 {
 	if (!*id || *id == '.' || strlen(id) >= 255)
 		return false;
@@ -139,21 +139,25 @@ static uint64_t hash(const char *s)
 	return value;
 }
 
+/* The absolute state root. */
+static bool find_root(char *to, size_t size, const char *given, char **env)
+{
+	const char *base = sys(geteuid) == 0 ? "/run" : variable(env, "XDG_RUNTIME_DIR");
+	const char *const default_root[] = {base, "/bundle-tool", NULL};
+
+	return given ? make_absolute(to, size, given) : base && *base && join(to, size, default_root);
+}
+
 /* Where the program of this request is kept, and the text that says what it is for. */
 static bool kept_path(char *to, size_t size, const struct request *q, char **env, char *key, size_t key_size)
 {
 	char bundle[PATH_SIZE], root[PATH_SIZE], name[17] = {0};
-	const char *base = sys(geteuid) == 0 ? "/run" : variable(env, "XDG_RUNTIME_DIR");
-	const char *const default_root[] = {base, "/bundle-tool", NULL};
 	const char *const parts[] = {q->mode, "\n", bundle, "\n", root, NULL};
 	const char *const path[] = {root, "/.program-", name, NULL};
 
 	if (variable(env, "BUNDLE_TOOL_RUNNER") || !make_absolute(bundle, sizeof bundle, q->bundle ? q->bundle : "."))
 		return false;
-	if (q->root ? !make_absolute(root, sizeof root, q->root)
-		    : !base || !*base || !join(root, sizeof root, default_root))
-		return false;
-	if (!join(key, key_size, parts))
+	if (!find_root(root, sizeof root, q->root, env) || !join(key, key_size, parts))
 		return false;
 	for (uint64_t value = hash(key), i = 16; i--; value >>= 4)
 		name[i] = "0123456789abcdef"[value & 15];
@@ -431,6 +435,38 @@ static long open_kept(const char *path)
 	return fd >= 0 && check_owner((int)fd) >= 0 ? fd : -ENOENT;
 }
 
+/* A log file is made, as for Node.js, though there is nothing to write into it. */
+static bool make_log(const char *path)
+{
+	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
+
+	return fd >= 0 && sys(close, fd) >= 0;
+}
+
+/* Whether the command was one of the lifecycle's and is done. */
+static bool finish_lifecycle(char **argv, char **env)
+{
+	const char *given_root = NULL, *log = NULL, *value;
+	char root[PATH_SIZE];
+	int i = 1;
+	long fd;
+
+	for (; argv[i]; i++) {
+		if ((value = option(argv, &i, "--root")))
+			given_root = value;
+		else if ((value = option(argv, &i, "--log")))
+			log = value;
+		else if (!(value = option(argv, &i, "--log-format")))
+			break;
+		else if (!streq(value, "json") && !streq(value, "text"))
+			return false;
+	}
+	if (!argv[i] || !is_plain_id(argv[i]) || !find_root(root, sizeof root, given_root, env))
+		return false;
+	fd = syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	return fd >= 0 && (!log || make_log(log)) && lifecycle((int)fd, argv + i);
+}
+
 int front(struct vm *vm, char **argv, char **env)
 {
 	static char exe_buffer[PATH_SIZE], path[PATH_SIZE], key[3 * PATH_SIZE];
@@ -441,6 +477,8 @@ int front(struct vm *vm, char **argv, char **env)
 	size_t size = 0;
 	long fd;
 
+	if (finish_lifecycle(argv, env))
+		return 0;
 	if (!parse_request(argv, &request) || !kept_path(path, sizeof path, &request, env, key, sizeof key))
 		return become_node(argv, env, exe, nothing);
 	fd = open_kept(path);

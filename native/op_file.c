@@ -226,7 +226,7 @@ struct directory_entry {
 	char name[];
 };
 
-static long unlink_entries(long directory)
+long unlink_entries(long directory)
 {
 	_Alignas(struct directory_entry) char buffer[2048];
 	long size, r = 0;

@@ -128,8 +128,8 @@ int op_sync_closed(struct vm *vm, const struct step *s)
 	return vm->shared->has_failed ? -EPIPE : 0;
 }
 
-/* Field 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
-static int read_start_time(int at, const char *path, uint64_t *start_time)
+/* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+int read_stat(int at, const char *path, char *state, uint64_t *start_time)
 {
 	char content[1024];
 	const char *end = content;
@@ -140,6 +140,7 @@ static int read_start_time(int at, const char *path, uint64_t *start_time)
 	for (const char *c = content; *c; c++)
 		if (*c == ')')
 			end = c;
+	*state = *end && end[1] ? end[2] : '\0';
 	for (int field = 2; *end && field < 22; end++)
 		field += *end == ' ';
 	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
@@ -147,8 +148,9 @@ static int read_start_time(int at, const char *path, uint64_t *start_time)
 
 int op_expect_process(struct vm *vm, const struct step *s)
 {
+	char state;
 	uint64_t start_time;
-	int r = read_start_time(slot(vm, s, 0), "stat", &start_time);
+	int r = read_stat(slot(vm, s, 0), "stat", &state, &start_time);
 
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
@@ -190,7 +192,7 @@ int op_identify(struct vm *vm, const struct step *s)
 	struct __kernel_timespec now;
 	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
 
-	char path[40] = "/proc/";
+	char path[40] = "/proc/", state;
 	uint64_t start_time;
 	size_t length = 6 + decimal(path + 6, (uint64_t)vm->shared->pid);
 
@@ -199,7 +201,7 @@ int op_identify(struct vm *vm, const struct step *s)
 		return (int)r;
 	format_time(vm->created, now.tv_sec, now.tv_nsec);
 	memcpy(path + length, "/stat", 6);
-	r = read_start_time(AT_FDCWD, path, &start_time);
+	r = read_stat(AT_FDCWD, path, &state, &start_time);
 	if (r >= 0)
 		decimal(vm->start_time, start_time);
 	return (int)r;

@@ -126,11 +126,26 @@ int front(struct vm *vm, char **argv, char **env);
 
 const char *base_name(const char *path);
 
+/* Whether it can be a container ID, and no option. */
+bool is_plain_id(const char *id);
+
 /* Opens beneath `at` through no symbolic link and no other mount's magic link; flags as openat(2). */
 long open_beneath(int at, const char *path, uint64_t flags);
 
 /* read(2) until the end or the buffer is full, NUL-terminated; the number of bytes. */
 long read_file(int at, const char *path, char *to, size_t size);
+
+/* The state letter of a process and its start, in clock ticks from boot, from its /proc/PID/stat. */
+int read_stat(int at, const char *path, char *state, uint64_t *start_time);
+
+/* Unlinks the files in a directory. */
+long unlink_entries(long directory);
+
+/*
+ * start, state, kill and delete, by the record that a container has in its directory below `root`. `words` begin with
+ * the command. False for all that is not plain success: that is for Node.js to do, and to put into words.
+ */
+bool lifecycle(int root, char **words);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
 int supervise(struct vm *vm, int terminal);

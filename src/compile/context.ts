@@ -14,6 +14,8 @@ export interface CompileOptions {
   readonly mode: 'create' | 'detached' | 'foreground'
   /** state.json, with registers for what only the runner knows. */
   readonly stateText: Text
+  /** What the front reads of the container, with registers too; none: the front leaves it to Node.js. */
+  readonly frontRecord?: Text | undefined
   /** Absolute. */
   readonly pidFile?: string | undefined
   /** Absolute. */

@@ -40,6 +40,9 @@ export function compileFinalState(context: CompileContext): readonly HostStep[] 
   const temporary = stateFile(context, '.state.json')
   return [
     undoable(op('identify', {})),
+    ...(context.frontRecord === undefined
+      ? []
+      : [undoable(writeNew(stateFile(context, '.front'), context.frontRecord, 0o600))]),
     undoable(writeNew(temporary, context.stateText, 0o600)),
     undoable(op('rename', { at: null, from: temporary, to: stateFile(context, 'state.json') })),
     ...compilePidFile(context),

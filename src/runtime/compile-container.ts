@@ -5,8 +5,9 @@ import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
 import { OciError } from '../errors.ts'
 import type { Program, Text } from '../program/program.ts'
+import { frontRecord } from './front-record.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
-import { libcontainerState } from './libcontainer.ts'
+import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
 import { absoluteRoot } from './root.ts'
 
@@ -68,11 +69,15 @@ export function compileContainer(
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined
-  const stateText = libcontainerState(config, {
+  const rootfs = resolve(directory, config.root.path)
+  const stateFacts = {
     bundle: directory,
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups)),
-    rootless: facts.euid !== 0,
     rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
+  }
+  const stateText = libcontainerState(config, {
+    ...stateFacts,
+    rootless: facts.euid !== 0,
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
   })
@@ -83,6 +88,7 @@ export function compileContainer(
       root,
       mode,
       stateText,
+      frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
       pidfdSocket: absolute(options.pidfdSocket),
@@ -96,7 +102,7 @@ export function compileContainer(
     },
     facts,
   )
-  return { program, bundle: directory, rootfs: resolve(directory, config.root.path), root, facts, hasUnguarded }
+  return { program, bundle: directory, rootfs, root, facts, hasUnguarded }
 }
 
 function refuseUnsupportedOptions({ systemdCgroup }: ContainerOptions): void {

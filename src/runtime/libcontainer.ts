@@ -6,6 +6,7 @@ import { libcontainerResources } from './libcontainer-cgroup.ts'
 import { libcontainerDevices } from './libcontainer-devices.ts'
 import { idMappings, libcontainerMount, propagationFlags } from './libcontainer-mounts.ts'
 import { libcontainerSeccomp } from './libcontainer-seccomp.ts'
+import { labelsOf } from './state-file.ts'
 
 /** The runtime-spec that the state of a container follows. */
 export const stateVersion = '1.3.0'
@@ -92,19 +93,24 @@ function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue
     },
     Hooks: config.hooks && libcontainerHooks(config.hooks),
     version: stateVersion,
-    labels: [...Object.entries(config.annotations ?? {}).map((pair) => pair.join('=')), `bundle=${facts.bundle}`],
+    labels: labelsOf(config, facts.bundle),
     no_new_keyring: facts.noNewKeyring || undefined,
     rootless_euid: facts.rootless || undefined,
     rootless_cgroups: facts.rootlessCgroups || undefined,
   }
 }
 
+/** The rootfs as state.json has it: links in the bundle's path are not followed. */
+export const recordedRootfs = ({ root }: RuntimeConfig, bundle: string): string => absoluteIn(bundle, root.path)
+
+const absoluteIn = (bundle: string, path: string): string => (path.startsWith('/') ? path : join(bundle, path))
+
 function fileSystem(config: RuntimeConfig, facts: StateFacts): Record<string, JsonValue | undefined> {
   const { root, mounts = [], linux = {} } = config
-  const absolute = (path: string): string => (path.startsWith('/') ? path : join(facts.bundle, path))
+  const absolute = (path: string): string => absoluteIn(facts.bundle, path)
   return {
     no_pivot_root: facts.noPivot || undefined,
-    rootfs: absolute(root.path),
+    rootfs: recordedRootfs(config, facts.bundle),
     readonlyfs: root.readonly || undefined,
     rootPropagation: propagationFlags(linux.rootfsPropagation) || undefined,
     mounts: mounts.map((mount) => libcontainerMount(mount, absolute)),

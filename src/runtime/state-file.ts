@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-import type { NamespaceType } from '../oci/runtime-config.ts'
+import type { NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { type CgroupPaths, isFrozen } from './cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive } from './proc.ts'
@@ -134,8 +134,14 @@ function hooksOf(config: Fields, kind: string): readonly HookCommand[] {
     }))
 }
 
+/** What runc keeps annotations and the bundle as: `key=value`. */
+export const labelsOf = ({ annotations = {} }: RuntimeConfig, bundle: string): readonly string[] => [
+  ...Object.entries(annotations).map((pair) => pair.join('=')),
+  `bundle=${bundle}`,
+]
+
 /** Labels are annotations, `key=value`; the last one named `bundle` is the bundle. */
-function splitLabels(labels: readonly string[]): { bundle: string; annotations: Record<string, string> } {
+export function splitLabels(labels: readonly string[]): { bundle: string; annotations: Record<string, string> } {
   let bundle = ''
   const annotations: Record<string, string> = {}
   for (const label of labels) {

@@ -1,0 +1,186 @@
+import { spawnSync } from 'node:child_process'
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
+import { type ConfigChange, ContainerPlace } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test } = requires('root', 'busybox')
+
+const front = join(import.meta.dirname, '../../bin/bundle-tool')
+
+let place: ContainerPlace
+beforeEach(() => {
+  place = new ContainerPlace()
+})
+afterEach(() => place.close())
+
+/** Calls the front; unless `PATH` says otherwise without any Node.js that it could start. */
+function call(args: readonly string[], path = '/nonexistent') {
+  const { status, stdout, stderr } = spawnSync(front, ['--root', place.root, ...args], {
+    env: { PATH: path },
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  return { status, stdout, stderr }
+}
+const callWithNode = (...args: readonly string[]) => call(args, dirname(process.execPath))
+
+const done = { status: 0, stdout: '', stderr: '' }
+const needsNode = { status: 1, stdout: '', stderr: expect.stringContaining('node is not in PATH') }
+
+function create(change: ConfigChange = {}, script = 'sleep 100'): void {
+  place.configure(script, change)
+  expect(place.tool(['create', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+}
+
+/** The state, which must be the same, byte for byte, with and without Node.js. */
+function state(): Record<string, unknown> {
+  const { stdout } = place.tool(['state', place.id])
+  expect(call(['state', place.id])).toEqual({ status: 0, stdout, stderr: '' })
+  return JSON.parse(stdout)
+}
+
+describe('without Node.js', () => {
+  test('a container is shown, started, killed and deleted', async () => {
+    create({ config: { annotations: { 'org.test': 'a "b"\n\\ é=', x: '', bundle: 'y' } } })
+    expect(state()).toMatchObject({ status: 'created', id: place.id })
+    expect(call(['start', place.id])).toEqual(done)
+    const { pid } = state()
+    expect(state()).toMatchObject({ status: 'running' })
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).toBe('sleep\u0000100\u0000')
+    expect(call(['kill', place.id, '0'])).toEqual(done)
+    expect(call(['kill', place.id, 'SIGKILL'])).toEqual(done)
+    await vi.waitFor(() => expect(state()).toMatchObject({ status: 'stopped', pid: 0 }))
+    expect(call(['delete', place.id])).toEqual(done)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test.each([
+    ['USR1', 10],
+    ['SIGUSR2', 12],
+    ['28', 28],
+  ])('kill %s sends signal %i', async (name, number) => {
+    create(
+      { config: { root: { path: 'rootfs' } } },
+      `trap 'echo ${number} > /got' ${number}; echo > /ready; while :; do sleep 0.05; done`,
+    )
+    call(['start', place.id])
+    const file = (path: string) => join(place.bundle, 'rootfs', path)
+    await vi.waitFor(() => expect(existsSync(file('ready'))).toBe(true))
+    expect(call(['kill', place.id, name])).toEqual(done)
+    await vi.waitFor(() => expect(readFileSync(file('got'), 'utf8')).toBe(`${number}\n`), 5000)
+  })
+
+  test('delete ends a container that is created, and with --force one that runs', () => {
+    create()
+    expect(call(['delete', place.id])).toEqual(done)
+    expect(place.leftovers()).toEqual([])
+    create()
+    call(['start', place.id])
+    expect(call(['delete', '--force', place.id])).toEqual(done)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('what engines write before the command is understood, and the log is made', () => {
+    create()
+    const log = join(place.directory, 'log')
+    expect(call(['--log', log, '--log-format=json', 'start', place.id])).toEqual(done)
+    expect(readFileSync(log, 'utf8')).toBe('')
+  })
+})
+
+describe('to Node.js goes', () => {
+  test('what fails, in its words', () => {
+    create()
+    call(['start', place.id])
+    for (const args of [
+      ['start', place.id],
+      ['delete', place.id],
+      ['kill', place.id, 'NONE'],
+      ['kill', place.id, '18446744073709551625'],
+      ['state', `${place.id}x`],
+      ['state'],
+      ['state', place.id, 'more'],
+      ['kill', '--', place.id, 'TERM', 'more'],
+      ['--log-format', 'xml', 'state', place.id],
+    ]) {
+      expect(call(args)).toEqual(needsNode)
+      const { end, stdout, stderr } = place.tool(args)
+      const outcome = callWithNode(...args)
+      const withoutTime = (text: string) => text.replace(/time="[^"]*"/g, '')
+      expect({ ...outcome, stderr: withoutTime(outcome.stderr) }).toEqual({
+        status: end,
+        stdout,
+        stderr: withoutTime(stderr),
+      })
+    }
+  })
+
+  test('a paused container', () => {
+    create()
+    call(['start', place.id])
+    expect(place.tool(['pause', place.id]).end).toBe(0)
+    for (const args of [
+      ['state', place.id],
+      ['kill', place.id, 'KILL'],
+      ['delete', '-f', place.id],
+    ]) {
+      expect(call(args)).toEqual(needsNode)
+    }
+    expect(callWithNode('delete', '-f', place.id)).toEqual(done)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('a start with poststart hooks, a deletion with poststop hooks', () => {
+    const hook = (kind: string) => [{ path: '/bin/sh', args: ['sh', '-c', `echo ${kind} >> ${place.directory}/hooks`] }]
+    create({ config: { hooks: { poststart: hook('poststart'), poststop: hook('poststop') } } })
+    expect(call(['start', place.id])).toEqual(needsNode)
+    expect(callWithNode('start', place.id)).toEqual(done)
+    expect(call(['delete', '-f', place.id])).toEqual(needsNode)
+    expect(callWithNode('delete', '-f', place.id)).toEqual(done)
+    expect(readFileSync(join(place.directory, 'hooks'), 'utf8')).toBe('poststart\npoststop\n')
+  })
+
+  test('the end of a container without a PID namespace of its own', () => {
+    const namespaces = (['mount', 'ipc', 'uts', 'network'] as const).map((type) => ({ type }))
+    create({ linux: { namespaces } }, 'sleep 77 & wait')
+    expect(call(['start', place.id])).toEqual(done)
+    expect(call(['kill', place.id, 'KILL'])).toEqual(needsNode)
+    expect(call(['delete', '-f', place.id])).toEqual(needsNode)
+    expect(callWithNode('delete', '-f', place.id)).toEqual(done)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('a container whose record is not there, is of another version, or may be another user’s', () => {
+    create()
+    const record = join(place.root, place.id, '.front')
+    const text = readFileSync(record, 'utf8')
+    writeFileSync(record, text.replace(/^1\n/, '2\n'))
+    expect(call(['state', place.id])).toEqual(needsNode)
+    for (const cut of [0, 1, 10, text.indexOf('\n\n'), text.indexOf('"id"')]) {
+      writeFileSync(record, text.slice(0, cut))
+      expect(call(['state', place.id])).toEqual(needsNode)
+    }
+    writeFileSync(record, text)
+    expect(call(['state', place.id]).status).toBe(0)
+    chownSync(record, 1000, 1000)
+    expect(call(['state', place.id])).toEqual(needsNode)
+    chownSync(record, 0, 0)
+    renameSync(record, join(place.directory, 'record'))
+    expect(call(['start', place.id])).toEqual(needsNode)
+    expect(callWithNode('delete', place.id)).toEqual(done)
+  })
+
+  test('a process that is not the container’s any more', async () => {
+    create()
+    call(['start', place.id])
+    const record = join(place.root, place.id, '.front')
+    const text = readFileSync(record, 'utf8')
+    const startTime = text.split('\n')[2] ?? ''
+    writeFileSync(record, text.replace(`\n${startTime}\n`, `\n${Number(startTime) - 1}\n`))
+    expect(call(['kill', place.id, 'KILL'])).toEqual(needsNode)
+    expect(JSON.parse(call(['state', place.id]).stdout)).toMatchObject({ status: 'stopped' })
+    rmSync(record)
+  })
+})
