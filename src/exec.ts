@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { compileExecProgram } from './compile/exec.ts'
+import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
 import { joinableCgroups } from './runtime/exec-cgroups.ts'
@@ -10,6 +11,7 @@ import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import { internalCommand } from './runtime/systemd-manager.ts'
 
 export interface ExecOptions {
   readonly root: string
@@ -62,6 +64,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       cgroupPaths: options.cgroups?.length
         ? container.cgroupPaths
         : joinableCgroups(container.cgroupPaths, container.init.pid),
+      unit: attachTarget(container),
     },
     {
       config,
@@ -87,6 +90,12 @@ export async function exec(options: ExecOptions): Promise<number> {
     }),
   )
   return outcome.kind === 'exited' ? outcome.status : 0
+}
+
+/** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */
+function attachTarget({ unit, cgroupPaths }: ContainerRecord): AttachTarget | undefined {
+  if (unit === undefined || unit.kind === 'system') return undefined
+  return { ...unit, cgroup: cgroupPaths[''] ?? '', command: internalCommand() }
 }
 
 async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOptions): Promise<void> {

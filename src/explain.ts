@@ -14,8 +14,8 @@ export interface Explanation {
  *
  * @throws OciError `ERR_BUNDLE_INVALID`, `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSUPPORTED`
  */
-export function explain(options: ExplainOptions): Promise<Explanation> {
-  const { program } = compileContainer({ ...options, id: 'explain' }, 'foreground')
+export async function explain(options: ExplainOptions): Promise<Explanation> {
+  const { program } = await compileContainer({ ...options, id: 'explain' }, 'foreground')
   const steps = explainProgram(program)
-  return Promise.resolve({ steps, text: formatExplanation(steps) })
+  return { steps, text: formatExplanation(steps) }
 }

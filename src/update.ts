@@ -1,4 +1,6 @@
+import type { Limit } from './compile/limit.ts'
 import { limitsOf } from './compile/limits.ts'
+import { limitProperties } from './compile/systemd.ts'
 import { OciError } from './errors.ts'
 import type { Resources } from './oci/runtime-config.ts'
 import { applyLimits, cgroupVersion } from './runtime/apply-limits.ts'
@@ -7,6 +9,7 @@ import { readHostFacts } from './runtime/host-facts.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
+import { readManager, setUnitProperties, withSystemd } from './runtime/systemd.ts'
 import type { ContainerOptions } from './state.ts'
 
 export { parseResources } from './oci/resources.ts'
@@ -27,21 +30,27 @@ export interface UpdateOptions extends ContainerOptions {
  */
 export async function update({ root, id, resources, warn = () => {} }: UpdateOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
-  const { cgroupPaths, directory } = container
+  const { cgroupPaths, directory, unit } = container
   if ((await readStatus(container)) === 'stopped') {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
   }
   const { devices: _, ...limits } = withUnlimitedSwap(resources)
   const merged = merge(readRecordedLimits(directory), limits)
   const host = { version: cgroupVersion(cgroupPaths), hasBfq: readHostFacts().hasBfq }
+  let changed: readonly Limit[]
   try {
     checkMemoryUsage(merged, cgroupPaths)
-    const changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
+    changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
     applyLimits(changed, cgroupPaths, warn)
   } catch (error) {
     throw error instanceof OciError ? withoutPointer(error) : error
   }
   recordLimits(directory, limits)
+  if (unit === undefined) return
+  await withSystemd(unit.kind, async (connection) => {
+    const { version } = await readManager(connection)
+    await setUnitProperties(connection, unit.name, limitProperties(changed, version))
+  })
 }
 
 /** What is to hold, with the recorded limits that the new ones depend on. */

@@ -13,7 +13,8 @@ const allowed: Record<string, readonly string[]> = {
   layer: ['oci', 'program', 'errors', 'tar-stream', 'fzstd'],
   source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
   bundle: ['oci', 'store', 'layer', 'errors'],
-  runtime: ['oci', 'compile', 'program', 'errors'],
+  dbus: ['errors'],
+  runtime: ['oci', 'compile', 'program', 'dbus', 'errors'],
   verbs: [
     'oci',
     'program',

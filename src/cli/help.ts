@@ -20,7 +20,12 @@ function section(title: string, lines: readonly string[]): string {
 }
 
 function commandLines(command: Command): string[] {
-  return aligned(command.commands.map((sub) => [[sub.name(), ...sub.aliases()].join(', '), sub.summary()]))
+  return aligned(
+    command
+      .createHelp()
+      .visibleCommands(command)
+      .map((sub) => [[sub.name(), ...sub.aliases()].join(', '), sub.summary()]),
+  )
 }
 
 function optionLines(command: Command): string[] {

@@ -3,6 +3,7 @@ import { runtimeSpecVersion } from '../spec-version.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { formatHelp } from './help.ts'
+import { internalCommand } from './internal.ts'
 import type { IO } from './io.ts'
 import { toolVersion } from './version.ts'
 
@@ -43,11 +44,12 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
     .action(() => {
       io.stdout.write(formatHelp(program))
     })
-  const all = [program, ...commandsFor(args).map(({ create }) => create(context)), helpCommand(program, io)]
+  const internal = internalCommand(context)
+  const all = [program, ...commandsFor(args).map(({ create }) => create(context)), helpCommand(program, io), internal]
   for (const command of all) {
     command.exitOverride().configureHelp({ formatHelp })
     command.configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
-    if (command !== program) program.addCommand(command)
+    if (command !== program) program.addCommand(command, { hidden: command === internal })
   }
   return program
 }

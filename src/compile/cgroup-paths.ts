@@ -1,6 +1,7 @@
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
 import type { CgroupFacts, CgroupHierarchy } from './facts.ts'
+import { type SystemdManager, unitOf } from './systemd.ts'
 
 /** Where a container's cgroup is in one hierarchy. */
 export interface CgroupPlace {
@@ -15,9 +16,18 @@ export interface CgroupPlace {
  * The cgroup of a container in every hierarchy.
  *
  * `linux.cgroupsPath`: absolute is below the mount point. Relative or unset (then the ID) is below the caller's own
- * cgroup; on cgroup v2 beside it, since a cgroup with processes cannot give controllers to its children.
+ * cgroup; on cgroup v2 beside it, since a cgroup with processes cannot give controllers to its children. For systemd it
+ * names a unit.
  */
-export function cgroupPlaces(config: RuntimeConfig, facts: CgroupFacts): readonly CgroupPlace[] {
+export function cgroupPlaces(
+  config: RuntimeConfig,
+  facts: CgroupFacts,
+  systemd?: SystemdManager,
+): readonly CgroupPlace[] {
+  if (systemd !== undefined) {
+    const { path, parents } = unitOf(config, systemd)
+    return facts.hierarchies.map((hierarchy) => ({ hierarchy, path, parents }))
+  }
   const wanted = config.linux?.cgroupsPath
   return facts.hierarchies.map((hierarchy) => {
     const base = wanted?.startsWith('/') ? [] : parts(hierarchy.own)

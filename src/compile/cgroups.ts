@@ -1,18 +1,65 @@
 import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { compileResources } from './resources.ts'
+import { compileStartUnit, compileStopUnit, unitOf } from './systemd.ts'
 
 const from = '/linux/cgroupsPath'
 
 /** Host steps before clone: the container's cgroup in every hierarchy, empty and with its limits. */
 export function compileCgroups(context: CompileContext): readonly HostStep[] {
+  if (context.systemd !== undefined) return []
   return [
     ...context.cgroups.flatMap((place) => makeCgroup(place, context)),
     ...compileResources(context).map((step) => undoable(step)),
   ]
 }
+
+/**
+ * Host steps when the container's process waits: a unit of systemd with the process in it. The limits are written
+ * nonetheless: systemd knows some of them, in its own precision, and a controller that it has no use for is not on.
+ */
+export function compileUnit(context: CompileContext): readonly HostStep[] {
+  const { config, systemd, cgroups } = context
+  if (systemd === undefined) return []
+  return [
+    ...compileStartUnit(config, systemd),
+    ...cgroups.flatMap((place) => [
+      ...enableControllers(
+        place.hierarchy.mountPoint,
+        place.parents.map((path) => place.hierarchy.mountPoint + path),
+      ),
+      ...compileDelegation(place, context).map((step) => undoable(step)),
+      ...(unitOf(config, systemd).isSlice ? [undoable(moveByHost(place))] : []),
+    ]),
+    ...compileResources(context).map((step) => undoable(step)),
+  ]
+}
+
+/** What ends the container's process and takes its unit back. */
+export function compileUnitUndo({ config, systemd, cgroups }: CompileContext): readonly Step[] {
+  if (systemd === undefined) return []
+  return [
+    ...compileStopUnit(config, systemd),
+    ...cgroups.map((place) => op('cgroup_remove', { path: cgroupFile(place) }, from, 'EPERM', 'EACCES')),
+  ]
+}
+
+/** A unit that is a slice starts without a process. */
+const moveByHost = (place: CgroupPlace): Step =>
+  op(
+    'write_file',
+    {
+      at: null,
+      path: cgroupFile(place, 'cgroup.procs'),
+      content: [{ register: 'pid' }],
+      flags: openFlags.WRONLY,
+      mode: 0,
+    },
+    from,
+  )
 
 function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
   const { mountPoint, controllers, isUnified } = place.hierarchy
@@ -28,6 +75,7 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
     undoable(op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST')),
     ...checks,
     ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(mountPoint, parents) : []),
+    ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
   ]
 }
@@ -101,7 +149,7 @@ export function compileCloneTarget(context: CompileContext): {
   readonly slot: string | null
 } {
   const unified = context.cgroups.find((place) => place.hierarchy.isUnified)
-  if (!unified) return { steps: [], slot: null }
+  if (!unified || context.systemd !== undefined) return { steps: [], slot: null }
   const flags = openFlags.DIRECTORY | openFlags.RDONLY
   return {
     steps: [undoable(op('open', { to: 'unified', at: null, path: cgroupFile(unified), flags }, from))],

@@ -3,7 +3,14 @@ import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
-import { compileCgroups, compileCloneTarget, compileJoin, compileKill } from './cgroups.ts'
+import {
+  compileCgroups,
+  compileCloneTarget,
+  compileJoin,
+  compileKill,
+  compileUnit,
+  compileUnitUndo,
+} from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
@@ -41,7 +48,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
     config,
     facts,
     seccomp: compileSeccompSteps(config, facts, { ...options, status: 'creating' }),
-    cgroups: usableCgroups(config, facts),
+    cgroups: usableCgroups(config, options, facts),
     hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
     hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
   }
@@ -54,7 +61,12 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
 /**
  * Without the right to make cgroups a container runs outside of any, as long as config.json names no place and no limit.
  */
-function usableCgroups(config: RuntimeConfig, facts: HostFacts): CompileContext['cgroups'] {
+function usableCgroups(
+  config: RuntimeConfig,
+  { systemd }: CompileOptions,
+  facts: HostFacts,
+): CompileContext['cgroups'] {
+  if (systemd !== undefined) return cgroupPlaces(config, facts.cgroups, systemd)
   if (facts.euid === 0 && !facts.inUserNamespace) return cgroupPlaces(config, facts.cgroups)
   const { devices: _, ...limits } = config.linux?.resources ?? {}
   if (config.linux?.cgroupsPath || Object.values(limits).some((value) => value !== undefined)) {
@@ -87,10 +99,12 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
       op('kill_child', {}),
       ...compileKill(context),
+      ...compileUnitUndo(context),
     ),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,
     ...join.host,
+    ...compileUnit(context),
     ...compileOomScore(process),
     ...compileNetDevices(context),
     undoable(op('sync_send', { barrier: barriers.mapped })),

@@ -3,6 +3,7 @@ import type { Text } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import type { HostFacts } from './facts.ts'
 import type { SeccompSteps } from './seccomp-steps.ts'
+import type { SystemdManager } from './systemd.ts'
 
 /** What the caller of `compile` asks for, beside config.json. */
 export interface CompileOptions {
@@ -28,6 +29,8 @@ export interface CompileOptions {
   readonly noSubreaper?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
+  /** Makes the cgroup, where that is not left to the runtime. */
+  readonly systemd?: SystemdManager | undefined
   /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
   /** Hears what is worth knowing and no reason to worry. */
   readonly debug?: ((message: string) => void) | undefined

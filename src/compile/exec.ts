@@ -11,6 +11,7 @@ import { compileSeccompSteps } from './seccomp-steps.ts'
 import { compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
+import { type AttachTarget, compileAttach } from './systemd.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compilePty, compileTerminalRelay } from './terminal.ts'
 
 /** The running container that gets one more process. */
@@ -22,6 +23,8 @@ export interface ExecTarget {
   readonly namespaces: readonly NamespaceType[]
   /** Directories of cgroups, absolute; the unified one under the empty name. */
   readonly cgroupPaths: Readonly<Record<string, string>>
+  /** The unit to ask systemd for, where the caller may not move processes into its cgroup. */
+  readonly unit?: AttachTarget | undefined
 }
 
 export type ExecOptions = Pick<
@@ -106,7 +109,7 @@ function compileHost(
   joined: readonly NamespaceType[],
 ): readonly HostStep[] {
   const isForeground = context.mode === 'foreground'
-  const unified = context.hasUserNamespace ? undefined : target.cgroupPaths['']
+  const unified = context.hasUserNamespace || target.unit ? undefined : target.cgroupPaths['']
   const directory = openFlags.PATH | openFlags.DIRECTORY
   const steps: readonly Step[] = [
     ...(context.facts.euid === 0 ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
@@ -133,7 +136,7 @@ function compileHost(
     ...compileConsoleSocket(context),
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
     ...awaitBirth(context.hasUserNamespace),
-    ...(context.hasUserNamespace ? joinCgroups(target, context, true) : []),
+    ...joinByHost(target, context),
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.joined })),
     ...compileTerminalRelay(context),
@@ -207,16 +210,32 @@ function compileInitialAffinity({ execCPUAffinity }: Process, { debug }: ExecCon
   return [compileAffinity(execCPUAffinity.initial, 'initial')]
 }
 
+function joinByHost(target: ExecTarget, context: ExecContext): readonly HostStep[] {
+  const { unit, cgroupPaths } = target
+  if (unit !== undefined) return [undoable(compileAttach(unit, cgroupPaths[''] ?? ''))]
+  return context.hasUserNamespace ? joinCgroups(target, context, true) : []
+}
+
 /**
  * Into the container's cgroups of v1 and, when clone3(2) did not do it, into the unified one. The host moves the process
- * where it cannot move itself.
+ * where it cannot move itself. A container that a user could make no cgroup for is in the user's: the process as well.
  */
-function joinCgroups({ cgroupPaths }: ExecTarget, { cgroupOrigin }: ExecContext, byHost: boolean): readonly HostStep[] {
+function joinCgroups(
+  { cgroupPaths }: ExecTarget,
+  { cgroupOrigin, facts }: ExecContext,
+  byHost: boolean,
+): readonly HostStep[] {
+  const tolerated = facts.euid !== 0 && cgroupOrigin !== '--cgroup' ? (['EACCES', 'EPERM', 'ENOENT'] as const) : []
   const directories = Object.entries(cgroupPaths).flatMap(([name, path]) => (byHost || name !== '' ? [path] : []))
   const [file, content] = byHost ? ['cgroup.procs', [{ register: 'pid' }] as const] : ['tasks', '0']
   return [...new Set(directories)].map((path) =>
     undoable(
-      op('write_file', { at: null, path: `${path}/${file}`, content, flags: openFlags.WRONLY, mode: 0 }, cgroupOrigin),
+      op(
+        'write_file',
+        { at: null, path: `${path}/${file}`, content, flags: openFlags.WRONLY, mode: 0 },
+        cgroupOrigin,
+        ...tolerated,
+      ),
     ),
   )
 }

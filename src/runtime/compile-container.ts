@@ -3,13 +3,13 @@ import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-pa
 import { compile } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
-import { OciError } from '../errors.ts'
 import type { Program, Text } from '../program/program.ts'
 import { frontRecord } from './front-record.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
 import { absoluteRoot } from './root.ts'
+import { findManager } from './systemd-manager.ts'
 
 export interface ContainerOptions {
   /** The container ID. */
@@ -30,7 +30,7 @@ export interface ContainerOptions {
   readonly noNewKeyring?: boolean | undefined
   /** How many descriptors from 3 on the container inherits; default 0. */
   readonly preserveFds?: number | undefined
-  /** Not supported yet: cgroups made by systemd. */
+  /** Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. */
   readonly systemdCgroup?: boolean | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
 }
@@ -57,11 +57,10 @@ export interface CompiledContainer {
  *
  * @throws OciError what `loadBundle` and `compile` find wrong
  */
-export function compileContainer(
+export async function compileContainer(
   options: ContainerOptions & ForegroundOptions,
   mode: CompileOptions['mode'],
-): CompiledContainer {
-  refuseUnsupportedOptions(options)
+): Promise<CompiledContainer> {
   const facts = readHostFacts()
   const root = absoluteRoot(options.root)
   checkHost(facts)
@@ -69,11 +68,13 @@ export function compileContainer(
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined
+  const systemd = options.systemdCgroup ? await findManager(facts) : undefined
   const rootfs = resolve(directory, config.root.path)
   const stateFacts = {
     bundle: directory,
-    cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups)),
+    cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups, systemd)),
     rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
+    systemdCgroup: options.systemdCgroup,
   }
   const stateText = libcontainerState(config, {
     ...stateFacts,
@@ -89,6 +90,7 @@ export function compileContainer(
       mode,
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
+      systemd,
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
       pidfdSocket: absolute(options.pidfdSocket),
@@ -103,11 +105,6 @@ export function compileContainer(
     facts,
   )
   return { program, bundle: directory, rootfs, root, facts, hasUnguarded }
-}
-
-function refuseUnsupportedOptions({ systemdCgroup }: ContainerOptions): void {
-  if (!systemdCgroup) return
-  throw new OciError('ERR_NOT_SUPPORTED', '--systemd-cgroup is not supported yet', { hint: 'leave it out' })
 }
 
 /** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */

@@ -94,7 +94,7 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     case 'restore_interface':
       return networkDeviceFailed(step, errno, failure, pointer)
     case 'spawn':
-      return hookFailed(step, errno, failure, pointer)
+      return helperFailed(step, errno, failure, pointer)
     case 'expect_empty':
       return new OciError('ERR_SYSCALL', `container's cgroup is not empty: ${textOf(step, 'path')}`, { pointer })
     case 'expect_not':
@@ -116,7 +116,8 @@ function networkDeviceFailed(step: Step, errno: string, failure: Failure, pointe
 }
 
 /** `error running createRuntime hook #1: exit status 2: what it wrote`, as runc says it. */
-function hookFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
+function helperFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
+  if (step.from === '/linux/cgroupsPath') return systemdFailed(errno, failure, pointer)
   const [, kind, index] = /^\/hooks\/(\w+)\/(\d+)$/.exec(step.from) ?? []
   if (kind === undefined) return undefined
   const output = failure.detail.trim()
@@ -124,6 +125,13 @@ function hookFailed(step: Step, errno: string, failure: Failure, pointer: string
   return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
     pointer,
   })
+}
+
+/** What the tool itself, which has asked systemd, wrote to its log. */
+function systemdFailed(errno: string, { detail }: Failure, pointer: string | undefined): OciError {
+  const said = /"msg":("(?:[^"\\]|\\.)*")/.exec(detail)?.[1]
+  const text = said === undefined ? detail.trim() : String(JSON.parse(said))
+  return new OciError('ERR_SYSTEMD', text === '' ? `systemd could not be asked (${errno})` : text, { pointer })
 }
 
 function hookEnd(step: Step, errno: string, failure: Failure): string {

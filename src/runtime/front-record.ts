@@ -10,6 +10,8 @@ export interface FrontFacts {
   /** By controller, the unified hierarchy under `''`. */
   readonly cgroupPaths: Readonly<Record<string, Pieces>>
   readonly rootlessCgroups: boolean
+  /** Whether systemd made the cgroup, and has its unit to end. */
+  readonly systemdCgroup?: boolean | undefined
 }
 
 /** Of the record; the front leaves any other to Node.js. */
@@ -43,12 +45,12 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
 }
 
 /** What the front may do for this container: kill all of it by its first process, start it, delete it. */
-function flags({ hooks, linux }: RuntimeConfig, { rootlessCgroups }: FrontFacts): string {
+function flags({ hooks, linux }: RuntimeConfig, { rootlessCgroups, systemdCgroup }: FrontFacts): string {
   const hasOwnPidNamespace = linux?.namespaces?.some(({ type, path }) => type === 'pid' && !path) ?? false
   return [
     hasOwnPidNamespace ? 'k' : '',
     hooks?.poststart?.length ? '' : 's',
-    hasOwnPidNamespace && !rootlessCgroups && !hooks?.poststop?.length ? 'd' : '',
+    hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hooks?.poststop?.length ? 'd' : '',
   ].join('')
 }
 

@@ -25,7 +25,7 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }
-  const { program, hasUnguarded, ...origin } = compileContainer({ ...options, log }, mode)
+  const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
   if (options.failure) throw describeFailure(numbered(program), options.failure)
   makeRoot(options.root, origin.facts.euid)
   if (!hasWarned && !hasUnguarded && isPlain(options)) keepProgram(program, { ...origin, mode })

@@ -1,6 +1,7 @@
 import { join, normalize } from 'node:path'
+import { cgroupOwner } from '../compile/cgroup-owner.ts'
 import { parseNumberList } from '../compile/scheduling.ts'
-import type { Hooks, Linux, Mount, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Hooks, Linux, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
 import { libcontainerResources } from './libcontainer-cgroup.ts'
 import { libcontainerDevices } from './libcontainer-devices.ts'
@@ -180,14 +181,6 @@ function libcontainerCgroup(config: RuntimeConfig, facts: StateFacts): JsonValue
     owner_uid: cgroupOwner(config),
     ...libcontainerResources(config),
   }
-}
-
-/** The host's uid that owns the cgroup: only where the container can write to a cgroup file system of its own. */
-function cgroupOwner({ process, linux = {}, mounts = [] }: RuntimeConfig): number | undefined {
-  const hasNew = linux.namespaces?.some(({ type, path }) => type === 'cgroup' && !path)
-  const isWritable = (mount: Mount): boolean =>
-    mount.source === 'cgroup' && normalize(mount.destination) === '/sys/fs/cgroup' && !mount.options?.includes('ro')
-  return hasNew && mounts.some(isWritable) ? hostID(linux, process.user.uid, 'uid') : undefined
 }
 
 const hasNamespace = (linux: Linux, wanted: NamespaceType): boolean =>

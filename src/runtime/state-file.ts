@@ -20,6 +20,8 @@ export interface ContainerRecord {
   readonly rootfs: string
   readonly annotations: Readonly<Record<string, string>>
   readonly cgroupPaths: CgroupPaths
+  /** What systemd made for it, where systemd was asked to. */
+  readonly unit: ContainerUnit | undefined
   /** The types of namespaces that are not the host's, in the runtime-spec's words. */
   readonly namespaces: readonly NamespaceType[]
   /** Whether the kernel ends every process of the container with its first one. */
@@ -28,6 +30,12 @@ export interface ContainerRecord {
   readonly rootlessCgroups: boolean
   readonly poststartHooks: readonly HookCommand[]
   readonly poststopHooks: readonly HookCommand[]
+}
+
+/** A unit of the system's service manager, or of the caller's own. */
+export interface ContainerUnit {
+  readonly kind: 'system' | 'user'
+  readonly name: string
 }
 
 export interface HookCommand {
@@ -101,6 +109,7 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     rootfs: config.string('rootfs'),
     annotations,
     cgroupPaths: state.stringMap('cgroup_paths'),
+    unit: unitOf(config.object('cgroups')),
     hasOwnPidNamespace: config
       .list('namespaces')
       .some((item) => item.string('type') === 'NEWPID' && !item.string('path')),
@@ -108,6 +117,16 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     namespaces: config.list('namespaces').flatMap((item) => namespaceTypes[item.string('type')] ?? []),
     poststartHooks: hooksOf(config, 'poststart'),
     poststopHooks: hooksOf(config, 'poststop'),
+  }
+}
+
+/** @see runc libcontainer/cgroups/systemd "getUnitName" */
+function unitOf(cgroups: Fields): ContainerUnit | undefined {
+  if (!cgroups.boolean('Systemd')) return undefined
+  const [name, prefix] = [cgroups.string('name'), cgroups.string('scope_prefix')]
+  return {
+    kind: cgroups.boolean('Rootless') ? 'user' : 'system',
+    name: name.endsWith('.slice') ? name : `${prefix === '' ? '' : `${prefix}-`}${name}.scope`,
   }
 }
 

@@ -33,9 +33,10 @@ function failingAt(program: Program, phase: 'host' | 'stage' | 'child', index: n
   return { ...program, child: child.toSpliced(index, 0, failing) }
 }
 
-function compiled(mode: 'create' | 'foreground', change: ConfigChange = {}): Program {
+async function compiled(mode: 'create' | 'foreground', change: ConfigChange = {}): Promise<Program> {
   place.configure('exec sleep 1000', change)
-  return compileContainer({ id: place.id, bundle: place.bundle, root: place.root }, mode).program
+  const { program } = await compileContainer({ id: place.id, bundle: place.bundle, root: place.root }, mode)
+  return program
 }
 
 const mapped = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
@@ -54,7 +55,7 @@ test.each([
   ["a created container with the host's processes", 'create', hostPids, 3],
 ] as const)('%s that fails at any of its steps leaves nothing', async (_, mode, change, stride) => {
   place.giveRootfsTo(change === userNamespace ? 100_000 : 0)
-  const program = compiled(mode, change)
+  const program = await compiled(mode, change)
   for (const phase of ['host', 'child'] as const) {
     for (const index of placesToFail(program, phase)) {
       if (phase === 'child' && index % stride !== 0) continue // each of these steps is in the first case, too
@@ -80,7 +81,7 @@ function placesToFail(program: Program, phase: 'host' | 'child'): readonly numbe
 }
 
 test('a runner killed at any moment leaves nothing that a forced delete does not remove', async () => {
-  const image = encode(compiled('create'))
+  const image = encode(await compiled('create'))
   writeFileSync(join(place.directory, 'program'), image, { mode: 0o600 })
   let seed = 1
   for (let round = 0; round < 100; round++) {

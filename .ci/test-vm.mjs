@@ -1,0 +1,49 @@
+// Runs test/vm, which needs cgroup v2, in virtual machines: with and without systemd, as root and as a user.
+//
+//   VM_RUN=/path/to/vm-run.sh npm run test:vm [NAME...]     NAME: a file of test/vm, without .test.ts
+//
+// VM_RUN names a program `VM_RUN [-t SECONDS] [-u USER] [--systemd] -- COMMAND [ARGUMENT...]` that runs the command in a
+// machine that has cgroup v2 alone and this machine's files at the same paths, /tmp and /run being new ones. USER has a
+// cgroup of his own with all controllers, and with --systemd a login session with a service manager.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const user = 'tester'
+const machines = {
+  cgroups: [],
+  rootless: ['-u', user],
+  systemd: ['--systemd'],
+  'systemd-rootless': ['--systemd', '-u', user],
+}
+const timeoutSeconds = 580
+
+const runner = process.env.VM_RUN
+if (runner === undefined) fail('VM_RUN is not set: name a program that runs a command in a cgroup v2 machine')
+try {
+  accessSync(runner, constants.X_OK)
+} catch {
+  fail(`VM_RUN: "${runner}" cannot be executed`)
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(machines)
+const failed = names.filter((name) => {
+  if (machines[name] === undefined) fail(`there is no test/vm/${name}.test.ts`)
+  const vitest = ['node_modules/.bin/vitest', 'run', '--config', '.vitest.vm.config.mjs', `test/vm/${name}.test.ts`]
+  // A home that can be written to, and no cache beside the files.
+  const command = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
+  console.log(`\n${name}: ${['vm', ...machines[name]].join(' ')}`)
+  const { status } = spawnSync(runner, ['-t', String(timeoutSeconds), ...machines[name], '--', ...command], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  if (status === 124) console.error(`test-vm: ${name}: stopped after ${timeoutSeconds} s`)
+  return status !== 0
+})
+if (failed.length > 0) fail(`failed: ${failed.join(', ')}`)
+
+function fail(message) {
+  console.error(`test-vm: ${message}`)
+  process.exit(1)
+}

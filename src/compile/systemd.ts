@@ -1,0 +1,226 @@
+import { OciError } from '../errors.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import type { Limit } from './limit.ts'
+import { limitsV2 } from './limits-v2.ts'
+
+/** The service manager that makes the container's cgroup, where the caller asks for it. */
+export interface SystemdManager {
+  /** `user`: the caller's own manager, for whoever is not root on the host. */
+  readonly kind: 'system' | 'user'
+  /** 252 */
+  readonly version: number
+  /** Where its slices are, below the mount point: `/`, or `/user.slice/user-1000.slice/user@1000.service`. */
+  readonly cgroup: string
+  /** The command that does at run time what needs D-Bus; it gets the name of an action and its input as JSON on stdin. */
+  readonly command: readonly string[]
+}
+
+/** The unit of a container, and its cgroup below that of the manager, beginning with a slash. */
+export interface Unit {
+  readonly slice: string
+  /** A scope, or a slice where config.json names one. */
+  readonly name: Text
+  readonly isSlice: boolean
+  readonly path: Text
+  /** The cgroups above it, from the top. */
+  readonly parents: readonly string[]
+}
+
+/** A property of a unit as D-Bus has it: its name, the type of its value, the value. */
+export type UnitProperty = readonly [name: string, type: string, value: PropertyValue]
+/** Integers of 64 bits are in decimal. */
+export type PropertyValue = boolean | number | string | readonly PropertyValue[]
+
+const from = '/linux/cgroupsPath'
+const timeoutMs = 60_000
+
+/**
+ * The unit that `linux.cgroupsPath` names: `slice:prefix:name` is `prefix-name.scope` in the slice.
+ *
+ * Without a slice it is `system.slice`, or `user.slice` of the user's manager; `-` is the root. Without a value it is
+ * `runc-ID.scope`, as engines expect it.
+ * @throws OciError `ERR_CONFIG_INVALID`
+ * @see runc docs/systemd.md "Systemd unit name and placement"
+ */
+export function unitOf(config: RuntimeConfig, { kind, cgroup }: SystemdManager): Unit {
+  const wanted = config.linux?.cgroupsPath || undefined
+  const [parent = '', prefix = 'runc', name, ...more] = wanted?.split(':') ?? []
+  if (wanted !== undefined && (name === undefined || name === '' || more.length > 0)) {
+    throw new OciError('ERR_CONFIG_INVALID', `"${wanted}" is not of the form "slice:prefix:name"`, {
+      pointer: from,
+      hint: 'with the systemd driver use "system.slice:container:NAME", or remove the field',
+    })
+  }
+  const slice = sliceName(parent, kind)
+  const isSlice = name?.endsWith('.slice') ?? false
+  const unit: Exclude<Text, string> = isSlice
+    ? [name ?? '']
+    : [prefix === '' ? '' : `${prefix}-`, name ?? { register: 'id' }, '.scope']
+  const parents = [...directories(cgroup), ...slicePath(slice)]
+  return {
+    slice,
+    name: unit,
+    isSlice,
+    path: [['', ...parents, ''].join('/'), ...unit],
+    parents: parents.map((_, index) => `/${parents.slice(0, index + 1).join('/')}`),
+  }
+}
+
+const directories = (path: string): readonly string[] => path.split('/').filter((part) => part !== '')
+
+function sliceName(parent: string, kind: SystemdManager['kind']): string {
+  if (parent === '') return kind === 'user' ? 'user.slice' : 'system.slice'
+  const name = parent === '-' ? '-.slice' : parent
+  const isSlice = name.endsWith('.slice') && !name.includes('/')
+  const components = name.slice(0, -'.slice'.length).split('-')
+  if (isSlice && (name === '-.slice' || !components.includes(''))) return name
+  throw new OciError('ERR_CONFIG_INVALID', `"${parent}" is not the name of a slice`, {
+    pointer: from,
+    hint: 'name it as in "machine.slice" or "a-b.slice"',
+  })
+}
+
+/** `a-b.slice` is in `a.slice`; `-.slice` is the root. @see man 5 systemd.slice */
+function slicePath(slice: string): readonly string[] {
+  if (slice === '-.slice') return []
+  const components = slice.slice(0, -'.slice'.length).split('-')
+  return components.map((_, index) => `${components.slice(0, index + 1).join('-')}.slice`)
+}
+
+/** Host steps, when the container's process waits: systemd makes the unit with the process in it. */
+export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager): readonly HostStep[] {
+  const unit = unitOf(config, manager)
+  const input: Text = [
+    `{"kind":"${manager.kind}","unit":"`,
+    ...unit.name,
+    '","pid":',
+    { register: 'pid' },
+    `,"properties":${JSON.stringify(unitProperties(config, unit, manager))}}`,
+  ]
+  return [undoable(action('start-unit', input, manager))]
+}
+
+/** What takes that back; a unit that is gone is none to stop. */
+export function compileStopUnit(config: RuntimeConfig, manager: SystemdManager): readonly Step[] {
+  const { name } = unitOf(config, manager)
+  return [action('stop-unit', [`{"kind":"${manager.kind}","unit":"`, ...name, '"}'], manager)]
+}
+
+/** A unit that systemd can be asked to put one more process into. */
+export interface AttachTarget extends Pick<SystemdManager, 'kind' | 'command'> {
+  readonly name: string
+  /** Of the unit, absolute. */
+  readonly cgroup: string
+}
+
+/** @param directory the cgroup to put it into, absolute: the unit's or one below */
+export function compileAttach(unit: AttachTarget, directory: string): Step {
+  const below = directory.startsWith(`${unit.cgroup}/`) ? directory.slice(unit.cgroup.length) : ''
+  const request = JSON.stringify({ kind: unit.kind, unit: unit.name, below }).slice(0, -1)
+  return action('attach', [`${request},"pid":`, { register: 'pid' }, '}'], unit)
+}
+
+function action(name: string, input: Text, { command }: Pick<SystemdManager, 'command'>): Step {
+  const [path = ''] = command
+  return op('spawn', { path, argv: [...command, name], env: [], input, timeoutMs, inheritEnv: 1 }, from)
+}
+
+function unitProperties(config: RuntimeConfig, unit: Unit, { version }: SystemdManager): readonly UnitProperty[] {
+  const { blockIO: _, ...resources } = config.linux?.resources ?? {}
+  return [
+    ['Description', 's', 'bundle-tool container'],
+    ...(unit.isSlice ? sliceProperties(unit) : scopeProperties(unit, version)),
+    ['MemoryAccounting', 'b', true],
+    ['CPUAccounting', 'b', true],
+    ['IOAccounting', 'b', true],
+    ['TasksAccounting', 'b', true],
+    ['DefaultDependencies', 'b', false],
+    ...limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version),
+  ]
+}
+
+const sliceProperties = ({ slice }: Unit): readonly UnitProperty[] => [['Wants', 'as', [slice]]]
+
+/** The unit goes away by itself when it has failed; one process killed for want of memory is not the end of the rest. */
+function scopeProperties({ slice }: Unit, version: number): readonly UnitProperty[] {
+  return [
+    ['Slice', 's', slice],
+    ['Delegate', 'b', true],
+    ['CollectMode', 's', 'inactive-or-failed'],
+    ...(version >= 253 ? [['OOMPolicy', 's', 'continue'] as const] : []),
+  ]
+}
+
+/**
+ * The limits that systemd knows too: it would put back its own values at its next reload.
+ *
+ * Devices are not among them: the filter on the cgroup is the runtime's own, and systemd, which is asked for none, leaves
+ * it alone.
+ * @param limits of cgroup v2; the last one of a file holds
+ * @see man 5 systemd.resource-control
+ */
+export function limitProperties(limits: readonly Limit[], version: number): readonly UnitProperty[] {
+  const files = new Map(limits.map(({ file, value }) => [file, value] as const))
+  return [...files].flatMap(([file, value]) => fileProperties(file, value, version))
+}
+
+const unlimited = '18446744073709551615' // what systemd calls infinity
+
+/** A file of the cgroup as properties; none for what systemd has no property for. */
+function fileProperties(file: string, value: string, version: number): readonly UnitProperty[] {
+  const bytes = value === 'max' ? unlimited : value
+  switch (file) {
+    case 'memory.max':
+      return [['MemoryMax', 't', bytes]]
+    case 'memory.high':
+      return [['MemoryHigh', 't', bytes]]
+    case 'memory.low':
+      return [['MemoryLow', 't', bytes]]
+    case 'memory.min':
+      return [['MemoryMin', 't', bytes]]
+    case 'memory.swap.max':
+      return [['MemorySwapMax', 't', bytes]]
+    case 'pids.max':
+      return [['TasksMax', 't', bytes]]
+    case 'cpu.weight':
+      return [['CPUWeight', 't', value]]
+    case 'cpu.idle':
+      // Weight 0 is idle.
+      return value === '1' && version >= 252 ? [['CPUWeight', 't', '0']] : []
+    case 'cpu.max':
+      return quotaProperties(value, version)
+    case 'cpuset.cpus':
+      return version >= 244 ? [['AllowedCPUs', 'ay', bitmap(value)]] : []
+    case 'cpuset.mems':
+      return version >= 244 ? [['AllowedMemoryNodes', 'ay', bitmap(value)]] : []
+    default:
+      return []
+  }
+}
+
+/** Per second and, as systemd has it, in steps of ten milliseconds, rounded up. */
+function quotaProperties(value: string, version: number): readonly UnitProperty[] {
+  const [quota = 'max', periodText = '100000'] = value.split(' ')
+  const period = BigInt(periodText)
+  const step = 10_000n
+  const perSecond = quota === 'max' ? 0n : (BigInt(quota) * 1_000_000n) / period
+  const rounded = ((perSecond + step - 1n) / step) * step
+  return [
+    ...(version >= 242 ? [['CPUQuotaPeriodUSec', 't', String(period)] as const] : []),
+    ['CPUQuotaPerSecUSec', 't', quota === 'max' ? unlimited : String(rounded)],
+  ]
+}
+
+/** `0-2,5` as bytes, the least significant first. */
+function bitmap(list: string): readonly number[] {
+  const bytes: number[] = []
+  for (const range of list.split(',')) {
+    const [first = 0, last = first] = range.trim().split('-').map(Number)
+    for (let bit = first; bit <= last && bit < 8192; bit++) {
+      while (bytes.length <= bit >> 3) bytes.push(0)
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7))
+    }
+  }
+  return bytes
+}

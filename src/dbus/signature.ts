@@ -1,0 +1,70 @@
+/** A value of D-Bus. 64-bit integers are bigint; arrays, structs and dictionaries (arrays of pairs) are lists. */
+export type Value = boolean | number | bigint | string | readonly Value[] | Variant
+
+/** A value that carries its type. */
+export interface Variant {
+  readonly signature: string
+  readonly value: Value
+}
+
+export const variant = (signature: string, value: Value): Variant => ({ signature, value })
+
+/** Bytes to whose multiple a value of a type is aligned, by the first letter of the type. */
+const alignments: Readonly<Record<string, number>> = {
+  y: 1,
+  g: 1,
+  v: 1,
+  n: 2,
+  q: 2,
+  b: 4,
+  i: 4,
+  u: 4,
+  s: 4,
+  o: 4,
+  a: 4,
+  h: 4,
+  x: 8,
+  t: 8,
+  d: 8,
+  '(': 8,
+  '{': 8,
+}
+
+export function alignmentOf(type: string): number {
+  const alignment = alignments[type[0] ?? '']
+  if (alignment === undefined) throw new Error(`"${type}" is no type of D-Bus`)
+  return alignment
+}
+
+/**
+ * The complete types that a signature consists of: `a(sv)su` is `a(sv)`, `s` and `u`.
+ *
+ * @see D-Bus Specification 0.43 "Type System"
+ */
+export function typesOf(signature: string): readonly string[] {
+  const types: string[] = []
+  for (let start = 0; start < signature.length; ) {
+    const end = endOfType(signature, start)
+    types.push(signature.slice(start, end))
+    start = end
+  }
+  return types
+}
+
+/** The types in a struct or a dictionary entry. */
+export const membersOf = (type: string): readonly string[] => typesOf(type.slice(1, -1))
+
+function endOfType(signature: string, start: number): number {
+  const letter = signature[start] ?? ''
+  if (letter === 'a') return endOfType(signature, start + 1)
+  if (letter !== '(' && letter !== '{') {
+    alignmentOf(letter)
+    return start + 1
+  }
+  let depth = 0
+  for (let at = start; at < signature.length; at++) {
+    if ('({'.includes(signature[at] ?? '')) depth++
+    else if (')}'.includes(signature[at] ?? '') && --depth === 0) return at + 1
+  }
+  throw new Error(`"${signature}" is no signature of D-Bus`)
+}

@@ -1,0 +1,98 @@
+import { alignmentOf, membersOf, typesOf, type Value, type Variant } from './signature.ts'
+
+/**
+ * Reads values from a message, whose first byte is at `bytes[0]`.
+ *
+ * @throws RangeError the bytes end too early
+ * @see D-Bus Specification 0.43 "Marshaling (Wire Format)"
+ */
+export class Reader {
+  readonly #view: DataView
+  readonly #isLittle: boolean
+  #at: number
+
+  constructor(bytes: Uint8Array, isLittle: boolean, at = 0) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#isLittle = isLittle
+    this.#at = at
+  }
+
+  get position(): number {
+    return this.#at
+  }
+
+  readAll(signature: string): readonly Value[] {
+    return typesOf(signature).map((type) => this.read(type))
+  }
+
+  align(alignment: number): void {
+    this.#at = Math.ceil(this.#at / alignment) * alignment
+  }
+
+  read(type: string): Value {
+    this.align(alignmentOf(type))
+    switch (type[0]) {
+      case 'y':
+        return this.#view.getUint8(this.#skip(1))
+      case 'b':
+        return this.#uint32() !== 0
+      case 'n':
+        return this.#view.getInt16(this.#skip(2), this.#isLittle)
+      case 'q':
+        return this.#view.getUint16(this.#skip(2), this.#isLittle)
+      case 'i':
+        return this.#view.getInt32(this.#skip(4), this.#isLittle)
+      case 'u':
+      case 'h':
+        return this.#uint32()
+      case 'x':
+        return this.#view.getBigInt64(this.#skip(8), this.#isLittle)
+      case 't':
+        return this.#view.getBigUint64(this.#skip(8), this.#isLittle)
+      case 'd':
+        return this.#view.getFloat64(this.#skip(8), this.#isLittle)
+      case 's':
+      case 'o':
+        return this.#text(this.#uint32())
+      case 'g':
+        return this.#text(this.#view.getUint8(this.#skip(1)))
+      case 'v':
+        return this.#variant()
+      case '(':
+      case '{':
+        return membersOf(type).map((member) => this.read(member))
+      default:
+        return this.#array(type.slice(1))
+    }
+  }
+
+  #variant(): Variant {
+    const signature = this.#text(this.#view.getUint8(this.#skip(1)))
+    return { signature, value: this.read(signature) }
+  }
+
+  #array(type: string): readonly Value[] {
+    const length = this.#uint32()
+    this.align(alignmentOf(type))
+    const end = this.#at + length
+    const items: Value[] = []
+    while (this.#at < end) items.push(this.read(type))
+    return items
+  }
+
+  #text(length: number): string {
+    const start = this.#view.byteOffset + this.#skip(length + 1)
+    return new TextDecoder().decode(new Uint8Array(this.#view.buffer, start, length))
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#skip(4), this.#isLittle)
+  }
+
+  #skip(size: number): number {
+    const at = this.#at
+    if (at + size > this.#view.byteLength) throw new RangeError('the message ends too early')
+    this.#at += size
+    return at
+  }
+}

@@ -1,0 +1,194 @@
+import type { PropertyValue, UnitProperty } from '../compile/systemd.ts'
+import { type Connection, connectToBus, type Reply } from '../dbus/connection.ts'
+import { type Value, variant } from '../dbus/signature.ts'
+import { OciError } from '../errors.ts'
+
+export type ManagerKind = 'system' | 'user'
+
+/** Bus and systemd are given this long to answer all that one operation asks of them. */
+const patienceMs = 30_000
+
+const systemd = { destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1' } as const
+const manager = { ...systemd, interface: 'org.freedesktop.systemd1.Manager' } as const
+
+/** What of the environment says where the buses are. */
+export interface BusEnvironment {
+  readonly [name: string]: string | undefined
+}
+
+/**
+ * Connects to the bus of the system's or the caller's own service manager, and closes it when `use` is done.
+ *
+ * @throws OciError `ERR_SYSTEMD` there is no bus, or no answer within half a minute
+ */
+export async function withSystemd<T>(
+  kind: ManagerKind,
+  use: (connection: Connection) => Promise<T>,
+  { env = process.env, timeoutMs = patienceMs }: { readonly env?: BusEnvironment; readonly timeoutMs?: number } = {},
+): Promise<T> {
+  const path = busPath(kind, env)
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(tooSlow(path, timeoutMs)), timeoutMs)
+  try {
+    const connection = await connectToBus(path, controller.signal)
+    try {
+      return await use(connection)
+    } finally {
+      connection.close()
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const tooSlow = (path: string, timeoutMs: number): OciError =>
+  new OciError('ERR_SYSTEMD', `no answer from systemd on the message bus "${path}" within ${timeoutMs / 1000} s`, {
+    hint: 'see what keeps it busy with "systemctl list-jobs"',
+  })
+
+/**
+ * The socket of a bus: the first unix path of its address.
+ *
+ * @throws OciError `ERR_SYSTEMD` the caller has no bus of his own
+ * @see D-Bus Specification 0.43 "Server Addresses"
+ */
+export function busPath(kind: ManagerKind, env: BusEnvironment): string {
+  if (kind === 'system') return unixPath(env.DBUS_SYSTEM_BUS_ADDRESS) ?? '/run/dbus/system_bus_socket'
+  const path = unixPath(env.DBUS_SESSION_BUS_ADDRESS)
+  if (path !== undefined) return path
+  if (env.XDG_RUNTIME_DIR) return `${env.XDG_RUNTIME_DIR}/bus`
+  throw new OciError('ERR_SYSTEMD', 'there is no message bus of this user: XDG_RUNTIME_DIR is not set', {
+    hint: 'log in by a session of systemd-logind (ssh, machinectl shell), or leave out --systemd-cgroup',
+  })
+}
+
+function unixPath(addresses = ''): string | undefined {
+  for (const address of addresses.split(';')) {
+    const path = /^unix:(?:.*,)?path=([^,]+)/.exec(address)?.[1]
+    if (path !== undefined) return decodeURIComponent(path)
+  }
+  return undefined
+}
+
+/** What a unit of this manager needs to be placed. */
+export async function readManager(connection: Connection): Promise<{ version: number; cgroup: string }> {
+  const version = await readProperty(connection, 'Version')
+  const cgroup = await readProperty(connection, 'ControlGroup')
+  return { version: Number(/\d+/.exec(version)?.[0] ?? 0), cgroup: cgroup === '' ? '/' : cgroup }
+}
+
+async function readProperty(connection: Connection, name: string): Promise<string> {
+  const reply = await connection.call({
+    ...systemd,
+    interface: 'org.freedesktop.DBus.Properties',
+    member: 'Get',
+    signature: 'ss',
+    body: [manager.interface, name],
+  })
+  const [value] = succeeded(reply, `cannot read its ${name}`)
+  return typeof value === 'object' && 'signature' in value ? String(value.value) : ''
+}
+
+/**
+ * Makes a transient unit and waits until it is there.
+ *
+ * @param pid the process that it starts with, for a scope
+ * @throws OciError `ERR_SYSTEMD` systemd refuses it or does not succeed
+ */
+export async function startUnit(
+  connection: Connection,
+  unit: string,
+  properties: readonly UnitProperty[],
+  pid?: number,
+): Promise<void> {
+  await subscribe(connection)
+  const all = [...properties, ...(pid === undefined ? [] : [['PIDs', 'au', [pid]] as const])]
+  const body = [unit, 'replace', all.map(asProperty), []]
+  const start = (): Promise<Reply> =>
+    connection.call({ ...manager, member: 'StartTransientUnit', signature: 'ssa(sv)a(sa(sv))', body })
+  let reply = await start()
+  if (reply.kind === 'error' && reply.name === 'org.freedesktop.systemd1.UnitExists') {
+    // One that has failed, and was not collected, is only in the way.
+    await resetFailed(connection, unit)
+    reply = await start()
+  }
+  await jobDone(connection, unit, succeeded(reply, `cannot start "${unit}"`))
+}
+
+/** Stops a unit, which ends its processes, and waits until it is gone; one that is not there is no error. */
+export async function stopUnit(connection: Connection, unit: string): Promise<void> {
+  await subscribe(connection)
+  const reply = await connection.call({ ...manager, member: 'StopUnit', signature: 'ss', body: [unit, 'replace'] })
+  if (!isNoSuchUnit(reply)) await jobDone(connection, unit, succeeded(reply, `cannot stop "${unit}"`))
+  await resetFailed(connection, unit)
+}
+
+/** Until the next start of the machine. A unit that is not there is no error. */
+export async function setUnitProperties(
+  connection: Connection,
+  unit: string,
+  properties: readonly UnitProperty[],
+): Promise<void> {
+  const body = [unit, true, properties.map(asProperty)]
+  const reply = await connection.call({ ...manager, member: 'SetUnitProperties', signature: 'sba(sv)', body })
+  if (!isNoSuchUnit(reply)) succeeded(reply, `cannot change "${unit}"`)
+}
+
+/**
+ * Moves a process to a unit's cgroup.
+ *
+ * @param below a cgroup below that, beginning with a slash, or nothing
+ * @throws OciError `ERR_SYSTEMD`
+ */
+export async function attachProcess(connection: Connection, unit: string, pid: number, below: string): Promise<void> {
+  const body = [unit, below, [pid]]
+  const reply = await connection.call({ ...manager, member: 'AttachProcessesToUnit', signature: 'ssau', body })
+  succeeded(reply, `cannot put process ${pid} into "${unit}"`)
+}
+
+/** Without it systemd tells this connection nothing of jobs. */
+async function subscribe(connection: Connection): Promise<void> {
+  const rule = `type='signal',sender='${systemd.destination}',interface='${manager.interface}',member='JobRemoved'`
+  const match = await connection.call({
+    destination: 'org.freedesktop.DBus',
+    path: '/org/freedesktop/DBus',
+    interface: 'org.freedesktop.DBus',
+    member: 'AddMatch',
+    signature: 's',
+    body: [rule],
+  })
+  succeeded(match, 'cannot be listened to')
+  succeeded(await connection.call({ ...manager, member: 'Subscribe' }), 'cannot be listened to')
+}
+
+async function jobDone(connection: Connection, unit: string, [job]: readonly Value[]): Promise<void> {
+  const result = await connection.signal(({ member, body }) => {
+    const [, path, , outcome] = body
+    return member === 'JobRemoved' && path === job && typeof outcome === 'string' ? outcome : undefined
+  })
+  if (result === 'done' || result === 'skipped') return
+  throw failed(`the job for "${unit}" ended as "${result}"`)
+}
+
+async function resetFailed(connection: Connection, unit: string): Promise<void> {
+  const reply = await connection.call({ ...manager, member: 'ResetFailedUnit', signature: 's', body: [unit] })
+  if (!isNoSuchUnit(reply)) succeeded(reply, `cannot reset "${unit}"`)
+}
+
+const isNoSuchUnit = (reply: Reply): boolean =>
+  reply.kind === 'error' && reply.name === 'org.freedesktop.systemd1.NoSuchUnit'
+
+function succeeded(reply: Reply, what: string): readonly Value[] {
+  if (reply.kind === 'return') return reply.body
+  throw failed(`${what}: ${reply.text} (${reply.name})`)
+}
+
+const failed = (what: string): OciError => new OciError('ERR_SYSTEMD', `systemd: ${what}`)
+
+const asProperty = ([name, type, value]: UnitProperty): Value => [name, variant(type, exact(type, value))]
+
+/** Numbers of 64 bits come as text, which JSON does not round. */
+function exact(type: string, value: PropertyValue): Value {
+  if (type === 't' && typeof value === 'string') return BigInt(value)
+  return value
+}
