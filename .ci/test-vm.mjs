@@ -1,21 +1,17 @@
-// Runs test/vm, which needs cgroup v2, in virtual machines: with and without systemd, as root and as a user.
+// Runs test/vm, which needs cgroup v2, in a virtual machine.
 //
 //   VM_RUN=/path/to/vm-run.sh npm run test:vm [NAME...]     NAME: a file of test/vm, without .test.ts
 //
-// VM_RUN names a program `VM_RUN [-t SECONDS] [-u USER] [--systemd] -- COMMAND [ARGUMENT...]` that runs the command in a
-// machine that has cgroup v2 alone and this machine's files at the same paths, /tmp and /run being new ones. USER has a
-// cgroup of his own with all controllers, and with --systemd a login session with a service manager.
+// VM_RUN names a program `VM_RUN [-t SECONDS] -- COMMAND [ARGUMENT...]` that runs the command in a machine that has cgroup v2
+// alone and this machine's files at the same paths, /tmp and /run being new ones.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const user = 'tester'
+/** The options of VM_RUN for each file. */
 const machines = {
   cgroups: [],
-  rootless: ['-u', user],
-  systemd: ['--systemd'],
-  'systemd-rootless': ['--systemd', '-u', user],
 }
 const timeoutSeconds = 580
 
