@@ -75,7 +75,7 @@ static const char *option(char **argv, int *i, const char *name)
 
 bool is_plain_id(const char *id)
 {
-	if (!*id || *id == '.' || strlen(id) >= 255)
+	if (!*id || *id == '.' || *id == '-' || strlen(id) >= 255)
 		return false;
 	for (; *id; id++)
 		if (!((*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') || (*id >= '0' && *id <= '9') ||

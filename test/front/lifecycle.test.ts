@@ -172,6 +172,16 @@ describe('to Node.js goes', () => {
     expect(callWithNode('delete', place.id)).toEqual(done)
   })
 
+  test('an option that looks like the ID of a container', () => {
+    create()
+    call(['start', place.id])
+    const [own, dashed] = [place.id, '-a'].map((name) => join(place.root, name)) as [string, string]
+    renameSync(own, dashed)
+    expect(call(['kill', '-a', '9'])).toEqual(needsNode)
+    renameSync(dashed, own)
+    expect(state()).toMatchObject({ status: 'running' })
+  })
+
   test('a process that is not the container’s any more', async () => {
     create()
     call(['start', place.id])
