@@ -2,8 +2,9 @@
  * The front: what bundle-tool does without Node.js.
  *
  * `run` and `create` of a bundle whose program was kept, while everything it was compiled from still holds (its guards),
- * execute that program at once; lifecycle.c has what is done with a container that exists. All else goes to Node.js with the arguments untouched; what it answers is what counts, so
- * the front has no words of its own: when a kept program fails, Node.js compiles again to explain the step.
+ * execute that program at once; lifecycle.c has what is done with a container that exists. All else goes to Node.js with
+ * the arguments untouched; what it answers is what counts, so the front has no words of its own: when a kept program
+ * fails, Node.js compiles again to explain the step.
  */
 #include "vm.h"
 
@@ -30,8 +31,7 @@ const char *base_name(const char *path)
 	return name;
 }
 
-/* Copies pieces one after the other; false when they do not fit. The last argument is NULL. */
-static bool join(char *to, size_t size, const char *const *pieces)
+bool join(char *to, size_t size, const char *const *pieces)
 {
 	for (; *pieces; pieces++) {
 		size_t length = strlen(*pieces);
@@ -44,7 +44,6 @@ static bool join(char *to, size_t size, const char *const *pieces)
 	}
 	return true;
 }
-#define JOIN(to, ...) join(to, sizeof(to), (const char *const[]){__VA_ARGS__, NULL})
 
 static const char *variable(char **env, const char *name)
 {
@@ -84,16 +83,44 @@ bool is_plain_id(const char *id)
 	return true;
 }
 
+/* The options before the command. */
+struct globals {
+	const char *root;
+	const char *log;
+	const char *log_format;
+	int command; /* where it is, in argv */
+};
+
+static struct globals parse_globals(char **argv)
+{
+	struct globals g = {0};
+	const char *value;
+	int i = 1;
+
+	for (; argv[i]; i++) {
+		if ((value = option(argv, &i, "--root")))
+			g.root = value;
+		else if ((value = option(argv, &i, "--log")))
+			g.log = value;
+		else if ((value = option(argv, &i, "--log-format")))
+			g.log_format = value;
+		else
+			break;
+	}
+	g.command = i;
+	return g;
+}
+
 /* False for anything but the plain forms: those are Node.js's business. */
 static bool parse_request(char **argv, struct request *q)
 {
 	const char *words[3] = {NULL, NULL, NULL}, *value;
-	int i = 1, count = 0;
+	struct globals g = parse_globals(argv);
+	int i = g.command, count = 0;
 	bool is_create, is_detached = false;
 
-	for (; argv[i] && (value = option(argv, &i, "--root")); i++)
-		q->root = value;
-	if (!argv[i] || !((is_create = streq(argv[i], "create")) || streq(argv[i], "run")))
+	q->root = g.root;
+	if (g.log || g.log_format || !argv[i] || !((is_create = streq(argv[i], "create")) || streq(argv[i], "run")))
 		return false;
 	for (i++; argv[i]; i++) {
 		if ((value = option(argv, &i, "--bundle")) || (value = option(argv, &i, "-b")))
@@ -435,36 +462,15 @@ static long open_kept(const char *path)
 	return fd >= 0 && check_owner((int)fd) >= 0 ? fd : -ENOENT;
 }
 
-/* A log file is made, as for Node.js, though there is nothing to write into it. */
-static bool make_log(const char *path)
-{
-	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
-
-	return fd >= 0 && sys(close, fd) >= 0;
-}
-
 /* Whether the command was one of the lifecycle's and is done. */
 static bool finish_lifecycle(char **argv, char **env)
 {
-	const char *given_root = NULL, *log = NULL, *value;
+	struct globals g = parse_globals(argv);
 	char root[PATH_SIZE];
-	int i = 1;
-	long fd;
 
-	for (; argv[i]; i++) {
-		if ((value = option(argv, &i, "--root")))
-			given_root = value;
-		else if ((value = option(argv, &i, "--log")))
-			log = value;
-		else if (!(value = option(argv, &i, "--log-format")))
-			break;
-		else if (!streq(value, "json") && !streq(value, "text"))
-			return false;
-	}
-	if (!argv[i] || !is_plain_id(argv[i]) || !find_root(root, sizeof root, given_root, env))
+	if (g.log_format && !streq(g.log_format, "json") && !streq(g.log_format, "text"))
 		return false;
-	fd = syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-	return fd >= 0 && (!log || make_log(log)) && lifecycle((int)fd, argv + i);
+	return argv[g.command] && find_root(root, sizeof root, g.root, env) && lifecycle(root, g.log, argv + g.command);
 }
 
 int front(struct vm *vm, char **argv, char **env)

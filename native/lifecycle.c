@@ -9,12 +9,13 @@
 #include <linux/poll.h>
 #include <linux/time_types.h>
 
-enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000, REMOVE_TIMEOUT_MS = 500 };
+enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000 };
 
 struct container {
 	int root;
 	int directory;
 	const char *id;
+	bool is_forced; /* delete --force */
 	uint64_t pid;
 	uint64_t start_time;
 	const char *flags; /* k: its PID namespace dies with it, s: start, d: delete need no more than is done here */
@@ -53,9 +54,10 @@ static bool parse_record(struct container *c, char *at)
 	if (!line || *line)
 		return false;
 	c->head = at;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++, at[-1] = '\n')
 		if (!next_line(&at))
 			return false;
+	at[-1] = '\0';
 	c->tail = at;
 	return *at != '\0';
 }
@@ -80,13 +82,10 @@ static bool read_record(struct container *c)
 /* 1 or 0; an error when it cannot be found out. */
 static int is_alive(const struct container *c)
 {
-	char path[40] = "/proc/", state;
-	size_t length = 6 + decimal(path + 6, c->pid);
+	char state;
 	uint64_t start_time;
-	int r;
+	int r = read_process(c->pid, &state, &start_time);
 
-	memcpy(path + length, "/stat", 6);
-	r = read_stat(AT_FDCWD, path, &state, &start_time);
 	if (r < 0)
 		return r == -ENOENT || r == -ESRCH ? 0 : r;
 	return start_time == c->start_time && state != 'Z' && state != 'X';
@@ -114,40 +113,18 @@ static bool has_flag(const struct container *c, char flag)
 	return false;
 }
 
-static void sleep_ms(long ms)
-{
-	struct __kernel_timespec time = {.tv_nsec = ms * 1000000};
-
-	sys(nanosleep, &time, NULL);
-}
-
-static char *append(char *to, const char *from)
-{
-	size_t length = strlen(from);
-
-	memcpy(to, from, length + 1);
-	return to + length;
-}
-
 static bool print_state(const struct container *c, char **words)
 {
 	static char out[STATE_SIZE];
+	char pid[24];
 	int alive = is_alive(c);
-	char *to = out;
-	const char *line = c->head;
+	const char *status = !alive ? "stopped" : is_created(c) ? "created" : "running";
 
-	if (words[0] || alive < 0 || !is_thawed(c) || strlen(c->tail) + 2048 > sizeof out)
+	if (words[0] || alive < 0 || !is_thawed(c))
 		return false;
-	for (; line != c->tail; line += strlen(line) + 1) {
-		if (strlen(line) > 512)
-			return false;
-		to = append(append(to, line), "\n");
-	}
-	to = append(to, "  \"pid\": ");
-	to += decimal(to, alive ? c->pid : 0);
-	to = append(append(to, ",\n  \"status\": \""), !alive ? "stopped" : is_created(c) ? "created" : "running");
-	to = append(append(append(to, "\",\n"), c->tail), "\n");
-	return write_all(1, out, (size_t)(to - out)) == 0;
+	decimal(pid, alive ? c->pid : 0);
+	return JOIN(out, c->head, "\n  \"pid\": ", pid, ",\n  \"status\": \"", status, "\",\n", c->tail, "\n") &&
+	       write_all(1, out, strlen(out)) == 0;
 }
 
 /* The container's process writes a byte once somebody reads there; then it executes its program. */
@@ -210,64 +187,59 @@ static bool kill_container(const struct container *c, char **words)
 	return send_signal(c, signal);
 }
 
-/* The kernel lets go of a cgroup a moment after its last process has ended. */
-static bool remove_cgroups(const struct container *c)
-{
-	long deadline = milliseconds_now() + REMOVE_TIMEOUT_MS;
-
-	for (const char *const *path = c->cgroups; *path;) {
-		long r = sys(unlinkat, AT_FDCWD, *path, AT_REMOVEDIR);
-
-		if (r >= 0 || r == -ENOENT || r == -ENODEV)
-			path++;
-		else if (r == -EBUSY && milliseconds_now() < deadline)
-			sleep_ms(1);
-		else
-			return false;
-	}
-	return true;
-}
-
 static bool end_container(const struct container *c)
 {
 	long deadline = milliseconds_now() + KILL_TIMEOUT_MS;
+	int alive;
 
 	if (!send_signal(c, SIGKILL))
 		return false;
-	while (is_alive(c) == 1 && milliseconds_now() < deadline)
+	while ((alive = is_alive(c)) == 1 && milliseconds_now() < deadline)
 		sleep_ms(1);
-	return true;
+	return !alive;
 }
 
-static bool delete_container(const struct container *c, bool is_forced)
+static bool delete_container(const struct container *c, char **words)
 {
 	int alive = is_alive(c);
 
-	if (!has_flag(c, 'd') || alive < 0 || !is_thawed(c))
+	if (words[0] || !has_flag(c, 'd') || alive < 0 || !is_thawed(c))
 		return false;
-	if (alive && (!(is_forced || is_created(c)) || !end_container(c) || is_alive(c) != 0))
+	if (alive && (!(c->is_forced || is_created(c)) || !end_container(c)))
 		return false;
-	return remove_cgroups(c) && unlink_entries(c->directory) >= 0 &&
-	       sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
+	for (const char *const *path = c->cgroups; *path; path++)
+		if (remove_cgroup(*path) < 0)
+			return false;
+	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 
-bool lifecycle(int root, char **words)
+/* Made, as by Node.js, though there is nothing to write into it. */
+static bool make_log(const char *path)
 {
-	struct container c = {.root = root};
-	const char *command = *words++;
-	bool is_delete = streq(command, "delete"), is_forced = false;
+	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
 
-	if (is_delete && *words && (is_forced = streq(*words, "-f") || streq(*words, "--force")))
-		words++;
-	c.id = *words;
-	if (!c.id || !is_plain_id(c.id))
+	return fd >= 0 && sys(close, fd) >= 0;
+}
+
+bool lifecycle(const char *root, const char *log, char **words)
+{
+	static const struct {
+		const char *name;
+		bool (*run)(const struct container *c, char **words);
+	} commands[] = {{"start", open_gate}, {"state", print_state}, {"kill", kill_container}, {"delete", delete_container}};
+	struct container c = {0};
+	size_t i = 0;
+
+	while (i < sizeof commands / sizeof *commands && !streq(words[0], commands[i].name))
+		i++;
+	if (i == sizeof commands / sizeof *commands || !*++words)
 		return false;
-	words++;
-	if (is_delete)
-		return !words[0] && read_record(&c) && delete_container(&c, is_forced);
-	if (streq(command, "state"))
-		return read_record(&c) && print_state(&c, words);
-	if (streq(command, "start"))
-		return read_record(&c) && open_gate(&c, words);
-	return streq(command, "kill") && read_record(&c) && kill_container(&c, words);
+	if (commands[i].run == delete_container && (streq(*words, "-f") || streq(*words, "--force"))) {
+		c.is_forced = true;
+		words++;
+	}
+	if (!(c.id = *words) || !is_plain_id(c.id))
+		return false;
+	c.root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	return c.root >= 0 && (!log || make_log(log)) && read_record(&c) && commands[i].run(&c, words + 1);
 }

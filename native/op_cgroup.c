@@ -5,9 +5,9 @@
 #include <linux/bpf.h>
 #include <linux/time_types.h>
 
-enum { RETRY_MS = 5, RETRIES = 400, MAX_DEPTH = 32 };
+enum { RETRY_MS = 1, RETRIES = 2000, MAX_DEPTH = 32 };
 
-static long sleep_ms(long ms)
+long sleep_ms(long ms)
 {
 	struct __kernel_timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
@@ -90,9 +90,8 @@ static long remove_below(long at, const char *name, int depth)
 	return sys(unlinkat, at, name, AT_REMOVEDIR);
 }
 
-int op_cgroup_remove(struct vm *vm, const struct step *s)
+long remove_cgroup(const char *path)
 {
-	const char *path = text(vm, s, 0, 0, NULL);
 	long r = -EBUSY;
 
 	for (int i = 0; i < RETRIES && r == -EBUSY; i++) {
@@ -100,7 +99,12 @@ int op_cgroup_remove(struct vm *vm, const struct step *s)
 			r = sleep_ms(RETRY_MS);
 		r = remove_below(AT_FDCWD, path, 0);
 	}
-	return (int)r;
+	return r;
+}
+
+int op_cgroup_remove(struct vm *vm, const struct step *s)
+{
+	return (int)remove_cgroup(text(vm, s, 0, 0, NULL));
 }
 
 int op_device_filter(struct vm *vm, const struct step *s)

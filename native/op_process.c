@@ -129,7 +129,7 @@ int op_sync_closed(struct vm *vm, const struct step *s)
 }
 
 /* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
-int read_stat(int at, const char *path, char *state, uint64_t *start_time)
+static int read_stat(int at, const char *path, char *state, uint64_t *start_time)
 {
 	char content[1024];
 	const char *end = content;
@@ -144,6 +144,15 @@ int read_stat(int at, const char *path, char *state, uint64_t *start_time)
 	for (int field = 2; *end && field < 22; end++)
 		field += *end == ' ';
 	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
+}
+
+int read_process(uint64_t pid, char *state, uint64_t *start_time)
+{
+	char path[40] = "/proc/";
+	size_t length = 6 + decimal(path + 6, pid);
+
+	memcpy(path + length, "/stat", 6);
+	return read_stat(AT_FDCWD, path, state, start_time);
 }
 
 int op_expect_process(struct vm *vm, const struct step *s)
@@ -192,16 +201,14 @@ int op_identify(struct vm *vm, const struct step *s)
 	struct __kernel_timespec now;
 	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
 
-	char path[40] = "/proc/", state;
+	char state;
 	uint64_t start_time;
-	size_t length = 6 + decimal(path + 6, (uint64_t)vm->shared->pid);
 
 	(void)s;
 	if (r < 0)
 		return (int)r;
 	format_time(vm->created, now.tv_sec, now.tv_nsec);
-	memcpy(path + length, "/stat", 6);
-	r = read_stat(AT_FDCWD, path, &state, &start_time);
+	r = read_process((uint64_t)vm->shared->pid, &state, &start_time);
 	if (r >= 0)
 		decimal(vm->start_time, start_time);
 	return (int)r;

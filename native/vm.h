@@ -129,6 +129,10 @@ const char *base_name(const char *path);
 /* Whether it can be a container ID, and no option. */
 bool is_plain_id(const char *id);
 
+/* Copies pieces one after the other; false when they do not fit. The last one is NULL. */
+bool join(char *to, size_t size, const char *const *pieces);
+#define JOIN(to, ...) join(to, sizeof(to), (const char *const[]){__VA_ARGS__, NULL})
+
 /* Opens beneath `at` through no symbolic link and no other mount's magic link; flags as openat(2). */
 long open_beneath(int at, const char *path, uint64_t flags);
 
@@ -136,16 +140,23 @@ long open_beneath(int at, const char *path, uint64_t flags);
 long read_file(int at, const char *path, char *to, size_t size);
 
 /* The state letter of a process and its start, in clock ticks from boot, from its /proc/PID/stat. */
-int read_stat(int at, const char *path, char *state, uint64_t *start_time);
+int read_process(uint64_t pid, char *state, uint64_t *start_time);
+
+/* nanosleep(2) */
+long sleep_ms(long ms);
+
+/* Removes a cgroup and those below it; waits for the kernel to let go of what has just ended. One that is gone is no error. */
+long remove_cgroup(const char *path);
 
 /* Unlinks the files in a directory. */
 long unlink_entries(long directory);
 
 /*
  * start, state, kill and delete, by the record that a container has in its directory below `root`. `words` begin with
- * the command. False for all that is not plain success: that is for Node.js to do, and to put into words.
+ * the command; a log file is made when there is to be one. False for all that is not plain success: that is for Node.js
+ * to do, and to put into words.
  */
-bool lifecycle(int root, char **words);
+bool lifecycle(const char *root, const char *log, char **words);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
 int supervise(struct vm *vm, int terminal);
