@@ -10,7 +10,6 @@ import { runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
-import { stopUnit, withSystemd } from './runtime/systemd.ts'
 import { type ContainerOptions, stateOf } from './state.ts'
 
 const killTimeoutMs = 10_000
@@ -70,7 +69,10 @@ async function destroy(container: ContainerRecord): Promise<void> {
   const { cgroupPaths, directory, hasOwnPidNamespace, rootlessCgroups, unit } = container
   // Without a PID namespace of their own, processes survive the first one.
   if (!hasOwnPidNamespace) signalCgroup(cgroupPaths, SIGKILL)
-  if (unit !== undefined) await withSystemd(unit.kind, (connection) => stopUnit(connection, unit.name))
+  if (unit !== undefined) {
+    const { stopUnit, withSystemd } = await import('./runtime/systemd.ts')
+    await withSystemd(unit.kind, (connection) => stopUnit(connection, unit.name))
+  }
   await removeCgroup(cgroupPaths, rootlessCgroups)
   await rm(directory, { recursive: true, force: true })
 }

@@ -11,7 +11,6 @@ import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
-import { internalCommand } from './runtime/systemd-manager.ts'
 
 export interface ExecOptions {
   readonly root: string
@@ -64,7 +63,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       cgroupPaths: options.cgroups?.length
         ? container.cgroupPaths
         : joinableCgroups(container.cgroupPaths, container.init.pid),
-      unit: attachTarget(container),
+      unit: await attachTarget(container),
     },
     {
       config,
@@ -93,8 +92,9 @@ export async function exec(options: ExecOptions): Promise<number> {
 }
 
 /** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */
-function attachTarget({ unit, cgroupPaths }: ContainerRecord): AttachTarget | undefined {
+async function attachTarget({ unit, cgroupPaths }: ContainerRecord): Promise<AttachTarget | undefined> {
   if (unit === undefined || unit.kind === 'system') return undefined
+  const { internalCommand } = await import('./runtime/systemd-manager.ts')
   return { ...unit, cgroup: cgroupPaths[''] ?? '', command: internalCommand() }
 }
 

@@ -9,7 +9,6 @@ import { readHostFacts } from './runtime/host-facts.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
-import { readManager, setUnitProperties, withSystemd } from './runtime/systemd.ts'
 import type { ContainerOptions } from './state.ts'
 
 export { parseResources } from './oci/resources.ts'
@@ -47,6 +46,7 @@ export async function update({ root, id, resources, warn = () => {} }: UpdateOpt
   }
   recordLimits(directory, limits)
   if (unit === undefined) return
+  const { readManager, setUnitProperties, withSystemd } = await import('./runtime/systemd.ts')
   await withSystemd(unit.kind, async (connection) => {
     const { version } = await readManager(connection)
     await setUnitProperties(connection, unit.name, limitProperties(changed, version))

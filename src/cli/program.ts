@@ -44,12 +44,13 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
     .action(() => {
       io.stdout.write(formatHelp(program))
     })
-  const internal = internalCommand(context)
-  const all = [program, ...commandsFor(args).map(({ create }) => create(context)), helpCommand(program, io), internal]
+  const internal = args.includes('internal') ? [internalCommand(context)] : []
+  const named = commandsFor(args).map(({ create }) => create(context))
+  const all = [program, ...named, helpCommand(program, io), ...internal]
   for (const command of all) {
     command.exitOverride().configureHelp({ formatHelp })
     command.configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
-    if (command !== program) program.addCommand(command, { hidden: command === internal })
+    if (command !== program) program.addCommand(command, { hidden: internal.includes(command) })
   }
   return program
 }

@@ -9,7 +9,6 @@ import { checkHost, readHostFacts } from './host-facts.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
 import { absoluteRoot } from './root.ts'
-import { findManager } from './systemd-manager.ts'
 
 export interface ContainerOptions {
   /** The container ID. */
@@ -68,7 +67,7 @@ export async function compileContainer(
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined
-  const systemd = options.systemdCgroup ? await findManager(facts) : undefined
+  const systemd = options.systemdCgroup ? await (await import('./systemd-manager.ts')).findManager(facts) : undefined
   const rootfs = resolve(directory, config.root.path)
   const stateFacts = {
     bundle: directory,
