@@ -1,6 +1,6 @@
 // Runs test/vm, which needs cgroup v2, in a virtual machine.
 //
-//   VM_RUN=/path/to/vm-run.sh npm run test:vm [NAME...]     NAME: a file of test/vm, without .test.ts
+//   VM_RUN=/path/to/vm-run.sh npm run test:vm [NAME...]     NAME: of files in test/vm
 //
 // VM_RUN names a program `VM_RUN [-t SECONDS] -- COMMAND [ARGUMENT...]` that runs the command in a machine that has cgroup v2
 // alone and this machine's files at the same paths, /tmp and /run being new ones.
@@ -9,10 +9,6 @@ import { accessSync, constants } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** The options of VM_RUN for each file. */
-const machines = {
-  cgroups: [],
-}
 const timeoutSeconds = 580
 
 const runner = process.env.VM_RUN
@@ -23,21 +19,15 @@ try {
   fail(`VM_RUN: "${runner}" cannot be executed`)
 }
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(machines)
-const failed = names.filter((name) => {
-  if (machines[name] === undefined) fail(`there is no test/vm/${name}.test.ts`)
-  const vitest = ['node_modules/.bin/vitest', 'run', '--config', '.vitest.vm.config.mjs', `test/vm/${name}.test.ts`]
-  // A home that can be written to, and no cache beside the files.
-  const command = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
-  console.log(`\n${name}: ${['vm', ...machines[name]].join(' ')}`)
-  const { status } = spawnSync(runner, ['-t', String(timeoutSeconds), ...machines[name], '--', ...command], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  if (status === 124) console.error(`test-vm: ${name}: stopped after ${timeoutSeconds} s`)
-  return status !== 0
+const vitest = ['node_modules/.bin/vitest', 'run', '--config', '.vitest.vm.config.mjs', ...process.argv.slice(2)]
+// A home that can be written to, and no cache beside the files.
+const command = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
+const { status } = spawnSync(runner, ['-t', String(timeoutSeconds), '--', ...command], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
 })
-if (failed.length > 0) fail(`failed: ${failed.join(', ')}`)
+if (status === 124) fail(`stopped after ${timeoutSeconds} s`)
+if (status !== 0) fail('failed')
 
 function fail(message) {
   console.error(`test-vm: ${message}`)
