@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { OciError } from '../errors.ts'
 import type { ExecutionConfig, ImageConfig } from '../oci/image-config.ts'
 import type { Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { toPointer } from '../oci/schema.ts'
 import { imageAnnotations } from './annotations.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
@@ -104,6 +105,6 @@ function volumePath(text: string): string {
   const path = posix.join('/', text).replace(/(?<=.)\/$/, '')
   if (!notForVolumes.test(path)) return path
   throw new OciError('ERR_MANIFEST_INVALID', `image volume "${text}" would hide ${path} of the container`, {
-    pointer: `/config/Volumes/${text.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+    pointer: toPointer(['config', 'Volumes', text]),
   })
 }

@@ -2,6 +2,8 @@ import type { Mount, RuntimeConfig } from '../oci/runtime-config.ts'
 import { op, type Step } from '../program/program.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
+import { hostID } from './id-mapping.ts'
+import { isNew } from './namespaces.ts'
 
 /** What the owner of a cgroup must own. @see kernel cgroup-v2.rst "Delegation", /sys/kernel/cgroup/delegate */
 const delegatedFiles = [
@@ -18,14 +20,10 @@ const delegatedFiles = [
  *
  * @see runc libcontainer/specconv "CreateCgroupConfig", OwnerUID
  */
-export function cgroupOwner({ process, linux = {}, mounts = [] }: RuntimeConfig): number | undefined {
-  const { namespaces = [], uidMappings = [] } = linux
-  const hasNew = namespaces.some(({ type, path }) => type === 'cgroup' && !path)
-  const uid = process?.user.uid
-  if (uid === undefined || !hasNew || !mounts.some(isWritableCgroup)) return undefined
-  if (!namespaces.some(({ type }) => type === 'user')) return uid
-  const mapping = uidMappings.find(({ containerID, size }) => uid >= containerID && uid < containerID + size)
-  return mapping && mapping.hostID + uid - mapping.containerID
+export function cgroupOwner(config: RuntimeConfig): number | undefined {
+  const { process, linux = {}, mounts = [] } = config
+  if (process === undefined || !isNew(config, 'cgroup') || !mounts.some(isWritableCgroup)) return undefined
+  return hostID(linux, process.user.uid, 'uid')
 }
 
 const isWritableCgroup = ({ source, destination, options = [] }: Mount): boolean =>

@@ -1,4 +1,5 @@
 import { openFlags } from '../program/flags.ts'
+import type { TolerableError } from '../program/ops.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
 import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
@@ -27,11 +28,9 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   return [
     ...compileStartUnit(config, systemd),
     ...cgroups.flatMap((place) => [
-      ...enableControllers(
-        place.hierarchy.mountPoint,
-        place.parents.map((path) => place.hierarchy.mountPoint + path),
-      ),
+      ...enableControllers(place),
       ...compileDelegation(place, context).map((step) => undoable(step)),
+      // A unit that is a slice starts without a process.
       ...(unitOf(config, systemd).isSlice ? [undoable(moveByHost(place))] : []),
     ]),
     ...compileResources(context).map((step) => undoable(step)),
@@ -47,23 +46,20 @@ export function compileUnitUndo({ config, systemd, cgroups }: CompileContext): r
   ]
 }
 
-/** A unit that is a slice starts without a process. */
-const moveByHost = (place: CgroupPlace): Step =>
-  op(
-    'write_file',
-    {
-      at: null,
-      path: cgroupFile(place, 'cgroup.procs'),
-      content: [{ register: 'pid' }],
-      flags: openFlags.WRONLY,
-      mode: 0,
-    },
-    from,
-  )
+/** The runtime moves the container's process into the cgroup. */
+const moveByHost = (place: CgroupPlace): Step => writeControl(cgroupFile(place, 'cgroup.procs'), [{ register: 'pid' }])
+
+function writeControl(path: Text, content: Text, ...tolerated: readonly TolerableError[]): Step {
+  return op('write_file', { at: null, path, content, flags: openFlags.WRONLY, mode: 0 }, from, ...tolerated)
+}
+
+/** The cgroups above it, absolute. */
+const directoriesAbove = ({ hierarchy, parents }: CgroupPlace): readonly string[] =>
+  parents.map((path) => hierarchy.mountPoint + path)
 
 function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
   const { mountPoint, controllers, isUnified } = place.hierarchy
-  const parents = place.parents.map((path) => mountPoint + path)
+  const parents = directoriesAbove(place)
   const own = cgroupFile(place)
   // The last of these has the undo: a cgroup that was in use before is left as it was.
   const checks = [op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from), ...expectThawed(place)].map(
@@ -74,7 +70,7 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
     ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
     undoable(op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST')),
     ...checks,
-    ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(mountPoint, parents) : []),
+    ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(place) : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
   ]
@@ -98,29 +94,12 @@ export function compileKill(context: CompileContext): readonly Step[] {
 }
 
 /** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */
-function enableControllers(mountPoint: string, parents: readonly string[]): readonly HostStep[] {
+function enableControllers(place: CgroupPlace): readonly HostStep[] {
   const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma']
-  return [mountPoint, ...parents].flatMap((directory) =>
+  const tolerated = ['ENOENT', 'EINVAL', 'EBUSY', 'EPERM', 'EACCES', 'EOPNOTSUPP'] as const
+  return [place.hierarchy.mountPoint, ...directoriesAbove(place)].flatMap((directory) =>
     controllers.map((controller) =>
-      undoable(
-        op(
-          'write_file',
-          {
-            at: null,
-            path: `${directory}/cgroup.subtree_control`,
-            content: `+${controller}`,
-            flags: openFlags.WRONLY,
-            mode: 0,
-          },
-          from,
-          'ENOENT',
-          'EINVAL',
-          'EBUSY',
-          'EPERM',
-          'EACCES',
-          'EOPNOTSUPP',
-        ),
-      ),
+      undoable(writeControl(`${directory}/cgroup.subtree_control`, `+${controller}`, ...tolerated)),
     ),
   )
 }
@@ -167,13 +146,11 @@ export function compileJoin(context: CompileContext): {
   readonly child: readonly Step[]
 } {
   const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
-  const write = (file: Text, content: Text): Step =>
-    op('write_file', { at: null, path: file, content, flags: openFlags.WRONLY, mode: 0 }, from)
   if (context.hasUserNamespace) {
     return {
-      host: places.map((place) => undoable(write(cgroupFile(place, 'cgroup.procs'), [{ register: 'pid' }]))),
+      host: places.map((place) => undoable(moveByHost(place))),
       child: [],
     }
   }
-  return { host: [], child: places.map((place) => write(cgroupFile(place, 'tasks'), '0')) }
+  return { host: [], child: places.map((place) => writeControl(cgroupFile(place, 'tasks'), '0')) }
 }

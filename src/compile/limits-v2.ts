@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { CPU, Memory, Resources } from '../oci/runtime-config.ts'
+import { toPointer } from '../oci/schema.ts'
 import { blockIOLimitsV2 } from './block-io.ts'
 import { collect, type Limit, type LimitHost, nonZero, orMax, pointerOf, unsupportedHere } from './limit.ts'
 import { hugepageLimits, rdmaLimits } from './limits-shared.ts'
@@ -101,7 +102,7 @@ function cpuMax(quota: Integer | undefined, period: Integer | undefined): string
 /** A file's lines are written one by one: some take one device or key at a time. */
 function unifiedLimits(unified: Readonly<Record<string, string>>): readonly Limit[] {
   return Object.entries(unified).flatMap(([file, value]) => {
-    const pointer = pointerOf(`unified/${file.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    const pointer = pointerOf(toPointer(['unified', file]).slice(1))
     if (file.includes('/') || file === '..' || file === '.' || file === '') {
       throw new OciError('ERR_CONFIG_INVALID', `unified resource "${file}" must be a file name (no slashes)`, {
         pointer,

@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { toPointer } from '../oci/schema.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
@@ -57,7 +58,7 @@ function openSockets({ config }: CompileContext): readonly HostStep[] {
  * @param saved the slot for what the move takes away
  */
 function moveDevice(name: string, newName: string, saved: string): readonly HostStep[] {
-  const from = `/linux/netDevices/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  const from = toPointer(['linux', 'netDevices', name])
   checkName(name, from)
   checkName(newName, `${from}/name`)
   const request = (socket: string, message: Uint8Array, on: string, netns: string | null): Step =>

@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { toPointer } from '../oci/schema.ts'
 import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
@@ -23,7 +24,7 @@ const ipcKeys = [
  */
 export function compileSysctl(context: CompileContext): readonly Step[] {
   return Object.entries(context.config.linux?.sysctl ?? {}).map(([key, value]) => {
-    const pointer = `/linux/sysctl/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const pointer = toPointer(['linux', 'sysctl', key])
     checkSysctl(dotted(key), pointer, context)
     const path = checkPath(
       `sys/${dotted(key).replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/')}`,

@@ -167,24 +167,22 @@ export function limitProperties(limits: readonly Limit[], version: number): read
 
 const unlimited = '18446744073709551615' // what systemd calls infinity
 
+/** Files whose value is a property's. */
+const sameValue: Readonly<Record<string, string>> = {
+  'memory.max': 'MemoryMax',
+  'memory.high': 'MemoryHigh',
+  'memory.low': 'MemoryLow',
+  'memory.min': 'MemoryMin',
+  'memory.swap.max': 'MemorySwapMax',
+  'pids.max': 'TasksMax',
+  'cpu.weight': 'CPUWeight',
+}
+
 /** A file of the cgroup as properties; none for what systemd has no property for. */
 function fileProperties(file: string, value: string, version: number): readonly UnitProperty[] {
-  const bytes = value === 'max' ? unlimited : value
+  const same = sameValue[file]
+  if (same !== undefined) return [[same, 't', value === 'max' ? unlimited : value]]
   switch (file) {
-    case 'memory.max':
-      return [['MemoryMax', 't', bytes]]
-    case 'memory.high':
-      return [['MemoryHigh', 't', bytes]]
-    case 'memory.low':
-      return [['MemoryLow', 't', bytes]]
-    case 'memory.min':
-      return [['MemoryMin', 't', bytes]]
-    case 'memory.swap.max':
-      return [['MemorySwapMax', 't', bytes]]
-    case 'pids.max':
-      return [['TasksMax', 't', bytes]]
-    case 'cpu.weight':
-      return [['CPUWeight', 't', value]]
     case 'cpu.idle':
       // Weight 0 is idle.
       return value === '1' && version >= 252 ? [['CPUWeight', 't', '0']] : []

@@ -17,20 +17,12 @@ export class Reader {
     this.#at = at
   }
 
-  get position(): number {
-    return this.#at
-  }
-
   readAll(signature: string): readonly Value[] {
     return typesOf(signature).map((type) => this.read(type))
   }
 
-  align(alignment: number): void {
-    this.#at = Math.ceil(this.#at / alignment) * alignment
-  }
-
   read(type: string): Value {
-    this.align(alignmentOf(type))
+    this.#align(alignmentOf(type))
     switch (type[0]) {
       case 'y':
         return this.#view.getUint8(this.#skip(1))
@@ -73,7 +65,7 @@ export class Reader {
 
   #array(type: string): readonly Value[] {
     const length = this.#uint32()
-    this.align(alignmentOf(type))
+    this.#align(alignmentOf(type))
     const end = this.#at + length
     const items: Value[] = []
     while (this.#at < end) items.push(this.read(type))
@@ -83,6 +75,10 @@ export class Reader {
   #text(length: number): string {
     const start = this.#view.byteOffset + this.#skip(length + 1)
     return new TextDecoder().decode(new Uint8Array(this.#view.buffer, start, length))
+  }
+
+  #align(alignment: number): void {
+    this.#at = Math.ceil(this.#at / alignment) * alignment
   }
 
   #uint32(): number {

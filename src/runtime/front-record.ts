@@ -1,3 +1,4 @@
+import { isNew } from '../compile/namespaces.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Pieces } from './json-text.ts'
 import { stateVersion } from './libcontainer.ts'
@@ -45,12 +46,12 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
 }
 
 /** What the front may do for this container: kill all of it by its first process, start it, delete it. */
-function flags({ hooks, linux }: RuntimeConfig, { rootlessCgroups, systemdCgroup }: FrontFacts): string {
-  const hasOwnPidNamespace = linux?.namespaces?.some(({ type, path }) => type === 'pid' && !path) ?? false
+function flags(config: RuntimeConfig, { rootlessCgroups, systemdCgroup }: FrontFacts): string {
+  const hasOwnPidNamespace = isNew(config, 'pid')
   return [
     hasOwnPidNamespace ? 'k' : '',
-    hooks?.poststart?.length ? '' : 's',
-    hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hooks?.poststop?.length ? 'd' : '',
+    config.hooks?.poststart?.length ? '' : 's',
+    hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !config.hooks?.poststop?.length ? 'd' : '',
   ].join('')
 }
 

@@ -1,5 +1,6 @@
 import { join, normalize } from 'node:path'
 import { cgroupOwner } from '../compile/cgroup-owner.ts'
+import { hostID } from '../compile/id-mapping.ts'
 import { parseNumberList } from '../compile/scheduling.ts'
 import type { Hooks, Linux, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
@@ -185,15 +186,6 @@ function libcontainerCgroup(config: RuntimeConfig, facts: StateFacts): JsonValue
 
 const hasNamespace = (linux: Linux, wanted: NamespaceType): boolean =>
   linux.namespaces?.some(({ type }) => type === wanted) ?? false
-
-/** The id on the host that is `id` in the container, undefined when it is not mapped. */
-function hostID(linux: Linux, id: number, kind: 'uid' | 'gid'): number | undefined {
-  if (!hasNamespace(linux, 'user')) return id
-  const mapping = linux[`${kind}Mappings`]?.find(
-    ({ containerID, size }) => id >= containerID && id < containerID + size,
-  )
-  return mapping && mapping.hostID + id - mapping.containerID
-}
 
 /** Hooks by their spec names; the timeout is in nanoseconds. */
 function libcontainerHooks(hooks: Hooks): JsonValue {

@@ -1,0 +1,10 @@
+import type { Linux } from '../oci/runtime-config.ts'
+
+/** The host's id for one of the container's: the same without a user namespace, undefined where it is not mapped. */
+export function hostID(linux: Linux, id: number, kind: 'uid' | 'gid'): number | undefined {
+  if (!linux.namespaces?.some(({ type }) => type === 'user')) return id
+  const mapping = linux[`${kind}Mappings`]?.find(
+    ({ containerID, size }) => id >= containerID && id < containerID + size,
+  )
+  return mapping && mapping.hostID + id - mapping.containerID
+}
