@@ -258,9 +258,17 @@ int op_new_mount(struct vm *vm, const struct step *s)
 	return fill_slot(vm, s, 0, made);
 }
 
+/* Unmounts a mount and what is below it, here alone: from a mount that is shared, it would go from its peers too. */
+static long detach(const char *path)
+{
+	long r = sys(mount, NULL, path, NULL, MS_SLAVE | MS_REC, NULL);
+
+	return r < 0 ? r : sys(umount2, path, MNT_DETACH);
+}
+
 int op_umount(struct vm *vm, const struct step *s)
 {
-	return (int)sys(umount2, string(vm, s, 0), MNT_DETACH);
+	return (int)detach(string(vm, s, 0));
 }
 
 int op_pivot_root(struct vm *vm, const struct step *s)
@@ -271,7 +279,7 @@ int op_pivot_root(struct vm *vm, const struct step *s)
 	if (r >= 0)
 		r = sys(pivot_root, ".", ".");
 	if (r >= 0)
-		r = sys(umount2, ".", MNT_DETACH);
+		r = detach(".");
 	return (int)(r < 0 ? r : sys(chdir, "/"));
 }
 

@@ -246,7 +246,7 @@ export const ops = {
   pivot_root: {
     number: 56,
     operands: { root: 'slot' },
-    does: 'fchdir(2), pivot_root(".", "."), umount2(".", MNT_DETACH), chdir("/")',
+    does: 'fchdir(2), pivot_root(".", "."), mount(2) MS_SLAVE, umount2(".", MNT_DETACH), chdir("/")',
   },
   chroot: { number: 57, operands: { root: 'slot' }, does: 'fchdir(2), chroot("."), chdir("/")' },
   move_root: {
@@ -289,7 +289,11 @@ export const ops = {
     operands: { slot: 'slot', flags: 'mountFlags' },
     does: 'mount(2) MS_PRIVATE or another propagation of the mount that a directory is in',
   },
-  umount: { number: 68, operands: { path: 'string' }, does: 'umount2(2) with MNT_DETACH' },
+  umount: {
+    number: 68,
+    operands: { path: 'string' },
+    does: 'mount(2) MS_SLAVE, then umount2(2) with MNT_DETACH: from this namespace alone',
+  },
   copy_tree: {
     number: 67,
     operands: { from: 'slot', to: 'slot' },

@@ -383,19 +383,28 @@ test('rootfsPropagation shared makes the root a shared mount', () => {
 })
 
 test.each([
-  ['slave', ' master:'],
-  ['private', ' - '],
-  [undefined, ' - '],
-])('rootfsPropagation %s holds where every mount of the host is shared', (rootfsPropagation, tag) => {
-  place.configure('awk \'$5 == "/"\' /proc/self/mountinfo', { linux: { rootfsPropagation } })
-  const command = `mount --make-rshared / && exec "$@" 2>&1`
-  const run = [process.execPath, toolPath, '--root', place.root, 'run', '-b', place.bundle, place.id]
-  const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs none /mnt; ${command}`, 'sh', ...run], {
-    encoding: 'utf8',
-  })
-  expect(stdout).toContain(tag)
-  expect(stdout).not.toContain('shared:')
-})
+  ['slave', ' master:', []],
+  ['private', ' - ', []],
+  [undefined, ' - ', []],
+  ['slave', ' master:', ['--no-pivot']],
+  ['private', ' - ', ['--no-pivot']],
+] as const)(
+  'rootfsPropagation %s holds where every mount of the host is shared (%s, %j)',
+  (rootfsPropagation, tag, flags) => {
+    place.configure('awk \'$5 == "/"\' /proc/self/mountinfo', { linux: { rootfsPropagation } })
+    const show = 'cut -d " " -f 5 /proc/self/mountinfo'
+    const command = `mount --make-rshared / && ${show} > ${place.directory}/before; "$@" 2>&1; ${show} > ${place.directory}/after`
+    const run = [process.execPath, toolPath, '--root', place.root, 'run', ...flags, '-b', place.bundle, place.id]
+    const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs none /mnt; ${command}`, 'sh', ...run], {
+      encoding: 'utf8',
+    })
+    expect(stdout).toContain(tag)
+    expect(stdout).not.toContain('shared:')
+    const [before, after] = ['before', 'after'].map((name) => readFileSync(join(place.directory, name), 'utf8'))
+    expect(after).toBe(before)
+    expect(place.leftovers()).toEqual([])
+  },
+)
 
 test('a command is executable for a user whose capabilities say so, as the kernel has it', () => {
   const file = join(place.bundle, 'rootfs/command')
