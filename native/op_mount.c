@@ -273,13 +273,21 @@ int op_umount(struct vm *vm, const struct step *s)
 
 int op_pivot_root(struct vm *vm, const struct step *s)
 {
-	long r = sys(fchdir, slot(vm, s, 0));
+	long old = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), r, closed;
 
-	/* The old root ends up on top of the new one, where "." is it: pivot_root(2), "Notes". */
+	if (old < 0)
+		return (int)old;
+	r = sys(fchdir, slot(vm, s, 0));
+	/* The old root ends up on top of the new one: pivot_root(2), "Notes". To mount(2), "." would be the new one still. */
 	if (r >= 0)
 		r = sys(pivot_root, ".", ".");
 	if (r >= 0)
+		r = sys(fchdir, old);
+	if (r >= 0)
 		r = detach(".");
+	closed = sys(close, old);
+	if (r >= 0)
+		r = closed;
 	return (int)(r < 0 ? r : sys(chdir, "/"));
 }
 

@@ -246,7 +246,7 @@ export const ops = {
   pivot_root: {
     number: 56,
     operands: { root: 'slot' },
-    does: 'fchdir(2), pivot_root(".", "."), mount(2) MS_SLAVE, umount2(".", MNT_DETACH), chdir("/")',
+    does: 'fchdir(2), pivot_root(".", "."); of the old root mount(2) MS_SLAVE and umount2(2) MNT_DETACH; chdir("/")',
   },
   chroot: { number: 57, operands: { root: 'slot' }, does: 'fchdir(2), chroot("."), chdir("/")' },
   move_root: {
