@@ -27,7 +27,7 @@ const { status } = spawnSync(runner, ['-t', String(timeoutSeconds), '--', ...com
   stdio: ['ignore', 'inherit', 'inherit'],
 })
 if (status === 124) fail(`stopped after ${timeoutSeconds} s`)
-if (status !== 0) fail('failed')
+if (status !== 0) fail(`failed with status ${status}`)
 
 function fail(message) {
   console.error(`test-vm: ${message}`)

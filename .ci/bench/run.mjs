@@ -44,7 +44,8 @@ async function runnerAlone(scratch, bundle) {
   const root = join(scratch, 'root-runner')
   await makeRoot(root, 0)
   const [program, report] = [join(scratch, 'program'), join(scratch, 'report')]
-  writeFileSync(program, encode(compileContainer({ id: 'bench', bundle, root }, 'foreground').program))
+  const compiledContainer = await compileContainer({ id: 'bench', bundle, root }, 'foreground')
+  writeFileSync(program, encode(compiledContainer.program))
   return {
     name: 'the runner alone',
     run: () =>
