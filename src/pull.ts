@@ -3,8 +3,7 @@ import type { Choices, UnpackLimits } from './layer/rootfs.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { parsePlatform } from './oci/platform.ts'
 import { formatReference } from './oci/reference.ts'
-import { allow, pullAccess, type RegistryOptions } from './registry/access.ts'
-import { registryOrigin } from './registry/policy.ts'
+import { allowReference, pullAccess, type RegistryOptions } from './registry/access.ts'
 import { resolveReference } from './registry/short-names.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
@@ -54,12 +53,12 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   const reference = await resolveReference(name, env)
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
-  await allow(registryOrigin(formatReference(reference)), formatReference(reference), options)
+  const signatures = await allowReference(reference, options)
   const access = await pullAccess(reference, options)
   const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
   const endUse = await beginUse(store.path)
   const fetcher = threadedFetcher({ ...access, store })
-  const source = registryImage({ reference, fetcher, store, onProgress })
+  const source = registryImage({ reference, fetcher, store, signatures, onProgress })
   try {
     const image = await source.image(wanted)
     const bundle = await makeBundle(image, { ...options, beforeVisible: () => source.stored() })

@@ -98,6 +98,7 @@ export function member(value: unknown, key: PropertyKey): unknown {
 
 function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   if (value === undefined) return 'is missing'
+  if (issue.code === 'unrecognized_keys') return `has the unknown member ${issue.keys.map(quote).join(', ')}`
   const shown = shorten(value)
   if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}, not ${shown}`
   if (issue.code === 'invalid_value') {
@@ -110,6 +111,8 @@ function article(expected: string): string {
   if (expected === 'record') return 'an object'
   return /^[aio]/.test(expected) ? `an ${expected}` : `a ${expected}`
 }
+
+const quote = (text: string): string => JSON.stringify(text)
 
 /** A value as errors quote it. */
 function shorten(value: unknown): string {

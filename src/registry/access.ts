@@ -1,10 +1,11 @@
-import type { Reference } from '../oci/reference.ts'
+import { formatReference, type Reference } from '../oci/reference.ts'
 import { certificateRoots } from './certificates.ts'
 import type { ConnectionFacts } from './connection.ts'
 import { type CredentialProvider, configuredCredentials, givenCredentials } from './credentials.ts'
-import { checkPolicy, type Origin, readPolicy } from './policy.ts'
+import { checkPolicy, type Origin, readPolicy, registryOrigin } from './policy.ts'
 import { proxySettings } from './proxy.ts'
 import { type Endpoint, endpointsFor, readRegistriesConf } from './registries-conf.ts'
+import { checkSignatures, type SignatureStore, type SignedImage } from './signatures.ts'
 
 /** How registries are reached, as a caller may say it; what is left out is found in the usual files. */
 export interface RegistryOptions {
@@ -32,13 +33,31 @@ export interface RegistryAccess extends ConnectionFacts {
   readonly log: ((message: string) => void) | undefined
 }
 
-/** Refuses an image that may not be used. @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID` */
+/** Refuses an image of a file or a daemon that may not be used. @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID` */
 export async function allow(
   origin: Origin,
   name: string,
   options: Pick<RegistryOptions, 'policy' | 'env'>,
 ): Promise<void> {
   checkPolicy(await readPolicy(options.env ?? process.env, { file: options.policy }), origin, name)
+}
+
+/** Refuses an image whose manifest does not have the signatures that it must have. @throws OciError as `checkSignatures` */
+export type Signatures = (manifest: SignedImage['manifest'], store: SignatureStore) => Promise<void>
+
+/**
+ * Refuses an image of a registry that may not be used.
+ *
+ * @returns what is still to be asked when its manifest is there, before anything that it names is read
+ * @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID`
+ */
+export async function allowReference(
+  reference: Reference,
+  options: Pick<RegistryOptions, 'policy' | 'env'>,
+): Promise<Signatures> {
+  const policy = await readPolicy(options.env ?? process.env, { file: options.policy })
+  const wanted = checkPolicy(policy, registryOrigin(reference), formatReference(reference))
+  return (manifest, store) => checkSignatures(wanted, { reference, manifest }, store)
 }
 
 /** Works out how to reach an image to read it. @throws OciError `ERR_CONFIG_INVALID`, `ERR_REGISTRY` it is blocked */

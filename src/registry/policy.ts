@@ -1,18 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-
-/** What must hold for an image to be used, by where it comes from. */
-export interface Policy {
-  readonly path: string
-  readonly fallback: readonly Requirement[]
-  /** Requirements by transport (`docker`, `oci` ...) and scope. */
-  readonly transports: Readonly<Record<string, Readonly<Record<string, readonly Requirement[]>>>>
-}
-
-interface Requirement {
-  readonly type: string
-}
+import { type Policy, parsePolicy, type Requirement } from '../oci/policy.ts'
+import type { Reference } from '../oci/reference.ts'
+import type { WantedSignature } from './signatures.ts'
 
 /** Where an image comes from, in the words of policy.json. */
 export interface Origin {
@@ -43,54 +34,65 @@ export async function readPolicy(
   return undefined
 }
 
-export function parsePolicy(text: string, path: string): Policy {
-  const value = object(parseJson(text, path), path, 'it')
-  for (const key of Object.keys(value)) {
-    if (key !== 'default' && key !== 'transports') throw invalid(path, `"${key}" is unknown`)
-  }
-  const transports = Object.entries(object(value.transports ?? {}, path, '"transports"')).map(([transport, scopes]) => {
-    const entries = Object.entries(object(scopes, path, `"transports"."${transport}"`))
-    return [transport, Object.fromEntries(entries.map(([scope, list]) => [scope, requirements(list, path)]))] as const
-  })
-  return { path, fallback: requirements(value.default, path), transports: Object.fromEntries(transports) }
-}
-
 /**
- * Refuses an image that a policy does not allow. A requirement that cannot be checked here is not met.
+ * Refuses an image that a policy does not allow, wherever that shows before anything of the image is read. A requirement
+ * that cannot be checked here is not met.
  *
+ * @returns the signatures that are still to be checked, of an image of a registry
  * @throws OciError `ERR_POLICY`
  */
-export function checkPolicy(policy: Policy | undefined, { transport, scopes }: Origin, name: string): void {
-  if (policy === undefined) return
+export function checkPolicy(
+  policy: Policy | undefined,
+  { transport, scopes }: Origin,
+  name: string,
+): WantedSignature[] {
+  if (policy === undefined) return []
   const known = policy.transports[transport] ?? {}
   const scope = [...scopes, ''].find((candidate) => Object.hasOwn(known, candidate))
   const list = (scope === undefined ? undefined : known[scope]) ?? policy.fallback
   const where = scope === undefined ? 'its "default"' : `"${transport}" "${scope}"`
-  for (const { type } of list) {
-    if (type === 'insecureAcceptAnything') continue
-    if (type === 'reject') {
-      throw new OciError('ERR_POLICY', `${policy.path} rejects ${name}, by ${where}`, {
-        hint: 'use an image from another place, or change the policy',
-      })
-    }
-    throw new OciError(
-      'ERR_POLICY',
-      `${policy.path} asks for "${type}" of ${name}, by ${where}: it cannot be checked`,
-      {
-        hint: 'have a tool that checks signatures copy the image to a place that the policy accepts',
-      },
-    )
+  const wanted: WantedSignature[] = []
+  for (const requirement of list) {
+    const { type } = requirement
+    if (type === 'sigstoreSigned' && transport === 'docker')
+      wanted.push({ ...requirement, by: `${policy.path}, ${where},` })
+    else if (type !== 'insecureAcceptAnything') throw refusal(requirement, { path: policy.path, name, where })
+  }
+  return wanted
+}
+
+function refusal(
+  requirement: Requirement,
+  { path, name, where }: { readonly path: string; readonly name: string; readonly where: string },
+): OciError {
+  const refuse = (message: string, hint: string) => new OciError('ERR_POLICY', `${path} ${message}`, { hint })
+  switch (requirement.type) {
+    case 'sigstoreSigned':
+      return refuse(
+        `asks for a signature of ${name}, by ${where}: it can have none`,
+        'pull it from a registry, as files and daemons keep no signatures',
+      )
+    case 'unsupported':
+      return refuse(
+        `asks for ${requirement.what} of ${name}, by ${where}: it cannot be checked`,
+        'have a tool that checks it copy the image to a place that the policy accepts',
+      )
+    default:
+      return refuse(`rejects ${name}, by ${where}`, 'use an image from another place, or change the policy')
   }
 }
 
-/** The origin of an image of a registry. */
-export function registryOrigin(name: string): Origin {
-  const repository = name.replace(/@.*$/, '').replace(/:[^:/]*$/, '')
-  const parts = repository.split('/')
+/** The origin of an image of a registry; of one that is asked for by digest the tag says nothing. */
+export function registryOrigin({ registry, repository, tag, digest }: Reference): Origin {
+  const name = `${registry}/${repository}`
+  const parts = name.split('/')
   const paths = parts.map((_, index) => parts.slice(0, parts.length - index).join('/'))
-  const domains = (parts[0] ?? '').split('.')
+  const domains = registry.replace(/:\d+$/, '').split('.')
   const wildcards = domains.slice(1).map((_, index) => `*.${domains.slice(index + 1).join('.')}`)
-  return { transport: 'docker', scopes: [name, ...paths, ...wildcards] }
+  return {
+    transport: 'docker',
+    scopes: [digest === undefined ? `${name}:${tag}` : `${name}@${digest}`, ...paths, ...wildcards],
+  }
 }
 
 /** The origin of an image in a file or directory: the path and those above. */
@@ -107,28 +109,6 @@ async function read(path: string, isOptional: boolean): Promise<string | undefin
     if (isOptional && isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw invalid(path, isSystemError(error) ? String(error.code) : String(error))
   }
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw invalid(path, `it is not JSON: ${cause instanceof Error ? cause.message : cause}`)
-  }
-}
-
-function requirements(value: unknown, path: string): readonly Requirement[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid(path, 'a list of requirements is missing or empty')
-  return value.map((item: unknown) => {
-    const { type } = object(item, path, 'a requirement')
-    if (typeof type !== 'string') throw invalid(path, 'a requirement has no "type"')
-    return { type }
-  })
-}
-
-function object(value: unknown, path: string, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
-  throw invalid(path, `${what} is not an object`)
 }
 
 const invalid = (path: string, why: string): OciError =>

@@ -53,7 +53,10 @@ export async function copyContent(content: Content, target: Target, options: Cop
       throw new OciError('ERR_LIMIT_EXCEEDED', `${content.name} has too many indexes or manifests within each other`)
     }
     const parsed = parse(document, content.name)
-    if (parsed.kind === 'manifest') return copyBlobs(parsed)
+    if (parsed.kind === 'manifest') {
+      await content.checkSigned?.(document)
+      return copyBlobs(parsed)
+    }
     if (!target.takesIndex) {
       throw new OciError('ERR_NOT_SUPPORTED', `${target.name} takes one image, and ${content.name} has several`, {
         hint: 'leave out --all, or write an OCI archive',

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { OciError } from '../errors.ts'
-import { formatReference, parseReference } from '../oci/reference.ts'
-import { allow, pullAccess, pushAccess, type RegistryOptions } from '../registry/access.ts'
-import { fileOrigin, type Origin, registryOrigin } from '../registry/policy.ts'
+import { parseReference } from '../oci/reference.ts'
+import { allow, allowReference, pullAccess, pushAccess, type RegistryOptions } from '../registry/access.ts'
+import { fileOrigin, type Origin } from '../registry/policy.ts'
 import { resolveReference } from '../registry/short-names.ts'
 import { archiveTarget } from './archive-target.ts'
 import type { Content, Target } from './content.ts'
@@ -36,9 +36,8 @@ export async function openContent(text: string, options: RegistryOptions, isUsed
   switch (kind) {
     case 'docker': {
       const reference = await resolveReference(rest, options.env ?? process.env)
-      const full = formatReference(reference)
-      if (isUsed) await allow(registryOrigin(full), full, options)
-      return repositoryContent(reference, await pullAccess(reference, options))
+      const signatures = isUsed ? await allowReference(reference, options) : undefined
+      return repositoryContent(reference, await pullAccess(reference, options), signatures)
     }
     case 'oci':
       return ociLayoutContent(path, name)

@@ -3,12 +3,13 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import { mediaKind } from '../oci/media-types.ts'
 import { formatReference, type Reference } from '../oci/reference.ts'
+import type { Signatures } from '../registry/access.ts'
 import { checkBlobSize } from '../store/blob-file.ts'
 import type { Ingest } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Image, ImageLayer, Source } from './image.ts'
-import { type ResolvedImage, resolveImage } from './resolve-image.ts'
+import { type Document, type ResolvedImage, resolveImage } from './resolve-image.ts'
 
 /** How far one layer has come. */
 export interface LayerProgress {
@@ -23,6 +24,8 @@ export interface RegistryImageOptions {
   readonly reference: Reference
   readonly fetcher: Fetcher
   readonly store: Store
+  /** Refuses an image without the signatures that it must have. */
+  readonly signatures?: Signatures | undefined
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
 }
 
@@ -49,7 +52,12 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
       const read = (blob: Descriptor, kind: 'manifest' | 'image config', limit: number) =>
         kind === 'manifest' ? readManifest(options, blob) : readSmall(options, blob, limit)
       const root = await fetchRoot(options)
-      resolved = await resolveImage(root, { name, platform, read })
+      resolved = await resolveImage(root, {
+        name,
+        platform,
+        read,
+        checkSigned: (manifest) => checkSigned(manifest, options),
+      })
       const { manifest, config, documents } = resolved
       manifest.layers.forEach(refuseUnknown)
       downloads = startDownloads(manifest.layers, options)
@@ -94,6 +102,13 @@ async function readSmall({ fetcher, store }: RegistryImageOptions, blob: Descrip
   checkBlobSize(blob, limit)
   if (!(await store.has(blob))) await fetcher.download(blob).done
   return store.read(blob, limit)
+}
+
+async function checkSigned(manifest: Document, options: RegistryImageOptions): Promise<void> {
+  await options.signatures?.(manifest, {
+    fetchManifest: (tag) => options.fetcher.fetchManifest(tag),
+    read: (blob, limit) => readSmall(options, blob, limit),
+  })
 }
 
 function refuseUnknown({ mediaType, digest }: Descriptor): void {

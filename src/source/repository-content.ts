@@ -1,19 +1,31 @@
 import { OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import { formatReference, type Reference } from '../oci/reference.ts'
-import type { RegistryAccess } from '../registry/access.ts'
+import type { RegistryAccess, Signatures } from '../registry/access.ts'
 import { openPushRepository } from '../registry/push.ts'
 import { openRepository } from '../registry/repository.ts'
-import { verified } from '../store/blob-file.ts'
+import { collectBlob, verified } from '../store/blob-file.ts'
 import type { Content, Target } from './content.ts'
 
-/** What a registry has under a reference. */
-export function repositoryContent(reference: Reference, { endpoints, ...options }: RegistryAccess): Content {
+/** What a registry has under a reference; `signatures` refuses an image without those that it must have. */
+export function repositoryContent(
+  reference: Reference,
+  { endpoints, ...options }: RegistryAccess,
+  signatures?: Signatures,
+): Content {
   const repository = openRepository(endpoints, options)
+  const open = (blob: Descriptor) => verified(repository.fetchBlob(blob), blob)
   return {
     name: formatReference(reference),
     root: () => repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest'),
     readManifest: async ({ digest }) => (await repository.fetchManifest(digest)).content,
-    open: (blob) => verified(repository.fetchBlob(blob), blob),
+    async checkSigned(manifest) {
+      await signatures?.(manifest, {
+        fetchManifest: (tag) => repository.fetchManifest(tag),
+        read: (blob, limit) => collectBlob(open(blob), blob, limit),
+      })
+    },
+    open,
     close: () => repository.close(),
   }
 }

@@ -32,6 +32,8 @@ export interface ResolveOptions {
   readonly platform?: Platform | undefined
   /** Reads a small blob or manifest whole and verified; refuses more than `limit` bytes. */
   readonly read: (blob: Descriptor, kind: 'manifest' | 'image config', limit: number) => Promise<Uint8Array>
+  /** Refuses an image by its manifest, before anything that this names is read. */
+  readonly checkSigned?: ((manifest: Document) => Promise<void>) | undefined
 }
 
 /** Indexes within indexes: real images have one level, two at most. */
@@ -49,13 +51,14 @@ export function defaultPlatform(): Platform {
  * @throws OciError `ERR_PLATFORM_UNAVAILABLE` names the platforms there are; `ERR_MANIFEST_INVALID`; what `read` throws
  */
 export async function resolveImage(root: Document, options: ResolveOptions): Promise<ResolvedImage> {
-  const { name, read, platform } = options
+  const { name, read, platform, checkSigned } = options
   const documents = [root]
   for (let depth = 0; depth <= maxIndexDepth; depth++) {
     const document = documents.at(-1) ?? root
     const what = `${depth === 0 ? 'manifest' : `manifest ${document.descriptor.digest}`} of ${name}`
     const parsed = parseManifest(document.content, { what, mediaType: document.descriptor.mediaType })
     if (parsed.kind === 'manifest') {
+      await checkSigned?.(document)
       const content = await read(parsed.config, 'image config', maxImageConfigBytes)
       const config = parseImageConfig(content, `image config ${parsed.config.digest} of ${name}`)
       checkLayerCount(parsed, config, name)

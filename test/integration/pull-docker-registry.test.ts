@@ -1,20 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process'
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { execFileSync } from 'node:child_process'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { pull } from '../../src/pull.ts'
+import { startDockerRegistry } from '../registry/docker-registry.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'
 
@@ -34,37 +24,14 @@ function describeTree(root: string): string[] {
   })
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-async function untilUp(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const isUp = await fetch(url).then(
-      (response) => response.ok,
-      () => false,
-    )
-    if (isUp) return
-    await sleep(25)
-  }
-  throw new Error(`nothing answers at ${url}`)
-}
-
 requires('root', 'docker-registry', 'skopeo', 'umoci').test(
   'an image in a real registry, pushed by skopeo, becomes the tree that umoci makes of it',
   async () => {
     const directory = mkdtempSync(join(tmpdir(), 'docker-registry-'))
     const at = (name: string) => join(directory, name)
-    const host = `127.0.0.1:${await freePort()}`
-    mkdirSync(at('registry'))
-    const storage = `storage: { filesystem: { rootdirectory: ${at('registry')} } }`
-    writeFileSync(at('registry.yml'), `version: 0.1\nlog: { level: error }\n${storage}\nhttp: { addr: "${host}" }\n`)
-    const server = spawn('docker-registry', ['serve', at('registry.yml')], { stdio: 'ignore' })
     try {
+      await using registry = await startDockerRegistry(at('registry'))
+      const { host } = registry
       const layers = [
         await makeLayer({
           // Every directory has an entry: without one, umoci dates it by the clock and we by the epoch.
@@ -91,7 +58,6 @@ requires('root', 'docker-registry', 'skopeo', 'umoci').test(
         }),
       ]
       writeFiles(at('layout'), layoutFiles({ latest: makeImage(layers) }))
-      await untilUp(`http://${host}/v2/`)
       const image = `${host}/some/image:1`
       execFileSync('skopeo', [
         'copy',
@@ -105,7 +71,6 @@ requires('root', 'docker-registry', 'skopeo', 'umoci').test(
       expect(describeTree(at('bundle/rootfs'))).toEqual(describeTree(at('umoci/rootfs')))
       execFileSync('skopeo', ['copy', '-q', `oci:${at('store')}:${image}`, `oci:${at('copy')}:x`])
     } finally {
-      server.kill()
       rmSync(directory, { recursive: true })
     }
   },

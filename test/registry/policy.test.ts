@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { checkPolicy, fileOrigin, parsePolicy, readPolicy, registryOrigin } from '../../src/registry/policy.ts'
+import { parsePolicy } from '../../src/oci/policy.ts'
+import { parseReference } from '../../src/oci/reference.ts'
+import { checkPolicy, fileOrigin, readPolicy, registryOrigin } from '../../src/registry/policy.ts'
 import { unpack } from '../../src/unpack.ts'
 import { makeTar } from '../source/build-image.ts'
 
@@ -13,10 +15,12 @@ const accept = [{ type: 'insecureAcceptAnything' }]
 const reject = [{ type: 'reject' }]
 const signed = [{ type: 'sigstoreSigned', keyPath: '/etc/key.pub' }]
 
+const check = (policy: unknown, name: string) =>
+  checkPolicy(parsePolicy(JSON.stringify(policy), 'p'), registryOrigin(parseReference(name)), name)
+
 function isAllowed(policy: unknown, name: string): boolean {
   try {
-    checkPolicy(parsePolicy(JSON.stringify(policy), 'p'), registryOrigin(name), name)
-    return true
+    return check(policy, name).length === 0
   } catch (error) {
     expect(error).toMatchObject({ code: 'ERR_POLICY' })
     return false
@@ -43,19 +47,37 @@ test('the most specific scope counts: name, repository, paths, host, wildcard, t
   expect(isAllowed({ default: accept, transports: { oci: { '': reject } } }, 'docker.io/library/x:1')).toBe(true)
 })
 
-test('a signature that is asked for and cannot be checked is refused, also beside what is accepted', () => {
-  expect(isAllowed({ default: signed }, 'x.example/y:1')).toBe(false)
+test('what is asked for and cannot be checked is refused, also beside what is accepted', () => {
   expect(isAllowed({ default: [...accept, { type: 'signedBy' }] }, 'x.example/y:1')).toBe(false)
+  for (const member of ['fulcio', 'pki', 'rekorPublicKeyData']) {
+    const policy = { default: [{ ...signed[0], [member]: {} }] }
+    expect(() => check(policy, 'x.example/y:1')).toThrow(
+      `p asks for "sigstoreSigned" with "${member}" of x.example/y:1, by its "default": it cannot be checked`,
+    )
+  }
 })
 
-test.each([
-  ['{', 'it is not JSON'],
-  ['{}', 'a list of requirements is missing or empty'],
-  ['{"default":[]}', 'a list of requirements is missing or empty'],
-  ['{"default":[{"type":"reject"}],"transport":{}}', '"transport" is unknown'],
-  ['{"default":[{}]}', 'a requirement has no "type"'],
-])('the policy %s is an error, not a permission', (text, message) => {
-  expect(() => parsePolicy(text, 'p')).toThrow(message)
+test('a signature by a key is left to be checked of an image of a registry, and refused of any other', () => {
+  expect(check({ default: [...signed, ...signed] }, 'x.example/y:1')).toHaveLength(2)
+  const policy = parsePolicy(JSON.stringify({ default: signed }), 'p')
+  expect(() => checkPolicy(policy, fileOrigin('oci', '/a', undefined), 'oci:/a')).toThrow(
+    'p asks for a signature of oci:/a, by its "default": it can have none',
+  )
+})
+
+test('an image that is asked for by digest is judged by it, whatever tag stands beside', () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const docker = { [`x.example/y@${digest}`]: accept, 'x.example/y:1': reject }
+  const policy = { default: reject, transports: { docker } }
+  expect(isAllowed(policy, `x.example/y@${digest}`)).toBe(true)
+  expect(isAllowed(policy, `x.example/y:1@${digest}`)).toBe(true)
+})
+
+test('the port of a registry is no part of its domain', () => {
+  const docker = { '*.internal.example': accept, 'x.internal.example': reject }
+  const policy = { default: reject, transports: { docker } }
+  expect(isAllowed(policy, 'a.internal.example:5000/x:1')).toBe(true)
+  expect(isAllowed(policy, 'x.internal.example:5000/x:1')).toBe(true)
 })
 
 test("the user's file comes before the system's, and none accepts everything", async () => {
