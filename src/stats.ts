@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { OciError } from './errors.ts'
 import { list } from './list.ts'
 import type { Integer } from './oci/json.ts'
 import { type BlockIOEntry, type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
@@ -58,13 +59,24 @@ async function takeSamples({ root, ids = [] }: StatsOptions): Promise<ReadonlyMa
   const wanted = ids.length > 0 ? ids : (await list({ root })).map(({ id }) => id)
   const samples = new Map<string, Sample>()
   for (const id of wanted) {
-    const container = readContainer(directory, id)
+    const container = ids.length > 0 ? readContainer(directory, id) : readIfThere(directory, id)
+    if (container === undefined) continue
     const status = await readStatus(container)
     if (status === 'stopped' && ids.length === 0) continue
     const stats = readCgroupStats(container.cgroupPaths)
     samples.set(id, { container, status, stats, atNs: process.hrtime.bigint() })
   }
   return samples
+}
+
+/** Undefined for a container that has been deleted since it was listed. */
+function readIfThere(root: string, id: string): ContainerRecord | undefined {
+  try {
+    return readContainer(root, id)
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_CONTAINER_NOT_FOUND') return undefined
+    throw error
+  }
 }
 
 function usageOf({ container, status, stats, atNs }: Sample, before: Sample | undefined): ContainerUsage {

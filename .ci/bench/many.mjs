@@ -1,0 +1,98 @@
+// Many containers at once: what each costs must not grow with their number.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeBundle, runtimes, setting } from './containers.mjs'
+import { output, timedShell } from './processes.mjs'
+
+const counts = [10, 100, 1000]
+
+export async function many({ scratch, rounds }) {
+  const bundle = await makeBundle(scratch, 'many-bundle', ['/bin/sleep', '100000'])
+  const [ours, ...peers] = runtimes(scratch)
+  const values = new Map()
+  const add = (name, seconds, count) => {
+    values.set(name, [...(values.get(name) ?? []), (seconds * 1000) / count])
+  }
+  life({ ...ours, bundle, count: 10, add: () => {} }) // the first one compiles
+  for (let round = 0; round < Math.min(rounds, 3); round++) {
+    for (const count of counts) {
+      // Once is enough to see how the others do.
+      for (const one of round === 0 ? [ours, ...peers] : [ours]) life({ ...one, bundle, count, add })
+    }
+  }
+  const names = [ours, ...peers].map(({ name }) => name)
+  return commands.map((command) => ({
+    title: `${command}, with so many containers at once, per container (${setting()})`,
+    rows: names
+      .flatMap((name) => counts.map((count) => rowName(name, command, count)))
+      .flatMap((name) => (values.has(name) ? [{ name, unit: 'ms', values: values.get(name) }] : [])),
+    budgets: [{ of: rowName(ours.name, command, 1000), against: rowName(ours.name, command, 100), ratio: 1.25 }],
+  }))
+}
+
+const commands = ['run -d', 'list', 'stats', 'kill', 'delete -f']
+const rowName = (name, command, count) => `${name} ${command}, ${count}`
+
+/** Starts, counts, kills and deletes `count` containers, and makes sure that nothing is left. */
+function life({ name, command, bundle, count, add }) {
+  const measured = (what, seconds) => add(rowName(name, what, count), seconds, count)
+  const each = (words) =>
+    timedShell(`i=0; while [ $i -lt ${count} ]; do "$@" ${words}; i=$((i + 1)); done`, command, {
+      env: { ...process.env, bundle },
+    })
+  measured('run -d', each('run -d -b "$bundle" "many$i"'))
+  measured('list', expectRunning(count, [...command, 'list', '-f', 'json']))
+  if (name === 'bundle-tool') {
+    measured('stats', expectRunning(count, [...command, 'stats', '--no-stream', '--json', '--interval', '1ms']))
+  }
+  measured('kill', each('kill "many$i" KILL'))
+  measured('delete -f', each('delete -f "many$i"'))
+  const left = leftovers(bundle, command)
+  if (left.length > 0) throw new Error(`${name} leaves behind: ${left.slice(0, 10).join(', ')}`)
+}
+
+/** Seconds that a command takes which prints `count` running containers as JSON. */
+function expectRunning(count, [program, ...args]) {
+  const begin = process.hrtime.bigint()
+  const containers = JSON.parse(output(program, ...args))
+  const seconds = Number(process.hrtime.bigint() - begin) / 1e9
+  const running = containers.filter(({ status }) => status === 'running').length
+  if (running !== count) throw new Error(`${running} of ${count} containers run`)
+  return seconds
+}
+
+/** Cgroups, mounts, processes and directories of the containers. */
+function leftovers(bundle, [, , root]) {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  return [
+    ...cgroups('/sys/fs/cgroup'),
+    ...mounts.filter((line) => line.includes(bundle)),
+    ...readdirSync('/proc').filter((pid) => rootOf(pid).startsWith(bundle)),
+    ...readdirSync(root).filter((entry) => entry.startsWith('many')),
+  ]
+}
+
+function cgroups(directory) {
+  return directoriesIn(directory).flatMap((name) => [
+    ...(/^many\d+$/.test(name) ? [join(directory, name)] : []),
+    ...cgroups(join(directory, name)),
+  ])
+}
+
+function directoriesIn(path) {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ENODEV') return [] // others come and go
+    throw error
+  }
+}
+
+function rootOf(pid) {
+  try {
+    return readlinkSync(`/proc/${pid}/root`)
+  } catch {
+    return '' // it has ended, or is no process
+  }
+}
