@@ -6,6 +6,7 @@ import { hostConfigOptions } from './bundle/host-options.ts'
 import { writeImageRecord } from './bundle/image-record.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
+import { OciError } from './errors.ts'
 import { type Choices, checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import type { Image } from './source/image.ts'
@@ -69,6 +70,9 @@ async function applyLayers(
     signal?.throwIfAborted()
     const content = counted(open(), (bytes) => onLayerRead?.({ name, bytes, size }))
     const { entries } = await builder.apply(content, { diffID, name, signal })
+    if (entries === 0 && image.config === undefined) {
+      throw new OciError('ERR_SOURCE_INVALID', `${name} has no files: it is empty, or no tar archive`)
+    }
     onLayer?.({ name, entries })
   }
 }

@@ -13,6 +13,10 @@ export function formatColumns(header: readonly string[], rows: readonly (readonl
     .join('')
 }
 
+/** Text that somebody else wrote, with nothing in it that steers a terminal; line feeds stay. */
+export const visible = (text: string): string =>
+  text.replace(/[^\n\P{Cc}]/gu, (code) => `\\x${code.charCodeAt(0).toString(16).padStart(2, '0')}`)
+
 /** Bytes as people read them, in powers of 1000. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { absoluteRoot, defaultRoot } from '../root.ts'
+import { visible } from './columns.ts'
 import type { IO } from './io.ts'
 import type { Log, LogFormat } from './log.ts'
 
@@ -53,7 +54,7 @@ export function rootOf({ globals, io }: CommandContext): string {
 export function warner({ io, globals, log }: CommandContext): (message: string) => void {
   return (message) => {
     const { log: file, logFormat } = globals()
-    if (file === undefined && logFormat === 'text') io.stderr.write(`warning: ${message}\n`)
+    if (file === undefined && logFormat === 'text') io.stderr.write(visible(`warning: ${message}\n`))
     else log('warning', message)
   }
 }

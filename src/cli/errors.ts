@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { visible } from './columns.ts'
 
 /** The error as one line: what failed, from where, and what to do. */
 export function describeInOneLine(error: unknown): string {
@@ -12,11 +13,12 @@ export function describeInOneLine(error: unknown): string {
 export function describeInLines(error: unknown): string {
   if (!(error instanceof OciError)) return `error: ${describeBug(error)}\n`
   const place = placeOf(error)
-  return [
+  const lines = [
     `error: ${error.message}\n`,
     ...(place === undefined ? [] : [`  from: ${place}\n`]),
     ...(error.hint === undefined ? [] : [`  hint: ${error.hint}\n`]),
-  ].join('')
+  ]
+  return visible(lines.join(''))
 }
 
 /** The stack, and that of every cause, for `--debug`. */

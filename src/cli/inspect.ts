@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Inspection } from '../inspect.ts'
-import { formatBytes } from './columns.ts'
+import { formatBytes, visible } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
@@ -34,11 +34,11 @@ EXAMPLES:
       const { stdout, interruption } = context.io
       const options = { ...registryOptions(context, flags), signal: interruption() }
       if (flags.raw) {
-        stdout.write(Buffer.from(await inspectRaw(image, options)).toString('utf8'))
+        await context.io.writeBytes(await inspectRaw(image, options))
         return
       }
       const inspection = await inspect(image, { ...options, platform: flags.platform })
-      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : describe(inspection))
+      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : visible(describe(inspection)))
     })
 }
 

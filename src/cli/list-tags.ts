@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { visible } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
@@ -7,12 +8,15 @@ export function listTagsCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'list-tags',
     summary: 'list the tags of a repository',
-    usage: '[command options] <repository>',
-    description: `Prints the tags of a repository, one a line, in the registry's order.
+    usage: '[command options] <repository>|<place>',
+    description: `Prints the tags of a repository, one a line, in the registry's order; or what the
+images are called in oci:DIR, oci-archive:FILE or docker-archive:FILE, @0, @1 ...
+where they have no names.
 
 EXAMPLES:
     bundle-tool list-tags alpine
-    bundle-tool list-tags --json quay.io/centos/centos`,
+    bundle-tool list-tags --json quay.io/centos/centos
+    bundle-tool list-tags docker-archive:saved.tar`,
   })
   return withRegistryOptions(command)
     .argument('<repository>')
@@ -21,6 +25,8 @@ EXAMPLES:
       const { listTags } = await import('../list-tags.ts')
       const signal = context.io.interruption()
       const list = await listTags(repository, { ...registryOptions(context, flags), signal })
-      context.io.stdout.write(flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${tag}\n`).join(''))
+      context.io.stdout.write(
+        flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${visible(tag)}\n`).join(''),
+      )
     })
 }

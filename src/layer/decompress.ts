@@ -49,6 +49,7 @@ function uncompressed(
       throw new OciError(
         'ERR_NOT_SUPPORTED',
         `the layer is compressed with ${compression}; gzip and zstd are supported`,
+        { hint: `uncompress it first, as in "${compression} -dc FILE | bundle-tool unpack rootfs:- --out BUNDLE"` },
       )
   }
 }

@@ -157,10 +157,15 @@ function unsigned(
   { reference, manifest }: SignedImage,
   { tag, faults }: { readonly tag: string; readonly faults: readonly string[] },
 ): OciError {
+  const { digest } = manifest.descriptor
   const { registry, repository } = reference
-  const signed = `${registry}/${repository}@${manifest.descriptor.digest}`
-  const why = faults.length === 0 ? `there is none at the tag ${tag}` : [...new Set(faults)].join('; ')
-  return new OciError('ERR_POLICY', `${by} asks for a signature of ${formatReference(reference)}: ${why}`, {
-    hint: `sign the manifest itself, not only an index that names it: ${signed}`,
+  const ask = `${by} asks for a signature of ${formatReference(reference)}`
+  if (faults.length === 0) {
+    return new OciError('ERR_POLICY', `${ask}: there is none at the tag ${tag}`, {
+      hint: `sign the manifest itself, not only an index that names it: ${registry}/${repository}@${digest}`,
+    })
+  }
+  return new OciError('ERR_POLICY', `${ask}: ${[...new Set(faults)].join('; ')}`, {
+    hint: 'sign the image by a key and for a name that the policy has, or correct the policy',
   })
 }

@@ -9,6 +9,8 @@ export interface Content {
   root(): Promise<Document>
   /** A manifest or index that another one names, verified. */
   readManifest(manifest: Descriptor): Promise<Uint8Array>
+  /** What the images are called that the place has; undefined where it has one alone. */
+  names?(): Promise<readonly string[]>
   /** Refuses an image, by its manifest, that does not have the signatures that it must have. */
   checkSigned?(manifest: Document): Promise<void>
   /** A blob's bytes; an error ends them unless they are as described. */

@@ -15,7 +15,7 @@ import {
 import { blobPath, verified } from '../store/blob-file.ts'
 import { parseLayoutIndex } from '../store/layout.ts'
 import type { Content } from './content.ts'
-import { readDockerArchive } from './docker-archive.ts'
+import { archiveNames, readDockerArchive } from './docker-archive.ts'
 import type { Document } from './resolve-image.ts'
 import type { TarIndex, TarMember } from './tar-index.ts'
 
@@ -53,6 +53,7 @@ export function dockerArchiveContent(tar: TarIndex, wanted?: string): Content {
       made ??= makeRoot()
       return made
     },
+    names: () => archiveNames(tar),
     readManifest: async ({ digest }) => {
       throw new OciError('ERR_IMAGE_NOT_FOUND', `${tar.path} has no manifest ${digest}`)
     },

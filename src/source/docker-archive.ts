@@ -27,8 +27,7 @@ export async function readDockerArchive(
   tar: TarIndex,
   wanted: string | undefined,
 ): Promise<{ readonly entry: DockerArchiveEntry; readonly layers: readonly TarMember[] }> {
-  const manifest = await tar.read('manifest.json', maxManifestBytes)
-  const entry = chooseEntry(parseDockerArchive(manifest, `manifest.json of ${tar.path}`), wanted, tar.path)
+  const entry = chooseEntry(await readEntries(tar), wanted, tar.path)
   const layers = entry.Layers.map((layer) => {
     const member = tar.find(layer)
     if (member !== undefined) return member
@@ -38,6 +37,15 @@ export async function readDockerArchive(
     )
   })
   return { entry, layers }
+}
+
+/** The names of the images in an archive, `@N` for one that has none. @throws OciError `ERR_SOURCE_INVALID` */
+export async function archiveNames(tar: TarIndex): Promise<readonly string[]> {
+  return namesOf(await readEntries(tar))
+}
+
+async function readEntries(tar: TarIndex): Promise<readonly DockerArchiveEntry[]> {
+  return parseDockerArchive(await tar.read('manifest.json', maxManifestBytes), `manifest.json of ${tar.path}`)
 }
 
 async function archiveImage(tar: TarIndex, wanted: string | undefined, platform: Platform | undefined): Promise<Image> {
@@ -68,7 +76,7 @@ function chooseEntry(
   wanted: string | undefined,
   path: string,
 ): DockerArchiveEntry {
-  const names = entries.flatMap(({ RepoTags }, index) => (RepoTags.length > 0 ? RepoTags : [`@${index}`]))
+  const names = namesOf(entries)
   const found = wanted === undefined ? entries : entries.filter((entry, index) => isCalled(entry, index, wanted))
   const [first] = found
   if (first !== undefined && (wanted !== undefined || found.length === 1)) return first
@@ -77,6 +85,9 @@ function chooseEntry(
     hint: names.length === 0 ? 'it has none at all' : `choose one of: ${names.slice(0, 20).join(', ')}`,
   })
 }
+
+const namesOf = (entries: readonly DockerArchiveEntry[]): string[] =>
+  entries.flatMap(({ RepoTags }, index) => (RepoTags.length > 0 ? RepoTags : [`@${index}`]))
 
 function isCalled({ RepoTags }: DockerArchiveEntry, index: number, wanted: string): boolean {
   if (wanted.startsWith('@')) return wanted === `@${index}`

@@ -50,6 +50,7 @@ function layoutContent(layout: Layout, tag: string | undefined, close: () => Pro
       return { descriptor, content: await read(descriptor) }
     },
     readManifest: read,
+    names: async () => (await layout.readIndex()).manifests.flatMap((entry) => namesOf(entry).slice(0, 1)),
     open: layout.open,
     close,
   }

@@ -77,7 +77,8 @@ function originOf(kind: PlaceKind, rest: string): Origin {
   return fileOrigin(kind, resolve(path), name)
 }
 
-function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {
+/** The kind of place that a name means, and what follows that word. @throws OciError `ERR_USAGE` */
+export function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {
   const colon = text.indexOf(':')
   const word = text.slice(0, colon)
   const rest = text.slice(colon + 1)

@@ -221,6 +221,23 @@ test('an image is read from the socket of a daemon', async () => {
   }
 })
 
+test('the images of a layout or an archive are listed by what they are called', async () => {
+  const image = await testImage()
+  writeFiles(at('layout'), layoutFiles({ one: image, two: image }))
+  writeFileSync(at('oci.tar'), await makeTar(layoutFiles({ one: image })))
+  const saved = [
+    { tags: ['a:1', 'b:\u001b[31m2'], image },
+    { tags: [], image },
+  ]
+  writeFileSync(at('docker.tar'), await makeTar(dockerFiles(saved)))
+  expect(await listTags(`oci:${at('layout')}`, { env })).toEqual({ repository: at('layout'), tags: ['one', 'two'] })
+  expect((await listTags(`oci-archive:${at('oci.tar')}`, { env })).tags).toEqual(['one'])
+  expect((await listTags(`docker-archive:${at('docker.tar')}`, { env })).tags).toEqual(['a:1', 'b:\u001b[31m2', '@1'])
+  // What an archive says does not steer a terminal.
+  expect((await call(['list-tags', `docker-archive:${at('docker.tar')}`])).stdout).toBe('a:1\nb:\\x1b[31m2\n@1\n')
+  expect((await call(['inspect', `docker-archive:${at('docker.tar')}`])).stderr).toContain('a:1, b:\\x1b[31m2, @1')
+})
+
 requires('skopeo', 'umoci').test('skopeo and umoci read what copy writes', async () => {
   const image = await testImage()
   writeFiles(at('layout'), layoutFiles({ v1: image }))

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import type { Image } from '../../src/source/image.ts'
 import { openSource, type SourceOptions } from '../../src/source/source.ts'
+import { unpack } from '../../src/unpack.ts'
 import { sha256 } from '../registry/fake-registry.ts'
 import { dockerFiles, layoutFiles, makeImage, makeLayer, makeTar, type TestImage, writeFiles } from './build-image.ts'
 
@@ -90,6 +91,21 @@ test('a rootfs archive has files and nothing else, by name, by content or from s
     const found = await read(name, undefined, options)
     expect(found.image.config).toBeUndefined()
     expect(found.digests).toEqual([sha256(tar)])
+  }
+})
+
+test('what has no files is no rootfs, and no bundle is made of it', async () => {
+  writeFileSync(at('empty'), '')
+  writeFileSync(at('empty.tar'), Buffer.alloc(1024))
+  writeFileSync(at('empty.tar.gz'), gzipSync(Buffer.alloc(1024)))
+  for (const name of ['rootfs:empty', 'empty', 'rootfs:empty.tar', 'rootfs:empty.tar.gz', 'rootfs:-']) {
+    const source = name.replace(/^(rootfs:)?(empty.*)/, `$1${directory}/$2`)
+    const stdin = (async function* () {})()
+    await expect(unpack(source, { out: at('bundle'), stdin }), source).rejects.toMatchObject({
+      code: 'ERR_SOURCE_INVALID',
+      message: expect.stringContaining('has no files: it is empty, or no tar archive'),
+    })
+    expect(readdirSync(directory).filter((entry) => entry.includes('bundle'))).toEqual([])
   }
 })
 
