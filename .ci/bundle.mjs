@@ -57,7 +57,13 @@ await build({
   entryNames: '[name]',
   define: {},
 })
-await build({ ...common, entryPoints: ['src/source/fetch-thread.ts'], outdir: out, banner: { js: moduleUrl } })
+await build({
+  ...common,
+  entryPoints: ['src/source/fetch-thread.ts', 'src/layer/writer-thread.ts'],
+  outdir: out,
+  entryNames: '[name]',
+  banner: { js: moduleUrl },
+})
 await build({
   ...common,
   stdin: { contents: imageVerbs.map((file) => `export * from ${JSON.stringify(file)}`).join('\n'), resolveDir: 'src' },

@@ -79,3 +79,46 @@ export function isSystemError(error: unknown, ...codes: readonly string[]): erro
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return false
   return codes.length === 0 || codes.includes(String(error.code))
 }
+
+/** An error as a message between threads can carry it. */
+export interface PlainError {
+  readonly message: string
+  readonly stack: string | undefined
+  /** Of an OciError. */
+  readonly code?: ErrorCode
+  readonly hint?: string | undefined
+  readonly pointer?: string | undefined
+  /** Of a system error. */
+  readonly system?: Pick<NodeJS.ErrnoException, 'code' | 'errno' | 'syscall' | 'path'>
+  readonly cause?: PlainError
+}
+
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error), stack: undefined }
+  const { message, stack, cause } = error
+  const own = error instanceof OciError ? { code: error.code, hint: error.hint, pointer: error.pointer } : {}
+  return {
+    message,
+    stack,
+    ...own,
+    ...(isSystemError(error) && { system: systemFacts(error) }),
+    ...(cause !== undefined && { cause: toPlainError(cause) }),
+  }
+}
+
+export function fromPlainError({ message, stack, code, hint, pointer, system, cause }: PlainError): Error {
+  const inner = cause === undefined ? undefined : fromPlainError(cause)
+  const error =
+    code === undefined
+      ? Object.assign(new Error(message, { cause: inner }), system)
+      : new OciError(code, message, { hint, pointer, cause: inner })
+  if (stack !== undefined) error.stack = stack
+  return error
+}
+
+const systemFacts = ({ code, errno, syscall, path }: NodeJS.ErrnoException) => ({
+  ...(code !== undefined && { code }),
+  ...(errno !== undefined && { errno }),
+  ...(syscall !== undefined && { syscall }),
+  ...(path !== undefined && { path }),
+})

@@ -35,6 +35,9 @@ export interface MakeBundleOptions extends Choices {
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
 
+/** Compressed bytes from which a thread takes less time than it takes to start. */
+const threadedBytes = 8 * 1024 ** 2
+
 /**
  * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
  * no image config, gets the default config.json.
@@ -47,11 +50,16 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
   return makeBundleDirectory(options, async (directory) => {
     const rootfs = join(directory, 'rootfs')
     const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
+    const isThreaded = layerBytes >= threadedBytes || image.layers.some(({ size }) => size === undefined)
     checkFreeSpace(directory, layerBytes, 'unpacking the layers')
-    const choices = { limits, strictOverlay, keepDirlinks }
+    const choices = { limits, strictOverlay, keepDirlinks, isThreaded }
     const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
-    await applyLayers(builder, image, options)
-    await builder.finish()
+    try {
+      await applyLayers(builder, image, options)
+      await builder.finish()
+    } finally {
+      await builder.close()
+    }
     signal?.throwIfAborted()
     await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, warn))
     if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })

@@ -114,11 +114,15 @@ async function packChanges(
 
 async function unpackBase(base: BaseImage, rootfs: string, signal: AbortSignal | undefined): Promise<void> {
   const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
-  for (const [index, layer] of base.manifest.layers.entries()) {
-    const diffID = base.config.rootfs.diff_ids[index]
-    await builder.apply(openBlobFile(base.layout, layer), { diffID, name: layer.digest, signal })
+  try {
+    for (const [index, layer] of base.manifest.layers.entries()) {
+      const diffID = base.config.rootfs.diff_ids[index]
+      await builder.apply(openBlobFile(base.layout, layer), { diffID, name: layer.digest, signal })
+    }
+    await builder.finish()
+  } finally {
+    await builder.close()
   }
-  await builder.finish()
 }
 
 async function writeLayer(

@@ -97,7 +97,7 @@ async function* inflateMember(source: ByteSource, hasDigest: boolean): AsyncGene
 }
 
 /**
- * What `inflate` puts out, up to `aheadBytes` ahead of the reader.
+ * What `inflate` puts out, up to `aheadBytes` ahead of the reader, in pieces that fill their memory but for the last.
  *
  * A stream's own iterator joins everything that is ready into one copy, and goes on without a turn of the event loop,
  * in which the next piece of work could be given to the thread pool.
@@ -111,7 +111,10 @@ async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
     wake() {},
   }
   inflate.on('data', (chunk: Buffer) => {
-    ready.push(chunk)
+    const last = ready.at(-1)
+    const joined = last && joinAdjacent(last, chunk)
+    if (joined === undefined) ready.push(chunk)
+    else ready[ready.length - 1] = joined
     state.bytes += chunk.length
     if (state.bytes >= aheadBytes) inflate.pause()
     state.wake()
@@ -125,7 +128,8 @@ async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
     state.wake()
   })
   for (;;) {
-    const chunk = ready.shift()
+    const isWhole = ready.length > 1 || state.isEnded || ready[0]?.byteLength === outputBytes
+    const chunk = isWhole ? ready.shift() : undefined
     if (chunk !== undefined) {
       state.bytes -= chunk.length
       if (inflate.isPaused() && state.bytes < aheadBytes) inflate.resume()
@@ -139,6 +143,12 @@ async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
       state.wake = resolve
     })
   }
+}
+
+/** One view of two pieces of the same memory that lie side by side: the end of an input ends a piece, not its memory. */
+function joinAdjacent(first: Buffer, second: Buffer): Buffer | undefined {
+  const isAdjacent = first.buffer === second.buffer && first.byteOffset + first.byteLength === second.byteOffset
+  return isAdjacent ? Buffer.from(first.buffer, first.byteOffset, first.byteLength + second.byteLength) : undefined
 }
 
 /** Keeps `inflate` supplied from `source`; `stop` ends that and gives back what was not used. */

@@ -27,8 +27,6 @@ export interface Budget {
   file(): void
   /** Counts the data of a regular file, before any of it is written. */
   data(entry: TarEntry): void
-  /** Checks how far a layer has grown. */
-  ratio(compressed: number, uncompressed: number): void
 }
 
 /**
@@ -39,7 +37,6 @@ export interface Budget {
 export function createBudget(directory: string, limits: UnpackLimits): Budget {
   const maxSize = limits.maxUnpackedSize ?? Number.POSITIVE_INFINITY
   const maxFiles = limits.maxFiles ?? defaultMaxFiles
-  const maxRatio = limits.maxRatio ?? defaultMaxRatio
   let size = 0
   let files = 0
 
@@ -57,11 +54,14 @@ export function createBudget(directory: string, limits: UnpackLimits): Budget {
         checkFreeSpace(directory, entry.size, `entry ${shown(entry.path)}`)
       }
     },
-    ratio(compressed, uncompressed) {
-      if (uncompressed <= ratioAllowanceBytes + compressed * maxRatio) return
-      throw exceeded(`${uncompressed} bytes compressed to ${compressed}: more than ${maxRatio} to 1`, '--max-ratio')
-    },
   }
+}
+
+/** Checks how far a layer has grown. @throws OciError `ERR_LIMIT_EXCEEDED` */
+export function checkRatio(compressed: number, uncompressed: number, limits: UnpackLimits = {}): void {
+  const maxRatio = limits.maxRatio ?? defaultMaxRatio
+  if (uncompressed <= ratioAllowanceBytes + compressed * maxRatio) return
+  throw exceeded(`${uncompressed} bytes compressed to ${compressed}: more than ${maxRatio} to 1`, '--max-ratio')
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type ErrorCode, OciError } from '../errors.ts'
+import type { PlainError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { ConnectionFacts } from '../registry/connection.ts'
 import type { Credentials } from '../registry/credentials.ts'
@@ -32,31 +32,3 @@ export type FetchReport =
       readonly repository?: string | undefined
     }
   | { readonly kind: 'log'; readonly message: string }
-
-/** An error as a message can carry it. */
-export interface PlainError {
-  readonly message: string
-  readonly stack: string | undefined
-  /** Of an OciError. */
-  readonly code?: ErrorCode
-  readonly hint?: string | undefined
-  readonly pointer?: string | undefined
-  readonly cause?: PlainError
-}
-
-export function toPlainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { message: String(error), stack: undefined }
-  const { message, stack, cause } = error
-  const own = error instanceof OciError ? { code: error.code, hint: error.hint, pointer: error.pointer } : {}
-  return { message, stack, ...own, ...(cause !== undefined && { cause: toPlainError(cause) }) }
-}
-
-export function fromPlainError({ message, stack, code, hint, pointer, cause }: PlainError): Error {
-  const inner = cause === undefined ? undefined : fromPlainError(cause)
-  const error =
-    code === undefined
-      ? new Error(message, { cause: inner })
-      : new OciError(code, message, { hint, pointer, cause: inner })
-  if (stack !== undefined) error.stack = stack
-  return error
-}

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import pLimit from 'p-limit'
+import { fromPlainError, toPlainError } from '../errors.ts'
 import type { Credentials } from '../registry/credentials.ts'
 import { openRepository } from '../registry/repository.ts'
 import { takeIn } from '../store/ingest.ts'
-import { type FetchReport, type FetchRequest, type FetchWork, fromPlainError, toPlainError } from './fetch-messages.ts'
+import type { FetchReport, FetchRequest, FetchWork } from './fetch-messages.ts'
 
 /** Blobs that are downloaded at the same time. */
 const parallelBlobs = 4

@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads'
+import { fromPlainError, toPlainError } from '../errors.ts'
 import type { CredentialProvider } from '../registry/credentials.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestEvents } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
-import { type FetchReport, type FetchRequest, type FetchWork, fromPlainError, toPlainError } from './fetch-messages.ts'
+import type { FetchReport, FetchRequest, FetchWork } from './fetch-messages.ts'
 import type { Fetcher } from './fetcher.ts'
 
 export interface ThreadedFetcherOptions extends FetchWork {

@@ -1,0 +1,167 @@
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { getSystemErrorMap } from 'node:util'
+import { isSystemError, OciError } from '../errors.ts'
+import { createLayerApplier, type LayerApplier } from './apply-layer.ts'
+import { finishTree } from './finish.ts'
+import { createBudget, type UnpackLimits } from './limits.ts'
+import type { ApplyNodeOps } from './node-op.ts'
+import type { Choices, Site } from './site.ts'
+import { createTarReader, shown, type TarReader } from './tar-reader.ts'
+import { createRoot } from './tree.ts'
+
+export interface WriterOptions extends Choices {
+  /** Absolute path of the rootfs, a directory that is there and empty. */
+  readonly path: string
+  /** Whether owners, devices and privileged attributes can be given. Default: whether the process is root. */
+  readonly isPrivileged?: boolean | undefined
+  readonly limits?: UnpackLimits | undefined
+}
+
+/** What a writer needs from whoever has it. */
+export interface WriterHost {
+  readonly applyNodeOps: ApplyNodeOps
+  /** Told, once per text, what is done differently from what a layer asks for. */
+  readonly warn: (message: string) => void
+}
+
+/** The half of building a rootfs that reads archives and makes files; the other decompresses and verifies. */
+export interface RootfsWriter {
+  /** Begins the next layer; `name` is what warnings call it. */
+  begin(name: string): void
+  /**
+   * Takes over the next bytes of its uncompressed tar, which are not the caller's any more. Resolves when more may come.
+   * @throws OciError what is wrong with these bytes or some before
+   */
+  push(chunk: Buffer): Promise<void> | void
+  /** Ends the layer. @returns how many entries it has */
+  end(): Promise<number>
+  /** Completes devices, attributes and directories. */
+  finish(): Promise<void>
+  /** Releases what a layer that is not ended keeps open, and ends the writer. */
+  close(): Promise<void>
+}
+
+/** Warnings that are told; a hostile layer can cause one per entry. */
+const maxWarnings = 1000
+
+/** Passes on each text once. */
+export function onceEach(warn: (message: string) => void): (message: string) => void {
+  const said = new Set<string>()
+  return (message) => {
+    if (said.has(message) || said.size >= maxWarnings) return
+    said.add(message)
+    warn(message)
+  }
+}
+
+/** A writer that works in this thread, with synchronous calls. @throws OciError from its functions, as `RootfsBuilder` */
+export function createWriter(options: WriterOptions, host: WriterHost): RootfsWriter {
+  const site = createSite(options, onceEach(host.warn))
+  let layers = 0
+  let layer: { readonly applier: LayerApplier; readonly reader: TarReader } | undefined
+
+  function current() {
+    if (layer === undefined) throw new Error('no layer has been begun')
+    return layer
+  }
+
+  return {
+    begin(name) {
+      layers += 1
+      const warn = (message: string): void => site.warn(`layer ${name}: ${message}`)
+      const applier = createLayerApplier({ ...site, warn }, layers)
+      layer = { applier, reader: createTarReader(applier) }
+    },
+    push(chunk) {
+      const { applier, reader } = current()
+      onFileSystem(applier, () => reader.push(chunk))
+    },
+    async end() {
+      const { applier, reader } = current()
+      reader.finish()
+      onFileSystem(applier, () => applier.finish())
+      applier.close()
+      layer = undefined
+      return applier.entries
+    },
+    async finish() {
+      try {
+        await finishTree(site, host.applyNodeOps)
+      } catch (error) {
+        if (!isSystemError(error) || error.path === undefined) throw error
+        throw fileSystemError(`"${error.path}": ${error.syscall}`, error)
+      }
+    },
+    async close() {
+      layer?.applier.close()
+      layer = undefined
+    },
+  }
+}
+
+/** Names the entry that a failing file system call was made for. */
+function onFileSystem(applier: LayerApplier, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (!isSystemError(error) || error.syscall === undefined) throw error
+    const entry = applier.current === undefined ? '' : `entry ${shown(applier.current)}: `
+    throw fileSystemError(`${entry}${error.syscall}`, error)
+  }
+}
+
+function fileSystemError(what: string, error: NodeJS.ErrnoException): OciError {
+  const words = getSystemErrorMap().get(error.errno ?? 0)?.[1] ?? 'unknown error'
+  const hint = isSystemError(error, 'ENOSPC', 'EDQUOT')
+    ? 'free some space, or inodes, or choose another place'
+    : undefined
+  return new OciError('ERR_FILE_SYSTEM', `${what}: ${words} (${error.code})`, { hint, cause: error })
+}
+
+function createSite(options: WriterOptions, warn: (message: string) => void): Site {
+  const { path } = options
+  const umask = ownUmask()
+  const isPrivileged = options.isPrivileged ?? process.geteuid?.() === 0
+  return {
+    prefix: Buffer.from(`${path}/`).toString('latin1'),
+    root: createRoot(),
+    isPrivileged,
+    canMakeDevices: isPrivileged && isInitialUserNamespace(),
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+    umask,
+    directoryMode: initialDirectoryMode(umask),
+    budget: createBudget(path, options.limits ?? {}),
+    choices: options,
+    warn,
+  }
+}
+
+/** The initial user namespace has all ids, as they are (man 7 user_namespaces). */
+const isInitialUserNamespace = (): boolean =>
+  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+
+/** process.umask() would change it for a moment, while other threads create files. */
+function ownUmask(): number {
+  const digits = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  if (digits === undefined) throw new Error('no Umask in /proc/self/status, which Linux has since 4.7')
+  return Number.parseInt(digits, 8)
+}
+
+/** The mode that directories have until the rootfs is finished. */
+const initialDirectoryMode = (umask: number): number => (0o755 & ~umask) | 0o700
+
+/**
+ * Makes the directory that a rootfs is to be built in, which only its owner can write to.
+ * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`
+ */
+export function makeRoot(path: string): void {
+  try {
+    mkdirSync(path)
+    // Rids it of a setgid bit taken from its parent, which every directory and file below would take in turn.
+    chmodSync(path, initialDirectoryMode(ownUmask()))
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) throw new OciError('ERR_BUNDLE_EXISTS', `"${path}" exists`, { cause: error })
+    throw isSystemError(error) ? fileSystemError(`"${path}": mkdir`, error) : error
+  }
+}
