@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
-import { type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
+import { checkHop, type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 
 export interface AuthorizeOptions {
@@ -42,9 +42,7 @@ async function fetchToken(
   const realm = parseUrl(parameters.realm ?? '')
   if (realm === undefined)
     throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names a token server that is no URL`)
-  if (realm.protocol !== 'https:' && !(realm.protocol === 'http:' && from.protocol === 'http:')) {
-    throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names the token server ${redactUrl(realm)}, not https`)
-  }
+  checkHop(from, realm, 'names the token server')
   const response = await askToken(
     realm,
     { service: parameters.service, scope: parameters.scope ?? options.scope },

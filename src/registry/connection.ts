@@ -24,6 +24,8 @@ export interface ConnectionFacts {
   readonly proxy?: ProxySettings | undefined
   /** Directories that have one of certificates for each registry. Default: none. */
   readonly certificateRoots?: readonly string[] | undefined
+  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
+  readonly stallTimeoutMs?: number | undefined
   /** What is done with the repository; default: `pull`. */
   readonly actions?: 'pull' | 'pull,push' | undefined
 }
@@ -76,7 +78,12 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
   async function open() {
     const directories = options.certificateRoots?.map((root) => join(root, endpoint.registry)) ?? []
     const certificates = await readCertificates(directories)
-    const http = createHttpClient({ isInsecure, certificates, proxy: options.proxy })
+    const http = createHttpClient({
+      isInsecure,
+      certificates,
+      proxy: options.proxy,
+      stallTimeoutMs: options.stallTimeoutMs,
+    })
     clients.push(http)
     return { http, base: await findBase(http, endpoint, { isInsecure, signal }) }
   }

@@ -10,8 +10,8 @@ export const maxErrorBytes: number = 1024 * 1024
 
 const maxRedirects = 5
 const connectTimeoutMs = 30_000
-/** A connection that carries nothing for so long is broken. */
-const stallTimeoutMs = 60_000
+/** A connection that carries nothing for so long is broken, unless the client is told otherwise. */
+const defaultStallTimeoutMs = 60_000
 
 /** An answer whose body has not been read; read it whole, call `discard`, or `drop` it with its connection. */
 export interface HttpResponse {
@@ -46,6 +46,8 @@ export interface HttpClientOptions {
   /** Authorities to trust, and what we show of ourselves to the host of the first request alone. */
   readonly certificates?: Certificates | undefined
   readonly proxy?: ProxySettings | undefined
+  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
+  readonly stallTimeoutMs?: number | undefined
 }
 
 /**
@@ -54,11 +56,11 @@ export interface HttpClientOptions {
  * Redirects are followed by hand: Authorization goes to the host it was meant for alone, https never becomes http, and
  * a public host cannot send us to an address of the private network.
  */
-export function createHttpClient({ isInsecure, certificates = {}, proxy }: HttpClientOptions): HttpClient {
+export function createHttpClient({ isInsecure, certificates = {}, ...options }: HttpClientOptions): HttpClient {
   const { ca, cert, key } = certificates
   const trust = { rejectUnauthorized: !isInsecure, ...(ca !== undefined && { ca: [...ca] }) }
-  const own = createRoutes(cert === undefined ? trust : { ...trust, cert, key }, proxy)
-  const others = cert === undefined ? own : createRoutes(trust, proxy)
+  const own = createRoutes(cert === undefined ? trust : { ...trust, cert, key }, options)
+  const others = cert === undefined ? own : createRoutes(trust, options)
   return {
     send: (url, what) => sendFollowing({ own, others }, url, what),
     close: async () => {
@@ -73,7 +75,10 @@ interface Routes {
   close(): Promise<void>
 }
 
-function createRoutes(tls: Readonly<Record<string, unknown>>, proxy: ProxySettings | undefined): Routes {
+function createRoutes(
+  tls: Readonly<Record<string, unknown>>,
+  { proxy, stallTimeoutMs = defaultStallTimeoutMs }: Pick<HttpClientOptions, 'proxy' | 'stallTimeoutMs'>,
+): Routes {
   const timeouts = { headersTimeout: stallTimeoutMs, bodyTimeout: stallTimeoutMs }
   const direct = new Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts })
   if (proxy === undefined) return { to: () => direct, close: () => direct.destroy() }
@@ -178,9 +183,15 @@ function hintFor(cause: unknown): string | undefined {
   return undefined
 }
 
-function checkHop(from: URL, to: URL): void {
+/**
+ * Refuses to go on from one URL to another where that lessens the trust: from https to http, or to an address that only
+ * means something on this machine or its network, from one that does not.
+ *
+ * @throws OciError `ERR_REGISTRY`
+ */
+export function checkHop(from: URL, to: URL, verb = 'redirects to'): void {
   const refuse = (why: string) =>
-    new OciError('ERR_REGISTRY', `${redactUrl(from)} redirects to ${redactUrl(to)}, ${why}; refused`)
+    new OciError('ERR_REGISTRY', `${redactUrl(from)} ${verb} ${redactUrl(to)}, ${why}; refused`)
   if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refuse('which is not http')
   if (to.protocol === 'http:' && from.protocol === 'https:') throw refuse('from https to http')
   if (isPrivateAddress(to.hostname) && !isPrivateAddress(from.hostname))

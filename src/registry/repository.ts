@@ -71,6 +71,7 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
           response: await connection.get(`blobs/${blob.digest}`, rangeFrom(start)),
         }))
         try {
+          checkLength(response, blob, start)
           for await (const chunk of bodyFrom(response, start, signal)) {
             position += chunk.byteLength
             yield chunk
@@ -93,8 +94,7 @@ async function fetchManifest(
   version: string | Digest,
   signal: AbortSignal | undefined,
 ): Promise<FetchedManifest> {
-  const response = await connection.get(`manifests/${version}`, { accept: acceptedManifestTypes.join(', ') })
-  const content = await readBody(response, maxManifestBytes, signal)
+  const { response, content } = await readManifest(connection, version, signal)
   const from = redactUrl(response.url)
   const claimed = isDigest(version) ? version : response.header('docker-content-digest')
   const algorithm = claimed !== undefined && isDigest(claimed) ? digestAlgorithm(claimed) : 'sha256'
@@ -108,10 +108,32 @@ async function fetchManifest(
   return { descriptor: { mediaType, digest, size: content.byteLength }, content, from }
 }
 
+/** A manifest's bytes, asked for again when the connection breaks in the middle of them. */
+async function readManifest(connection: Connection, version: string, signal: AbortSignal | undefined) {
+  for (let attempt = 1; ; attempt++) {
+    const response = await connection.get(`manifests/${version}`, { accept: acceptedManifestTypes.join(', ') })
+    try {
+      return { response, content: await readBody(response, maxManifestBytes, signal) }
+    } catch (error) {
+      await connection.retryAfter(error, attempt)
+    }
+  }
+}
+
 const rangeFrom = (position: number): Record<string, string> => ({
   'accept-encoding': 'identity',
   ...(position > 0 && { range: `bytes=${position}-` }),
 })
+
+/** Refuses an answer that announces too little to be the blob, before a byte of it is kept for later runs. */
+function checkLength(response: HttpResponse, { size }: Descriptor, position: number): void {
+  const announced = response.header('content-encoding') === undefined ? response.header('content-length') : undefined
+  const wanted = response.status === 206 ? size - position : size
+  if (announced === undefined || Number(announced) >= wanted) return
+  response.drop()
+  const what = `${redactUrl(response.url)} announces ${announced} bytes where ${wanted} are described`
+  throw new OciError('ERR_NETWORK', what, { hint: 'a cache or a proxy on the way may be broken; pull from elsewhere' })
+}
 
 /** The bytes from `position` on, whether or not the server honoured the range. */
 async function* bodyFrom(

@@ -67,17 +67,19 @@ export async function takeIn(
   await claim(directory, name, partial)
   const file = await onDisk(partial, () => open(partial, 'a+', 0o644))
   const check = createBlobCheck(blob)
+  let kept = 0
   try {
     for await (const chunk of readChunks(file)) check.update(chunk)
-    advance(check.size)
+    kept = check.size
+    advance(kept)
     await append(file, fetch(check.size), { check, partial, onWritten: advance })
     check.finish()
     verified()
     await onDisk(partial, () => file.datasync())
     await rename(partial, path)
   } catch (error) {
-    await release(partial, join(directory, `${name}.partial`), isWorthless(error))
-    throw error
+    await release(partial, join(directory, `${name}.partial`), isMismatch(error))
+    throw kept > 0 && isMismatch(error) ? withRest(error, kept) : error
   } finally {
     await file.close()
   }
@@ -146,7 +148,15 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   }
 }
 
-const isWorthless = (error: unknown): boolean => error instanceof OciError && error.code === 'ERR_DIGEST_MISMATCH'
+const isMismatch = (error: unknown): error is OciError =>
+  error instanceof OciError && error.code === 'ERR_DIGEST_MISMATCH'
+
+/** What an earlier run left may be at fault, which is gone now. */
+const withRest = ({ code, message, cause }: OciError, kept: number): OciError =>
+  new OciError(code, `${message}; ${kept} bytes of it were left by an earlier run`, {
+    hint: 'do the same again, which fetches all of it',
+    cause,
+  })
 
 /**
  * Makes what another run left of this blob ours. The rename decides between two that try; a running owner's is left

@@ -306,3 +306,47 @@ test('an abort ends the request with its reason', async () => {
     { signal: controller.signal },
   )
 })
+
+test('a connection that carries nothing any more is broken, and gone on with by another', async () => {
+  const content = randomBytes(100_000)
+  const stall = (_: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(200, { 'content-length': content.byteLength })
+    response.write(content.subarray(0, 40_000))
+  }
+  await using registry = await startRegistry(first(1, /blobs/, stall))
+  const blob = registry.addBlob(content)
+  await withRepository(
+    [registry],
+    async (repository) => expect((await collect(repository.fetchBlob(blob))).equals(content)).toBe(true),
+    { stallTimeoutMs: 200 },
+  )
+  expect(registry.requests.map(({ headers }) => headers.range)).toContain('bytes=40000-')
+})
+
+test('a manifest whose connection breaks is asked for again', async () => {
+  const text = Buffer.from(JSON.stringify(manifest))
+  await using registry = await startRegistry(first(1, /manifests/, cutAfter(text, 10)))
+  registry.addManifest('r', 't', manifest)
+  await withRepository([registry], async (repository) => {
+    expect((await repository.fetchManifest('t')).content).toEqual(text)
+  })
+})
+
+test('an answer that announces less than the blob has is not taken', async () => {
+  const page = '<html>sign in</html>'
+  await using registry = await startRegistry(
+    first(9, /blobs/, (_, response) => response.writeHead(200, { 'content-length': page.length }).end(page)),
+  )
+  const blob = registry.addBlob(randomBytes(1000))
+  const taken: Uint8Array[] = []
+  await withRepository([registry], async (repository) => {
+    const take = async () => {
+      for await (const chunk of repository.fetchBlob(blob)) taken.push(chunk)
+    }
+    await expect(take()).rejects.toMatchObject({
+      code: 'ERR_NETWORK',
+      message: expect.stringContaining('announces 20 bytes where 1000 are described'),
+    })
+  })
+  expect(taken).toEqual([])
+})

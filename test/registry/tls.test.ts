@@ -9,25 +9,14 @@ import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { openRepository } from '../../src/registry/repository.ts'
 import { requires } from '../requirements.ts'
+import { makeAuthority } from './authority.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'tls-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 const at = (name: string) => join(directory, name)
-const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' })
-const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-
 const { test } = requires('openssl')
 
-/** A private authority, and what it signed for the registry and for us. */
-beforeAll(() => {
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=Private CA', '-days', '30')
-  for (const name of ['server', 'client']) {
-    const names = ['-addext', 'subjectAltName=IP:127.0.0.1,DNS:registry.test']
-    openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`, ...names)
-    const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-copy_extensions', 'copy', '-days', '30']
-    openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}.crt`, ...signed)
-  }
-})
+beforeAll(() => makeAuthority(directory))
 
 async function startTls(answer: (request: IncomingMessage, response: ServerResponse) => void, wantsClient = false) {
   const files = { key: readFileSync(at('server.key')), cert: readFileSync(at('server.crt')) }

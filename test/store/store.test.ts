@@ -134,7 +134,11 @@ test('a damaged rest of an earlier fetch is found out and thrown away', async ()
   const content = randomBytes(1_000_000)
   const blob = describe(content)
   writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), Buffer.alloc(500_000))
-  await expect(store.ingest(blob, pieces(content)).done).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
+  await expect(store.ingest(blob, pieces(content)).done).rejects.toMatchObject({
+    code: 'ERR_DIGEST_MISMATCH',
+    message: expect.stringContaining('500000 bytes of it were left by an earlier run'),
+    hint: 'do the same again, which fetches all of it',
+  })
   await store.ingest(blob, pieces(content)).done
   expect(content.equals(await collect(store.open(blob)))).toBe(true)
 })
