@@ -182,7 +182,8 @@ static bool kept_path(char *to, size_t size, const struct request *q, char **env
 	const char *const parts[] = {q->mode, "\n", bundle, "\n", root, NULL};
 	const char *const path[] = {root, "/.program-", name, NULL};
 
-	if (variable(env, "BUNDLE_TOOL_RUNNER") || !make_absolute(bundle, sizeof bundle, q->bundle ? q->bundle : "."))
+	if (variable(env, "BUNDLE_TOOL_RUNNER") || variable(env, "NOTIFY_SOCKET") || variable(env, "LISTEN_FDS") ||
+	    !make_absolute(bundle, sizeof bundle, q->bundle ? q->bundle : "."))
 		return false;
 	if (!find_root(root, sizeof root, q->root, env) || !join(key, key_size, parts))
 		return false;

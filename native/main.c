@@ -112,22 +112,27 @@ long milliseconds_now(void)
 
 int wait_readable(struct vm *vm, int fd, int timeout_ms)
 {
+	return wait_either(vm, fd, -1, timeout_ms);
+}
+
+int wait_either(struct vm *vm, int fd, int other, int timeout_ms)
+{
 	long deadline = milliseconds_now() + timeout_ms;
 
 	if (fd < 0) /* ppoll(2) would wait for ever */
 		return -EBADF;
 	for (;;) {
-		struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = vm->signals, .events = POLLIN}};
+		struct pollfd fds[3] = {{fd, POLLIN, 0}, {other, POLLIN, 0}, {vm->signals, POLLIN, 0}};
 		struct signalfd_siginfo info;
 		struct __kernel_timespec left = {0};
 		long remaining = timeout_ms < 0 ? 0 : deadline - milliseconds_now(), r;
 
 		left.tv_sec = remaining > 0 ? remaining / 1000 : 0;
 		left.tv_nsec = remaining > 0 ? remaining % 1000 * 1000000 : 0;
-		r = sys(ppoll, fds, 2, timeout_ms < 0 ? NULL : &left, NULL, 0);
+		r = sys(ppoll, fds, 3, timeout_ms < 0 ? NULL : &left, NULL, 0);
 		if (r < 0)
 			return (int)r;
-		if (fds[0].revents)
+		if (fds[0].revents || fds[1].revents)
 			return 0;
 		if (r == 0)
 			return -ETIMEDOUT;

@@ -10,7 +10,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-enum { KEY_POSSESSOR_SEARCH = 0x08000000, X_OK = 1 };
+enum { X_OK = 1 };
 
 int op_setsid(struct vm *vm, const struct step *s)
 {
@@ -38,7 +38,7 @@ int op_session_keyring(struct vm *vm, const struct step *s)
 		else if (fields == 3)
 			permissions = permissions << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 	}
-	return (int)sys(keyctl, KEYCTL_SETPERM, key, permissions | KEY_POSSESSOR_SEARCH);
+	return (int)sys(keyctl, KEYCTL_SETPERM, key, permissions | (uint32_t)s->arg[1]);
 }
 
 int op_prlimit(struct vm *vm, const struct step *s)

@@ -74,34 +74,49 @@ int op_set_terminal(struct vm *vm, const struct step *s)
 	return r < 0 ? (int)r : 0;
 }
 
-int op_connect(struct vm *vm, const struct step *s)
+long unix_socket(const char *path, int type, bool is_bound)
 {
 	struct sockaddr_un address = {.sun_family = SOCKET_UNIX};
-	const char *path = string(vm, s, 1);
+	size_t length = path ? strlen(path) : 0;
 	long fd, r;
 
-	if (!path || strlen(path) >= sizeof address.sun_path)
+	if (!length || length >= sizeof address.sun_path)
 		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = sys(socket, SOCKET_UNIX, SOCKET_STREAM | O_CLOEXEC, 0);
+	memcpy(address.sun_path, path, length);
+	if (*path == '@')
+		address.sun_path[0] = '\0';
+	else
+		length++;
+	length += offsetof(struct sockaddr_un, sun_path);
+	fd = sys(socket, SOCKET_UNIX, type | O_CLOEXEC, 0);
 	if (fd < 0)
-		return (int)fd;
-	r = sys(connect, fd, &address, sizeof address);
-	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
+		return fd;
+	r = is_bound ? sys(bind, fd, &address, length) : sys(connect, fd, &address, length);
+	return r < 0 ? r : fd;
+}
+
+int op_connect(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, unix_socket(string(vm, s, 1), SOCKET_STREAM, false));
+}
+
+int send_descriptor(int socket, int fd, const char *name, size_t length)
+{
+	struct io_vector data = {(void *)(uintptr_t)name, length};
+	struct rights rights = {.length = sizeof rights - sizeof(int), .level = LEVEL_SOCKET, .type = PASS_RIGHTS, .fd = fd};
+	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,
+				  .control_length = sizeof rights};
+	long r = sys(sendmsg, socket, &message, 0);
+
+	return r < 0 ? (int)r : 0;
 }
 
 int op_send_fd(struct vm *vm, const struct step *s)
 {
 	size_t length;
 	const char *name = text(vm, s, 2, 0, &length);
-	struct io_vector data = {(void *)(uintptr_t)name, length};
-	struct rights rights = {.length = sizeof rights - sizeof(int), .level = LEVEL_SOCKET, .type = PASS_RIGHTS,
-				.fd = slot(vm, s, 1)};
-	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,
-				  .control_length = sizeof rights};
-	long r = sys(sendmsg, has_slot(s, 0) ? slot(vm, s, 0) : vm->sync, &message, 0);
 
-	return r < 0 ? (int)r : 0;
+	return send_descriptor(has_slot(s, 0) ? slot(vm, s, 0) : vm->sync, slot(vm, s, 1), name, length);
 }
 
 /* Output reaches a pipe as it was written: the terminal of the user, if there is one, adds carriage returns itself. */

@@ -101,6 +101,15 @@ long milliseconds_now(void);
  */
 int wait_readable(struct vm *vm, int fd, int timeout_ms);
 
+/* As wait_readable, until one of the two can be read. */
+int wait_either(struct vm *vm, int fd, int other, int timeout_ms);
+
+/* A new unix(7) socket, bound or connected to a path; "@" begins an abstract name. */
+long unix_socket(const char *path, int type, bool is_bound);
+
+/* sendmsg(2) of a descriptor with a name. */
+int send_descriptor(int socket, int fd, const char *name, size_t length);
+
 /* Runs the steps of a child's phase in the process that clone made; does not return. */
 _Noreturn void run_child(struct vm *vm, enum phase phase);
 

@@ -6,6 +6,7 @@ import { isSystemError, OciError } from './errors.ts'
 import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
 import { joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
+import { inheritedFds } from './runtime/inherited-fds.ts'
 import { readConfig } from './runtime/load-bundle.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
@@ -50,6 +51,7 @@ export interface ExecOptions {
  *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...
  */
 export async function exec(options: ExecOptions): Promise<number> {
+  const preserveFds = inheritedFds({ preserveFds: options.preserveFds })
   const container = readContainer(absoluteRoot(options.root), options.id)
   await checkStatus(container, options)
   const config = readConfig(container.bundle)
@@ -72,9 +74,10 @@ export async function exec(options: ExecOptions): Promise<number> {
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
       pidfdSocket: absolute(options.pidfdSocket),
-      preserveFds: options.preserveFds,
+      preserveFds,
       subCgroups: options.cgroups,
       noSubreaper: options.noSubreaper,
+      noNewKeyring: container.noNewKeyring,
       warn: (message) => options.log?.('warning', message),
       debug: (message) => options.log?.('debug', message),
     },
@@ -83,7 +86,7 @@ export async function exec(options: ExecOptions): Promise<number> {
   const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
     runProgram(program, {
       id: container.id,
-      preserveFds: options.preserveFds ?? 0,
+      preserveFds,
       forwardSignals: true,
       onLeftover: (message) => options.log?.('warning', message),
     }),

@@ -2,15 +2,19 @@ import { closeSync, existsSync, constants as flags, openSync, readSync, unlinkSy
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { compileNotifyStart, notifyDirectory, notifyName } from './compile/notify.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
+import { runProgram } from './runtime/runner.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
 import { type ContainerOptions, stateOf } from './state.ts'
 
 export interface StartOptions extends ContainerOptions {
+  /** The host's socket that is to hear of the container being ready, which is waited for: sd_notify(3). */
+  readonly notifySocket?: string | undefined
   /** Stops the wait for a container that does not come. */
   readonly abort?: AbortSignal | undefined
 }
@@ -21,14 +25,39 @@ export interface StartOptions extends ContainerOptions {
  * @throws OciError `ERR_CONTAINER_STATUS` the container is running, paused or stopped, or its process has died waiting
  * @see runtime-spec v1.3.0 runtime.md "Start"
  */
-export async function start({ root, id, abort }: StartOptions): Promise<void> {
+export async function start({ root, id, abort, notifySocket }: StartOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const status = await readStatus(container)
   if (status === 'created') {
+    const relay = notifySocket === undefined ? undefined : await startRelay(container, notifySocket)
     await openGate(container, abort)
-    return await runPoststartHooks(container)
+    await runPoststartHooks(container)
+    await relay?.ended
+    return
   }
   throw cannotStart(status === 'running' ? 'an already running container' : whyNot(status))
+}
+
+/**
+ * Makes the container's notify socket and starts who passes on what is written there, until the container is ready.
+ *
+ * Undefined for a container that was created without a place for it: it says nothing to anybody.
+ */
+async function startRelay(container: ContainerRecord, host: string): Promise<{ ended: Promise<unknown> } | undefined> {
+  const directory = join(container.directory, notifyDirectory)
+  const path = join(directory, notifyName)
+  if (!existsSync(directory)) return undefined
+  removeFile(path) // of a start that was killed
+  let hasEnded = false
+  const ended = runProgram(compileNotifyStart(container, host), { id: container.id, forwardSignals: true }).finally(
+    () => {
+      hasEnded = true
+    },
+  )
+  ended.catch(() => undefined) // told when it is waited for
+  while (!hasEnded && !existsSync(path)) await sleep(1)
+  if (hasEnded) await ended
+  return { ended }
 }
 
 /** A hook that fails ends the container. @see runtime-spec v1.3.0 runtime.md "Lifecycle" 10 */

@@ -54,11 +54,19 @@ export function containerOptions(
     noPivot: !flags.pivot,
     noNewKeyring: !flags.newKeyring,
     preserveFds: flags.preserveFds,
+    listenFds: countListenFds(context.io.env),
+    notifySocket: context.io.env.NOTIFY_SOCKET || undefined,
     noCache: !flags.cache,
     failure: failureOf(context.io.env),
     systemdCgroup: context.globals().systemdCgroup,
     log: context.log,
   }
+}
+
+/** How many descriptors of socket activation this process was given: sd_listen_fds(3). */
+function countListenFds(env: Readonly<Record<string, string | undefined>>): number {
+  const count = Number(env.LISTEN_FDS)
+  return env.LISTEN_PID === String(process.pid) && Number.isSafeInteger(count) && count > 0 ? count : 0
 }
 
 /** What the front reports of a kept program that failed: five numbers, and what a helper wrote. */

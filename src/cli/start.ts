@@ -16,6 +16,6 @@ EXAMPLES:
     .argument('<container-id>')
     .action(async (id: string) => {
       const { start } = await import('../start.ts')
-      await start({ root: rootOf(context), id })
+      await start({ root: rootOf(context), id, notifySocket: context.io.env.NOTIFY_SOCKET || undefined })
     })
 }

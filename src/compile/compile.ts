@@ -16,12 +16,13 @@ import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { awaitBirth, compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
+import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { compileSeccompSteps } from './seccomp-steps.ts'
-import { compileLabels } from './security.ts'
+import { compileKeyring, compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
@@ -84,6 +85,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
   return [
     ...(context.facts.euid === 0 ? [undoable(op('prctl', { option: prctl.DUMPABLE, value: 0 }))] : []),
     ...compileStateDirectory(context),
+    ...compileNotifySocket(context),
     ...compileCgroups(context),
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
@@ -118,6 +120,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compilePidfd(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     ...runningHooks(context),
+    ...compileNotifyRelay(context),
     undoable(
       isForeground
         ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: context.keep ? 1 : 0 }, '/process')
@@ -190,9 +193,7 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     ...compileJoin(context).child,
     ...plan.join,
     ...plan.unshare,
-    ...(context.noNewKeyring
-      ? []
-      : [op('session_keyring', { name: ['_ses.', { register: 'id' }] }, '--no-new-keyring', 'ENOSYS', 'EDQUOT')]),
+    ...compileKeyring(process, context),
     op('setsid', {}),
     ...(isNew(config, 'network') ? [op('loopback_up', {}, '/linux/namespaces')] : []),
     ...compileNames(context),

@@ -2,6 +2,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import type { HostFacts } from './facts.ts'
+import type { NotifyTarget } from './notify.ts'
 import type { SeccompSteps } from './seccomp-steps.ts'
 import type { SystemdManager } from './systemd.ts'
 
@@ -24,6 +25,8 @@ export interface CompileOptions {
   /** Absolute. */
   readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
+  /** Who is to hear that the container is ready. */
+  readonly notify?: NotifyTarget | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
@@ -32,9 +35,9 @@ export interface CompileOptions {
   /** Makes the cgroup, where that is not left to the runtime. */
   readonly systemd?: SystemdManager | undefined
   /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Hears what is worth knowing and no reason to worry. */
   readonly debug?: ((message: string) => void) | undefined
-  readonly warn?: ((message: string) => void) | undefined
 }
 
 /** What the parts of the compiler share. */

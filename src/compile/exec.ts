@@ -8,7 +8,7 @@ import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
 import { compileSeccompSteps } from './seccomp-steps.ts'
-import { compileLabels } from './security.ts'
+import { compileKeyring, compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
 import { type AttachTarget, compileAttach } from './systemd.ts'
@@ -177,9 +177,7 @@ function compileChild(
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
       : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
     ...left.map(setns),
-    ...(context.noNewKeyring
-      ? []
-      : [op('session_keyring', { name: ['_ses.', { register: 'id' }] }, '--no-new-keyring', 'ENOSYS', 'EDQUOT')]),
+    ...compileKeyring(process, context),
     op('setsid', {}),
     op('open', { to: 'root', at: null, path: '/', flags: openFlags.PATH | openFlags.DIRECTORY }),
     ...(process.terminal ? compilePty(context) : []),

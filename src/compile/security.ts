@@ -4,13 +4,33 @@ import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 
+/** Permissions to find a key, as keyrings(7) numbers them: its owner's, and everybody's. */
+const mayFind = { owner: 0x80000, others: 0x8 } as const
+
+/**
+ * The session keyring of the container, made or, by `exec`, found by its name: a process that comes from another user
+ * namespace is not its owner.
+ */
+export function compileKeyring({ selinuxLabel }: Process, context: CompileContext): readonly Step[] {
+  if (context.noNewKeyring) return []
+  const permissions = context.hasUserNamespace ? mayFind.others : mayFind.owner
+  const join = op(
+    'session_keyring',
+    { name: ['_ses.', { register: 'id' }], permissions },
+    '--no-new-keyring',
+    'ENOSYS',
+    'EDQUOT',
+  )
+  if (!selinuxLabel || !context.facts.hasSELinux) return [join]
+  const label = (content: string): Step => writeAttribute('self/attr/keycreate', content, '/process/selinuxLabel')
+  return [label(selinuxLabel), join, label('\n')]
+}
+
 /**
  * The labels the command will run with, by way of the host's procfs: the container's own /proc could be anything
  * (CVE-2019-16884).
  */
 export function compileLabels({ apparmorProfile, selinuxLabel }: Process, { facts }: CompileContext): readonly Step[] {
-  const write = (path: string, content: string, from: string): Step =>
-    op('write_file', { at: 'proc', path, content, flags: openFlags.WRONLY, mode: 0 }, from)
   const refuse = (what: string, pointer: string): never => {
     throw new OciError('ERR_CONFIG_UNSUPPORTED', `${what} is not enabled on this host`, {
       pointer,
@@ -20,11 +40,15 @@ export function compileLabels({ apparmorProfile, selinuxLabel }: Process, { fact
   const steps: Step[] = []
   if (apparmorProfile) {
     if (!facts.hasAppArmor) refuse('AppArmor', '/process/apparmorProfile')
-    steps.push(write('self/attr/apparmor/exec', `exec ${apparmorProfile}`, '/process/apparmorProfile'))
+    steps.push(writeAttribute('self/attr/apparmor/exec', `exec ${apparmorProfile}`, '/process/apparmorProfile'))
   }
   if (selinuxLabel) {
     if (!facts.hasSELinux) refuse('SELinux', '/process/selinuxLabel')
-    steps.push(write('self/attr/exec', selinuxLabel, '/process/selinuxLabel'))
+    steps.push(writeAttribute('self/attr/exec', selinuxLabel, '/process/selinuxLabel'))
   }
   return steps
+}
+
+function writeAttribute(path: string, content: string, from: string): Step {
+  return op('write_file', { at: 'proc', path, content, flags: openFlags.WRONLY, mode: 0 }, from)
 }

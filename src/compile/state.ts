@@ -68,7 +68,8 @@ export function compilePidFile({ pidFile }: CompileContext): readonly HostStep[]
   ]
 }
 
-function stateFile({ root }: CompileContext, file = ''): Text {
+/** A path in the container's state directory, or the directory itself. */
+export function stateFile({ root }: Pick<CompileContext, 'root'>, file = ''): Text {
   return [`${root}/`, { register: 'id' }, ...(file === '' ? [] : [`/${file}`])]
 }
 

@@ -166,8 +166,8 @@ export const ops = {
   setsid: { number: 40, operands: {}, does: 'setsid(2)' },
   session_keyring: {
     number: 41,
-    operands: { name: 'text' },
-    does: 'keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, and search permission for its possessor',
+    operands: { name: 'text', permissions: 'hex' },
+    does: 'keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, and KEYCTL_SETPERM of permissions more',
   },
   prlimit: {
     number: 42,
@@ -397,6 +397,16 @@ export const ops = {
     operands: { socket: 'slot', slot: 'slot', name: 'text' },
     does: 'sendmsg(2) of a descriptor with a name; to the other side when there is no socket',
   },
+  bind: {
+    number: 98,
+    operands: { to: 'newSlot', path: 'string' },
+    does: 'socket(2), bind(2): a unix socket for datagrams, which anybody may write to',
+  },
+  notify_relay: {
+    number: 99,
+    operands: { socket: 'slot', host: 'string', process: 'string', mainPid: 'text', background: 'decimal' },
+    does: "passes READY= of sd_notify(3) on to the host's socket, with MAINPID= and BARRIER=1; ends with the process (none: the new one); in the background, a process of its own does that",
+  },
   receive_fd: { number: 94, operands: { to: 'newSlot' }, does: 'recvmsg(2) of a descriptor from the other side' },
 
   // The end.
@@ -450,6 +460,7 @@ export const tolerableErrors = {
   ENOSYS: 38,
   EOPNOTSUPP: 95,
   EDQUOT: 122,
+  ECONNREFUSED: 111,
 } as const
 export type TolerableError = keyof typeof tolerableErrors
 

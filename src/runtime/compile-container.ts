@@ -1,16 +1,19 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
 import { compile } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
+import { notifyDirectory, withNotifySocket } from '../compile/notify.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
 import { frontRecord } from './front-record.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
+import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
 import { absoluteRoot } from './root.ts'
 
-export interface ContainerOptions {
+export interface ContainerOptions extends InheritedFds {
   /** The container ID. */
   readonly id: string
   /** The bundle directory; default `.`. */
@@ -27,8 +30,8 @@ export interface ContainerOptions {
   readonly noPivot?: boolean | undefined
   /** Keep the caller's session keyring. */
   readonly noNewKeyring?: boolean | undefined
-  /** How many descriptors from 3 on the container inherits; default 0. */
-  readonly preserveFds?: number | undefined
+  /** The host's socket that is to hear of the container being ready: sd_notify(3). */
+  readonly notifySocket?: string | undefined
   /** Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. */
   readonly systemdCgroup?: boolean | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
@@ -63,9 +66,11 @@ export async function compileContainer(
   const facts = readHostFacts()
   const root = absoluteRoot(options.root)
   checkHost(facts)
-  const { directory, config } = loadBundle(options.bundle ?? '.', (pointer) =>
+  const loaded = loadBundle(options.bundle ?? '.', (pointer) =>
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
+  const { directory } = loaded
+  const config = withServiceManager(loaded.config, { ...options, root })
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined
   const systemd = options.systemdCgroup ? await (await import('./systemd-manager.ts')).findManager(facts) : undefined
   const rootfs = resolve(directory, config.root.path)
@@ -74,6 +79,7 @@ export async function compileContainer(
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups, systemd)),
     rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
     systemdCgroup: options.systemdCgroup,
+    hasNotifySocket: options.notifySocket !== undefined,
   }
   const stateText = libcontainerState(config, {
     ...stateFacts,
@@ -93,7 +99,8 @@ export async function compileContainer(
       pidFile: absolute(options.pidFile),
       consoleSocket: absolute(options.consoleSocket),
       pidfdSocket: absolute(options.pidfdSocket),
-      preserveFds: options.preserveFds,
+      preserveFds: inheritedFds(options),
+      notify: options.notifySocket ? { host: options.notifySocket, mainPid: process.pid } : undefined,
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
       noSubreaper: options.noSubreaper,
@@ -104,6 +111,18 @@ export async function compileContainer(
     facts,
   )
   return { program, bundle: directory, rootfs, root, facts, hasUnguarded }
+}
+
+/** What the process is told of the service manager that started the tool: its sockets, and where to say it is ready. */
+function withServiceManager(config: RuntimeConfig, options: ContainerOptions): RuntimeConfig {
+  const { listenFds, notifySocket, root, id } = options
+  const withSocket = notifySocket ? withNotifySocket(config, join(root, id, notifyDirectory)) : config
+  const { process } = withSocket
+  if (!process || !listenFds) return withSocket
+  return {
+    ...withSocket,
+    process: { ...process, env: [...(process.env ?? []), `LISTEN_FDS=${listenFds}`, 'LISTEN_PID=1'] },
+  }
 }
 
 /** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */

@@ -13,6 +13,8 @@ export interface FrontFacts {
   readonly rootlessCgroups: boolean
   /** Whether systemd made the cgroup, and has its unit to end. */
   readonly systemdCgroup?: boolean | undefined
+  /** Whether `start` has a socket to make, in a directory that `delete` removes. */
+  readonly hasNotifySocket?: boolean | undefined
 }
 
 /** Of the record; the front leaves any other to Node.js. */
@@ -46,12 +48,13 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
 }
 
 /** What the front may do for this container: kill all of it by its first process, start it, delete it. */
-function flags(config: RuntimeConfig, { rootlessCgroups, systemdCgroup }: FrontFacts): string {
+function flags(config: RuntimeConfig, { rootlessCgroups, systemdCgroup, hasNotifySocket }: FrontFacts): string {
   const hasOwnPidNamespace = isNew(config, 'pid')
+  const isPlain = hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hasNotifySocket
   return [
     hasOwnPidNamespace ? 'k' : '',
-    config.hooks?.poststart?.length ? '' : 's',
-    hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !config.hooks?.poststop?.length ? 'd' : '',
+    config.hooks?.poststart?.length || hasNotifySocket ? '' : 's',
+    isPlain && !config.hooks?.poststop?.length ? 'd' : '',
   ].join('')
 }
 

@@ -2,6 +2,7 @@ import { numbered } from '../program/program.ts'
 import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
 import { describeFailure, type Failure } from './failure.ts'
+import { inheritedFds } from './inherited-fds.ts'
 import { type KeptOrigin, keepProgram } from './kept-program.ts'
 import { makeRoot } from './root.ts'
 import { type Outcome, runProgram } from './runner.ts'
@@ -25,6 +26,7 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }
+  const preserveFds = inheritedFds(options)
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
   if (options.failure) throw describeFailure(numbered(program), options.failure)
   makeRoot(options.root, origin.facts.euid)
@@ -33,7 +35,7 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
     runProgram(program, {
       id,
       cwd: origin.bundle,
-      preserveFds: options.preserveFds ?? 0,
+      preserveFds,
       forwardSignals: true,
       onLeftover: (message) => options.log?.('warning', message),
     }),

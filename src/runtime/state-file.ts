@@ -26,6 +26,8 @@ export interface ContainerRecord {
   readonly namespaces: readonly NamespaceType[]
   /** Whether the kernel ends every process of the container with its first one. */
   readonly hasOwnPidNamespace: boolean
+  /** Whether its processes keep the session keyring of the caller. */
+  readonly noNewKeyring: boolean
   /** Whether cgroups are used only as far as rights go. */
   readonly rootlessCgroups: boolean
   readonly poststartHooks: readonly HookCommand[]
@@ -113,6 +115,7 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     hasOwnPidNamespace: config
       .list('namespaces')
       .some((item) => item.string('type') === 'NEWPID' && !item.string('path')),
+    noNewKeyring: config.boolean('no_new_keyring'),
     rootlessCgroups: config.boolean('rootless_cgroups'),
     namespaces: config.list('namespaces').flatMap((item) => namespaceTypes[item.string('type')] ?? []),
     poststartHooks: hooksOf(config, 'poststart'),

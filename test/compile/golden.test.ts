@@ -30,6 +30,10 @@ const cases: Record<string, { readonly facts: HostFacts; readonly options?: Part
   sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
   'no-mount-namespace': { facts: hosts.hybrid },
   'net-devices': { facts: hosts.hybrid },
+  notify: {
+    facts: hosts.hybrid,
+    options: { mode: 'detached', notify: { host: '/run/systemd/notify', mainPid: 77 } },
+  },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
   rootless: { facts: hosts.rootlessV2 },
   'rootless-ranges': { facts: hosts.rootlessHybrid, options: { mode: 'create' } },

@@ -24,14 +24,18 @@ test('setsid makes a session, and fails for the leader of a process group', () =
   expectFailure(childProgram(0, op('setsid', {}), op('setsid', {})), 'setsid', 'EPERM')
 })
 
-test('session_keyring joins a new keyring of this name, which its possessor may search', () => {
+test('session_keyring joins the keyring of this name, with the permissions to find it again', () => {
   const program = childProgram(
     0,
-    op('session_keyring', { name: ['_ses.', { register: 'id' }] }),
+    op('session_keyring', { name: ['_ses.', { register: 'id' }], permissions: 0x80000 }),
     ...look('cat /proc/keys'),
   )
-  expect(expectDone(program, { id: 'ring' })).toMatch(/ 3f[0-9a-f]{6} .* _ses\.ring/)
-  expectFailure(hostProgram(op('session_keyring', { name: 'n'.repeat(5000) })), 'session_keyring', 'EINVAL')
+  expect(expectDone(program, { id: 'ring' })).toMatch(/ 3f1b[0-9a-f]{4} .* _ses\.ring/)
+  expectFailure(
+    hostProgram(op('session_keyring', { name: 'n'.repeat(5000), permissions: 0 })),
+    'session_keyring',
+    'EINVAL',
+  )
 })
 
 test('prlimit limits the process itself in a child', () => {
