@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OciError } from './errors.ts'
+import { isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { removeCgroup, signalCgroup } from './runtime/cgroup.ts'
 import { parseContainerID } from './runtime/container-id.ts'
@@ -74,7 +74,19 @@ async function destroy(container: ContainerRecord): Promise<void> {
     await withSystemd(unit.kind, (connection) => stopUnit(connection, unit.name))
   }
   await removeCgroup(cgroupPaths, rootlessCgroups)
+  await removeResctrlGroups(container)
   await rm(directory, { recursive: true, force: true })
+}
+
+/** A class of service that config.json names by `closID` may be others' too: it stays. */
+async function removeResctrlGroups({ resctrl }: ContainerRecord): Promise<void> {
+  const path = resctrl?.isOwn ? resctrl.path : resctrl?.monitoring
+  if (path === undefined) return
+  try {
+    await rmdir(path)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+  }
 }
 
 async function runPoststopHooks(container: ContainerRecord, warn: DeleteOptions['warn']): Promise<void> {

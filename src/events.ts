@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OciError } from './errors.ts'
 import { cgroupExists, readProcesses } from './runtime/cgroup.ts'
 import { type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
+import { readHostFacts } from './runtime/host-facts.ts'
 import { readOomCount } from './runtime/oom-count.ts'
 import { isAlive } from './runtime/proc.ts'
+import { readResctrlStats } from './runtime/resctrl-stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
@@ -34,7 +36,7 @@ const pollMs = 50
  */
 export async function containerStats(options: ContainerOptions): Promise<ContainerEvent> {
   const container = await runningContainer(options)
-  return { type: 'stats', id: container.id, data: readCgroupStats(container.cgroupPaths) }
+  return { type: 'stats', id: container.id, data: statsOf(container) }
 }
 
 /**
@@ -53,9 +55,15 @@ export async function* events(options: EventsOptions): AsyncGenerator<ContainerE
     for (const now = readOomCount(cgroupPaths); count < now; count++) yield { type: 'oom', id }
     if (gone) return
     if (Date.now() < next) continue
-    yield { type: 'stats', id, data: readCgroupStats(cgroupPaths) }
+    yield { type: 'stats', id, data: statsOf(container) }
     next = Math.max(next + options.intervalMs, Date.now())
   }
+}
+
+function statsOf({ cgroupPaths, resctrl }: ContainerRecord): CgroupStats {
+  const stats = readCgroupStats(cgroupPaths)
+  if (resctrl === undefined) return stats
+  return { ...stats, intel_rdt: readResctrlStats(resctrl, readHostFacts().resctrl) }
 }
 
 async function runningContainer({ root, id }: ContainerOptions): Promise<ContainerRecord> {

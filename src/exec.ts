@@ -65,6 +65,7 @@ export async function exec(options: ExecOptions): Promise<number> {
       cgroupPaths: options.cgroups?.length
         ? container.cgroupPaths
         : joinableCgroups(container.cgroupPaths, container.init.pid),
+      resctrl: container.resctrl,
       unit: await attachTarget(container),
     },
     {

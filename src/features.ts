@@ -6,7 +6,6 @@ import { memoryFlags, memoryModes } from './compile/scheduling.ts'
 import { seccompVerdicts } from './compile/seccomp-actions.ts'
 import { seccompArchitectures } from './compile/seccomp-architectures.ts'
 import { filterFlags } from './compile/seccomp-flags.ts'
-import { unsupportedFields } from './compile/unsupported.ts'
 import type { SeccompOperator } from './oci/runtime-config.ts'
 import { capabilityNames } from './program/flags.ts'
 
@@ -30,7 +29,7 @@ export interface LinuxFeatures {
   readonly namespaces: readonly string[]
   readonly capabilities: readonly string[]
   readonly cgroup: Readonly<Record<'v1' | 'v2' | 'systemd' | 'systemdUser' | 'rdma', boolean>>
-  readonly seccomp: Switch | SeccompFeatures
+  readonly seccomp: SeccompFeatures
   readonly apparmor: Switch
   readonly selinux: Switch
   readonly intelRdt: Switch
@@ -71,14 +70,14 @@ export function features({ version }: { readonly version: string }): Features {
     linux: {
       namespaces: Object.keys(namespaceFlags).sort(),
       capabilities: capabilityNames,
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: applies('/linux/resources/rdma') },
-      seccomp: applies('/linux/seccomp') ? seccompFeatures() : { enabled: false },
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      seccomp: seccompFeatures(),
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: applies('/linux/intelRdt') },
+      intelRdt: { enabled: true },
       memoryPolicy: { modes: Object.keys(memoryModes), flags: Object.keys(memoryFlags) },
       mountExtensions: { idmap: { enabled: knownMountOptions.includes('idmap') } },
-      netDevices: { enabled: applies('/linux/netDevices') },
+      netDevices: { enabled: true },
     },
     annotations: { 'bundle-tool.version': version },
     potentiallyUnsafeConfigAnnotations: [],
@@ -106,5 +105,3 @@ const seccompOperators: readonly SeccompOperator[] = [
   'SCMP_CMP_MASKED_EQ',
   'SCMP_CMP_NE',
 ]
-
-const applies = (pointer: string): boolean => !unsupportedFields.includes(pointer)

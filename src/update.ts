@@ -2,11 +2,12 @@ import type { Limit } from './compile/limit.ts'
 import { limitsOf } from './compile/limits.ts'
 import { limitProperties } from './compile/systemd.ts'
 import { OciError } from './errors.ts'
-import type { Resources } from './oci/runtime-config.ts'
+import type { IntelRdt, Resources } from './oci/runtime-config.ts'
 import { applyLimits, cgroupVersion } from './runtime/apply-limits.ts'
 import { type CgroupPaths, readControl } from './runtime/cgroup.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
+import { changeSchemata } from './runtime/resctrl.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
@@ -17,6 +18,8 @@ export type { Resources } from './oci/runtime-config.ts'
 export interface UpdateOptions extends ContainerOptions {
   /** What is absent stays. Device rules are never changed: those given are left alone. */
   readonly resources: Resources
+  /** What the container's class of service may use of caches and memory bandwidth; the other fields are ignored. */
+  readonly intelRdt?: Pick<IntelRdt, 'l3CacheSchema' | 'memBwSchema'> | undefined
   readonly warn?: ((message: string) => void) | undefined
 }
 
@@ -27,7 +30,7 @@ export interface UpdateOptions extends ContainerOptions {
  * @throws OciError `ERR_CONTAINER_STATUS` it is stopped, or uses more than a limit it is asked to check;
  *   `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSUPPORTED`, `ERR_SYSCALL`, `ERR_PERMISSION`
  */
-export async function update({ root, id, resources, warn = () => {} }: UpdateOptions): Promise<void> {
+export async function update({ root, id, resources, intelRdt, warn = () => {} }: UpdateOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const { cgroupPaths, directory, unit } = container
   if ((await readStatus(container)) === 'stopped') {
@@ -35,16 +38,20 @@ export async function update({ root, id, resources, warn = () => {} }: UpdateOpt
   }
   const { devices: _, ...limits } = withUnlimitedSwap(resources)
   const merged = merge(readRecordedLimits(directory), limits)
-  const host = { version: cgroupVersion(cgroupPaths), hasBfq: readHostFacts().hasBfq }
+  const facts = readHostFacts()
+  const host = { version: cgroupVersion(cgroupPaths), hasBfq: facts.hasBfq }
+  const hasSchema = intelRdt?.l3CacheSchema || intelRdt?.memBwSchema
+  const takeBack = hasSchema ? changeSchemata(container, intelRdt, facts.resctrl) : undefined
   let changed: readonly Limit[]
   try {
     checkMemoryUsage(merged, cgroupPaths)
     changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
     applyLimits(changed, cgroupPaths, warn)
   } catch (error) {
+    takeBack?.()
     throw error instanceof OciError ? withoutPointer(error) : error
   }
-  recordLimits(directory, limits)
+  recordLimits(directory, limits, intelRdt)
   if (unit === undefined) return
   const { readManager, setUnitProperties, withSystemd } = await import('./runtime/systemd.ts')
   await withSystemd(unit.kind, async (connection) => {

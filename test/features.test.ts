@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { parseMountOptions } from '../src/compile/mount-options.ts'
-import { unsupportedFields } from '../src/compile/unsupported.ts'
 import { features } from '../src/features.ts'
 import { call } from './cli/call.ts'
-import { compileWith, hosts, stepsOf } from './compile/hosts.ts'
+import { compileWith, stepsOf } from './compile/hosts.ts'
 import { requires } from './requirements.ts'
 
 const found = features({ version: '1.2.3' })
@@ -33,15 +32,6 @@ test.each(found.linux.memoryPolicy.modes)('the memory policy %s compiles', (mode
 
 test('no mount option goes to the file system as data', () => {
   expect(parseMountOptions(found.mountOptions).data).toBe('')
-})
-
-test('what is refused is not claimed', () => {
-  expect(found.linux.netDevices.enabled).toBe(!unsupportedFields.includes('/linux/netDevices'))
-  expect(found.linux.seccomp.enabled).toBe(!unsupportedFields.includes('/linux/seccomp'))
-  expect(found.linux.intelRdt.enabled).toBe(!unsupportedFields.includes('/linux/intelRdt'))
-  expect(found.linux.cgroup.rdma).toBe(!unsupportedFields.includes('/linux/resources/rdma'))
-  const process = { args: ['true'], cwd: '/', user: { uid: 0, gid: 0 } }
-  expect(() => compileWith({ process, linux: { intelRdt: { closID: 'a' } }, facts: hosts.v2 })).toThrow('intelRdt')
 })
 
 test('the command prints it as JSON, and nothing else', async () => {

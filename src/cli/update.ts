@@ -47,7 +47,9 @@ EXAMPLES:
       flags.resources === undefined
         ? resourcesOf(flags, warn)
         : parseResources(await readDocument(flags.resources, context), `resources of "${flags.resources}"`)
-    await update({ root: rootOf(context), id, resources, warn })
+    const { l3CacheSchema, memBwSchema } = flags
+    const intelRdt = flags.resources === undefined ? { l3CacheSchema, memBwSchema } : undefined
+    await update({ root: rootOf(context), id, resources, intelRdt, warn })
   })
 }
 
@@ -71,15 +73,11 @@ function withLimitOptions(command: Command): Command {
     .option('--pids-limit <count>', 'how many processes and threads it may have; -1: no limit', parseInteger)
     .option('--kernel-memory <bytes>', 'obsolete, and ignored')
     .option('--kernel-memory-tcp <bytes>', 'obsolete, and ignored')
-    .option('--l3-cache-schema <schema>', 'cache allocation of Intel RDT: not supported yet')
-    .option('--mem-bw-schema <schema>', 'memory bandwidth of Intel RDT: not supported yet')
+    .option('--l3-cache-schema <schema>', 'cache allocation of Intel RDT, as in L3:0=f;1=f')
+    .option('--mem-bw-schema <schema>', 'memory bandwidth of Intel RDT, as in MB:0=50;1=50')
 }
 
 function resourcesOf(flags: UpdateFlags, warn: (message: string) => void): Resources {
-  const rdt = flags.l3CacheSchema ? '--l3-cache-schema' : flags.memBwSchema ? '--mem-bw-schema' : undefined
-  if (rdt !== undefined) {
-    throw new OciError('ERR_NOT_SUPPORTED', `${rdt}: Intel RDT is not supported yet`, { hint: `leave ${rdt} out` })
-  }
   if (flags.kernelMemory || flags.kernelMemoryTcp) warn('limits of kernel memory are obsolete: ignored')
   return {
     memory: { limit: flags.memory, reservation: flags.memoryReservation, swap: flags.memorySwap },

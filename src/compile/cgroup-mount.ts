@@ -5,6 +5,7 @@ import { cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { attributesOf } from './mount-options.ts'
 import { type MountEntry, setAttributes } from './mounts.ts'
+import { mountLabelOf, withLabel } from './security.ts'
 
 const defaultFlags = mountFlags.NOSUID | mountFlags.NODEV | mountFlags.NOEXEC
 
@@ -18,12 +19,13 @@ export function compileCgroupMount(entry: MountEntry, context: CompileContext): 
   const unified = context.cgroups.find((place) => place.hierarchy.isUnified)
   if (context.facts.cgroups.mode === 'v2' && unified) return mountUnified(entry, isNamespaced, unified, context)
   const { destination, from, options } = entry
+  const data = withLabel('mode=755', mountLabelOf(context))
   const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
   return [
     op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 }, from),
     op(
       'mount',
-      { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags: defaultFlags, data: 'mode=755' },
+      { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags: defaultFlags, data },
       from,
     ),
     ...places.flatMap((place) => mountHierarchy(entry, isNamespaced, place)),

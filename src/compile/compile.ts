@@ -14,10 +14,12 @@ import {
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
+import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
 import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
+import { warnOfOtherPlatforms } from './other-platforms.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
@@ -26,7 +28,6 @@ import { compileKeyring, compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
-import { refuseUnsupported } from './unsupported.ts'
 
 /**
  * Where the two sides meet: the user namespace has its ids; the mounts are made, and the host's hooks have run; the
@@ -53,7 +54,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
     hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
     hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
   }
-  refuseUnsupported(context)
+  warnOfOtherPlatforms(config, options.warn)
   checkTerminal(process, context)
   const plan = planNamespaces(context)
   return { host: compileHost(process, context), stage: plan.stage, child: compileChild(process, context) }
@@ -87,6 +88,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
     ...compileCgroups(context),
+    ...compileResctrlGroups(context),
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
     ...plan.open,
@@ -107,6 +109,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...maps,
     ...join.host,
     ...compileUnit(context),
+    ...joinResctrlGroups(resctrlGroups(context.config, context.facts)),
     ...compileOomScore(process),
     ...compileNetDevices(context),
     undoable(op('sync_send', { barrier: barriers.mapped })),

@@ -3,6 +3,7 @@ import { openFlags, prctl, resolveKind } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
+import { joinResctrlGroups, type ResctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
@@ -23,6 +24,7 @@ export interface ExecTarget {
   readonly namespaces: readonly NamespaceType[]
   /** Directories of cgroups, absolute; the unified one under the empty name. */
   readonly cgroupPaths: Readonly<Record<string, string>>
+  readonly resctrl?: ResctrlGroups | undefined
   /** The unit to ask systemd for, where the caller may not move processes into its cgroup. */
   readonly unit?: AttachTarget | undefined
 }
@@ -137,6 +139,7 @@ function compileHost(
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
     ...awaitBirth(context.hasUserNamespace),
     ...joinByHost(target, context),
+    ...joinResctrlGroups(target.resctrl, 'ENOENT'),
     ...compileOomScore(process),
     undoable(op('sync_send', { barrier: barriers.joined })),
     ...compileTerminalRelay(context),

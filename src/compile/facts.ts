@@ -12,14 +12,25 @@ export interface HostFacts {
   /** Whether the caller is in a user namespace other than the first. */
   readonly inUserNamespace: boolean
   readonly cgroups: CgroupFacts
-  readonly hasAppArmor: boolean
+  /** Where it is enabled: the file of /proc/PID/attr that takes the profile for the next execve(2). */
+  readonly appArmor?: { readonly attribute: 'apparmor/exec' | 'exec' } | undefined
   readonly hasSELinux: boolean
+  /** Where Intel RDT can be used. */
+  readonly resctrl?: ResctrlFacts | undefined
   /** Whether BFQ is among the I/O schedulers of the block devices: it is the one that heeds weights. */
   readonly hasBfq: boolean
   /** Whether /proc/kcore is there: only then /dev/core leads somewhere. */
   readonly hasKcore: boolean
   /** newuidmap(1) and newgidmap(1), where they are installed. */
   readonly idMapHelpers: { readonly uid?: string; readonly gid?: string }
+}
+
+/** The resctrl filesystem, and what it allocates. @see kernel filesystems/resctrl.rst */
+export interface ResctrlFacts {
+  /** Absolute. */
+  readonly mountPoint: string
+  readonly hasCache: boolean
+  readonly hasBandwidth: boolean
 }
 
 /** Where control groups are mounted, and the caller's own in each hierarchy. */

@@ -6,6 +6,7 @@ import { compileBind, type MountSteps } from './bind.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import type { CompileContext } from './context.ts'
 import { attributesOf, type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
+import { mountLabelOf, withLabel } from './security.ts'
 
 /** A mount with its options parsed and its place in config.json. */
 export interface MountEntry {
@@ -64,18 +65,27 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
   if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
     throw new OciError('ERR_CONFIG_INVALID', 'only a bind mount can be ID-mapped', { pointer: entry.from })
   }
-  switch (entry.mount.type) {
-    case 'cgroup':
-    case 'cgroup2':
-      return { host: [], child: compileCgroupMount(entry, context) }
-    case 'proc':
-    case 'sysfs':
-      return { host: [], child: compileFilesystem(entry, resolveKind.ORDINARY) }
-    case 'tmpfs':
-      return { host: [], child: compileTmpfs(entry) }
-    default:
-      return { host: [], child: compileFilesystem(entry, resolveKind.DIRECTORY) }
-  }
+  return { host: [], child: compileNewFilesystem(entry, context) }
+}
+
+function compileNewFilesystem(entry: MountEntry, context: CompileContext): readonly Step[] {
+  const label = mountLabelOf(context)
+  const { type } = entry.mount
+  if (type === 'cgroup' || type === 'cgroup2') return compileCgroupMount(entry, context)
+  if (type === 'proc' || type === 'sysfs') return compileFilesystem(entry, resolveKind.ORDINARY)
+  if (type === 'mqueue') return [...compileFilesystem(entry, resolveKind.DIRECTORY), ...labelDirectory(entry, label)]
+  if (type === 'tmpfs' && entry.options.copyUp) return compileCopyUp(entry, label)
+  const options = { ...entry.options, data: withLabel(entry.options.data, label) }
+  if (type === 'tmpfs') return compileTmpfs({ ...entry, options })
+  return compileFilesystem({ ...entry, options }, resolveKind.DIRECTORY)
+}
+
+/** Message queues take no label when they are mounted. */
+function labelDirectory({ destination }: MountEntry, label: string | undefined): readonly Step[] {
+  if (label === undefined) return []
+  const value = new TextEncoder().encode(label)
+  const path = destination.slice(1)
+  return [op('setxattr', { at: 'root', path, name: 'security.selinux', value }, '/linux/mountLabel')]
 }
 
 /** Files of procfs that tools such as lxcfs replace by what fits the container. */
@@ -131,10 +141,9 @@ function compileFilesystem(entry: MountEntry, kind: number): readonly Step[] {
   ]
 }
 
-/** A tmpfs without a mode takes that of the directory it covers; with tmpcopyup, also what is in it. */
+/** A tmpfs without a mode takes that of the directory it covers. */
 function compileTmpfs(entry: MountEntry): readonly Step[] {
   const { mount, destination, options, from } = entry
-  if (options.copyUp) return compileCopyUp(entry)
   if (/(^|,)mode=/.test(options.data)) return compileFilesystem(entry, resolveKind.DIRECTORY)
   const flags = options.flags & ~(isLateReadonly(entry) ? mountFlags.RDONLY : 0)
   const data = options.data === '' ? null : options.data
@@ -145,18 +154,15 @@ function compileTmpfs(entry: MountEntry): readonly Step[] {
   ]
 }
 
-function compileCopyUp(entry: MountEntry): readonly Step[] {
+/** With tmpcopyup, a tmpfs also gets what is in the directory it covers. */
+function compileCopyUp(entry: MountEntry, label: string | undefined): readonly Step[] {
   const { destination, options, from } = entry
-  const source = ['source', entry.mount.source ?? 'tmpfs']
+  const own = ['source', entry.mount.source ?? 'tmpfs', ...(label === undefined ? [] : ['context', label])]
   const pairs = options.data.split(',').filter((option) => option !== '')
   const attributes = attributesOf(options.flags & ~mountFlags.RDONLY)
   return [
     op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
-    op(
-      'new_mount',
-      { to: 'mount', type: 'tmpfs', options: [...source, ...pairs.flatMap(splitOption)], attributes },
-      from,
-    ),
+    op('new_mount', { to: 'mount', type: 'tmpfs', options: [...own, ...pairs.flatMap(splitOption)], attributes }, from),
     op('copy_tree', { from: 'target', to: 'mount' }, `${from}/options`),
     op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
     ...compilePropagation(entry, 'mount', false),

@@ -12,6 +12,7 @@ import {
   rootfsPath,
   setAttributes,
 } from './mounts.ts'
+import { mountLabelOf } from './security.ts'
 import { compileTerminal } from './terminal.ts'
 
 const propagationFlags: Readonly<Record<string, number>> = {
@@ -137,10 +138,20 @@ function maskedPaths(context: CompileContext): readonly Step[] {
   if (paths.length === 0) return []
   needsMountNamespace(from, context)
   const characterDevice = 0o020000
+  const label = mountLabelOf(context)
   return [
     op('resolve', { to: 'null', root: 'root', path: '/dev/null', kind: resolveKind.EXISTING, mode: 0 }, from),
     op('expect_device', { slot: 'null', mode: characterDevice, major: 1, minor: 3 }, from),
-    op('new_mount', { to: 'empty', type: 'tmpfs', options: [], attributes: mountAttributes.RDONLY }, from),
+    op(
+      'new_mount',
+      {
+        to: 'empty',
+        type: 'tmpfs',
+        options: label === undefined ? [] : ['context', label],
+        attributes: mountAttributes.RDONLY,
+      },
+      from,
+    ),
     ...[...new Set(paths)].map((path) =>
       op(
         'mask',

@@ -31,22 +31,45 @@ export function compileKeyring({ selinuxLabel }: Process, context: CompileContex
  * (CVE-2019-16884).
  */
 export function compileLabels({ apparmorProfile, selinuxLabel }: Process, { facts }: CompileContext): readonly Step[] {
-  const refuse = (what: string, pointer: string): never => {
-    throw new OciError('ERR_CONFIG_UNSUPPORTED', `${what} is not enabled on this host`, {
-      pointer,
-      hint: 'remove the field, or enable it in the kernel',
-    })
-  }
   const steps: Step[] = []
   if (apparmorProfile) {
-    if (!facts.hasAppArmor) refuse('AppArmor', '/process/apparmorProfile')
-    steps.push(writeAttribute('self/attr/apparmor/exec', `exec ${apparmorProfile}`, '/process/apparmorProfile'))
+    if (!facts.appArmor) throw disabled('AppArmor', '/process/apparmorProfile')
+    steps.push(
+      writeAttribute(`self/attr/${facts.appArmor.attribute}`, `exec ${apparmorProfile}`, '/process/apparmorProfile'),
+    )
   }
   if (selinuxLabel) {
-    if (!facts.hasSELinux) refuse('SELinux', '/process/selinuxLabel')
+    if (!facts.hasSELinux) throw disabled('SELinux', '/process/selinuxLabel')
     steps.push(writeAttribute('self/attr/exec', selinuxLabel, '/process/selinuxLabel'))
   }
   return steps
+}
+
+/**
+ * The label of everything in the filesystems that are made for the container: `linux.mountLabel`.
+ *
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host has no SELinux, `ERR_CONFIG_INVALID`
+ */
+export function mountLabelOf({ config, facts }: Pick<CompileContext, 'config' | 'facts'>): string | undefined {
+  const pointer = '/linux/mountLabel'
+  const label = config.linux?.mountLabel
+  if (!label) return undefined
+  if (!facts.hasSELinux) throw disabled('SELinux', pointer)
+  if (/["\\]/.test(label)) throw new OciError('ERR_CONFIG_INVALID', `"${label}" is not an SELinux label`, { pointer })
+  return label
+}
+
+/** Data for mount(2) with the label, in quotes: it may have commas. */
+export function withLabel(data: string, label: string | undefined): string {
+  if (label === undefined) return data
+  return `${data === '' ? '' : `${data},`}context="${label}"`
+}
+
+function disabled(what: string, pointer: string): OciError {
+  return new OciError('ERR_CONFIG_UNSUPPORTED', `${what} is not enabled on this host`, {
+    pointer,
+    hint: 'remove the field, or enable it in the kernel',
+  })
 }
 
 function writeAttribute(path: string, content: string, from: string): Step {

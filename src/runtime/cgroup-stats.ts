@@ -2,6 +2,7 @@ import type { Integer } from '../oci/json.ts'
 import type { CgroupPaths } from './cgroup.ts'
 import { cgroupStatsV1 } from './cgroup-stats-v1.ts'
 import { cgroupStatsV2 } from './cgroup-stats-v2.ts'
+import type { ResctrlStats } from './resctrl-stats.ts'
 
 /**
  * What a container has used, in runc's members and their order; those that are absent are zero, empty or unknown.
@@ -50,7 +51,7 @@ export interface CgroupStats {
   }
   /** By page size. */
   readonly hugetlb: Readonly<Record<string, HugePageUsage>>
-  readonly intel_rdt: Readonly<Record<string, never>>
+  readonly intel_rdt: ResctrlStats
   readonly network_interfaces: null
 }
 

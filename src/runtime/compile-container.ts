@@ -3,6 +3,7 @@ import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-pa
 import { compile } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
+import { resctrlGroups } from '../compile/intel-rdt.ts'
 import { notifyDirectory, withNotifySocket } from '../compile/notify.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
@@ -71,7 +72,8 @@ export async function compileContainer(
   )
   const { directory } = loaded
   const config = withServiceManager(loaded.config, { ...options, root })
-  const hasUnguarded = config.linux?.resources?.blockIO !== undefined
+  const resctrl = resctrlGroups(config, facts)
+  const hasUnguarded = config.linux?.resources?.blockIO !== undefined || resctrl !== undefined
   const systemd = options.systemdCgroup ? await (await import('./systemd-manager.ts')).findManager(facts) : undefined
   const rootfs = resolve(directory, config.root.path)
   const stateFacts = {
@@ -80,6 +82,7 @@ export async function compileContainer(
     rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
     systemdCgroup: options.systemdCgroup,
     hasNotifySocket: options.notifySocket !== undefined,
+    resctrl,
   }
   const stateText = libcontainerState(config, {
     ...stateFacts,

@@ -1,3 +1,4 @@
+import type { ResctrlGroups } from '../compile/intel-rdt.ts'
 import { isNew } from '../compile/namespaces.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Pieces } from './json-text.ts'
@@ -15,6 +16,8 @@ export interface FrontFacts {
   readonly systemdCgroup?: boolean | undefined
   /** Whether `start` has a socket to make, in a directory that `delete` removes. */
   readonly hasNotifySocket?: boolean | undefined
+  /** Its groups of resctrl, which go with it. */
+  readonly resctrl?: ResctrlGroups | undefined
 }
 
 /** Of the record; the front leaves any other to Node.js. */
@@ -48,9 +51,10 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
 }
 
 /** What the front may do for this container: kill all of it by its first process, start it, delete it. */
-function flags(config: RuntimeConfig, { rootlessCgroups, systemdCgroup, hasNotifySocket }: FrontFacts): string {
+function flags(config: RuntimeConfig, facts: FrontFacts): string {
+  const { rootlessCgroups, systemdCgroup, hasNotifySocket, resctrl } = facts
   const hasOwnPidNamespace = isNew(config, 'pid')
-  const isPlain = hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hasNotifySocket
+  const isPlain = hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hasNotifySocket && !resctrl
   return [
     hasOwnPidNamespace ? 'k' : '',
     config.hooks?.poststart?.length || hasNotifySocket ? '' : 's',

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
-import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../compile/facts.ts'
+import type { CgroupFacts, CgroupHierarchy, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 
-const appArmorPaths = ['/sys/kernel/security/apparmor', '/sys/module/apparmor/parameters/enabled']
+const appArmorPaths = ['/sys/kernel/security/apparmor', '/proc/self/attr/apparmor/exec']
 const selinuxPath = '/sys/fs/selinux/enforce'
 const kcorePath = '/proc/kcore'
 const helperPaths = (name: string): readonly string[] =>
@@ -20,6 +20,7 @@ export const probedPaths: readonly string[] = [
 /** Reads what `compile` needs to know of this host; nothing is cached. */
 export function readHostFacts(): HostFacts {
   const status = readFileSync('/proc/self/status', 'utf8')
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
   const uid = findHelper('newuidmap')
   const gid = findHelper('newgidmap')
   return {
@@ -28,10 +29,13 @@ export function readHostFacts(): HostFacts {
     egid: process.getegid?.() ?? 0,
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
     inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim()),
-    cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), readFileSync('/proc/self/mountinfo', 'utf8')),
-    hasAppArmor: appArmorPaths.some((path) => existsSync(path)),
+    cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), mounts),
+    appArmor: findAppArmor(),
     hasSELinux: existsSync(selinuxPath),
-    // Asked for by few config.json, and a file to read for each device.
+    // Asked for by few config.json, and files to read or to look for.
+    get resctrl() {
+      return findResctrl(mounts)
+    },
     get hasBfq() {
       return offersBfq()
     },
@@ -106,6 +110,29 @@ function beneath(root: string, place: string): string {
 
 function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}
+
+/** In its directory of its own since Linux 5.8. */
+function findAppArmor(): HostFacts['appArmor'] {
+  const [securityfs = '', own = ''] = appArmorPaths
+  if (!existsSync(securityfs)) return undefined
+  try {
+    if (!readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')) return undefined
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    throw error
+  }
+  return { attribute: existsSync(own) ? 'apparmor/exec' : 'exec' }
+}
+
+/** @param mounts /proc/self/mountinfo */
+export function findResctrl(mounts: string): ResctrlFacts | undefined {
+  const found = lines(mounts).filter((line) => line.split(' - ')[1]?.startsWith('resctrl '))
+  const places = found.map(mountPointOf)
+  const mountPoint = places.find((place) => place === '/sys/fs/resctrl') ?? places[0]
+  if (mountPoint === undefined) return undefined
+  const has = (name: string): boolean => existsSync(`${mountPoint}/info/${name}`)
+  return { mountPoint, hasCache: has('L3'), hasBandwidth: has('MB') }
 }
 
 function offersBfq(): boolean {

@@ -1,8 +1,10 @@
 import { join, normalize } from 'node:path'
 import { cgroupOwner } from '../compile/cgroup-owner.ts'
 import { hostID } from '../compile/id-mapping.ts'
+import type { ResctrlGroups } from '../compile/intel-rdt.ts'
 import { parseNumberList } from '../compile/scheduling.ts'
 import type { Hooks, Linux, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { Text } from '../program/program.ts'
 import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
 import { libcontainerResources } from './libcontainer-cgroup.ts'
 import { libcontainerDevices } from './libcontainer-devices.ts'
@@ -22,6 +24,7 @@ export interface StateFacts {
    * under the key `''` for the unified hierarchy.
    */
   readonly cgroupPaths: Readonly<Record<string, string | Pieces>>
+  readonly resctrl?: ResctrlGroups | undefined
   /** Whether the caller's effective uid is not 0. */
   readonly rootless?: boolean | undefined
   /** Whether cgroups are used as far as rights go, errors being no failure. */
@@ -58,7 +61,9 @@ export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pie
     created: deferredString([{ register: 'created' }]),
     config: libcontainerConfig(config, facts),
     rootless: (facts.rootless && facts.rootlessCgroups) || undefined,
-    cgroup_paths: mapValues(facts.cgroupPaths, (path) => deferredString(typeof path === 'string' ? [path] : path)),
+    cgroup_paths: mapValues(facts.cgroupPaths, deferredText),
+    intel_rdt_path: facts.resctrl && deferredText(facts.resctrl.path),
+    intel_rdt_mon_path: facts.resctrl?.monitoring && deferredText(facts.resctrl.monitoring),
     namespace_paths: Object.fromEntries(
       Object.values(namespaces).map(([type, file]) => [
         type,
@@ -67,6 +72,8 @@ export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pie
     ),
   })
 }
+
+const deferredText = (text: Text): JsonValue => deferredString(typeof text === 'string' ? [text] : text)
 
 function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue {
   const { process, linux = {} } = config

@@ -2,7 +2,7 @@ import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OciError } from '../errors.ts'
 import { formatExactJson, type Integer, parseExactJson } from '../oci/json.ts'
-import type { CPU, Memory, Resources, WeightDevice } from '../oci/runtime-config.ts'
+import type { CPU, IntelRdt, Memory, Resources, WeightDevice } from '../oci/runtime-config.ts'
 import { libcontainerLimits } from './libcontainer-cgroup.ts'
 
 /** The limits that state.json, ours or runc's, says a container has, as far as other limits depend on them. */
@@ -49,11 +49,17 @@ function weightDevices(value: unknown): readonly WeightDevice[] {
 }
 
 /** Puts limits into state.json, beside or instead of those there; everything else in it stays. Atomic. */
-export function recordLimits(directory: string, resources: Resources): void {
+export function recordLimits(directory: string, resources: Resources, intelRdt: IntelRdt = {}): void {
   const { file, state, config, cgroups } = readState(directory)
   const set = Object.entries(libcontainerLimits(resources)).filter(([, value]) => value !== undefined)
   const unified = resources.unified && { unified: { ...asObject(cgroups.unified), ...resources.unified } }
-  const changed = { ...state, config: { ...config, cgroups: { ...cgroups, ...Object.fromEntries(set), ...unified } } }
+  const schemata = {
+    ...(intelRdt.l3CacheSchema && { l3_cache_schema: intelRdt.l3CacheSchema }),
+    ...(intelRdt.memBwSchema && { memBwSchema: intelRdt.memBwSchema }),
+  }
+  const rdt = Object.keys(schemata).length > 0 && { intel_rdt: { ...asObject(config.intel_rdt), ...schemata } }
+  const limits = { cgroups: { ...cgroups, ...Object.fromEntries(set), ...unified } }
+  const changed = { ...state, config: { ...config, ...limits, ...rdt } }
   const temporary = `${file}.${process.pid}`
   writeFileSync(temporary, formatExactJson(changed, ''), { mode: statSync(file).mode, flag: 'wx' })
   renameSync(temporary, file)

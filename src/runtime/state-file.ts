@@ -22,6 +22,10 @@ export interface ContainerRecord {
   readonly cgroupPaths: CgroupPaths
   /** What systemd made for it, where systemd was asked to. */
   readonly unit: ContainerUnit | undefined
+  /** Its groups of resctrl; `isOwn`: they go with it. */
+  readonly resctrl:
+    | { readonly path: string; readonly monitoring?: string | undefined; readonly isOwn: boolean }
+    | undefined
   /** The types of namespaces that are not the host's, in the runtime-spec's words. */
   readonly namespaces: readonly NamespaceType[]
   /** Whether the kernel ends every process of the container with its first one. */
@@ -112,6 +116,7 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     annotations,
     cgroupPaths: state.stringMap('cgroup_paths'),
     unit: unitOf(config.object('cgroups')),
+    resctrl: resctrlOf(state, config),
     hasOwnPidNamespace: config
       .list('namespaces')
       .some((item) => item.string('type') === 'NEWPID' && !item.string('path')),
@@ -121,6 +126,12 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     poststartHooks: hooksOf(config, 'poststart'),
     poststopHooks: hooksOf(config, 'poststop'),
   }
+}
+
+function resctrlOf(state: Fields, config: Fields): ContainerRecord['resctrl'] {
+  const [path, monitoring] = [state.string('intel_rdt_path'), state.string('intel_rdt_mon_path')]
+  if (path === '') return undefined
+  return { path, monitoring: monitoring || undefined, isOwn: config.object('intel_rdt').string('closID') === '' }
 }
 
 /** @see runc libcontainer/cgroups/systemd "getUnitName" */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { IDMapping, Linux, RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { IDMapping, IntelRdt, Linux, RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Step } from '../../src/program/program.ts'
 import { type CompileTestInput, compileWith, hosts, stepsOf } from './hosts.ts'
 
@@ -147,15 +147,28 @@ test('an rlimit that there is not is refused', () => {
   expect(() => compileWith({ process: { rlimits } })).toThrow(refusal('ERR_CONFIG_INVALID', '/process/rlimits/1/type'))
 })
 
-test('what is not supported is named at once, all of it', () => {
-  const config = {
-    vm: { kernel: { path: '/x' } },
-  } as unknown as Partial<RuntimeConfig>
-  const linux = { intelRdt: { closID: 'x' }, mountLabel: 'a' } as Partial<Linux>
-  const compileIt = (): unknown => compileWith({ config, linux })
-  expect(compileIt).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_UNSUPPORTED' }))
-  for (const field of ['/vm', '/linux/intelRdt', '/linux/mountLabel']) {
-    expect(compileIt).toThrow(field)
+test('sections for other platforms are ignored with a warning', () => {
+  const warnings: string[] = []
+  const config = { vm: { kernel: { path: '/x' } }, windows: {} } as unknown as Partial<RuntimeConfig>
+  compileWith({ config, options: { warn: (message) => void warnings.push(message) } })
+  expect(warnings).toEqual(['config.json: ignoring "vm", which is for another platform'])
+})
+
+test('what the host has not is refused, with the field', () => {
+  const unsupported = (pointer: string) => refusal('ERR_CONFIG_UNSUPPORTED', pointer)
+  expect(() => compileWith({ process: { apparmorProfile: 'a' } })).toThrow(unsupported('/process/apparmorProfile'))
+  expect(() => compileWith({ process: { selinuxLabel: 'a' } })).toThrow(unsupported('/process/selinuxLabel'))
+  const mounts = [{ destination: '/tmp', type: 'tmpfs' }]
+  expect(() => compileWith({ config: { mounts }, linux: { mountLabel: 'a' } })).toThrow(
+    unsupported('/linux/mountLabel'),
+  )
+  expect(() => compileWith({ linux: { intelRdt: {} } })).toThrow(unsupported('/linux/intelRdt'))
+  const facts = { ...hosts.v2, resctrl: { mountPoint: '/r', hasCache: false, hasBandwidth: false } }
+  const refusing = (intelRdt: IntelRdt) => expect(() => compileWith({ linux: { intelRdt }, facts }))
+  refusing({ l3CacheSchema: 'L3:0=f' }).toThrow(unsupported('/linux/intelRdt/l3CacheSchema'))
+  refusing({ memBwSchema: 'MB:0=50' }).toThrow(unsupported('/linux/intelRdt/memBwSchema'))
+  for (const closID of ['..', 'a/b', '/a']) {
+    refusing({ closID }).toThrow(refusal('ERR_CONFIG_INVALID', '/linux/intelRdt/closID'))
   }
 })
 

@@ -30,6 +30,10 @@ const cases: Record<string, { readonly facts: HostFacts; readonly options?: Part
   sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
   'no-mount-namespace': { facts: hosts.hybrid },
   'net-devices': { facts: hosts.hybrid },
+  labels: { facts: { ...hosts.v1, hasSELinux: true, appArmor: { attribute: 'apparmor/exec' } } },
+  'intel-rdt': {
+    facts: { ...hosts.v2, resctrl: { mountPoint: '/sys/fs/resctrl', hasCache: true, hasBandwidth: true } },
+  },
   notify: {
     facts: hosts.hybrid,
     options: { mode: 'detached', notify: { host: '/run/systemd/notify', mainPid: 77 } },

@@ -34,7 +34,6 @@ const root = {
   egid: 0,
   capabilities: (1n << 41n) - 1n,
   inUserNamespace: false,
-  hasAppArmor: false,
   hasSELinux: false,
   hasBfq: false,
   hasKcore: true,

@@ -184,7 +184,6 @@ test.each([
   [['--memory', '1x'], 'it must be a size'],
   [['--cpu-share', 'many'], 'it must be an integer'],
   [['-r', '/nonexistent/file'], 'cannot be read: ENOENT'],
-  [['--l3-cache-schema', 'L3:0=f'], 'Intel RDT is not supported yet'],
   [['--cpu-share', '1'], 'minimum allowed cpu-shares is 2'],
 ])('%j is refused', (flags, message) => {
   run()
