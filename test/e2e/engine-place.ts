@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
@@ -71,6 +71,39 @@ export class EnginePlace {
     }
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+/** The image of the fixture as this tool writes it: an archive that was copied, one that was repacked, and a bare rootfs. */
+export interface WrittenImages {
+  /** Named `example.com/copied:1`, for docker. */
+  readonly copied: string
+  /** Named `example.com/repacked:1`, for docker: the same with a file `/new` and without `/etc/passwd`. */
+  readonly repacked: string
+  /** The same rootfs, as a tar archive. */
+  readonly exported: string
+  /** Digest of the image config of `copied`, which is the ID of the image. */
+  readonly id: string
+}
+
+export function writeImages(place: EnginePlace): WrittenImages {
+  const run = (...args: readonly string[]): string => {
+    const { status, stdout, stderr } = place.call([tool, ...args])
+    if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
+    return stdout
+  }
+  const [copied, repacked, exported] = ['copied.tar', 'repacked.tar', 'exported.tar'].map((name) => place.at(name))
+  if (copied === undefined || repacked === undefined || exported === undefined) throw new Error('there are three names')
+  const [layout, bundle] = [`oci:${place.at('layout')}`, place.at('to-repack')]
+  run('copy', `oci-archive:${image}`, `docker-archive:${copied}:example.com/copied:1`)
+  run('copy', `oci-archive:${image}`, `${layout}:base`)
+  run('unpack', `${layout}:base`, '--out', bundle)
+  writeFileSync(join(bundle, 'rootfs/new'), 'new\n')
+  rmSync(join(bundle, 'rootfs/etc/passwd'))
+  run('repack', bundle, '--image', `${layout}:repacked`)
+  run('copy', `${layout}:repacked`, `docker-archive:${repacked}:example.com/repacked:1`)
+  run('export', bundle, '--output', exported)
+  const { image: inspected } = JSON.parse(run('inspect', '--json', `docker-archive:${copied}`))
+  return { copied, repacked, exported, id: inspected.manifest.config.digest }
 }
 
 /** The words of an error, without what differs between runtimes by right: their names, and where config.json is at fault. */

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, inCommonWords, type Outcome, tool } from './engine-place.ts'
+import { EnginePlace, image, inCommonWords, type Outcome, tool, writeImages } from './engine-place.ts'
 
 const { describe, test } = requires('root', 'dockerd', 'docker', 'runc', 'script')
 
@@ -50,6 +50,29 @@ describe('dockerd with this runtime', () => {
     docker('rm', '-f', 'demo')
   })
   afterAll(() => place.close())
+
+  test('loads what copy and repack write, imports what export writes, and its images are read by its socket', () => {
+    const { copied, repacked, exported, id } = writeImages(place)
+    for (const archive of [copied, repacked]) expect(docker('load', '-i', archive).stderr).toBe('')
+    expect(docker('image', 'inspect', '--format', '{{.Id}}', 'example.com/copied:1').stdout.trim()).toBe(id)
+    expect(docker('import', exported, 'exported').status).toBe(0)
+    for (const name of ['example.com/repacked:1', 'exported']) {
+      const { stdout } = docker(
+        ...options('runc'),
+        '--rm',
+        name,
+        'sh',
+        '-c',
+        'cat /new; ls /etc/passwd; stat -c %h /bin/busybox',
+      )
+      expect(stdout, name).toMatch(/^new\n\d{3}\n$/)
+    }
+    for (const name of ['example.com/repacked:1', 'exported']) {
+      const bundle = place.at(`daemon-${name.replace(/\W/g, '-')}`)
+      expect(place.call([tool, 'unpack', `docker-daemon:${name}`, '--out', bundle, '-q'])).toMatchObject({ status: 0 })
+      expect(readFileSync(`${bundle}/rootfs/new`, 'utf8')).toBe('new\n')
+    }
+  })
 
   test('passes on streams, exit codes and words of failures, like runc', () => {
     expectLikeRunc('busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7').toEqual({

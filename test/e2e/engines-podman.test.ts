@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, inCommonWords, type Outcome, tool } from './engine-place.ts'
+import { EnginePlace, image, inCommonWords, type Outcome, tool, writeImages } from './engine-place.ts'
 
 const { describe, test } = requires('root', 'podman', 'buildah', 'runc', 'script')
 
@@ -54,6 +54,32 @@ bundle-tool = ["${tool}"]
     podman('rm', '-f', '-t', '0', '-i', 'demo')
   })
   afterAll(() => place.close())
+
+  test('loads what copy and repack write, imports what export writes, and its images are read by its socket', async () => {
+    const { copied, repacked, exported, id } = writeImages(place)
+    for (const archive of [copied, repacked]) expect(podman('load', '-q', '-i', archive).status).toBe(0)
+    expect(`sha256:${podman('image', 'inspect', '--format', '{{.Id}}', 'example.com/copied:1').stdout.trim()}`).toBe(id)
+    expect(podman('import', '-q', exported, 'localhost/exported').status).toBe(0)
+    for (const name of ['example.com/repacked:1', 'localhost/exported']) {
+      const { stdout } = run(name, 'sh', '-c', 'cat /new; ls /etc/passwd; stat -c %h /bin/busybox')
+      expect(stdout, name).toMatch(/^new\n\d{3}\n$/)
+    }
+    const socket = `unix://${place.at('podman.sock')}`
+    const service = ['podman', '--tmpdir', place.at('tmp'), 'system', 'service', '--time', '0', socket]
+    await place.start(service, ['test', '-S', place.at('podman.sock')])
+    const bundle = place.at('from-podman')
+    const unpacked = place.call([
+      'env',
+      `DOCKER_HOST=${socket}`,
+      tool,
+      'unpack',
+      'docker-daemon:example.com/repacked:1',
+      '--out',
+      bundle,
+    ])
+    expect(unpacked).toMatchObject({ status: 0 })
+    expect(readFileSync(`${bundle}/rootfs/new`, 'utf8')).toBe('new\n')
+  })
 
   test('passes on streams, exit codes and words of failures, like runc', () => {
     expectLikeRunc('busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7').toEqual({
