@@ -10,6 +10,7 @@ export interface BundleFlags {
   readonly platform?: string
   readonly force?: boolean
   readonly quiet?: boolean
+  readonly json?: boolean
   readonly policy?: string
   readonly maxUnpackedSize?: number
   readonly maxFiles?: number
@@ -26,6 +27,7 @@ export function withBundleOptions(command: Command): Command {
     .option('-f, --force', 'replace the bundle if there is one')
     .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('-q, --quiet', 'do not show how it is coming on')
+    .option('--json', 'as --quiet, and print what was made as a JSON object')
     .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
     .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
     .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
@@ -42,10 +44,10 @@ export function bundleOptions(flags: BundleFlags): UnpackOptions {
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */
 export async function withProgress<T>(
   { io }: CommandContext,
-  { quiet }: BundleFlags,
+  { quiet, json }: BundleFlags,
   work: (reports: BundleReports) => Promise<T>,
 ): Promise<T> {
-  const progress = showProgress({ output: io.stderr, isQuiet: quiet })
+  const progress = showProgress({ output: io.stderr, isQuiet: quiet || json })
   try {
     return await work({
       signal: io.interruption(),

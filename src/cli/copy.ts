@@ -6,6 +6,7 @@ import { type RegistryFlags, registryOptions, withRegistryOptions } from './regi
 export interface CopyFlags extends RegistryFlags {
   readonly all?: boolean
   readonly platform?: string
+  readonly json?: boolean
 }
 
 /** Gives a command the flags that `copy` and `push` share. */
@@ -13,6 +14,7 @@ export function withCopyOptions(command: Command): Command {
   return withRegistryOptions(command)
     .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+    .option('--json', 'print a JSON object with "digest"')
 }
 
 /** `copy`: an image from one place to another. */
@@ -44,7 +46,7 @@ EXAMPLES:
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
       tuneForStreams()
       const { copy } = await import('../copy.ts')
-      const { digest } = await copy(source, target, {
+      const result = await copy(source, target, {
         ...registryOptions(context, flags),
         all: flags.all,
         platform: flags.platform,
@@ -55,7 +57,7 @@ EXAMPLES:
         signal: context.io.interruption(),
         onBlob: ({ blob, wasThere }) => context.log('debug', `${blob.digest}: ${wasThere ? 'is there' : 'copied'}`),
       })
-      context.io.stdout.write(`${digest}\n`)
+      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
     })
 }
 

@@ -21,6 +21,13 @@ export function describeInLines(error: unknown): string {
   return visible(lines.join(''))
 }
 
+/** The error as one JSON document in one line, for `--json`. */
+export function describeAsJson(error: unknown): string {
+  if (!(error instanceof OciError)) return `${JSON.stringify({ message: describeBug(error) })}\n`
+  const { code, message, pointer, hint } = error
+  return `${JSON.stringify({ code, message, pointer, hint })}\n`
+}
+
 /** The stack, and that of every cause, for `--debug`. */
 export function describeStack(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -3,7 +3,7 @@ import { OciError } from '../errors.ts'
 import { rewriteArguments } from './arguments.ts'
 import { kindOf } from './commands.ts'
 import type { CommandContext, Globals } from './context.ts'
-import { describeInLines, describeInOneLine, describeStack } from './errors.ts'
+import { describeAsJson, describeInLines, describeInOneLine, describeStack } from './errors.ts'
 import type { IO } from './io.ts'
 import { type Log, openLog } from './log.ts'
 import { newProgram } from './program.ts'
@@ -45,7 +45,8 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
     const called = `${io.name} ${command?.name() ?? ''}`.trim()
-    report(inWordsOfRunc(asOwn(error, called), called), isForPeople, context)
+    const form = !isForPeople ? 'log' : command?.opts<{ json?: boolean }>().json ? 'json' : 'text'
+    report(inWordsOfRunc(asOwn(error, called), called), form, context)
     return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
 }
@@ -65,11 +66,11 @@ function logOptions({ logFormat: format, log: file, debug }: Globals): Parameter
   throw new OciError('ERR_USAGE', `invalid log-format: ${String(format)}`, { hint: 'use text or json' })
 }
 
-/** Writes the one error of this run, as a line of the log or, for people, as text. */
-function report(error: unknown, isForPeople: boolean, { globals, io }: CommandContext): void {
+/** Writes the one error of this run, as a line of the log or, for people, as text or JSON. */
+function report(error: unknown, form: 'log' | 'text' | 'json', { globals, io }: CommandContext): void {
   const { log, logFormat, debug } = globals()
-  if (isForPeople && log === undefined && logFormat === 'text') {
-    io.stderr.write(describeInLines(error))
+  if (form !== 'log' && log === undefined && logFormat === 'text') {
+    io.stderr.write(form === 'json' ? describeAsJson(error) : describeInLines(error))
     if (debug) io.stderr.write(`${describeStack(error)}\n`)
     return
   }

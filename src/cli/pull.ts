@@ -25,7 +25,7 @@ EXAMPLES:
     .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags) => {
       tuneForStreams()
       const { pull } = await import('../pull.ts')
-      const { reference, digest } = await withProgress(context, flags, (reports) =>
+      const result = await withProgress(context, flags, (reports) =>
         goingOn(
           pull(image, {
             ...bundleOptions(flags),
@@ -36,7 +36,9 @@ EXAMPLES:
           }),
         ),
       )
-      context.io.stdout.write(`${reference.includes('@') ? reference : `${reference}@${digest}`}\n`)
+      const { reference, digest } = result
+      const pinned = reference.includes('@') ? reference : `${reference}@${digest}`
+      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : pinned}\n`)
     })
 }
 

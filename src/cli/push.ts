@@ -26,7 +26,7 @@ EXAMPLES:
       const { push } = await import('../push.ts')
       const { all, platform, from, store } = flags
       const signal = context.io.interruption()
-      const { digest } = await push(image, {
+      const result = await push(image, {
         ...registryOptions(context, flags),
         all,
         platform,
@@ -34,6 +34,6 @@ EXAMPLES:
         store,
         signal,
       })
-      context.io.stdout.write(`${digest}\n`)
+      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
     })
 }

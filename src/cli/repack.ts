@@ -7,6 +7,7 @@ interface RepackFlags {
   readonly change: readonly string[]
   readonly message?: string
   readonly store?: string
+  readonly json?: boolean
 }
 
 /** `repack`: an image of a bundle's changes. */
@@ -34,10 +35,11 @@ EXAMPLES:
     .option('-c, --change <instruction>', 'change the image config as a Dockerfile does; may be repeated', collect, [])
     .option('-m, --message <text>', "what the image's history says of the change")
     .option('--store <directory>', 'where pulled images are kept')
-    .action(async (bundle: string, { image, base, change, message, store }: RepackFlags) => {
+    .option('--json', 'print a JSON object with "digest" and, where files differ, "layer"')
+    .action(async (bundle: string, { image, base, change, message, store, json }: RepackFlags) => {
       const { repack } = await import('../repack.ts')
       const { env, interruption, stdout } = context.io
-      const { digest } = await repack({
+      const result = await repack({
         bundle,
         image,
         base,
@@ -48,6 +50,6 @@ EXAMPLES:
         signal: interruption(),
         warn: warner(context),
       })
-      stdout.write(`${digest}\n`)
+      stdout.write(`${json ? JSON.stringify(result) : result.digest}\n`)
     })
 }

@@ -27,9 +27,10 @@ EXAMPLES:
     .action(async (source: string, flags: BundleFlags) => {
       tuneForStreams()
       const { unpack } = await import('../unpack.ts')
-      const { stdin, env } = context.io
-      await withProgress(context, flags, (reports) =>
+      const { stdin, stdout, env } = context.io
+      const result = await withProgress(context, flags, (reports) =>
         unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),
       )
+      if (flags.json) stdout.write(`${JSON.stringify(result)}\n`)
     })
 }

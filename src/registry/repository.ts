@@ -3,9 +3,9 @@ import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
-import { acceptedManifestTypes, bareMediaType } from '../oci/media-types.ts'
+import { acceptedManifestTypes, bareMediaType, mediaTypes } from '../oci/media-types.ts'
 import { type Connection, type ConnectionOptions, connect } from './connection.ts'
-import { type HttpResponse, networkError, readBody } from './http.ts'
+import { type HttpResponse, networkError, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 
@@ -69,7 +69,9 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
         const { connection, response } = await firstOf(async (connection) => ({
           connection,
           response: await connection.get(`blobs/${blob.digest}`, rangeFrom(start)),
-        }))
+        })).catch((error: unknown) => {
+          throw isForeign(blob) ? withheld(error, blob) : error
+        })
         try {
           checkLength(response, blob, start)
           for await (const chunk of bodyFrom(response, start, signal)) {
@@ -166,6 +168,19 @@ async function* bodyFrom(
 
 function shortBody(response: HttpResponse, { size }: Descriptor, position: number): OciError {
   return new OciError('ERR_NETWORK', `${redactUrl(response.url)} ends after ${position} of ${size} bytes`)
+}
+
+const isForeign = ({ mediaType }: Descriptor): boolean => mediaTypes[bareMediaType(mediaType)]?.foreign === true
+
+/** The addresses that a manifest names are not asked: they are an author's, and would be told who pulls what. */
+function withheld(error: unknown, { digest, urls = [] }: Descriptor): unknown {
+  if (!(error instanceof OciError) || error.code !== 'ERR_IMAGE_NOT_FOUND') return error
+  const hosts = urls.flatMap((url) => parseUrl(url)?.host ?? [])
+  const where = hosts.length === 0 ? 'its publisher' : [...new Set(hosts)].join(', ')
+  return new OciError('ERR_NOT_SUPPORTED', `layer ${digest} may be had from ${where} alone, not from a registry`, {
+    hint: 'have a tool that fetches such layers push the image with them to a registry of yours',
+    cause: error,
+  })
 }
 
 /** One error for all endpoints that failed: the last one's code, as that is the registry itself; every message. */
