@@ -3,14 +3,7 @@ import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
-import {
-  compileCgroups,
-  compileCloneTarget,
-  compileJoin,
-  compileKill,
-  compileUnit,
-  compileUnitUndo,
-} from './cgroups.ts'
+import { compileCgroups, compileCloneTarget, compileJoin, compileKill, compileUnit } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
@@ -103,7 +96,6 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
       op('kill_child', {}),
       ...compileKill(context),
-      ...compileUnitUndo(context),
     ),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,
