@@ -35,10 +35,17 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(top, { recursive: true }))
 
+/** How the layers are applied. */
+interface Mode {
+  readonly strictOverlay?: boolean
+  /** Whether a thread makes the files. */
+  readonly isThreaded?: boolean
+}
+
 /** What the applier makes of the layers: a tree in lines, or that they are invalid. */
-async function applied(layers: FuzzLayers, strictOverlay: boolean): Promise<string[]> {
+async function applied(layers: FuzzLayers, mode: Mode): Promise<string[]> {
   const rootfs = join(top, 'rootfs')
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), strictOverlay })
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), ...mode })
   try {
     for (const [index, layer] of layers.entries()) {
       const archive = encodeLayer(layer)
@@ -50,11 +57,12 @@ async function applied(layers: FuzzLayers, strictOverlay: boolean): Promise<stri
     if (error instanceof OciError && error.code === 'ERR_LAYER_INVALID') return ['invalid']
     throw error
   } finally {
+    await builder.close()
     rmSync(rootfs, { recursive: true, force: true })
   }
 }
 
-function expected(layers: FuzzLayers, strictOverlay: boolean): string[] {
+function expected(layers: FuzzLayers, { strictOverlay = false }: Mode): string[] {
   try {
     return snapshotOfModel(modelOf(layers, strictOverlay))
   } catch (error) {
@@ -63,26 +71,26 @@ function expected(layers: FuzzLayers, strictOverlay: boolean): string[] {
   }
 }
 
-async function isRight(layers: FuzzLayers, strict: boolean): Promise<boolean> {
-  return JSON.stringify(await applied(layers, strict)) === JSON.stringify(expected(layers, strict))
+async function isRight(layers: FuzzLayers, mode: Mode): Promise<boolean> {
+  return JSON.stringify(await applied(layers, mode)) === JSON.stringify(expected(layers, mode))
 }
 
 /** Takes away entries for as long as the rest is still wrong. */
-async function shrink(layers: FuzzLayers, strict: boolean): Promise<FuzzLayers> {
+async function shrink(layers: FuzzLayers, mode: Mode): Promise<FuzzLayers> {
   for (const [layer, entries] of layers.entries()) {
     for (const index of entries.keys()) {
       const fewer = layers.map((all, at) => (at === layer ? all.filter((_, position) => position !== index) : all))
-      if (!(await isRight(fewer, strict))) return shrink(fewer, strict)
+      if (!(await isRight(fewer, mode))) return shrink(fewer, mode)
     }
   }
   return layers
 }
 
-async function check(layers: FuzzLayers, name: string, strict = false): Promise<void> {
-  if (await isRight(layers, strict)) return
-  const small = await shrink(layers, strict)
-  const message = `${name}, made small: ${JSON.stringify(small)}`
-  expect(await applied(small, strict), message).toEqual(expected(small, strict))
+async function check(layers: FuzzLayers, name: string, mode: Mode): Promise<void> {
+  if (await isRight(layers, mode)) return
+  const small = await shrink(layers, mode)
+  const message = `${name}, ${JSON.stringify(mode)}, made small: ${JSON.stringify(small)}`
+  expect(await applied(small, mode), message).toEqual(expected(small, mode))
 }
 
 const root = requires('root').test
@@ -94,9 +102,9 @@ root('random layers become what the model says', { timeout: (seconds + 60) * 100
   let seed = first
   for (; seed < first + 400 || Date.now() < end; seed++) {
     const layers = randomLayers(seed, wild)
-    const strict = seed % 4 === 0
-    if (expected(layers, strict)[0] !== 'invalid') valid += 1
-    await check(layers, `seed ${seed}${strict ? ' with strictOverlay' : ''}`, strict)
+    const mode = { strictOverlay: seed % 4 === 0, isThreaded: seed % 10 === 0 }
+    if (expected(layers, mode)[0] !== 'invalid') valid += 1
+    await check(layers, `seed ${seed}`, mode)
   }
   // A generator whose layers are mostly invalid would show nothing.
   expect(valid).toBeGreaterThan(200)
@@ -107,7 +115,7 @@ const kept = readdirSync(corpus).filter((name) => name.endsWith('.json'))
 
 root.each(kept)('fixtures/layers/%s', async (name) => {
   const layers = JSON.parse(readFileSync(join(corpus, name), 'utf8'))
-  for (const strict of [false, true]) await check(layers, name, strict)
+  for (const mode of [{}, { strictOverlay: true }, { isThreaded: true }]) await check(layers, name, mode)
 })
 
 requires('root', 'umoci').test('tame layers become what umoci makes of them', { timeout: 120_000 }, async () => {
