@@ -110,6 +110,28 @@ long milliseconds_now(void)
 	return r < 0 ? 0 : now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
 }
 
+int wait_once(struct vm *vm, int fd, int other, int timeout_ms)
+{
+	struct pollfd fds[3] = {{fd, POLLIN, 0}, {other, POLLIN, 0}, {vm->signals, POLLIN, 0}};
+	const struct __kernel_timespec time = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
+	struct signalfd_siginfo info;
+	long r = sys(ppoll, fds, 3, timeout_ms < 0 ? NULL : &time, NULL, 0);
+
+	if (r <= 0)
+		return r ? (int)r : -ETIMEDOUT;
+	if (fds[0].revents || fds[1].revents)
+		return 1;
+	r = sys(read, vm->signals, &info, sizeof info);
+	return r >= 0 && asks_to_stop(info.ssi_signo) ? -EINTR : r < 0 ? (int)r : 0;
+}
+
+int left_ms(long deadline)
+{
+	long left = deadline - milliseconds_now();
+
+	return deadline < 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
 int wait_readable(struct vm *vm, int fd, int timeout_ms)
 {
 	return wait_either(vm, fd, -1, timeout_ms);
@@ -117,31 +139,12 @@ int wait_readable(struct vm *vm, int fd, int timeout_ms)
 
 int wait_either(struct vm *vm, int fd, int other, int timeout_ms)
 {
-	long deadline = milliseconds_now() + timeout_ms;
+	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms;
+	int r = fd < 0 ? -EBADF : 0; /* ppoll(2) would wait for ever */
 
-	if (fd < 0) /* ppoll(2) would wait for ever */
-		return -EBADF;
-	for (;;) {
-		struct pollfd fds[3] = {{fd, POLLIN, 0}, {other, POLLIN, 0}, {vm->signals, POLLIN, 0}};
-		struct signalfd_siginfo info;
-		struct __kernel_timespec left = {0};
-		long remaining = timeout_ms < 0 ? 0 : deadline - milliseconds_now(), r;
-
-		left.tv_sec = remaining > 0 ? remaining / 1000 : 0;
-		left.tv_nsec = remaining > 0 ? remaining % 1000 * 1000000 : 0;
-		r = sys(ppoll, fds, 3, timeout_ms < 0 ? NULL : &left, NULL, 0);
-		if (r < 0)
-			return (int)r;
-		if (fds[0].revents || fds[1].revents)
-			return 0;
-		if (r == 0)
-			return -ETIMEDOUT;
-		r = sys(read, vm->signals, &info, sizeof info);
-		if (r < 0)
-			return (int)r;
-		if (asks_to_stop(info.ssi_signo))
-			return -EINTR;
-	}
+	while (r == 0)
+		r = wait_once(vm, fd, other, left_ms(deadline));
+	return r < 0 ? r : 0;
 }
 
 static int run_step(struct vm *vm, const struct step *s)
@@ -242,6 +245,8 @@ int run(struct vm *vm)
 	struct report report = failure_of(vm, at, error);
 	undo_error = !error && vm->keeps ? 0 : undo(vm, at);
 	if (error) {
+		if (error == -EPIPE) /* the child died: perhaps an undo step has found out why */
+			memcpy(report.detail, vm->shared->detail, sizeof report.detail);
 		if (!report.status)
 			report.status = vm->status;
 		return send_report(vm, &report) < 0 ? 2 : 1;

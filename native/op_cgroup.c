@@ -18,19 +18,14 @@ int op_copy_if_empty(struct vm *vm, const struct step *s)
 {
 	char content[4096];
 	const char *from = text(vm, s, 0, 0, NULL), *to = text(vm, s, 1, 1, NULL);
-	long r = read_file(AT_FDCWD, to, content, sizeof content), fd, closed;
+	long r = read_file(AT_FDCWD, to, content, sizeof content);
 
 	if (r < 0 || (r > 0 && content[0] != '\n'))
 		return r < 0 ? (int)r : 0;
 	r = read_file(AT_FDCWD, from, content, sizeof content);
 	if (r <= 0)
 		return (int)r;
-	fd = sys(openat, AT_FDCWD, to, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return (int)fd;
-	r = write_all((int)fd, content, (size_t)r);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)write_file(AT_FDCWD, to, 0, 0, content, (size_t)r);
 }
 
 int op_expect_empty(struct vm *vm, const struct step *s)
@@ -52,41 +47,28 @@ int op_expect_not(struct vm *vm, const struct step *s)
 	return (size_t)r >= strlen(unwanted) && !memcmp(content, unwanted, strlen(unwanted)) ? -EBUSY : 0;
 }
 
-struct directory_entry {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
-
 enum { DIRECTORY = 4 };
 
 /* rmdir(2), children first: a cgroup directory's files go with it. */
 static long remove_below(long at, const char *name, int depth)
 {
-	_Alignas(struct directory_entry) char buffer[2048];
-	long r = sys(unlinkat, at, name, AT_REMOVEDIR), directory, size;
+	struct listing all = {0};
+	const struct directory_entry *entry;
+	long r = sys(unlinkat, at, name, AT_REMOVEDIR);
 
 	if ((r != -EBUSY && r != -ENOTEMPTY) || depth == MAX_DEPTH)
 		return r == -ENOENT ? 0 : r;
-	directory = sys(openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (directory < 0)
-		return directory;
-	while ((size = sys(getdents64, directory, buffer, sizeof buffer)) > 0)
-		for (long i = 0; i < size;) {
-			const struct directory_entry *entry = (const void *)(buffer + i);
-
-			i += entry->length;
-			if (entry->type != DIRECTORY || streq(entry->name, ".") || streq(entry->name, ".."))
-				continue;
-			r = remove_below(directory, entry->name, depth + 1);
-			if (r < 0 && r != -EBUSY)
-				return r;
-		}
-	r = sys(close, directory);
-	if (size < 0 || r < 0)
-		return size < 0 ? size : r;
+	all.directory = sys(openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (all.directory < 0)
+		return all.directory;
+	while ((entry = next_entry(&all))) {
+		r = entry->type == DIRECTORY ? remove_below(all.directory, entry->name, depth + 1) : 0;
+		if (r < 0 && r != -EBUSY)
+			return r;
+	}
+	r = sys(close, all.directory);
+	if (all.size < 0 || r < 0)
+		return all.size < 0 ? all.size : r;
 	return sys(unlinkat, at, name, AT_REMOVEDIR);
 }
 
@@ -105,6 +87,13 @@ long remove_cgroup(const char *path)
 int op_cgroup_remove(struct vm *vm, const struct step *s)
 {
 	return (int)remove_cgroup(text(vm, s, 0, 0, NULL));
+}
+
+int op_report_file(struct vm *vm, const struct step *s)
+{
+	long r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), vm->shared->detail, DETAIL_SIZE);
+
+	return r < 0 ? (int)r : 0;
 }
 
 int op_device_filter(struct vm *vm, const struct step *s)

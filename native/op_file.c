@@ -3,14 +3,6 @@
 
 #include <asm/stat.h>
 #include <linux/limits.h>
-#include <linux/openat2.h>
-
-long open_beneath(int at, const char *path, uint64_t flags)
-{
-	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-
-	return sys(openat2, at, path, &how, sizeof how);
-}
 
 long read_file(int at, const char *path, char *to, size_t size)
 {
@@ -34,6 +26,17 @@ int write_all(int fd, const char *from, size_t length)
 	if (r < 0)
 		return (int)r;
 	return (size_t)r == length ? 0 : -EIO;
+}
+
+long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length)
+{
+	long fd = sys(openat, at, path, flags | O_WRONLY | O_CLOEXEC, mode), r, closed;
+
+	if (fd < 0)
+		return fd;
+	r = write_all((int)fd, content, length);
+	closed = sys(close, fd);
+	return r < 0 ? r : closed;
 }
 
 int op_open(struct vm *vm, const struct step *s)
@@ -99,13 +102,8 @@ int op_write_file(struct vm *vm, const struct step *s)
 {
 	size_t length;
 	const char *path = text(vm, s, 1, 0, NULL), *content = text(vm, s, 2, 1, &length);
-	long fd = sys(openat, slot(vm, s, 0), path, s->arg[3] | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, s->arg[4]), r, closed;
 
-	if (fd < 0)
-		return (int)fd;
-	r = write_all((int)fd, content, length);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)write_file(slot(vm, s, 0), path, s->arg[3] | O_NOFOLLOW, s->arg[4], content, length);
 }
 
 /*
@@ -218,28 +216,33 @@ int op_make_node(struct vm *vm, const struct step *s)
 	return close_parent(vm, s, parent, r);
 }
 
-struct directory_entry {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
+const struct directory_entry *next_entry(struct listing *l)
+{
+	for (;;) {
+		const struct directory_entry *entry = (const void *)(l->buffer + l->at);
+
+		if (l->at >= l->size) {
+			l->at = 0;
+			l->size = sys(getdents64, l->directory, l->buffer, sizeof l->buffer);
+			if (l->size <= 0)
+				return NULL;
+			continue;
+		}
+		l->at += entry->length;
+		if (!streq(entry->name, ".") && !streq(entry->name, ".."))
+			return entry;
+	}
+}
 
 long unlink_entries(long directory)
 {
-	_Alignas(struct directory_entry) char buffer[2048];
-	long size, r = 0;
+	struct listing all = {.directory = directory};
+	const struct directory_entry *entry;
+	long r = 0;
 
-	while ((size = sys(getdents64, directory, buffer, sizeof buffer)) > 0)
-		for (long at = 0; at < size && r >= 0;) {
-			const struct directory_entry *entry = (const void *)(buffer + at);
-
-			at += entry->length;
-			if (!streq(entry->name, ".") && !streq(entry->name, ".."))
-				r = sys(unlinkat, directory, entry->name, 0);
-		}
-	return size < 0 ? size : r;
+	while (r >= 0 && (entry = next_entry(&all)))
+		r = sys(unlinkat, directory, entry->name, 0);
+	return r < 0 ? r : all.size;
 }
 
 int op_remove_directory(struct vm *vm, const struct step *s)
@@ -330,22 +333,17 @@ static long copy_entry(long from, long to, const char *name, int depth)
 
 static long copy_directory(long from, long to, int depth)
 {
-	_Alignas(struct directory_entry) char buffer[2048];
+	struct listing all = {.directory = from};
+	const struct directory_entry *entry;
 	struct stat st;
-	long r = sys(fstat, from, &st), size = 0;
+	long r = sys(fstat, from, &st);
 
 	if (depth == MAX_COPY_DEPTH)
 		return -ELOOP;
-	while (r >= 0 && (size = sys(getdents64, from, buffer, sizeof buffer)) > 0)
-		for (long at = 0; at < size && r >= 0;) {
-			const struct directory_entry *entry = (const void *)(buffer + at);
-
-			at += entry->length;
-			if (!streq(entry->name, ".") && !streq(entry->name, ".."))
-				r = copy_entry(from, to, entry->name, depth);
-		}
-	if (r < 0 || size < 0)
-		return r < 0 ? r : size;
+	while (r >= 0 && (entry = next_entry(&all)))
+		r = copy_entry(from, to, entry->name, depth);
+	if (r < 0 || all.size < 0)
+		return r < 0 ? r : all.size;
 	return copy_attributes(to, &st);
 }
 

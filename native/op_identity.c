@@ -373,10 +373,31 @@ int op_close_slots(struct vm *vm, const struct step *s)
 	return 0;
 }
 
+/* What close_range(2) does from Linux 5.11 on, for the descriptors that procfs lists. */
+static long mark_from(uint64_t first)
+{
+	struct listing all = {.directory = sys(openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	const struct directory_entry *entry;
+	long r = all.directory;
+
+	while (r >= 0 && (entry = next_entry(&all))) {
+		const char *name = entry->name;
+		uint64_t fd;
+
+		if (parse_decimal(&name, &fd) && fd >= first)
+			r = sys(fcntl, fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (r < 0 || all.size < 0)
+		return r < 0 ? r : all.size;
+	return sys(close, all.directory);
+}
+
 int op_close_from(struct vm *vm, const struct step *s)
 {
+	long r = sys(close_range, s->arg[0], ~0U, CLOSE_RANGE_CLOEXEC);
+
 	(void)vm;
-	return (int)sys(close_range, s->arg[0], ~0U, CLOSE_RANGE_CLOEXEC);
+	return (int)(r == -ENOSYS || r == -EINVAL ? mark_from(s->arg[0]) : r);
 }
 
 /*

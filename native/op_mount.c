@@ -4,142 +4,10 @@
 #include <asm/stat.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 
-/* struct statfs as 64-bit kernels write it (asm-generic/statfs.h); only the type is used. */
-struct filesystem {
-	long type;
-	long rest[14];
-};
+enum { PATH_SIZE = 4096, MNT_DETACH = 2 };
 
-enum { MAX_SYMLINKS = 40, PATH_SIZE = 4096, MNT_DETACH = 2 };
-
-static long open_in_root(int root, const char *path, uint64_t flags)
-{
-	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-
-	return sys(openat2, root, path, &how, sizeof how);
-}
-
-/* `dir` + "/" + `target` + `rest`, or target + rest when the target is absolute: where a symbolic link leads. */
-static long follow(char *path, size_t dir, const char *target, size_t target_length, const char *rest)
-{
-	char joined[PATH_SIZE];
-	size_t length = target[0] == '/' ? 0 : dir;
-
-	if (length + target_length + strlen(rest) + 2 > sizeof joined)
-		return -ENAMETOOLONG;
-	memcpy(joined, path, length);
-	joined[length++] = '/';
-	memcpy(joined + length, target, target_length);
-	memcpy(joined + length + target_length, rest, strlen(rest) + 1);
-	memcpy(path, joined, strlen(joined) + 1);
-	return 0;
-}
-
-static long make_entry(long parent, const char *name, bool is_file, uint64_t mode)
-{
-	long fd;
-
-	if (!is_file)
-		return sys(mkdirat, parent, name, mode);
-	fd = sys(openat, parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
-	return fd < 0 ? fd : sys(close, fd);
-}
-
-/*
- * Makes the first component of `path` (beneath root) that is missing; a dangling symbolic link is replaced in `path` by
- * its target. 1: made or replaced something, try again. 0: nothing is missing.
- */
-static long make_next(int root, char *path, enum resolve_kind kind, uint64_t mode)
-{
-	char target[PATH_SIZE];
-
-	for (size_t start = 0, end; path[start]; start = end) {
-		long parent, r;
-		char after;
-
-		while (path[start] == '/')
-			start++;
-		for (end = start; path[end] && path[end] != '/';)
-			end++;
-		if (end == start)
-			return 0;
-		after = path[end];
-		path[end] = '\0';
-		r = open_in_root(root, path, O_PATH);
-		if (r >= 0) {
-			r = sys(close, r);
-			path[end] = after;
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (r != -ENOENT)
-			return r;
-		path[start ? start - 1 : 0] = '\0';
-		parent = open_in_root(root, start > 1 ? path : "/", O_PATH | O_DIRECTORY);
-		if (start)
-			path[start - 1] = '/';
-		if (parent < 0)
-			return parent;
-		r = sys(readlinkat, parent, path + start, target, sizeof target - 1);
-		if (r >= 0) {
-			path[end] = after;
-			r = follow(path, start ? start - 1 : 0, target, (size_t)r, path + end);
-		} else {
-			r = make_entry(parent, path + start, kind == RESOLVE_FILE && !after,
-				       kind == RESOLVE_FILE && after ? 0755 : mode);
-			path[end] = after;
-			if (r == -EEXIST)
-				r = 0;
-		}
-		if (r >= 0)
-			r = sys(close, parent);
-		return r < 0 ? r : 1;
-	}
-	return 0;
-}
-
-/* Opens a path of the rootfs, making what is missing of it. */
-static long resolve(int root, const char *wanted, enum resolve_kind kind, uint64_t mode)
-{
-	char path[PATH_SIZE];
-	uint64_t flags = kind == RESOLVE_ORDINARY ? O_PATH | O_NOFOLLOW | O_DIRECTORY : O_PATH;
-	long fd, r = 1;
-
-	if (!wanted || wanted[0] != '/' || strlen(wanted) + 1 > sizeof path)
-		return -EINVAL;
-	memcpy(path, wanted, strlen(wanted) + 1);
-	fd = open_in_root(root, path, flags);
-	for (int i = 0; fd == -ENOENT && kind != RESOLVE_EXISTING && r > 0; i++) {
-		r = i < MAX_SYMLINKS + PATH_SIZE / 2 ? make_next(root, path, kind, mode) : -ELOOP;
-		if (r < 0)
-			return r;
-		fd = open_in_root(root, path, flags);
-	}
-	return fd;
-}
-
-int op_resolve(struct vm *vm, const struct step *s)
-{
-	return fill_slot(vm, s, 0, resolve(slot(vm, s, 1), string(vm, s, 2), (enum resolve_kind)s->arg[3], s->arg[4]));
-}
-
-int op_resolve_like(struct vm *vm, const struct step *s)
-{
-	struct stat st;
-	long r = sys(newfstatat, slot(vm, s, 3), "", &st, AT_EMPTY_PATH);
-
-	if (r < 0)
-		return (int)r;
-	r = S_ISDIR(st.st_mode) ? resolve(slot(vm, s, 1), string(vm, s, 2), RESOLVE_DIRECTORY, 0755)
-				: resolve(slot(vm, s, 1), string(vm, s, 2), RESOLVE_FILE, 0644);
-	return fill_slot(vm, s, 0, r);
-}
-
-/* "/proc/self/fd/N" of the host's /proc: mount(2) takes only names, and this one leads to the descriptor. */
-static void name_of_fd(char *to, int fd)
+void name_of_fd(char *to, int fd)
 {
 	memcpy(to, "/proc/self/fd/", 14);
 	decimal(to + 14, (uint64_t)fd);
@@ -205,57 +73,36 @@ int op_mount_tmpfs(struct vm *vm, const struct step *s)
 
 int op_open_tree(struct vm *vm, const struct step *s)
 {
-	const char *path = string(vm, s, 2);
-
-	return fill_slot(vm, s, 0,
-			 sys(open_tree, slot(vm, s, 1), path ? path : "", s->arg[3] | (path ? 0 : AT_EMPTY_PATH) |
-			     OPEN_TREE_CLOEXEC));
+	return fill_slot(vm, s, 0, copy_mount(slot(vm, s, 1), string(vm, s, 2), s->arg[3]));
 }
 
 int op_mount_setattr(struct vm *vm, const struct step *s)
 {
-	struct mount_attr attributes = {.attr_set = s->arg[2], .attr_clr = s->arg[3], .propagation = s->arg[4],
-					.userns_fd = has_slot(s, 5) ? (uint32_t)slot(vm, s, 5) : 0};
+	const struct mount_attr attributes = {.attr_set = s->arg[2], .attr_clr = s->arg[3], .propagation = s->arg[4],
+					      .userns_fd = has_slot(s, 5) ? (uint32_t)slot(vm, s, 5) : 0};
 
-	return (int)sys(mount_setattr, slot(vm, s, 0), "", s->arg[1] | AT_EMPTY_PATH, &attributes, sizeof attributes);
+	return (int)set_attributes(slot(vm, s, 0), s->arg[1], &attributes);
 }
 
 int op_bind_flags(struct vm *vm, const struct step *s)
 {
 	struct mount_attr attributes = {.attr_set = s->arg[1], .attr_clr = s->arg[2]};
-	long r = sys(mount_setattr, slot(vm, s, 0), "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+	long r = set_attributes(slot(vm, s, 0), 0, &attributes);
 
 	if (r != -EPERM)
 		return (int)r;
 	attributes.attr_clr = s->arg[3];
-	return (int)sys(mount_setattr, slot(vm, s, 0), "", AT_EMPTY_PATH, &attributes, sizeof attributes);
-}
-
-static long attach(int from, int to)
-{
-	return sys(move_mount, from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return (int)set_attributes(slot(vm, s, 0), 0, &attributes);
 }
 
 int op_move_mount(struct vm *vm, const struct step *s)
 {
-	return (int)attach(slot(vm, s, 0), slot(vm, s, 1));
+	return (int)attach_mount(slot(vm, s, 0), slot(vm, s, 1));
 }
 
 int op_new_mount(struct vm *vm, const struct step *s)
 {
-	char **options = list(vm, s, 2);
-	long context = sys(fsopen, string(vm, s, 1), FSOPEN_CLOEXEC), r = context, closed, made = -1;
-
-	for (; r >= 0 && options[0] && options[1]; options += 2)
-		r = sys(fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0);
-	if (r >= 0)
-		r = sys(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-	if (r >= 0)
-		r = made = sys(fsmount, context, FSMOUNT_CLOEXEC, s->arg[3]);
-	closed = context >= 0 ? sys(close, context) : 0;
-	if (r < 0 || closed < 0)
-		return (int)(r < 0 ? r : closed);
-	return fill_slot(vm, s, 0, made);
+	return fill_slot(vm, s, 0, make_mount(string(vm, s, 1), list(vm, s, 2), s->arg[3]));
 }
 
 /* Unmounts a mount and what is below it, here alone: from a mount that is shared, it would go from its peers too. */
@@ -271,13 +118,20 @@ int op_umount(struct vm *vm, const struct step *s)
 	return (int)detach(string(vm, s, 0));
 }
 
+static long enter_root(struct vm *vm, const struct step *s)
+{
+	long r = leave_stage(true);
+
+	return r < 0 ? r : sys(fchdir, slot(vm, s, 0));
+}
+
 int op_pivot_root(struct vm *vm, const struct step *s)
 {
 	long old = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), r, closed;
 
 	if (old < 0)
 		return (int)old;
-	r = sys(fchdir, slot(vm, s, 0));
+	r = enter_root(vm, s);
 	/* The old root ends up on top of the new one: pivot_root(2), "Notes". To mount(2), "." would be the new one still. */
 	if (r >= 0)
 		r = sys(pivot_root, ".", ".");
@@ -293,7 +147,7 @@ int op_pivot_root(struct vm *vm, const struct step *s)
 
 int op_chroot(struct vm *vm, const struct step *s)
 {
-	long r = sys(fchdir, slot(vm, s, 0));
+	long r = enter_root(vm, s);
 
 	if (r >= 0)
 		r = sys(chroot, ".");
@@ -302,7 +156,7 @@ int op_chroot(struct vm *vm, const struct step *s)
 
 int op_move_root(struct vm *vm, const struct step *s)
 {
-	long r = sys(fchdir, slot(vm, s, 0));
+	long r = enter_root(vm, s);
 
 	if (r >= 0)
 		r = sys(mount, ".", "/", NULL, MS_MOVE, NULL);
@@ -314,16 +168,15 @@ int op_move_root(struct vm *vm, const struct step *s)
 /* Attaches a copy of a mount on what an O_PATH descriptor stands for. */
 static long cover(int target, int mount, uint64_t tree_flags, uint64_t attributes)
 {
-	struct mount_attr attr = {.attr_set = attributes};
-	long copy = sys(open_tree, mount, "", tree_flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH), r = copy,
-	     closed;
+	const struct mount_attr attr = {.attr_set = attributes};
+	long copy = copy_mount(mount, NULL, tree_flags | OPEN_TREE_CLONE), r = copy, closed;
 
 	if (copy < 0)
 		return copy;
 	if (attributes)
-		r = sys(mount_setattr, copy, "", AT_EMPTY_PATH, &attr, sizeof attr);
+		r = set_attributes((int)copy, 0, &attr);
 	if (r >= 0)
-		r = attach((int)copy, target);
+		r = attach_mount((int)copy, target);
 	closed = sys(close, copy);
 	return r < 0 ? r : closed;
 }
@@ -338,7 +191,7 @@ int op_mask(struct vm *vm, const struct step *s)
 	r = sys(newfstatat, target, "", &st, AT_EMPTY_PATH);
 	/* A detached mount cannot be copied before Linux 6.15: the first directory gets the mount itself. */
 	if (r >= 0 && S_ISDIR(st.st_mode) && !vm->has_masked)
-		r = attach(slot(vm, s, 3), (int)target);
+		r = attach_mount(slot(vm, s, 3), (int)target);
 	else if (r >= 0)
 		r = cover((int)target, slot(vm, s, S_ISDIR(st.st_mode) ? 3 : 2), 0, 0);
 	if (r >= 0 && S_ISDIR(st.st_mode))

@@ -87,7 +87,7 @@ int op_notify_relay(struct vm *vm, const struct step *s)
 		return (int)pidfd;
 	if (!s->arg[4])
 		return (int)relay(vm, s, (int)pidfd);
-	r = sys(clone3, &args, sizeof args);
+	r = start_process(&args);
 	if (r != 0)
 		return r < 0 ? (int)r : 0;
 	/* Signals are the runner's business, and whoever reads its reports waits for their end. */

@@ -22,12 +22,38 @@ enum {
 			  CLONE_NEWPID | CLONE_NEWNET,
 };
 
+long start_process(struct clone_args *args)
+{
+	const uint64_t new_flags = CLONE_INTO_CGROUP | CLONE_NEWTIME;
+	long r = sys(clone3, args, sizeof *args);
+
+	/* E2BIG: clone3(2) of Linux 5.3 to 5.6, which has no cgroup. For clone(2), CLONE_NEWTIME would be part of the signal. */
+	if ((r != -ENOSYS && !(r == -E2BIG && args->flags & CLONE_INTO_CGROUP)) || args->flags & CLONE_NEWTIME)
+		return r;
+	args->flags &= ~new_flags;
+	return sys(clone, args->flags | args->exit_signal, 0, args->parent_tid, 0, 0);
+}
+
+/* The new process goes on when it is in its cgroup. */
+static long move_into(int cgroup, int sync, long pid)
+{
+	char number[24], byte = 0;
+	long r;
+
+	if (!pid) {
+		r = sys(read, sync, &byte, 1);
+		return r == 0 ? -EPIPE : r;
+	}
+	r = write_file(cgroup, "cgroup.procs", 0, 0, number, decimal(number, (uint64_t)pid));
+	return r < 0 ? r : write_all(sync, &byte, 1);
+}
+
 int op_clone(struct vm *vm, const struct step *s)
 {
 	enum phase next = phase_after_clone(vm);
 	struct clone_args args = {.flags = s->arg[0], .exit_signal = s->arg[0] & CLONE_PARENT ? 0 : SIGCHLD};
 	int pair[2] = {-1, -1};
-	long r;
+	long r, closed = 0;
 
 	/* Nothing that the two processes would share: memory, descriptors, signal handlers. */
 	if (s->arg[0] & ~(uint64_t)(NAMESPACE_FLAGS | CLONE_PARENT))
@@ -43,23 +69,22 @@ int op_clone(struct vm *vm, const struct step *s)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint32_t)slot(vm, s, 1);
 	}
-	r = sys(clone3, &args, sizeof args);
+	r = start_process(&args);
 	if (r < 0)
 		return (int)r;
-	if (r == 0) {
-		if (vm->phase == PHASE_HOST) {
-			vm->sync = pair[1];
-			if (sys(close, pair[0]) < 0)
-				exit_with(255);
-		}
-		run_child(vm, next);
-	}
-	if (next == PHASE_STAGE)
+	if (r > 0 && next == PHASE_STAGE)
 		vm->stage = (int)r;
-	if (vm->phase != PHASE_HOST)
-		return 0;
-	vm->sync = pair[0];
-	return (int)sys(close, pair[1]);
+	if (vm->phase == PHASE_HOST) {
+		vm->sync = pair[r == 0];
+		closed = sys(close, pair[r > 0]);
+		if (closed >= 0 && has_slot(s, 1) && !(args.flags & CLONE_INTO_CGROUP))
+			closed = move_into(slot(vm, s, 1), vm->sync, r);
+	}
+	if (r > 0)
+		return (int)closed;
+	if (closed < 0)
+		exit_with(255);
+	run_child(vm, next);
 }
 
 int op_setns(struct vm *vm, const struct step *s)
@@ -98,11 +123,11 @@ int op_sync_send(struct vm *vm, const struct step *s)
 	return write_all(vm->sync, &barrier, 1);
 }
 
-int op_sync_wait(struct vm *vm, const struct step *s)
+static int wait_barrier(struct vm *vm, const struct step *s, int timeout_ms)
 {
 	char barrier = 0;
 	/* Only the host hears signals; in the container a seccomp filter may be loaded, so one plain call. */
-	long r = vm->phase == PHASE_HOST ? wait_readable(vm, vm->sync, -1) : 0;
+	long r = vm->phase == PHASE_HOST ? wait_readable(vm, vm->sync, timeout_ms) : 0;
 
 	if (r >= 0)
 		r = sys(read, vm->sync, &barrier, 1);
@@ -111,6 +136,16 @@ int op_sync_wait(struct vm *vm, const struct step *s)
 	if (r < 0)
 		return (int)r;
 	return barrier == (char)s->arg[0] ? 0 : -EPROTO;
+}
+
+int op_sync_wait(struct vm *vm, const struct step *s)
+{
+	return wait_barrier(vm, s, -1);
+}
+
+int op_sync_within(struct vm *vm, const struct step *s)
+{
+	return wait_barrier(vm, s, (int)s->arg[1]);
 }
 
 int op_sync_closed(struct vm *vm, const struct step *s)
@@ -273,34 +308,22 @@ static _Noreturn void become(const char *path, char **argv, char **env, int in, 
 	exit_with(127);
 }
 
-/* What is left until the deadline, for wait_readable; a deadline of -1 is none. */
-static int left_ms(long deadline)
-{
-	long left = deadline - milliseconds_now();
-
-	return deadline < 0 ? -1 : left > 0 ? (int)left : 0;
-}
-
-/* Keeps the end of what the helper writes; returns when nobody holds the pipe's other side, or on an error. */
-static long collect_output(struct vm *vm, int from, long deadline)
+/* Reads what the helper writes; of more than there is room for, the end is kept. 0 at its end. */
+static long take_output(struct vm *vm, int from, size_t *used)
 {
 	char *detail = vm->shared->detail;
-	size_t used = 0, half = DETAIL_SIZE / 2;
+	size_t half = DETAIL_SIZE / 2;
+	long r = sys(read, from, detail + *used, DETAIL_SIZE - 1 - *used);
 
-	for (;;) {
-		long r = wait_readable(vm, from, left_ms(deadline));
-
-		if (r >= 0)
-			r = sys(read, from, detail + used, DETAIL_SIZE - 1 - used);
-		if (r <= 0)
-			return r;
-		used += (size_t)r;
-		detail[used] = '\0';
-		if (used == DETAIL_SIZE - 1) {
-			memcpy(detail, detail + used - half, half);
-			used = half;
-		}
+	if (r <= 0)
+		return r;
+	*used += (size_t)r;
+	detail[*used] = '\0';
+	if (*used == DETAIL_SIZE - 1) {
+		memcpy(detail, detail + *used - half, half);
+		*used = half;
 	}
+	return r;
 }
 
 struct helper {
@@ -325,42 +348,47 @@ static long open_input(const char *input)
 	return sys(close, fd) < 0 || r >= 0 ? -EIO : r;
 }
 
-/* Takes the helper's output until it has ended; a helper that is late is killed. */
-static long attend(struct vm *vm, int out, int pid, int pidfd, int timeout_ms)
+/* Takes the helper's output until it has ended, whoever still holds the pipe; a helper that is late is killed. */
+static long attend(struct vm *vm, int out, int pid, int timeout_ms)
 {
-	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms;
-	long r = collect_output(vm, out, deadline), killed;
+	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms, r;
+	bool is_open = true;
+	size_t used = 0;
 
+	while ((r = sys(wait4, pid, &vm->shared->status, WNOHANG, NULL)) == 0) {
+		r = wait_once(vm, is_open ? out : -1, -1, left_ms(deadline));
+		if (r > 0)
+			is_open = take_output(vm, out, &used) > 0;
+		if (r < 0)
+			break;
+	}
+	while (r >= 0 && is_open && wait_once(vm, out, -1, 0) > 0)
+		is_open = take_output(vm, out, &used) > 0;
 	if (r >= 0)
-		r = wait_readable(vm, pidfd, left_ms(deadline));
-	killed = r < 0 ? sys(kill, pid, SIGKILL) : 0;
-	if (reap(pid, &vm->shared->status) < 0 || killed < 0)
-		return -EIO;
-	return r;
+		return 0;
+	return sys(kill, pid, SIGKILL) < 0 || reap(pid, &vm->shared->status) < 0 ? -EIO : r;
 }
 
 /* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
 static int run_helper(struct vm *vm, const struct helper *helper)
 {
-	int out[2] = {-1, -1}, pidfd = -1;
-	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+	int out[2] = {-1, -1};
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	long in = open_input(helper->input), r = in, pid, closed;
 
 	if (r >= 0)
 		r = sys(pipe2, out, O_CLOEXEC);
 	if (r < 0)
 		return (int)r;
-	pid = sys(clone3, &args, sizeof args);
+	pid = start_process(&args);
 	if (pid == 0)
 		become(helper->path, helper->argv, helper->env, (int)in, out[1]);
 	r = sys(close, in);
 	closed = sys(close, out[1]);
 	if (pid < 0 || r < 0 || closed < 0)
 		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
-	r = attend(vm, out[0], (int)pid, pidfd, helper->timeout_ms);
+	r = attend(vm, out[0], (int)pid, helper->timeout_ms);
 	closed = sys(close, out[0]);
-	if (closed >= 0)
-		closed = sys(close, pidfd);
 	if (r < 0 || closed < 0)
 		return (int)(r < 0 ? r : closed);
 	return vm->shared->status ? -ECHILD : 0;
@@ -405,22 +433,16 @@ static void name_of_process(char *to, long pid, const char *rest)
 static long write_map(long pid, const char *file, const char *map)
 {
 	char path[40];
-	long fd, r, closed;
 
 	name_of_process(path, pid, file);
-	fd = sys(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	r = write_all((int)fd, map, strlen(map));
-	closed = sys(close, fd);
-	return r < 0 ? r : closed;
+	return write_file(AT_FDCWD, path, 0, 0, map, strlen(map));
 }
 
 int op_make_userns(struct vm *vm, const struct step *s)
 {
 	struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
 	const char *uids = string(vm, s, 1), *gids = string(vm, s, 2);
-	long pid = sys(clone3, &args, sizeof args), r, fd = -1, killed;
+	long pid = start_process(&args), r, fd = -1, killed;
 	char path[40];
 	int status;
 
@@ -474,14 +496,8 @@ int op_exit_on_signals(struct vm *vm, const struct step *s)
 int op_wait_start(struct vm *vm, const struct step *s)
 {
 	char path[40] = "self/fd/";
-	long fd, r, closed;
 
 	/* By way of the host's procfs: the container's own could be anything. */
 	decimal(path + 8, (uint64_t)slot(vm, s, 1));
-	fd = sys(openat, slot(vm, s, 0), path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return (int)fd;
-	r = write_all((int)fd, "0", 1);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)write_file(slot(vm, s, 0), path, 0, 0, "0", 1);
 }

@@ -3,6 +3,7 @@
 
 #include <asm/ioctls.h>
 #include <asm/signal.h>
+#include <asm/socket.h>
 #include <asm/termbits.h>
 #include <linux/poll.h>
 #include <linux/signalfd.h>
@@ -11,6 +12,7 @@
 #include <linux/wait.h>
 
 enum { SOCKET_UNIX = 1, SOCKET_STREAM = 1, LEVEL_SOCKET = 1, PASS_RIGHTS = 1, NAME_SIZE = 4096, MESSAGE_CLOEXEC = 0x40000000 };
+enum { CONNECT_SECONDS = 10 };
 
 /* struct winsize, struct iovec, struct msghdr and struct cmsghdr as the kernel has them (asm-generic/termios.h, socket.h). */
 struct window_size {
@@ -76,6 +78,7 @@ int op_set_terminal(struct vm *vm, const struct step *s)
 
 long unix_socket(const char *path, int type, bool is_bound)
 {
+	const long patience[2] = {CONNECT_SECONDS, 0};
 	struct sockaddr_un address = {.sun_family = SOCKET_UNIX};
 	size_t length = path ? strlen(path) : 0;
 	long fd, r;
@@ -91,7 +94,9 @@ long unix_socket(const char *path, int type, bool is_bound)
 	fd = sys(socket, SOCKET_UNIX, type | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	r = is_bound ? sys(bind, fd, &address, length) : sys(connect, fd, &address, length);
+	r = sys(setsockopt, fd, LEVEL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	if (r >= 0)
+		r = is_bound ? sys(bind, fd, &address, length) : sys(connect, fd, &address, length);
 	return r < 0 ? r : fd;
 }
 

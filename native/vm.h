@@ -92,8 +92,18 @@ int fill_slot(struct vm *vm, const struct step *s, int i, long fd);
 /* Whether the step tolerates this error (a negative errno). */
 bool is_tolerated(const struct step *s, long error);
 
+/* clone3(2), or clone(2) before Linux 5.3. A flag that only the new call knows is cleared when its work is not done. */
+struct clone_args;
+long start_process(struct clone_args *args);
+
 /* Of the monotonic clock. */
 long milliseconds_now(void);
+
+/* What is left until then, for a wait; a deadline of -1 is none. */
+int left_ms(long deadline);
+
+/* One wait: 1 when one of the two can be read, 0 after a signal, a negative error as wait_readable's; -1: none. */
+int wait_once(struct vm *vm, int fd, int other, int timeout_ms);
 
 /*
  * Waits until fd can be read, at most timeout_ms (-1: for ever). -EINTR when a signal asks the runner to stop,
@@ -142,11 +152,65 @@ bool is_plain_id(const char *id);
 bool join(char *to, size_t size, const char *const *pieces);
 #define JOIN(to, ...) join(to, sizeof(to), (const char *const[]){__VA_ARGS__, NULL})
 
-/* Opens beneath `at` through no symbolic link and no other mount's magic link; flags as openat(2). */
+/* Opens beneath `at` through no symbolic link; flags as openat(2). */
 long open_beneath(int at, const char *path, uint64_t flags);
+
+/* Opens a path of the rootfs as if `root` were "/"; through no magic link. */
+long open_in_root(int root, const char *path, uint64_t flags);
+
+/* The same with O_PATH, and makes what is missing of the path, as the kind says. */
+long resolve(int root, const char *path, enum resolve_kind kind, uint64_t mode);
 
 /* read(2) until the end or the buffer is full, NUL-terminated; the number of bytes. */
 long read_file(int at, const char *path, char *to, size_t size);
+
+/* One write(2) of the whole content; flags beside O_WRONLY. */
+long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length);
+
+/* struct statfs as 64-bit kernels write it (asm-generic/statfs.h). */
+struct filesystem {
+	long type;
+	long sizes[9];
+	long flags;
+	long spare[4];
+};
+
+struct directory_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+/* A directory being read: all but `directory` begins as 0. */
+struct listing {
+	long directory;
+	long at, size; /* size: an error at the end, if there was one */
+	_Alignas(struct directory_entry) char buffer[2048];
+};
+
+/* The next entry, without "." and ".."; NULL at the end. */
+const struct directory_entry *next_entry(struct listing *listing);
+
+/* "/proc/self/fd/N" of the host's /proc: mount(2) takes only names, and this one leads to the descriptor. */
+void name_of_fd(char *to, int fd);
+
+/* mount_setattr(2) of a mount by its descriptor; flags: AT_RECURSIVE. */
+struct mount_attr;
+long set_attributes(int mount, uint64_t flags, const struct mount_attr *attributes);
+
+/* open_tree(2): a copy of a mount that is attached nowhere yet; no path: of what `at` stands for. */
+long copy_mount(int at, const char *path, uint64_t flags);
+
+/* fsopen(2) and so on: a new mount that is attached nowhere yet; options: names and values in turn. */
+long make_mount(const char *type, char **options, uint64_t attributes);
+
+/* move_mount(2) of such a mount. */
+long attach_mount(int mount, int target);
+
+/* Takes off "/" what these have left there, unless a mount still waits to be attached; the last time, that too. */
+long leave_stage(bool is_last);
 
 /* The state letter of a process and its start, in clock ticks from boot, from its /proc/PID/stat. */
 int read_process(uint64_t pid, char *state, uint64_t *start_time);

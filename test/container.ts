@@ -72,13 +72,16 @@ export class ContainerPlace {
     execFileSync('chown', ['-R', `${id}:${id}`, join(this.bundle, 'rootfs')])
   }
 
-  /** Runs a command of the tool to its end; what a container left running does not hold its output open. */
-  tool(args: readonly string[], options: { readonly input?: string; readonly cwd?: string } = {}): Finished {
+  /** Runs a command of the tool, `under` another that runs it, to its end; what it leaves running holds no output open. */
+  tool(
+    args: readonly string[],
+    options: { readonly input?: string; readonly cwd?: string; readonly under?: readonly string[] } = {},
+  ): Finished {
     const [out, err] = ['stdout', 'stderr'].map((name) => join(this.directory, name)) as [string, string]
     const command = 'exec "$@" >"$OUT" 2>"$ERR"'
     const { status, signal } = spawnSync(
       '/bin/sh',
-      ['-c', command, 'sh', process.execPath, tool, '--root', this.root, ...args],
+      ['-c', command, 'sh', ...(options.under ?? []), process.execPath, tool, '--root', this.root, ...args],
       {
         input: options.input ?? '',
         cwd: options.cwd ?? this.directory,

@@ -22,11 +22,7 @@ EXAMPLES:
   })
   return withStoreOption(withRegistryOptions(withBundleOptions(command)))
     .argument('<image>')
-    .option(
-      '--keep-unpacked',
-      'keep a copy of the files in the store too, which makes the next bundles of the image fast',
-    )
-    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
+    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags) => {
       tuneForStreams()
       const { pull } = await import('../pull.ts')
       const result = await withProgress(context, flags, (reports) =>
@@ -36,7 +32,6 @@ EXAMPLES:
             ...registryOptions(context, flags),
             ...reports,
             store: flags.store,
-            keepUnpacked: flags.keepUnpacked,
             warn: warner(context),
           }),
         ),
@@ -45,10 +40,6 @@ EXAMPLES:
       const pinned = reference.includes('@') ? reference : `${reference}@${digest}`
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : pinned}\n`)
     })
-}
-
-interface KeepFlag {
-  readonly keepUnpacked?: boolean
 }
 
 /** Says what becomes of a pull that was stopped. */

@@ -5,7 +5,7 @@ import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { compileResources } from './resources.ts'
-import { compileStartUnit, compileStopUnit, type SystemdManager, unitOf } from './systemd.ts'
+import { compileStartUnit, compileStopUnit, unitOf } from './systemd.ts'
 
 const from = '/linux/cgroupsPath'
 
@@ -26,7 +26,7 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   const { config, systemd, cgroups } = context
   if (systemd === undefined) return []
   return [
-    undoable(compileStartUnit(config, systemd), ...compileUnitUndo(context, systemd)),
+    ...compileStartUnit(config, systemd),
     ...cgroups.flatMap((place) => [
       ...enableControllers(place),
       ...compileDelegation(place, context).map((step) => undoable(step)),
@@ -37,12 +37,12 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** The processes end first: systemd would wait for those that ignore SIGTERM, as the first of a PID namespace does. */
-function compileUnitUndo(context: CompileContext, systemd: SystemdManager): readonly Step[] {
+/** What ends the container's process and takes its unit back. */
+export function compileUnitUndo({ config, systemd, cgroups }: CompileContext): readonly Step[] {
+  if (systemd === undefined) return []
   return [
-    ...killProcesses(context),
-    compileStopUnit(context.config, systemd),
-    ...context.cgroups.map((place) => op('cgroup_remove', { path: cgroupFile(place) }, from, 'EPERM', 'EACCES')),
+    ...compileStopUnit(config, systemd),
+    ...cgroups.map((place) => op('cgroup_remove', { path: cgroupFile(place) }, from, 'EPERM', 'EACCES')),
   ]
 }
 
@@ -85,16 +85,20 @@ function expectThawed(place: CgroupPlace): readonly Step[] {
 
 /** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
 export function compileKill(context: CompileContext): readonly Step[] {
-  // The unit may be another container's until it has been made.
-  return context.systemd === undefined ? killProcesses(context) : []
-}
-
-function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
+  const places = context.cgroups
   const place =
     places.find(({ hierarchy }) => hierarchy.isUnified) ??
     places.find(({ hierarchy }) => hierarchy.controllers.includes('pids')) ??
     places[0]
   return place ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') }, from)] : []
+}
+
+/** What says whether the kernel killed the process for want of memory, before its cgroup is removed. */
+export function compileOomReport({ config, cgroups }: CompileContext): readonly Step[] {
+  const place = cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('memory'))
+  if (place === undefined || config.linux?.resources?.memory?.limit === undefined) return []
+  const path = cgroupFile(place, place.hierarchy.isUnified ? 'memory.events' : 'memory.oom_control')
+  return [op('report_file', { path }, '/linux/resources/memory/limit', 'ENOENT')]
 }
 
 /** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */

@@ -3,7 +3,15 @@ import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
-import { compileCgroups, compileCloneTarget, compileJoin, compileKill, compileUnit } from './cgroups.ts'
+import {
+  compileCgroups,
+  compileCloneTarget,
+  compileJoin,
+  compileKill,
+  compileOomReport,
+  compileUnit,
+  compileUnitUndo,
+} from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
@@ -13,10 +21,10 @@ import { compileNetDevices } from './net-devices.ts'
 import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
 import { warnOfOtherPlatforms } from './other-platforms.ts'
-import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
-import { compileSeccompSteps } from './seccomp-steps.ts'
+import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
@@ -27,6 +35,8 @@ import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay
  * process is ready; the state is written.
  */
 const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5 } as const
+
+const sigkill = 9
 
 /**
  * Turns config.json into the program that creates (or runs) the container. Pure: the same input gives the same program.
@@ -77,7 +87,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
   const target = compileCloneTarget(context)
   const isForeground = context.mode === 'foreground'
   return [
-    ...(context.facts.euid === 0 ? [undoable(op('prctl', { option: prctl.DUMPABLE, value: 0 }))] : []),
+    ...compileInheritance(context),
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
     ...compileCgroups(context),
@@ -95,7 +105,9 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     undoable(
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
       op('kill_child', {}),
+      ...compileOomReport(context),
       ...compileKill(context),
+      ...compileUnitUndo(context),
     ),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,
@@ -109,7 +121,7 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compileTerminalRelay(context),
     ...hostHooks(context),
     ...context.seccomp.host,
-    undoable(op('sync_wait', { barrier: barriers.ready })),
+    undoable(awaitReady(barriers.ready, context)),
     ...compileRlimits(process, context).host,
     ...compileFinalState(context),
     ...compilePidfd(context),
@@ -145,11 +157,20 @@ function hostHooks(context: CompileContext): readonly HostStep[] {
 function containerHooks(context: CompileContext): readonly Step[] {
   const { config, bundle } = context
   const own = compileHooks('createContainer', config, { status: 'creating', pid: 'own_pid', bundle })
+  const from = '/hooks/createContainer'
   return [
     ...(hasHostHooks(context)
       ? [op('sync_send', { barrier: barriers.mounted }), op('sync_wait', { barrier: barriers.hooked })]
       : []),
-    ...(own.length > 0 ? [op('fchdir', { slot: 'root' }, '/hooks/createContainer'), ...own] : []),
+    // A hook may take any time, and the process that waits for it must not outlive a runner that is killed meanwhile.
+    ...(own.length > 0
+      ? [
+          op('prctl', { option: prctl.PDEATHSIG, value: sigkill }, from),
+          op('fchdir', { slot: 'root' }, from),
+          ...own,
+          op('prctl', { option: prctl.PDEATHSIG, value: 0 }, from),
+        ]
+      : []),
   ]
 }
 

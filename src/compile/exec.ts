@@ -6,9 +6,9 @@ import type { HostFacts } from './facts.ts'
 import { joinResctrlGroups, type ResctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
-import { compileExecve, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
-import { compileSeccompSteps } from './seccomp-steps.ts'
+import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
 import { compilePidFile } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
@@ -114,7 +114,6 @@ function compileHost(
   const unified = context.hasUserNamespace || target.unit ? undefined : target.cgroupPaths['']
   const directory = openFlags.PATH | openFlags.DIRECTORY
   const steps: readonly Step[] = [
-    ...(context.facts.euid === 0 ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
     op('open', { to: 'init', at: null, path: `/proc/${target.pid}`, flags: directory }),
     op('expect_process', { process: 'init', startTime: target.startTime }),
     ...joined.map((type) =>
@@ -134,6 +133,7 @@ function compileHost(
     ...(joined.includes('pid') && !context.hasUserNamespace ? [setns('pid')] : []),
   ]
   return [
+    ...compileInheritance(context),
     ...steps.map((step) => undoable(step)),
     ...compileConsoleSocket(context),
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
@@ -144,7 +144,7 @@ function compileHost(
     undoable(op('sync_send', { barrier: barriers.joined })),
     ...compileTerminalRelay(context),
     ...context.seccomp.host,
-    undoable(op('sync_wait', { barrier: barriers.ready })),
+    undoable(awaitReady(barriers.ready, context)),
     ...compileRlimits(process, context).host,
     ...compilePidFile(context),
     ...compilePidfd(context),

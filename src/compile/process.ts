@@ -16,7 +16,6 @@ export function compileProcess(process: Process, env: readonly string[], context
   const capabilities = capabilitySets(process, context)
   return [
     op('umask', { mask: umask ?? 0o022 }, `${from}/umask`),
-    op('close_from', { first: 3 + (context.preserveFds ?? 0) }),
     op('chown_stdio', { uid }, from, 'EPERM', 'EINVAL', 'EROFS'),
     ...(process.noNewPrivileges
       ? [op('prctl', { option: prctl.NO_NEW_PRIVS, value: 1 }, '/process/noNewPrivileges')]
@@ -44,6 +43,17 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
     ...(context.seccomp.isEarly ? [] : context.seccomp.child),
   ]
+}
+
+/**
+ * The first host steps: as root nobody else may trace the runner, and of the caller's descriptors the container inherits
+ * the first three and those it is promised. They are marked here, where procfs can list them on an old kernel.
+ */
+export function compileInheritance({ facts, preserveFds }: CompileContext): readonly HostStep[] {
+  return [
+    ...(facts.euid === 0 ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
+    op('close_from', { first: 3 + (preserveFds ?? 0) }),
+  ].map((step) => undoable(step))
 }
 
 export function compileExecve(process: Process, env: readonly string[]): Step {

@@ -12,6 +12,15 @@ export interface SeccompSteps {
   readonly host: readonly HostStep[]
 }
 
+/** How long a process may be kept from its command by an agent that is asked about its system calls. */
+const agentTimeoutMs = 10_000
+
+/** Host step: waits for the container's process, which an agent can hold up once it has its filter. */
+export function awaitReady(barrier: number, { seccomp }: { readonly seccomp: SeccompSteps }): Step {
+  if (seccomp.host.length === 0) return op('sync_wait', { barrier })
+  return op('sync_within', { barrier, timeoutMs: agentTimeoutMs }, '/linux/seccomp/listenerPath')
+}
+
 /** What the compiler reports on its way. */
 export interface SeccompLog {
   readonly warn?: ((message: string) => void) | undefined

@@ -118,6 +118,11 @@ export const ops = {
     operands: { path: 'text' },
     does: 'SIGKILL to every process of a cgroup, until there is none, for two seconds at most',
   },
+  report_file: {
+    number: 26,
+    operands: { path: 'text' },
+    does: 'adds the content of a file to the report of a failure, where the new process died of it: memory.events',
+  },
   device_filter: {
     number: 25,
     operands: { cgroup: 'slot', instructions: 'bytes' },
@@ -128,7 +133,7 @@ export const ops = {
   clone: {
     number: 30,
     operands: { flags: 'cloneFlags', cgroup: 'slot' },
-    does: 'clone3(2): starts the next phase in a new process, in the cgroup if one is given',
+    does: 'clone3(2), or clone(2): starts the next phase in a new process, in the cgroup if one is given',
   },
   setns: { number: 31, operands: { slot: 'slot', type: 'cloneFlags' }, does: 'setns(2)' },
   open_pidfd: { number: 29, operands: { to: 'newSlot' }, does: 'pidfd_open(2) of the new process' },
@@ -138,6 +143,11 @@ export const ops = {
     number: 34,
     operands: { barrier: 'decimal' },
     does: 'waits for the other side to reach the barrier; fails when that process is gone',
+  },
+  sync_within: {
+    number: 28,
+    operands: { barrier: 'decimal', timeoutMs: 'decimal' },
+    does: 'sync_wait for so long at most: what the other side needs may never come',
   },
   identify: {
     number: 35,
@@ -202,7 +212,7 @@ export const ops = {
   resolve: {
     number: 50,
     operands: { to: 'newSlot', root: 'slot', path: 'string', kind: 'resolveKind', mode: 'octal' },
-    does: 'openat2(2) with RESOLVE_IN_ROOT and O_PATH; makes what is missing of the path if the kind says so',
+    does: 'openat2(2) with RESOLVE_IN_ROOT, or a walk, and O_PATH; makes what is missing of the path if the kind says so',
   },
   mount: {
     number: 51,
@@ -391,7 +401,11 @@ export const ops = {
     does: 'reopens ptmx, TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ: both ends by descriptor',
   },
   set_terminal: { number: 91, operands: { terminal: 'slot' }, does: 'ioctl(2) TIOCSCTTY, dup3(2) to 0, 1 and 2' },
-  connect: { number: 92, operands: { to: 'newSlot', path: 'string' }, does: 'socket(2), connect(2): a unix socket' },
+  connect: {
+    number: 92,
+    operands: { to: 'newSlot', path: 'string' },
+    does: 'socket(2), connect(2): a unix socket, whose listener has ten seconds',
+  },
   send_fd: {
     number: 93,
     operands: { socket: 'slot', slot: 'slot', name: 'text' },
@@ -435,7 +449,11 @@ export const ops = {
     operands: { first: 'slot', second: 'slot' },
     does: 'close(2) of every slot but these two: nothing of the host is open in a container that waits to be started',
   },
-  close_from: { number: 103, operands: { first: 'decimal' }, does: 'close_range(2) with CLOSE_RANGE_CLOEXEC' },
+  close_from: {
+    number: 103,
+    operands: { first: 'decimal' },
+    does: 'close_range(2) with CLOSE_RANGE_CLOEXEC, or the same by way of /proc/self/fd',
+  },
   execve: { number: 104, operands: { argv: 'list', env: 'list' }, does: 'execve(2) of what find_command found' },
 } as const
 ops satisfies Record<string, OpDefinition>

@@ -82,12 +82,9 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
         pointer,
       })
     case 'connect':
-      if (step.from !== '/linux/seccomp/listenerPath') return undefined
-      return new OciError(
-        'ERR_SYSCALL',
-        `failed to connect with seccomp agent "${textOf(step, 'path')}": ${errorText(failure.error)} (${errno})`,
-        { pointer, hint: 'start the agent first, or correct the path' },
-      )
+      return connectFailed(step, errno, failure, pointer)
+    case 'sync_within':
+      return failure.error === constants.errno.ETIMEDOUT ? agentIsSilent(pointer) : lostChild(failure)
     case 'expect_no_interface':
     case 'netlink_request':
     case 'save_interface':
@@ -101,7 +98,7 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
     case 'sync_wait':
     case 'receive_fd':
-      return failure.error === constants.errno.EPIPE ? childIsGone(failure) : undefined
+      return lostChild(failure)
     default:
       return undefined
   }
@@ -149,9 +146,42 @@ function signalName(signal: number): string {
   return name === 'SIGSYS' ? 'bad system call' : (name ?? String(signal))
 }
 
+/** EAGAIN is how connect(2) says that the listener's queue stayed full. */
+function connectFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
+  const problem = errno === 'EAGAIN' ? 'it does not accept a connection' : `${errorText(failure.error)} (${errno})`
+  if (step.from === '/linux/seccomp/listenerPath') {
+    return new OciError('ERR_SYSCALL', `failed to connect with seccomp agent "${textOf(step, 'path')}": ${problem}`, {
+      pointer,
+      hint: 'start the agent first, or correct the path',
+    })
+  }
+  if (errno !== 'EAGAIN') return undefined
+  return new OciError('ERR_SYSCALL', `${step.from} "${textOf(step, 'path')}": connect: ${problem}`, {
+    hint: 'have its listener accept connections',
+  })
+}
+
+function agentIsSilent(pointer: string | undefined): OciError {
+  return new OciError('ERR_SYSCALL', 'the seccomp agent leaves the container without an answer, before it is created', {
+    pointer,
+    hint: 'have the agent answer each notification, or notify of fewer system calls',
+  })
+}
+
+function lostChild(failure: Failure): OciError | undefined {
+  return failure.error === constants.errno.EPIPE ? childIsGone(failure) : undefined
+}
+
 /** The container's process ended without a word: killed from outside, most often for want of memory. */
 function childIsGone(failure: Failure): OciError {
   const signal = failure.status & 0x7f
+  // memory.events, or memory.oom_control of cgroup v1: what the program has read before it removed the cgroup.
+  if (/^oom_kill [1-9]/m.test(failure.detail)) {
+    return new OciError('ERR_SYSCALL', 'container init was OOM-killed (memory limit too low?)', {
+      pointer: '/linux/resources/memory/limit',
+      hint: 'raise the limit: the container needs more memory than that before its command runs',
+    })
+  }
   const how = signal === 0 ? `exited with ${failure.status >> 8}` : `was killed by signal ${signal}`
   return new OciError('ERR_SYSCALL', `the container's first process ${how} while it was being set up`, {
     hint: signal === 9 ? 'raise the memory limit if there is one: the kernel may have run out of it' : undefined,
@@ -194,6 +224,7 @@ function hintFor(step: Step, errno: string): string | undefined {
   if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc') {
     return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
   }
+  if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
   if (errno === 'EACCES' && step.from === 'ID')
     return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
   return undefined

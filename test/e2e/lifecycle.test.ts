@@ -128,7 +128,7 @@ test('SIGTERM to run is passed on to the container', async () => {
     if (output === '' && text.includes('ready')) child.kill('SIGTERM')
     output += text
   })
-  const status = await new Promise((resolve) => child.on('exit', resolve))
+  const status = await new Promise((resolve) => child.on('close', resolve))
   expect({ output, status }).toEqual({ output: 'ready\ngot\n', status: 5 })
 })
 

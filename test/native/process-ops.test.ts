@@ -217,6 +217,41 @@ test('spawn kills a program that takes longer than it may', () => {
   }
 })
 
+test('spawn does not wait for what a program leaves running with its output open', () => {
+  const started = Date.now()
+  const { reports } = expectFailure(hostProgram(helper(['sleep 5 & echo said; exit 3'])), 'spawn', 'ECHILD')
+  expect(reports[0]).toMatchObject({ status: 3 << 8, detail: 'said\n' })
+  expect(Date.now() - started).toBeLessThan(4000)
+})
+
+test('sync_within waits no longer than it may', () => {
+  const program = (child: readonly Step[]): Program => ({
+    host: [clone(), undoable(op('sync_within', { barrier: 1, timeoutMs: 200 })), supervise],
+    stage: [],
+    child,
+  })
+  expect(expectDone(program([send(1), ...look('echo met')]))).toBe('met\n')
+  expectFailure(program([wait(9)]), 'sync_within', 'ETIMEDOUT', { timeoutMs: 3000 })
+})
+
+test('report_file adds a file to the report when the child has died', () => {
+  writeFileSync(path('events'), 'oom_kill 1\n')
+  const program = (file: string): Program => ({
+    host: [
+      undoable(
+        op('clone', { flags: 0, cgroup: null }),
+        op('kill_child', {}),
+        op('report_file', { path: path(file) }, '', 'ENOENT'),
+      ),
+      undoable(wait(1)),
+    ],
+    stage: [],
+    child: [],
+  })
+  expect(expectFailure(program('events'), 'sync_wait', 'EPIPE').reports[0]?.detail).toBe('oom_kill 1\n')
+  expect(expectFailure(program('missing'), 'sync_wait', 'EPIPE').reports[0]?.detail).toBe('')
+})
+
 test('spawn of a program that is not there exits with 127', () => {
   const missing = op('spawn', { path: '/no/such', argv: ['x'], env: [], input: '', timeoutMs: -1, inheritEnv: 0 })
   expect(expectFailure(hostProgram(missing), 'spawn', 'ECHILD').reports[0]?.status).toBe(127 << 8)
