@@ -1,15 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { remove } from '../../src/delete.ts'
 import { OciError } from '../../src/errors.ts'
-import { encode } from '../../src/program/encode.ts'
 import { openFlags } from '../../src/program/flags.ts'
 import { op, type Program, undoable } from '../../src/program/program.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
-import { findRunner, runProgram } from '../../src/runtime/runner.ts'
+import { runProgram } from '../../src/runtime/runner.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -78,28 +74,6 @@ function placesToFail(program: Program, phase: 'host' | 'child'): readonly numbe
   const steps = program[phase]
   const end = phase === 'host' ? steps.length : steps.findLastIndex((step) => step.op === 'sync_send') + 1
   return [...steps.slice(0, end).keys()].filter((index) => !/^expect_(empty|not)$/.test(steps[index]?.op ?? ''))
-}
-
-test('a runner killed at any moment leaves nothing that a forced delete does not remove', async () => {
-  const image = encode(await compiled('create'))
-  writeFileSync(join(place.directory, 'program'), image, { mode: 0o600 })
-  let seed = 1
-  for (let round = 0; round < 100; round++) {
-    seed = (seed * 48271) % 0x7fffffff
-    await killedAfter((seed % 1500) / 100)
-    await remove({ root: place.root, id: place.id, force: true })
-    if (round % 5 === 4) expect(place.leftovers(), `round ${round}`).toEqual([])
-  }
-})
-
-/** Starts the runner, and kills it after some milliseconds, or when it is done. */
-async function killedAfter(milliseconds: number): Promise<void> {
-  const fd = openSync(join(place.directory, 'program'), 'r')
-  const runner = spawn(findRunner(), ['3', '4', place.id], { stdio: ['ignore', 'ignore', 'ignore', fd, 'ignore'] })
-  closeSync(fd)
-  const timer = setTimeout(() => runner.kill('SIGKILL'), milliseconds)
-  await once(runner, 'exit')
-  clearTimeout(timer)
 }
 
 test.each([
