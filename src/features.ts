@@ -70,7 +70,7 @@ export function features({ version }: { readonly version: string }): Features {
     linux: {
       namespaces: Object.keys(namespaceFlags).sort(),
       capabilities: capabilityNames,
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: seccompFeatures(),
       apparmor: { enabled: true },
       selinux: { enabled: true },

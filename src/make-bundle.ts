@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { convertImageConfig } from './bundle/convert.ts'
 import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
@@ -10,6 +10,7 @@ import { OciError } from './errors.ts'
 import { type Choices, checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import type { Image } from './source/image.ts'
+import type { UnpackedTree } from './unpacked-trees.ts'
 
 /** How far the applying of one layer has come. */
 export interface LayerRead {
@@ -31,6 +32,8 @@ export interface MakeBundleOptions extends Choices {
   readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
   /** Told how many bytes of a layer's blob have been read to be applied. */
   readonly onLayerRead?: ((read: LayerRead) => void) | undefined
+  /** A copy of the rootfs, if there is one, and where one is kept. */
+  readonly unpacked?: UnpackedTree | undefined
   /** Awaited when the bundle is whole, before it appears. */
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
@@ -46,27 +49,39 @@ const threadedBytes = 8 * 1024 ** 2
  * @throws OciError of every kind that images, layers and bundles have; then nothing is left
  */
 export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
-  const { limits, strictOverlay, keepDirlinks, warn, signal } = options
+  const { signal } = options
+  let isAsWanted = true
+  const warn = (message: string): void => {
+    isAsWanted = false
+    options.warn?.(message)
+  }
   return makeBundleDirectory(options, async (directory) => {
     const rootfs = join(directory, 'rootfs')
-    const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
-    const isThreaded = layerBytes >= threadedBytes || image.layers.some(({ size }) => size === undefined)
-    checkFreeSpace(directory, layerBytes, 'unpacking the layers')
-    const choices = { limits, strictOverlay, keepDirlinks, isThreaded }
-    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
-    try {
-      await applyLayers(builder, image, options)
-      await builder.finish()
-    } finally {
-      await builder.close()
-    }
+    if (!(await options.unpacked?.take(rootfs))) await unpackLayers(image, rootfs, { ...options, warn })
     signal?.throwIfAborted()
-    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, warn))
+    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options.warn))
     if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
-    await options.beforeVisible?.()
+    // Who gets a copy would not be told what this one was warned of.
+    const kept = isAsWanted ? options.unpacked?.keep(rootfs) : undefined
+    await Promise.all([options.beforeVisible?.(), kept])
     signal?.throwIfAborted()
     await chmod(directory, 0o755)
   })
+}
+
+async function unpackLayers(image: Image, rootfs: string, options: MakeBundleOptions): Promise<void> {
+  const { limits, strictOverlay, keepDirlinks, warn } = options
+  const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
+  const isThreaded = layerBytes >= threadedBytes || image.layers.some(({ size }) => size === undefined)
+  checkFreeSpace(dirname(rootfs), layerBytes, 'unpacking the layers')
+  const choices = { limits, strictOverlay, keepDirlinks, isThreaded }
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
+  try {
+    await applyLayers(builder, image, options)
+    await builder.finish()
+  } finally {
+    await builder.close()
+  }
 }
 
 async function applyLayers(

@@ -5,6 +5,7 @@ import { isDigest } from './oci/digest.ts'
 import { isOwnerAlive } from './store/owner.ts'
 import { reachable } from './store/reachable.ts'
 import { withoutUsers } from './store/usage.ts'
+import { removeUnpackedTrees } from './unpacked-trees.ts'
 
 export interface PruneResult {
   /** Digests of the blobs that were removed. */
@@ -14,7 +15,7 @@ export interface PruneResult {
 }
 
 /**
- * Removes what no image of the store needs: blobs, and what earlier pulls have left unfinished.
+ * Removes what no image of the store needs: blobs, unpacked trees, and what earlier pulls have left unfinished.
  *
  * @throws OciError `ERR_STORE_IN_USE` something is being pulled; `ERR_STORE_INVALID`
  */
@@ -26,6 +27,7 @@ export async function prune(options: StoreOptions = {}): Promise<PruneResult> {
       for (const digest of (await reachable(store, entry)).keys()) needed.add(digest)
     }
     const removed: string[] = []
+    removeUnpackedTrees(store.path, (digest) => needed.has(digest))
     let bytes = await removeUnfinished(join(store.path, 'ingest'))
     for (const algorithm of ['sha256', 'sha512']) {
       const directory = join(store.path, 'blobs', algorithm)

@@ -5,11 +5,13 @@ import { parsePlatform } from './oci/platform.ts'
 import { formatReference } from './oci/reference.ts'
 import { allowReference, pullAccess, type RegistryOptions } from './registry/access.ts'
 import { resolveReference } from './registry/short-names.ts'
+import type { Image } from './source/image.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
 import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 import { beginUse } from './store/usage.ts'
+import { type UnpackedTree, unpackedTree } from './unpacked-trees.ts'
 
 export interface PullOptions extends RegistryOptions, Choices {
   /** Where the bundle is to appear. */
@@ -20,6 +22,8 @@ export interface PullOptions extends RegistryOptions, Choices {
   readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
+  /** Keep a copy of the rootfs in the store: the next bundle of the image is a copy of that. Default false. */
+  readonly keepUnpacked?: boolean | undefined
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */
   readonly store?: string | undefined
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
@@ -61,10 +65,21 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   const source = registryImage({ reference, fetcher, store, signatures, onProgress })
   try {
     const image = await source.image(wanted)
-    const bundle = await makeBundle(image, { ...options, beforeVisible: () => source.stored() })
+    const unpacked = unpackedTreeOf(image, store.path, options)
+    const bundle = await makeBundle(image, { ...options, unpacked, beforeVisible: () => source.stored() })
     return { reference: formatReference(reference), digest: image.digest ?? '', bundle }
   } finally {
     await source.close()
     endUse()
   }
+}
+
+/** Limits count what is unpacked: with limits of its own a bundle is unpacked itself. */
+function unpackedTreeOf(
+  { digest }: Image,
+  store: string,
+  { limits = {}, strictOverlay, keepDirlinks, keepUnpacked, log }: PullOptions,
+): UnpackedTree | undefined {
+  if (digest === undefined || Object.values(limits).some((limit) => limit !== undefined)) return undefined
+  return unpackedTree(store, { manifest: digest, strictOverlay, keepDirlinks, keepUnpacked, log })
 }

@@ -9,7 +9,7 @@ import { readHostFacts } from './runtime/host-facts.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
 import { changeSchemata } from './runtime/resctrl.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { readContainer, readStatus } from './runtime/state-file.ts'
+import { type ContainerUnit, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 export { parseResources } from './oci/resources.ts'
@@ -42,21 +42,23 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   const host = { version: cgroupVersion(cgroupPaths), hasBfq: facts.hasBfq }
   const hasSchema = intelRdt?.l3CacheSchema || intelRdt?.memBwSchema
   const takeBack = hasSchema ? changeSchemata(container, intelRdt, facts.resctrl) : undefined
-  let changed: readonly Limit[]
   try {
     checkMemoryUsage(merged, cgroupPaths)
-    changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
-    applyLimits(changed, cgroupPaths, warn)
+    const changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
+    await applyLimits(changed, cgroupPaths, { warn, alongside: unit && (() => tellSystemd(unit, changed)) })
   } catch (error) {
     takeBack?.()
     throw error instanceof OciError ? withoutPointer(error) : error
   }
   recordLimits(directory, limits, intelRdt)
-  if (unit === undefined) return
+}
+
+/** Else it would put its own values back at its next reload. */
+async function tellSystemd({ kind, name }: ContainerUnit, limits: readonly Limit[]): Promise<void> {
   const { readManager, setUnitProperties, withSystemd } = await import('./runtime/systemd.ts')
-  await withSystemd(unit.kind, async (connection) => {
+  await withSystemd(kind, async (connection) => {
     const { version } = await readManager(connection)
-    await setUnitProperties(connection, unit.name, limitProperties(changed, version))
+    await setUnitProperties(connection, name, limitProperties(limits, version))
   })
 }
 

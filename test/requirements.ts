@@ -13,6 +13,7 @@ const packages: Readonly<Record<string, string>> = {
   busybox: 'busybox-static',
   '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',
+  'mkfs.xfs': 'xfsprogs',
 }
 
 /** What a host is, not what it has: tests of the other kind run in a virtual machine. */

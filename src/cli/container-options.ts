@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CreateOptions } from '../create.ts'
 import { OciError } from '../errors.ts'
-import { type CommandContext, rootOf } from './context.ts'
+import { type CommandContext, cgroupManagers, rootOf } from './context.ts'
 
 /** The flags that `create` and `run` share, as commander names them: `--no-x` is the option `x`, false when given. */
 export interface ContainerFlags {
@@ -58,7 +58,7 @@ export function containerOptions(
     notifySocket: context.io.env.NOTIFY_SOCKET || undefined,
     noCache: !flags.cache,
     failure: failureOf(context.io.env),
-    systemdCgroup: context.globals().systemdCgroup,
+    systemdCgroup: cgroupManagers[context.globals().cgroupManager],
     log: context.log,
   }
 }

@@ -10,8 +10,11 @@ export interface Globals {
   readonly log?: string | undefined
   readonly logFormat: LogFormat
   readonly debug: boolean
-  readonly systemdCgroup: boolean
+  readonly cgroupManager: keyof typeof cgroupManagers
 }
+
+/** What makes cgroups, by its name on the command line, and what the library calls it. */
+export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } as const
 
 /** What a command's action works with. */
 export interface CommandContext {

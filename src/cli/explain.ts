@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { bundleOption } from './container-options.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, cgroupManagers, newCommand, rootOf } from './context.ts'
 
 interface ExplainFlags {
   readonly bundle: string
@@ -28,7 +28,7 @@ EXAMPLES:
       const { steps, text } = await explain({
         bundle: bundle ?? flags.bundle ?? '.',
         root: rootOf(context),
-        systemdCgroup: context.globals().systemdCgroup,
+        systemdCgroup: cgroupManagers[context.globals().cgroupManager],
       })
       context.io.stdout.write(flags.json ? `${JSON.stringify(steps, undefined, 2)}\n` : text)
     })

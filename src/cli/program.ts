@@ -1,7 +1,7 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { runtimeSpecVersion } from '../spec-version.ts'
 import { commands } from './commands.ts'
-import type { CommandContext } from './context.ts'
+import { type CommandContext, cgroupManagers } from './context.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
 import type { IO } from './io.ts'
@@ -35,7 +35,22 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
       '--root <directory>',
       'where the state of containers is kept (default: /run/bundle-tool, or below $XDG_RUNTIME_DIR)',
     )
-    .option('--systemd-cgroup', 'let systemd make the cgroups; linux.cgroupsPath is then "slice:prefix:name"', false)
+    .addOption(
+      new Option(
+        '--cgroup-manager <name>',
+        'what makes the cgroups: cgroupfs, systemd, or auto for systemd where it runs',
+      )
+        .choices(Object.keys(cgroupManagers))
+        .default('cgroupfs', 'cgroupfs'),
+    )
+    .addOption(
+      new Option(
+        '--systemd-cgroup',
+        'the same as --cgroup-manager systemd: cgroupsPath is "slice:prefix:name"',
+      ).implies({
+        cgroupManager: 'systemd',
+      }),
+    )
     .option('--rootless <mode>', 'whether to go on without cgroups: auto, the one mode there is', parseRootless, 'auto')
     .version(versionText(io), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show help')

@@ -22,7 +22,11 @@ EXAMPLES:
   })
   return withStoreOption(withRegistryOptions(withBundleOptions(command)))
     .argument('<image>')
-    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags) => {
+    .option(
+      '--keep-unpacked',
+      'keep a copy of the files in the store too, which makes the next bundles of the image fast',
+    )
+    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
       tuneForStreams()
       const { pull } = await import('../pull.ts')
       const result = await withProgress(context, flags, (reports) =>
@@ -32,6 +36,7 @@ EXAMPLES:
             ...registryOptions(context, flags),
             ...reports,
             store: flags.store,
+            keepUnpacked: flags.keepUnpacked,
             warn: warner(context),
           }),
         ),
@@ -40,6 +45,10 @@ EXAMPLES:
       const pinned = reference.includes('@') ? reference : `${reference}@${digest}`
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : pinned}\n`)
     })
+}
+
+interface KeepFlag {
+  readonly keepUnpacked?: boolean
 }
 
 /** Says what becomes of a pull that was stopped. */

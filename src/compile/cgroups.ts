@@ -5,7 +5,7 @@ import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { compileResources } from './resources.ts'
-import { compileStartUnit, compileStopUnit, unitOf } from './systemd.ts'
+import { compileStartUnit, compileStopUnit, type SystemdManager, unitOf } from './systemd.ts'
 
 const from = '/linux/cgroupsPath'
 
@@ -26,7 +26,7 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   const { config, systemd, cgroups } = context
   if (systemd === undefined) return []
   return [
-    ...compileStartUnit(config, systemd),
+    undoable(compileStartUnit(config, systemd), ...compileUnitUndo(context, systemd)),
     ...cgroups.flatMap((place) => [
       ...enableControllers(place),
       ...compileDelegation(place, context).map((step) => undoable(step)),
@@ -37,12 +37,12 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** What ends the container's process and takes its unit back. */
-export function compileUnitUndo({ config, systemd, cgroups }: CompileContext): readonly Step[] {
-  if (systemd === undefined) return []
+/** The processes end first: systemd would wait for those that ignore SIGTERM, as the first of a PID namespace does. */
+function compileUnitUndo(context: CompileContext, systemd: SystemdManager): readonly Step[] {
   return [
-    ...compileStopUnit(config, systemd),
-    ...cgroups.map((place) => op('cgroup_remove', { path: cgroupFile(place) }, from, 'EPERM', 'EACCES')),
+    ...killProcesses(context),
+    compileStopUnit(context.config, systemd),
+    ...context.cgroups.map((place) => op('cgroup_remove', { path: cgroupFile(place) }, from, 'EPERM', 'EACCES')),
   ]
 }
 
@@ -85,7 +85,11 @@ function expectThawed(place: CgroupPlace): readonly Step[] {
 
 /** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
 export function compileKill(context: CompileContext): readonly Step[] {
-  const places = context.cgroups
+  // The unit may be another container's until it has been made.
+  return context.systemd === undefined ? killProcesses(context) : []
+}
+
+function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
   const place =
     places.find(({ hierarchy }) => hierarchy.isUnified) ??
     places.find(({ hierarchy }) => hierarchy.controllers.includes('pids')) ??

@@ -10,7 +10,6 @@ import {
   compileKill,
   compileOomReport,
   compileUnit,
-  compileUnitUndo,
 } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
@@ -107,7 +106,6 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
       op('kill_child', {}),
       ...compileOomReport(context),
       ...compileKill(context),
-      ...compileUnitUndo(context),
     ),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,

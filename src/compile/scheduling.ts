@@ -1,6 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { MemoryPolicy, Process, RuntimeConfig, Scheduler } from '../oci/runtime-config.ts'
 import { op, type Step } from '../program/program.ts'
+import { maskOf, parseNumberList } from './number-list.ts'
 
 /** sched(7); linux/sched.h */
 const policies: Readonly<Record<string, number>> = {
@@ -87,7 +88,8 @@ export function compileScheduling(process: Process, config: RuntimeConfig, cpus?
 /** One of the two sets of `execCPUAffinity`. @see runtime-spec 1.3.0 config.md "Linux Process" */
 export function compileAffinity(cpus: string, when: 'initial' | 'final'): Step {
   const from = `/process/execCPUAffinity/${when}`
-  return op('set_affinity', { cpus: maskOf(parseNumberList(cpus, from, 'CPU')) }, from)
+  const numbers = parseNumberList(cpus, from, 'CPU')
+  return op('set_affinity', { cpus: maskOf(numbers, Math.max(-1, ...numbers) + 1) }, from)
 }
 
 /** A list of CPUs as a mask: `0-1` is `0x3`. */
@@ -126,7 +128,7 @@ function compileMemoryPolicy({ mode, nodes, flags }: MemoryPolicy): Step {
   }
   const number = lookUp(memoryModes, mode ?? '', `${from}/mode`, 'invalid memory policy mode')
   const bits = (flags ?? []).map((flag) => lookUp(memoryFlags, flag, `${from}/flags`, 'invalid memory policy flag'))
-  const set = parseNumberList(nodes ?? '', `${from}/nodes`, 'memory policy node')
+  const set = parseNumberList(nodes ?? '', `${from}/nodes`, 'memory policy node', maxNode)
   if ((mode === 'MPOL_DEFAULT' || mode === 'MPOL_LOCAL') && set.length > 0) {
     throw new OciError('ERR_CONFIG_INVALID', `${mode} mode requires 0 nodes but got ${set.length}`, {
       pointer: `${from}/nodes`,
@@ -134,7 +136,10 @@ function compileMemoryPolicy({ mode, nodes, flags }: MemoryPolicy): Step {
   }
   return op(
     'set_memory_policy',
-    { mode: bits.reduce((all, flag) => all | flag, number), nodes: set.length === 0 ? new Uint8Array() : maskOf(set) },
+    {
+      mode: bits.reduce((all, flag) => all | flag, number),
+      nodes: set.length === 0 ? new Uint8Array() : maskOf(set, maxNode + 1),
+    },
     from,
   )
 }
@@ -146,29 +151,4 @@ function lookUp(table: Readonly<Record<string, number>>, name: string, pointer: 
     pointer,
     hint: `use one of ${Object.keys(table).join(', ')}`,
   })
-}
-
-/**
- * `0-2,5` as 0, 1, 2, 5.
- *
- * @param what names the numbers in the error, `ERR_CONFIG_INVALID` for those that are none or above 1023
- */
-export function parseNumberList(text: string, pointer: string, what: string): readonly number[] {
-  if (text === '') return []
-  return text.split(',').flatMap((part) => {
-    const range = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part)
-    const first = Number(range?.[1])
-    const last = Number(range?.[2] ?? first)
-    if (!range || last > maxNode || last < first) {
-      throw new OciError('ERR_CONFIG_INVALID', `invalid ${what} "${part}"`, { pointer })
-    }
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
-  })
-}
-
-/** The numbers as bits, in words of 64 bits, as the kernel takes node masks. */
-function maskOf(numbers: readonly number[]): Uint8Array {
-  const mask = new Uint8Array((maxNode + 1) / 8)
-  for (const number of numbers) mask[number >> 3] = (mask[number >> 3] ?? 0) | (1 << (number & 7))
-  return mask
 }

@@ -1,8 +1,9 @@
 import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
-import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
+import { op, type Step, type Text } from '../program/program.ts'
 import type { Limit } from './limit.ts'
 import { limitsV2 } from './limits-v2.ts'
+import { maskOf, parseNumberList } from './number-list.ts'
 
 /** The service manager that makes the container's cgroup, where the caller asks for it. */
 export interface SystemdManager {
@@ -88,8 +89,8 @@ function slicePath(slice: string): readonly string[] {
   return components.map((_, index) => `${components.slice(0, index + 1).join('-')}.slice`)
 }
 
-/** Host steps, when the container's process waits: systemd makes the unit with the process in it. */
-export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager): readonly HostStep[] {
+/** A host step, when the container's process waits: systemd makes the unit with the process in it. */
+export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager): Step {
   const unit = unitOf(config, manager)
   const input: Text = [
     `{"kind":"${manager.kind}","unit":"`,
@@ -98,13 +99,13 @@ export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager)
     { register: 'pid' },
     `,"properties":${JSON.stringify(unitProperties(config, unit, manager))}}`,
   ]
-  return [undoable(action('start-unit', input, manager))]
+  return action('start-unit', input, manager)
 }
 
 /** What takes that back; a unit that is gone is none to stop. */
-export function compileStopUnit(config: RuntimeConfig, manager: SystemdManager): readonly Step[] {
+export function compileStopUnit(config: RuntimeConfig, manager: SystemdManager): Step {
   const { name } = unitOf(config, manager)
-  return [action('stop-unit', [`{"kind":"${manager.kind}","unit":"`, ...name, '"}'], manager)]
+  return action('stop-unit', [`{"kind":"${manager.kind}","unit":"`, ...name, '"}'], manager)
 }
 
 /** A unit that systemd can be asked to put one more process into. */
@@ -158,11 +159,12 @@ function scopeProperties({ slice }: Unit, version: number): readonly UnitPropert
  * Devices are not among them: the filter on the cgroup is the runtime's own, and systemd, which is asked for none, leaves
  * it alone.
  * @param limits of cgroup v2; the last one of a file holds
+ * @throws OciError `ERR_CONFIG_INVALID` what should be a list of CPUs or memory nodes is none
  * @see man 5 systemd.resource-control
  */
 export function limitProperties(limits: readonly Limit[], version: number): readonly UnitProperty[] {
-  const files = new Map(limits.map(({ file, value }) => [file, value] as const))
-  return [...files].flatMap(([file, value]) => fileProperties(file, value, version))
+  const files = new Map(limits.map((limit) => [limit.file, limit] as const))
+  return [...files.values()].flatMap((limit) => fileProperties(limit, version))
 }
 
 const unlimited = '18446744073709551615' // what systemd calls infinity
@@ -179,7 +181,7 @@ const sameValue: Readonly<Record<string, string>> = {
 }
 
 /** A file of the cgroup as properties; none for what systemd has no property for. */
-function fileProperties(file: string, value: string, version: number): readonly UnitProperty[] {
+function fileProperties({ file, value, from }: Limit, version: number): readonly UnitProperty[] {
   const same = sameValue[file]
   if (same !== undefined) return [[same, 't', value === 'max' ? unlimited : value]]
   switch (file) {
@@ -189,9 +191,9 @@ function fileProperties(file: string, value: string, version: number): readonly 
     case 'cpu.max':
       return quotaProperties(value, version)
     case 'cpuset.cpus':
-      return version >= 244 ? [['AllowedCPUs', 'ay', bitmap(value)]] : []
+      return version >= 244 ? [['AllowedCPUs', 'ay', bitmap(value, from[0], 'CPU')]] : []
     case 'cpuset.mems':
-      return version >= 244 ? [['AllowedMemoryNodes', 'ay', bitmap(value)]] : []
+      return version >= 244 ? [['AllowedMemoryNodes', 'ay', bitmap(value, from[0], 'memory node')]] : []
     default:
       return []
   }
@@ -210,15 +212,8 @@ function quotaProperties(value: string, version: number): readonly UnitProperty[
   ]
 }
 
-/** `0-2,5` as bytes, the least significant first. */
-function bitmap(list: string): readonly number[] {
-  const bytes: number[] = []
-  for (const range of list.split(',')) {
-    const [first = 0, last = first] = range.trim().split('-').map(Number)
-    for (let bit = first; bit <= last && bit < 8192; bit++) {
-      while (bytes.length <= bit >> 3) bytes.push(0)
-      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7))
-    }
-  }
-  return bytes
+/** `0-2,5` as bytes, the least significant first, as many as are needed. */
+function bitmap(list: string, pointer: string, what: string): readonly number[] {
+  const numbers = parseNumberList(list, pointer, what)
+  return [...maskOf(numbers, Math.max(-1, ...numbers) + 1)]
 }

@@ -32,13 +32,14 @@ const alignments: Readonly<Record<string, number>> = {
 
 export function alignmentOf(type: string): number {
   const alignment = alignments[type[0] ?? '']
-  if (alignment === undefined) throw new Error(`"${type}" is no type of D-Bus`)
+  if (alignment === undefined) throw new RangeError(`"${type}" is no type of D-Bus`)
   return alignment
 }
 
 /**
  * The complete types that a signature consists of: `a(sv)su` is `a(sv)`, `s` and `u`.
  *
+ * @throws RangeError it is no signature
  * @see D-Bus Specification 0.43 "Type System"
  */
 export function typesOf(signature: string): readonly string[] {
@@ -64,7 +65,7 @@ function endOfType(signature: string, start: number): number {
   let depth = 0
   for (let at = start; at < signature.length; at++) {
     if ('({'.includes(signature[at] ?? '')) depth++
-    else if (')}'.includes(signature[at] ?? '') && --depth === 0) return at + 1
+    else if (')}'.includes(signature[at] ?? '') && --depth === 0 && at > start + 1) return at + 1
   }
-  throw new Error(`"${signature}" is no signature of D-Bus`)
+  throw new RangeError(`"${signature}" is no signature of D-Bus`)
 }

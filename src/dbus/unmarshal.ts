@@ -3,7 +3,7 @@ import { alignmentOf, membersOf, typesOf, type Value, type Variant } from './sig
 /**
  * Reads values from a message, whose first byte is at `bytes[0]`.
  *
- * @throws RangeError the bytes end too early
+ * @throws RangeError the bytes end too early, or a signature among them is none
  * @see D-Bus Specification 0.43 "Marshaling (Wire Format)"
  */
 export class Reader {
@@ -60,7 +60,9 @@ export class Reader {
 
   #variant(): Variant {
     const signature = this.#text(this.#view.getUint8(this.#skip(1)))
-    return { signature, value: this.read(signature) }
+    const [type, ...more] = typesOf(signature)
+    if (type === undefined || more.length > 0) throw new RangeError(`"${signature}" is not one type`)
+    return { signature, value: this.read(type) }
   }
 
   #array(type: string): readonly Value[] {

@@ -14,18 +14,27 @@ interface Change {
 }
 
 /**
- * Changes limits of a cgroup in use: all of them, or, when one is refused, none.
+ * Changes limits of a cgroup in use: all of them, or, when one or `alongside` is refused, none.
  *
  * Some values the kernel takes only after another has changed (memory with swap, quota and period), and which has to be
  * first depends on what holds now. So a value that is refused waits until others have been taken.
  * @param warn hears of a value that could not be put back
+ * @param alongside what has to succeed as well
  * @throws OciError `ERR_SYSCALL`, `ERR_PERMISSION` or `ERR_CONFIG_UNSUPPORTED` with the pointer of the limit
  */
-export function applyLimits(limits: readonly Limit[], paths: CgroupPaths, warn: (message: string) => void): void {
+export async function applyLimits(
+  limits: readonly Limit[],
+  paths: CgroupPaths,
+  {
+    warn,
+    alongside,
+  }: { readonly warn: (message: string) => void; readonly alongside?: (() => Promise<void>) | undefined },
+): Promise<void> {
   const changes = limits.map((limit) => ({ path: pathOf(limit, paths), value: limit.value, limit }))
   const undo: Change[] = []
   try {
     writeAll(changes, (back) => undo.unshift(...back))
+    await alongside?.()
   } catch (error) {
     try {
       writeAll(undo, () => {})

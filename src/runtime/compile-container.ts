@@ -5,6 +5,7 @@ import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
 import { resctrlGroups } from '../compile/intel-rdt.ts'
 import { notifyDirectory, withNotifySocket } from '../compile/notify.ts'
+import type { SystemdManager } from '../compile/systemd.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
 import { frontRecord } from './front-record.ts'
@@ -33,8 +34,11 @@ export interface ContainerOptions extends InheritedFds {
   readonly noNewKeyring?: boolean | undefined
   /** The host's socket that is to hear of the container being ready: sd_notify(3). */
   readonly notifySocket?: string | undefined
-  /** Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. */
-  readonly systemdCgroup?: boolean | undefined
+  /**
+   * Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. `auto`: where it is of that
+   * form, or is unset and the caller can ask systemd.
+   */
+  readonly systemdCgroup?: boolean | 'auto' | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
 }
 
@@ -74,13 +78,13 @@ export async function compileContainer(
   const config = withServiceManager(loaded.config, { ...options, root })
   const resctrl = resctrlGroups(config, facts)
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined || resctrl !== undefined
-  const systemd = options.systemdCgroup ? await (await import('./systemd-manager.ts')).findManager(facts) : undefined
+  const systemd = await systemdFor(config, options, facts)
   const rootfs = resolve(directory, config.root.path)
   const stateFacts = {
     bundle: directory,
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups, systemd)),
     rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
-    systemdCgroup: options.systemdCgroup,
+    systemdCgroup: systemd !== undefined,
     hasNotifySocket: options.notifySocket !== undefined,
     resctrl,
   }
@@ -126,6 +130,17 @@ function withServiceManager(config: RuntimeConfig, options: ContainerOptions): R
     ...withSocket,
     process: { ...process, env: [...(process.env ?? []), `LISTEN_FDS=${listenFds}`, 'LISTEN_PID=1'] },
   }
+}
+
+/** The service manager that makes the cgroup, or undefined where the runtime itself does. */
+async function systemdFor(
+  config: RuntimeConfig,
+  { systemdCgroup = false }: ContainerOptions,
+  facts: HostFacts,
+): Promise<SystemdManager | undefined> {
+  if (!systemdCgroup) return undefined
+  const { findManager, isSystemdWanted } = await import('./systemd-manager.ts')
+  return isSystemdWanted(systemdCgroup, config.linux?.cgroupsPath, facts) ? await findManager(facts) : undefined
 }
 
 /** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */

@@ -1,8 +1,32 @@
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { HostFacts } from '../compile/facts.ts'
 import type { SystemdManager } from '../compile/systemd.ts'
 import { OciError } from '../errors.ts'
-import { readManager, withSystemd } from './systemd.ts'
+import { busPath, readManager, withSystemd } from './systemd.ts'
+
+/**
+ * Whether systemd is to make a container's cgroup.
+ *
+ * @param asked `auto`: where `linux.cgroupsPath` names a unit, or is unset and the caller can ask systemd
+ */
+export function isSystemdWanted(asked: boolean | 'auto', cgroupsPath: string | undefined, facts: HostFacts): boolean {
+  if (asked !== 'auto') return asked
+  if (cgroupsPath) return !cgroupsPath.startsWith('/') && cgroupsPath.split(':').length === 3
+  return facts.cgroups.mode === 'v2' && existsSync('/run/systemd/system') && hasBus(kindOf(facts))
+}
+
+function hasBus(kind: SystemdManager['kind']): boolean {
+  try {
+    return existsSync(busPath(kind, process.env))
+  } catch (error) {
+    if (error instanceof OciError) return false
+    throw error
+  }
+}
+
+const kindOf = ({ euid, inUserNamespace }: HostFacts): SystemdManager['kind'] =>
+  euid === 0 && !inUserNamespace ? 'system' : 'user'
 
 /**
  * The service manager for containers of this caller, asked over its bus.
@@ -15,7 +39,7 @@ export async function findManager(facts: HostFacts): Promise<SystemdManager> {
       hint: 'leave out --systemd-cgroup, or boot with systemd.unified_cgroup_hierarchy=1',
     })
   }
-  const kind = facts.euid === 0 && !facts.inUserNamespace ? 'system' : 'user'
+  const kind = kindOf(facts)
   return { kind, command: internalCommand(), ...(await withSystemd(kind, readManager)) }
 }
 
