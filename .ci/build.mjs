@@ -45,6 +45,7 @@ if (newest([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']) > madeA
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs')
   run(process.execPath, '.ci/code-cache.mjs')
+  run(process.execPath, '.ci/code-cache-images.mjs')
   stamp('dist/.typescript')
 }
 

@@ -1,7 +1,7 @@
 // Bundles the command line into dist/bin: loading modules one by one takes longer than most commands, and so does reading
-// code that is not needed. cli.js has the runtime's commands; those for images are in images.js, and both share errors.js,
-// since an error is known by its class. The HTTP client stays in node_modules: only fetch-thread.js, which has it, and
-// commands that call registries from the main thread need it.
+// code that is not needed. cli.js has the runtime's commands; images.js those for images, undici.js the HTTP client, which
+// both images.js and fetch-thread.js load when they call a registry. All share errors.js, since an error is known by its
+// class. What is compiled of each is kept beside it (code-cache.mjs), in NAME.cache.
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -46,6 +46,7 @@ const inOtherFiles = {
       if (kind === 'dynamic-import' && imageVerbs.includes(file)) return { path: './images.js', external: true }
       return undefined
     })
+    onResolve({ filter: /^undici$/ }, () => ({ path: './undici.js', external: true }))
   },
 }
 
@@ -57,30 +58,33 @@ await build({
   entryNames: '[name]',
   define: {},
 })
-await build({
-  ...common,
-  entryPoints: ['src/source/fetch-thread.ts', 'src/layer/writer-thread.ts'],
-  outdir: out,
-  entryNames: '[name]',
-  banner: { js: moduleUrl },
-})
-await build({
-  ...common,
-  stdin: { contents: imageVerbs.map((file) => `export * from ${JSON.stringify(file)}`).join('\n'), resolveDir: 'src' },
-  outfile: `${out}/images.js`,
-  banner: { js: moduleUrl },
-  external: ['undici'],
-  plugins: [inOtherFiles],
-})
-await build({
-  ...common,
-  entryPoints: ['src/cli/process.ts'],
-  outfile: `${out}/cli.js`,
-  // A function expression, which boot.ts calls with what Node.js gives to a CommonJS module.
-  banner: { js: `(function (exports, require, module, __filename) { ${moduleUrl}` },
-  footer: { js: '})' },
-  plugins: [inOtherFiles],
-})
+
+/** Bundles `input` as a function expression of what Node.js gives to a CommonJS module. */
+const buildCode = (name, input, { plugins = [inOtherFiles] } = {}) =>
+  build({
+    ...common,
+    ...input,
+    outfile: `${out}/${name}.js`,
+    banner: { js: `(function (exports, require, module, __filename) { ${moduleUrl}` },
+    footer: { js: '})' },
+    plugins,
+  })
+
+/** The same in NAME.code.js, and NAME.js that loads it. */
+async function buildModule(name, input, options) {
+  await buildCode(`${name}.code`, input, options)
+  const load = `module.exports = loadCached(__dirname, '${name}.code', require)`
+  const stdin = { contents: `import { loadCached } from './cli/cached-script.ts'\n${load}`, resolveDir: 'src' }
+  await build({ ...common, define: {}, stdin, outfile: `${out}/${name}.js` })
+}
+
+const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(file)}`).join('\n')
+
+await buildModule('undici', { entryPoints: ['.ci/http-client.cjs'] }, { plugins: [] })
+await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
+await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
+await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
+await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
 writeFileSync(`${out}/package.json`, '{ "type": "commonjs" }\n')
 rmSync('dist/bin', { recursive: true, force: true })
 renameSync(out, 'dist/bin')

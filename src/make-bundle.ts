@@ -106,8 +106,9 @@ async function* counted(
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0
   for await (const chunk of content) {
-    yield chunk
+    // Whoever gets the chunk may give its memory away.
     bytes += chunk.byteLength
+    yield chunk
     onBytes(bytes)
   }
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
-import { tuneForStreams } from './heap.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
 export interface CopyFlags extends RegistryFlags {
@@ -44,7 +43,6 @@ EXAMPLES:
     .option('--src-insecure', 'as --insecure, for the source alone')
     .option('--dest-insecure', 'as --insecure, for the target alone')
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
-      tuneForStreams()
       const { copy } = await import('../copy.ts')
       const result = await copy(source, target, {
         ...registryOptions(context, flags),

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
 import { type CopyFlags, withCopyOptions } from './copy.ts'
-import { tuneForStreams } from './heap.ts'
 import { registryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -22,7 +21,6 @@ EXAMPLES:
     .argument('<image>')
     .option('--from <source>', 'what to push, as "bundle-tool copy" names it')
     .action(async (image: string, flags: CopyFlags & StoreFlags & { readonly from?: string }) => {
-      tuneForStreams()
       const { push } = await import('../push.ts')
       const { all, platform, from, store } = flags
       const signal = context.io.interruption()

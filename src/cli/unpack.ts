@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
-import { tuneForStreams } from './heap.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
 export function unpackCommand(context: CommandContext): Command {
@@ -25,7 +24,6 @@ EXAMPLES:
   return withBundleOptions(command)
     .argument('<source>')
     .action(async (source: string, flags: BundleFlags) => {
-      tuneForStreams()
       const { unpack } = await import('../unpack.ts')
       const { stdin, stdout, env } = context.io
       const result = await withProgress(context, flags, (reports) =>

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { OciError } from '../errors.ts'
+import { releaseChunk } from '../memory.ts'
 import type { ByteSource } from './byte-source.ts'
 
 /** How the caller looks at what is uncompressed. */
@@ -13,8 +14,8 @@ export interface GunzipOptions {
 
 /** Node.js's default of 16 KiB takes twice as long: each output buffer is a task of the thread pool. */
 const outputBytes = 1024 * 1024
-/** Input is gathered to this size: each input ends in a partial output and a turn of the event loop. */
-const inputBytes = 2 * 1024 * 1024
+/** Smaller input is gathered to this size: each input takes a turn of the event loop. */
+const inputBytes = 512 * 1024
 /** How far the thread pool may be ahead of the reader: enough to even out that some pieces take longer to apply. */
 const aheadBytes = 8 * 1024 * 1024
 /** Inputs that wait while one is inflated. */
@@ -179,7 +180,9 @@ function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer
         wake()
       })
       for (let oldest = given[0]; oldest && givenBytes - oldest.length >= unused(); oldest = given[0]) {
-        givenBytes -= given.shift()?.length ?? 0
+        given.shift()
+        givenBytes -= oldest.length
+        releaseChunk(oldest)
       }
       while (waiting >= inputsAhead && !isStopped) await new Promise<void>((resolve) => (wake = resolve))
     }
@@ -204,7 +207,7 @@ function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer
 
 async function gather(source: ByteSource): Promise<Buffer | undefined> {
   const first = await source.next()
-  if (first === undefined || first.length >= inputBytes / 2) return first
+  if (first === undefined || first.length >= inputBytes) return first
   const rest = await source.take(inputBytes - first.length)
   return Buffer.concat([first, rest])
 }

@@ -4,12 +4,15 @@ import type { NodeOp } from './node-op.ts'
 import type { RootfsWriter, WriterHost, WriterOptions } from './writer.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
+/** Entries are garbage as soon as they are applied; V8 would let 48 MB of it gather. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8 }
+
 /** Chunks on their way: enough to even out that some take longer to write. */
 const maxChunks = 4
 
 /** A writer whose work is done in a thread of its own. Errors come with a later call than the one that caused them. */
 export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: WriterHost): RootfsWriter {
-  const thread = new Worker(threadEntry(), { workerData: options, execArgv: [] })
+  const thread = new Worker(threadEntry(), { workerData: options, execArgv: [], resourceLimits })
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   let chunks = 0
   let failure: { readonly error: unknown } | undefined

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { OciError } from '../errors.ts'
 import type { Certificates } from './certificates.ts'
 import type { ProxySettings } from './proxy.ts'
@@ -59,14 +59,31 @@ export interface HttpClientOptions {
 export function createHttpClient({ isInsecure, certificates = {}, ...options }: HttpClientOptions): HttpClient {
   const { ca, cert, key } = certificates
   const trust = { rejectUnauthorized: !isInsecure, ...(ca !== undefined && { ca: [...ca] }) }
-  const own = createRoutes(cert === undefined ? trust : { ...trust, cert, key }, options)
-  const others = cert === undefined ? own : createRoutes(trust, options)
+  const create = async (): Promise<AllRoutes> => {
+    // Loading it takes longer than many a command, and most clients that are made are not used.
+    const undici = await import('undici')
+    const own = createRoutes(undici, cert === undefined ? trust : { ...trust, cert, key }, options)
+    return { own, others: cert === undefined ? own : createRoutes(undici, trust, options) }
+  }
+  let routes: Promise<AllRoutes> | undefined
   return {
-    send: (url, what) => sendFollowing({ own, others }, url, what),
-    close: async () => {
-      await Promise.all([own.close(), others.close()])
+    async send(url, what) {
+      routes ??= create()
+      return sendFollowing(await routes, url, what)
+    },
+    async close() {
+      const { own, others } = (await routes) ?? {}
+      await Promise.all([own?.close(), others?.close()])
     },
   }
+}
+
+type Undici = typeof import('undici')
+
+interface AllRoutes {
+  /** To the host of the first request, and to where it redirects. */
+  readonly own: Routes
+  readonly others: Routes
 }
 
 /** How connections to a URL are made: directly or through a proxy. */
@@ -76,6 +93,7 @@ interface Routes {
 }
 
 function createRoutes(
+  { Agent, EnvHttpProxyAgent }: Undici,
   tls: Readonly<Record<string, unknown>>,
   { proxy, stallTimeoutMs = defaultStallTimeoutMs }: Pick<HttpClientOptions, 'proxy' | 'stallTimeoutMs'>,
 ): Routes {
@@ -101,11 +119,7 @@ function createRoutes(
   }
 }
 
-async function sendFollowing(
-  { own, others }: { readonly own: Routes; readonly others: Routes },
-  first: URL,
-  what: HttpRequest,
-): Promise<HttpResponse> {
+async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpRequest): Promise<HttpResponse> {
   let url = first
   for (let hops = 0; hops <= maxRedirects; hops++) {
     const isOwn = url.origin === first.origin
@@ -134,8 +148,9 @@ const isStream = (body: HttpRequest['body']): boolean =>
 async function sendOnce(dispatcher: Dispatcher, url: URL, what: HttpRequest): Promise<HttpResponse> {
   const { authorization } = what
   try {
-    const { statusCode, headers, body } = await request(url, {
-      dispatcher,
+    const { statusCode, headers, body } = await dispatcher.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
       method: what.method ?? 'GET',
       headers: { 'user-agent': 'bundle-tool', ...what.headers, ...(authorization !== undefined && { authorization }) },
       ...(what.body !== undefined && { body: toBody(what.body) }),

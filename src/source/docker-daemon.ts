@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { Client } from 'undici'
 import { isSystemError, OciError } from '../errors.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
 import { openSpooledTar, type TarIndex } from './tar-index.ts'
@@ -28,6 +27,7 @@ export async function openDaemonArchive(name: string, options: DaemonOptions): P
   const { env = process.env, signal } = options
   const image = /^(sha256:)?[0-9a-f]{64}$/.test(name) ? name : formatReference(parseReference(name))
   const socketPath = socketOf(env)
+  const { Client } = await import('undici')
   const client = new Client('http://localhost', { socketPath, bodyTimeout: 0, headersTimeout: 0 })
   try {
     const path = `/images/${encodeURIComponent(image)}/get`

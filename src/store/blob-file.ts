@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { allocateChunk } from '../memory.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../oci/digest.ts'
 
@@ -122,15 +123,15 @@ async function openNoFollow(path: string, digest: Digest): Promise<FileHandle> {
   }
 }
 
-/** The bytes of an open file from `start` up to `end` (default: its end), in large chunks of their own memory. */
+/** The bytes of an open file from `start` up to `end` (default: its end), in large chunks of their own memory, which the reader may release. */
 export async function* readChunks(
   file: FileHandle,
   start: number = 0,
   end: number = Infinity,
 ): AsyncGenerator<Uint8Array> {
   for (let position = start; position < end; ) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - position))
-    const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position)
+    const buffer = allocateChunk(chunkBytes)
+    const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, end - position), position)
     if (bytesRead === 0) return
     position += bytesRead
     yield buffer.subarray(0, bytesRead)

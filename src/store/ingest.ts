@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { allocateChunk } from '../memory.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type BlobCheck, chunkBytes, createBlobCheck, readChunks } from './blob-file.ts'
 import { syncDirectory } from './files.ts'
@@ -223,8 +224,8 @@ async function* follow(progress: Progress, { partial, path }: IngestFiles): Asyn
   const file = await openEither(partial, path, progress)
   try {
     for (let position = 0; position < bytes; ) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, bytes - position))
-      const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, position)
+      const buffer = allocateChunk(chunkBytes)
+      const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, bytes - position), position)
       if (bytesRead === 0) throw new Error(`${partial} is shorter than the ${bytes} bytes written to it`)
       position += bytesRead
       yield buffer.subarray(0, bytesRead)

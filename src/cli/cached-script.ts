@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Script } from 'node:vm'
+import { isSystemError } from '../errors.ts'
+
+/**
+ * Runs NAME.js in `directory`, a function expression of what Node.js gives to a CommonJS module, from V8's code cache in
+ * NAME.cache, and gives what it exports.
+ *
+ * Compiling takes longer than most commands. The cache holds for the Node.js that made it, with the same flags of V8:
+ * another one sees that, and compiles.
+ */
+export function loadCached<T extends object>(directory: string, name: string, require: NodeJS.Require): T {
+  const filename = join(directory, `${name}.js`)
+  const cachedData = readIfThere(join(directory, `${name}.cache`))
+  // esbuild writes ASCII, and latin1 is the encoding that is not checked.
+  const script = new Script(readFileSync(filename, 'latin1'), { filename, ...(cachedData && { cachedData }) })
+  const module = { exports: {} as T }
+  script.runInThisContext()(module.exports, require, module, filename)
+  return module.exports
+}
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
