@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { OciError } from './errors.ts'
 import { cgroupExists, readProcesses } from './runtime/cgroup.ts'
 import { type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
+import { watchCgroup } from './runtime/cgroup-watch.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { readOomCount } from './runtime/oom-count.ts'
 import { isAlive } from './runtime/proc.ts'
@@ -26,9 +26,6 @@ export interface EventsOptions extends ContainerOptions {
   readonly abort?: AbortSignal | undefined
 }
 
-/** How often the kernel is asked for what it cannot tell by itself on cgroup v1. */
-const pollMs = 50
-
 /**
  * What a container uses, once.
  *
@@ -47,16 +44,21 @@ export async function containerStats(options: ContainerOptions): Promise<Contain
 export async function* events(options: EventsOptions): AsyncGenerator<ContainerEvent> {
   const container = await runningContainer(options)
   const { id, cgroupPaths } = container
+  const cgroup = watchCgroup(cgroupPaths)
   let count = readOomCount(cgroupPaths)
-  for (let next = Date.now() + options.intervalMs; ; ) {
-    await sleep(Math.max(0, Math.min(pollMs, next - Date.now())), undefined, { signal: options.abort })
-    // In this order: what was killed before the end counts.
-    const gone = isGone(container)
-    for (const now = readOomCount(cgroupPaths); count < now; count++) yield { type: 'oom', id }
-    if (gone) return
-    if (Date.now() < next) continue
-    yield { type: 'stats', id, data: statsOf(container) }
-    next = Math.max(next + options.intervalMs, Date.now())
+  try {
+    for (let next = Date.now() + options.intervalMs; ; ) {
+      await cgroup.wait(Math.max(0, next - Date.now()), options.abort)
+      // In this order: what was killed before the end counts.
+      const gone = isGone(container)
+      for (const now = readOomCount(cgroupPaths); count < now; count++) yield { type: 'oom', id }
+      if (gone) return
+      if (Date.now() < next) continue
+      yield { type: 'stats', id, data: statsOf(container) }
+      next = Math.max(next + options.intervalMs, Date.now())
+    }
+  } finally {
+    cgroup.close()
   }
 }
 
