@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** For the machines of `npm run test:vm`, which emulate a processor: everything takes ten times as long. */
 export default defineConfig({
   test: {
-    include: ['test/vm/**/*.test.ts'],
+    include: ['test/vm/**/*.test.ts', 'test/integration/**/*.test.ts'],
     testTimeout: 240_000,
     hookTimeout: 240_000,
     pool: 'forks',

@@ -86,7 +86,7 @@ export class ContainerPlace {
         input: options.input ?? '',
         cwd: options.cwd ?? this.directory,
         env: { ...process.env, OUT: out, ERR: err },
-        timeout: 30_000,
+        timeout: 120_000,
         killSignal: 'SIGKILL',
       },
     )

@@ -61,6 +61,7 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   const { mountPoint, controllers, isUnified } = place.hierarchy
   const parents = directoriesAbove(place)
   const own = cgroupFile(place)
+  const isV2 = isUnified && context.facts.cgroups.mode === 'v2'
   // The last of these has the undo: a cgroup that was in use before is left as it was.
   const checks = [op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from), ...expectThawed(place)].map(
     (step, index, all) =>
@@ -69,12 +70,17 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   return [
     ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
     undoable(op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST')),
+    ...(isV2 ? [refuseType('threaded', place)] : []),
     ...checks,
-    ...(isUnified && context.facts.cgroups.mode === 'v2' ? enableControllers(place) : []),
+    ...(isV2 ? [refuseType('domain invalid', place), ...enableControllers(place)] : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
   ]
 }
+
+/** A cgroup in a threaded subtree takes threads of processes there, no container. @see kernel cgroup-v2.rst "Threads" */
+const refuseType = (type: string, place: CgroupPlace): HostStep =>
+  undoable(op('expect_not', { path: cgroupFile(place, 'cgroup.type'), content: type }, from))
 
 function expectThawed(place: CgroupPlace): readonly Step[] {
   const { controllers, isUnified } = place.hierarchy

@@ -106,7 +106,7 @@ export const ops = {
   expect_not: {
     number: 22,
     operands: { path: 'text', content: 'string' },
-    does: 'fails with EBUSY when the file starts with the content: the cgroup is frozen',
+    does: 'fails with EBUSY when the file starts with the content: the cgroup is frozen, or threaded',
   },
   cgroup_remove: {
     number: 23,

@@ -95,6 +95,12 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     case 'expect_empty':
       return new OciError('ERR_SYSCALL', `container's cgroup is not empty: ${textOf(step, 'path')}`, { pointer })
     case 'expect_not':
+      if (textOf(step, 'path').endsWith('/cgroup.type')) {
+        return new OciError('ERR_SYSCALL', `container's cgroup is in a threaded subtree: ${textOf(step, 'path')}`, {
+          pointer,
+          hint: 'name another place in linux.cgroupsPath',
+        })
+      }
       return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
     case 'sync_wait':
     case 'receive_fd':

@@ -134,6 +134,25 @@ test('a cgroup with processes, or a frozen one, is refused and left alone', asyn
   expect(run()).toMatchObject(done)
 })
 
+test('a cgroup in a threaded subtree is refused, and the one that was made for it removed', () => {
+  const top = `${mount}/${place.id}`
+  for (const path of [top, `${top}/threaded`]) mkdirSync(path)
+  onTestFinished(() => {
+    for (const path of [`${top}/threaded`, top]) rmdirSync(path)
+  })
+  writeFileSync(`${top}/threaded/cgroup.type`, 'threaded')
+  for (const path of [`/${place.id}/threaded`, `/${place.id}/threaded/below`]) {
+    place.configure('true', withLimits({}, { cgroupsPath: path }))
+    expect(place.tool(['run', '-b', place.bundle, place.id])).toMatchObject({
+      end: 1,
+      stderr: expect.stringContaining("container's cgroup is in a threaded subtree"),
+    })
+  }
+  expect(existsSync(`${top}/threaded/below`)).toBe(false)
+  expect(existsSync(`${top}/threaded`)).toBe(true)
+  expect(place.states()).toEqual([])
+})
+
 test('a cgroup that hands its controllers on takes no process: exec goes where the first process is', () => {
   start('exec sleep 1000', withLimits({}))
   const own = join(mount, cgroupOf(pidOf(place)))
