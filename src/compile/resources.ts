@@ -25,7 +25,7 @@ function writeLimit({ controller, file, value, from: [pointer], optional }: Limi
   const place = context.cgroups.find(({ hierarchy }) =>
     context.facts.cgroups.mode === 'v2' ? hierarchy.isUnified : hierarchy.controllers.includes(controller),
   )
-  if (!place) throw noController(controller, pointer)
+  if (!place) throw noController(controller, pointer, context.facts.euid !== 0)
   return op(
     'write_file',
     { at: null, path: cgroupFile(place, file), content: value, flags: openFlags.WRONLY, mode: 0 },
@@ -34,9 +34,11 @@ function writeLimit({ controller, file, value, from: [pointer], optional }: Limi
   )
 }
 
-export function noController(controller: string, pointer: string): OciError {
-  return new OciError('ERR_CONFIG_UNSUPPORTED', `there is no cgroup controller "${controller}" on this host`, {
+/** @param isRootless whether there may be one, on cgroup v1, for root alone */
+export function noController(controller: string, pointer: string, isRootless = false): OciError {
+  const who = isRootless ? 'for a user without root, on cgroup v1' : 'on this host'
+  return new OciError('ERR_CONFIG_UNSUPPORTED', `there is no cgroup controller "${controller}" ${who}`, {
     pointer,
-    hint: 'mount the controller, or remove the limit',
+    hint: `${isRootless ? 'boot with cgroup v2' : 'mount the controller'}, or remove the limit`,
   })
 }

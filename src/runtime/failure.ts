@@ -233,7 +233,19 @@ function hintFor(step: Step, errno: string): string | undefined {
   if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
   if (errno === 'EACCES' && step.from === 'ID')
     return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
-  return undefined
+  return /^\/linux\/(cgroupsPath|resources)\b/.test(step.from) ? cgroupHint(errno) : undefined
+}
+
+function cgroupHint(errno: string): string | undefined {
+  switch (errno) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'use --systemd-cgroup in a login session, or name a cgroup of your own in linux.cgroupsPath'
+    case 'ENOENT':
+      return 'the controller is not delegated to this cgroup: see cgroup.controllers in the one above'
+    default:
+      return undefined
+  }
 }
 
 /** `EPERM` for 1. */

@@ -97,6 +97,14 @@ test("a state root of somebody else's is refused with a hint", () => {
   expect(stderr).toContain('--root')
 })
 
+test('a limit that a user may not set is refused with what would allow it', () => {
+  configure('exit 0', (config) => ({ ...config, linux: { ...config.linux, resources: { pids: { limit: 5 } } } }))
+  const { end, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect(end).toBe(1)
+  expect(stderr).toContain(existsSync('/sys/fs/cgroup/cgroup.controllers') ? '--systemd-cgroup' : 'boot with cgroup v2')
+  expect(place.leftovers()).toEqual([])
+})
+
 const helped = requires('root', 'busybox', 'newuidmap', 'useradd', 'userdel')
 
 helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () => {
