@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished } from 'vitest'
@@ -102,6 +102,32 @@ test('a device that no rule allows cannot be opened, whatever its mode', () => {
     process: { capabilities },
   })
   expect(allowed).toMatchObject({ end: 0 })
+})
+
+test('writing to a device beyond io.max is waited for', () => {
+  execFileSync('modprobe', ['brd', 'rd_nr=1', 'rd_size=16384'])
+  const [major = 0, minor = 0] = (/^\s*(\d+)\s+(\d+)\s+\d+ ram0$/m.exec(readFileSync('/proc/partitions', 'utf8')) ?? [])
+    .slice(1)
+    .map(Number)
+  const device = { type: 'b', major, minor } as const
+  const limits = withLimits(
+    {
+      blockIO: { throttleWriteBpsDevice: [{ major, minor, rate: mebi }] },
+      devices: [
+        { allow: false, access: 'rwm' },
+        { ...device, allow: true, access: 'rw' },
+      ],
+    },
+    { devices: [{ ...device, path: '/dev/ram0' }] },
+  )
+  // Past the page cache, which would be written by whom and whenever it likes.
+  const script = 'dd if=/dev/zero of=/dev/ram0 bs=1M count=4 oflag=direct; cat /sys/fs/cgroup/io.stat'
+  const begin = performance.now()
+  const { end, stdout } = place.run(script, limits, '--keep')
+  expect(end).toBe(0)
+  expect(control(place, 'io.max')).toBe(`${major}:${minor} rbps=max wbps=${mebi} riops=max wiops=max`)
+  expect(Number(/wbytes=(\d+)/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(4 * mebi)
+  expect(performance.now() - begin).toBeGreaterThan(3000)
 })
 
 test('controllers are enabled all the way down, and directories above the cgroup stay', () => {
