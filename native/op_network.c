@@ -173,7 +173,7 @@ int op_save_interface(struct vm *vm, const struct step *s)
 {
 	int socket = slot(vm, s, 1);
 	const char *name = string(vm, s, 2);
-	struct interface_request interface;
+	struct interface_request interface = {0};
 	union request state = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof state.link), .nlmsg_type = RTM_NEWLINK,
 					  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
 			       .link = {.ifi_change = INTERFACE_UP}};

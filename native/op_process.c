@@ -237,7 +237,7 @@ int op_identify(struct vm *vm, const struct step *s)
 	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
 
 	char state;
-	uint64_t start_time;
+	uint64_t start_time = 0;
 
 	(void)s;
 	if (r < 0)

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compile } from '../../src/compile/compile.ts'
+import type { CompileOptions } from '../../src/compile/context.ts'
+import type { HostFacts } from '../../src/compile/facts.ts'
+import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { Program } from '../../src/program/program.ts'
+import { hosts, plainRun } from './hosts.ts'
+
+/** What each case of fixtures/programs is compiled for; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */
+export const goldenCases: Record<string, { readonly facts: HostFacts; readonly options?: Partial<CompileOptions> }> = {
+  default: { facts: hosts.hybrid },
+  'default-v1': { facts: hosts.v1 },
+  'default-v2': { facts: hosts.v2 },
+  terminal: { facts: hosts.hybrid },
+  'console-socket': {
+    facts: hosts.hybrid,
+    options: { mode: 'create', consoleSocket: '/run/engine/console.sock', pidFile: '/run/engine/pid' },
+  },
+  'user-namespace': { facts: hosts.hybrid, options: { mode: 'create' } },
+  'joined-namespaces': { facts: hosts.hybrid, options: { mode: 'detached' } },
+  'joined-user-namespace': { facts: hosts.v2, options: { mode: 'detached' } },
+  limits: { facts: hosts.hybrid },
+  'limits-v2': { facts: hosts.v2 },
+  devices: { facts: hosts.hybrid },
+  mounts: { facts: hosts.hybrid },
+  identity: { facts: hosts.hybrid, options: { preserveFds: 2 } },
+  seccomp: { facts: hosts.v2, options: { mode: 'create' } },
+  sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
+  'no-mount-namespace': { facts: hosts.hybrid },
+  'net-devices': { facts: hosts.hybrid },
+  labels: { facts: { ...hosts.v1, hasSELinux: true, appArmor: { attribute: 'apparmor/exec' } } },
+  'intel-rdt': {
+    facts: { ...hosts.v2, resctrl: { mountPoint: '/sys/fs/resctrl', hasCache: true, hasBandwidth: true } },
+  },
+  notify: {
+    facts: hosts.hybrid,
+    options: { mode: 'detached', notify: { host: '/run/systemd/notify', mainPid: 77 } },
+  },
+  'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
+  rootless: { facts: hosts.rootlessV2 },
+  'rootless-ranges': { facts: hosts.rootlessHybrid, options: { mode: 'create' } },
+}
+
+export const goldenDirectory: string = join(import.meta.dirname, '../../fixtures/programs')
+
+/** The program of one case. */
+export function compileGolden(name: string): Program {
+  const { facts, options } = goldenCases[name] ?? { facts: hosts.hybrid }
+  const config = parseRuntimeConfig(readFileSync(join(goldenDirectory, name, 'config.json'), 'utf8'))
+  return compile(config, { ...plainRun, ...options }, facts)
+}

@@ -1,0 +1,217 @@
+/*
+ *   decoders COUNT FILE...
+ *
+ * What the runner reads from files: a program, a kept program with its guards, the record of a container. The input goes
+ * to the decoder that its first bytes are for, and then everything that the decoder let through is used as the runner
+ * would use it: the sanitizers see any step outside.
+ *
+ * With LIBFUZZER it is a target of libFuzzer; else it takes each file that it is given, and COUNT mutations of it.
+ */
+#include "../../../native/front.c"
+
+#include "../../../native/lifecycle.c"
+
+/* The headers of the C library do not go with those of the kernel. */
+void *malloc(size_t size);
+void free(void *memory);
+_Noreturn void abort(void);
+
+long failed_syscall;
+
+bool streq(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+bool parse_decimal(const char **s, uint64_t *value)
+{
+	const char *start = *s;
+
+	*value = 0;
+	for (; **s >= '0' && **s <= '9'; (*s)++)
+		*value = *value * 10 + (uint64_t)(**s - '0');
+	return *s != start;
+}
+
+/* No file that an input names is read. */
+long read_file(int at, const char *path, char *to, size_t size)
+{
+	size_t length = strlen(path);
+
+	(void)at;
+	memcpy(to, path, length < size ? length : size);
+	return (long)(length < size ? length : size);
+}
+
+static volatile uint64_t used;
+
+static void use(const void *bytes, size_t length)
+{
+	for (const unsigned char *b = bytes; length--; b++)
+		used += *b;
+}
+
+static void use_string(const char *s)
+{
+	use(s, strlen(s) + 1);
+}
+
+/* As text() in main.c fills it in, with registers as long as they can be. */
+static size_t filled(const char *s)
+{
+	size_t length = 1;
+
+	for (; *s; s++, length++)
+		if (*s == TEXT_ESCAPE && *++s != TEXT_ESCAPE)
+			length += MAX_REGISTER - 1;
+	return length;
+}
+
+static const uint8_t kinds[][MAX_OPERANDS] = {
+#define OP(name, number, ...) [number] = {__VA_ARGS__},
+	OPS(OP)
+#undef OP
+};
+
+static void use_operand(const struct program *p, enum operand_kind kind, uint64_t value)
+{
+	switch (kind) {
+	case OPERAND_TEXT:
+		if (filled(p->strings + value) > p->longest_text)
+			abort();
+		use_string(p->strings + value);
+		break;
+	case OPERAND_STRING:
+		use_string(p->strings + value);
+		break;
+	case OPERAND_LIST:
+		for (char **entry = (char **)(void *)(p->lists + value); *entry; entry++)
+			use_string(*entry);
+		break;
+	case OPERAND_BYTES:
+		use(p->strings + (uint32_t)value, value >> 32);
+		break;
+	case OPERAND_SLOT:
+	case OPERAND_NEW_SLOT:
+		if (value >= MAX_SLOTS && (kind == OPERAND_NEW_SLOT || value != UINT64_MAX))
+			abort();
+		break;
+	case OPERAND_NONE:
+	case OPERAND_NUMBER:
+		break;
+	}
+}
+
+static void try_program(void *image, size_t size)
+{
+	struct program p;
+
+	if (program_load(&p, image, size) < 0)
+		return;
+	for (int phase = 0; phase < PHASE_COUNT; phase++)
+		for (uint32_t i = p.first[phase]; i < p.end[phase]; i++) {
+			const struct step *s = &p.steps[i];
+
+			use_string(p.strings + s->from);
+			for (int operand = 0; operand < MAX_OPERANDS; operand++)
+				use_operand(&p, kinds[s->op][operand], s->arg[operand]);
+		}
+}
+
+static void try_kept(char *image, size_t size)
+{
+	const struct kept_header *h = (const void *)image;
+
+	if (guards_hold(image, size, "key"))
+		try_program(image + h->program, size - h->program);
+}
+
+static void try_record(char *record, size_t size)
+{
+	struct container c = {0};
+
+	record[size - 1] = '\0';
+	if (!parse_record(&c, record))
+		return;
+	use_string(c.flags);
+	use_string(c.freezer);
+	for (const char *const *path = c.cgroups; *path; path++)
+		use_string(*path);
+	use_string(c.head);
+	use_string(c.tail);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *image = size ? malloc(size) : NULL; /* as long as the input: a byte further is an error */
+
+	if (!image)
+		return 0;
+	memcpy(image, data, size);
+	if (size >= 4 && !memcmp(image, PROGRAM_MAGIC, 4))
+		try_program(image, size);
+	else if (size >= 4 && !memcmp(image, KEPT_MAGIC, 4))
+		try_kept(image, size);
+	else
+		try_record(image, size);
+	free(image);
+	return 0;
+}
+
+#ifndef LIBFUZZER
+int open(const char *path, int flags, ...);
+long read(int fd, void *to, size_t size);
+int close(int fd);
+int printf(const char *format, ...);
+
+enum { LARGEST = 1 << 20 };
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	return *state ^= *state << 5;
+}
+
+/* A few bytes changed, mostly to values at a limit; sometimes cut short. */
+static size_t mutate(uint8_t *to, const uint8_t *from, size_t size, uint32_t *state)
+{
+	static const uint8_t values[] = {0, 1, 2, 0x7f, 0x80, 0xff};
+
+	memcpy(to, from, size);
+	for (uint32_t n = 1 + next_random(state) % 4; n--;) {
+		uint32_t r = next_random(state);
+
+		to[next_random(state) % size] = r & 1 ? values[(r >> 1) % sizeof values] : (uint8_t)(r >> 8);
+	}
+	return next_random(state) % 8 ? size : 1 + next_random(state) % size;
+}
+
+int main(int argc, char **argv)
+{
+	static uint8_t input[LARGEST], mutation[LARGEST];
+	const char *number = argc > 1 ? argv[1] : "";
+	uint32_t state = 1;
+	uint64_t count = 0;
+	long runs = 0;
+
+	if (!parse_decimal(&number, &count))
+		return 2;
+	for (int i = 2; i < argc; i++) {
+		int file = open(argv[i], O_RDONLY);
+		long size = read(file, input, sizeof input);
+
+		if (size <= 0 || close(file) < 0)
+			return 2;
+		LLVMFuzzerTestOneInput(input, (size_t)size);
+		for (uint64_t n = 0; n < count; n++, runs++)
+			LLVMFuzzerTestOneInput(mutation, mutate(mutation, input, (size_t)size, &state));
+	}
+	printf("%ld\n", runs);
+	return 0;
+}
+#endif

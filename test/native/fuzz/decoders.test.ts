@@ -1,0 +1,82 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { encode, keptMagic, version } from '../../../src/program/encode.ts'
+import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
+import { requires } from '../../requirements.ts'
+
+/**
+ * The runner's decoders under AddressSanitizer and UndefinedBehaviorSanitizer.
+ *
+ * A run of the suite takes the golden programs, what the fuzzer has found worth keeping (fixtures/fuzz) and the same
+ * mutations of them always. `npm run fuzz` goes on with libFuzzer (clang) for FUZZ_SECONDS, and keeps what is new there.
+ */
+
+const project = join(import.meta.dirname, '../../..')
+const corpus = join(project, 'fixtures/fuzz')
+const sources = [join(import.meta.dirname, 'decoders.c'), join(project, 'native/program.c')]
+const seconds = Number(process.env.FUZZ_SECONDS ?? '0')
+
+let directory = ''
+let seeds = ''
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'decoders-'))
+  seeds = join(directory, 'seeds')
+  mkdirSync(seeds)
+  const programs = Object.keys(goldenCases).map((name) => [name, encode(compileGolden(name))] as const)
+  for (const [name, image] of programs) writeFileSync(join(seeds, name), image)
+  writeFileSync(join(seeds, 'kept'), keptFile(programs[0]?.[1] ?? new Uint8Array()))
+  writeFileSync(
+    join(seeds, 'record'),
+    '1\n4242\n77777\nksd\n/freezer/x\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n',
+  )
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** A program with one guard, for the key "key": struct kept_header and struct guard of native/front.c. */
+function keptFile(image: Uint8Array): Buffer {
+  const head = Buffer.alloc(16 + 72 + 8)
+  head.write(keptMagic)
+  for (const [offset, value] of [version, 1, head.length, 1, 'key'.length + 1].entries()) {
+    head.writeUInt32LE(value, 4 + 4 * offset)
+  }
+  head.write('key', 16 + 72)
+  return Buffer.concat([head, image])
+}
+
+/** Undefined symbols are of the parts of the runner that no decoder calls. */
+function compileDecoders(compiler: string, sanitizers: string, ...flags: readonly string[]): string {
+  const output = join(directory, compiler)
+  const common = ['-std=gnu11', '-O1', '-g', '-fno-omit-frame-pointer', '-no-pie', '-Wno-unused-function']
+  const link = ['-Wl,--unresolved-symbols=ignore-all', '-fno-sanitize-recover=all', `-fsanitize=${sanitizers}`]
+  execFileSync(compiler, [...common, ...flags, ...link, '-o', output, ...sources], { stdio: 'inherit' })
+  return output
+}
+
+const filesIn = (place: string): readonly string[] =>
+  existsSync(place) ? readdirSync(place).map((name) => join(place, name)) : []
+
+requires('gcc').test('neither the corpus nor a mutation of it makes a decoder leave its bounds', () => {
+  const decoders = compileDecoders('gcc', 'address,undefined')
+  const inputs = [...filesIn(seeds), ...filesIn(corpus)]
+  const { status, stdout, stderr } = spawnSync(decoders, ['300', ...inputs], { encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(Number(stdout)).toBe(300 * inputs.length)
+})
+
+if (seconds > 0) {
+  requires('clang').test('libFuzzer finds nothing', { timeout: (seconds + 60) * 1000 }, () => {
+    const fuzzer = compileDecoders('clang', 'fuzzer,address,undefined', '-DLIBFUZZER')
+    const found = join(directory, 'found')
+    mkdirSync(found)
+    mkdirSync(corpus, { recursive: true })
+    const limits = [`-max_total_time=${seconds}`, '-max_len=65536', '-timeout=10', '-rss_limit_mb=2048']
+    const how = ['-print_final_stats=1', `-artifact_prefix=${project}/fuzz-`]
+    const { status } = spawnSync('nice', [fuzzer, ...limits, ...how, found, corpus, seeds], { stdio: 'inherit' })
+    expect(status).toBe(0)
+    // Only what covers code that the corpus does not, as small as it comes.
+    execFileSync(fuzzer, ['-merge=1', '-max_len=4096', corpus, seeds, found], { stdio: 'ignore' })
+  })
+}
