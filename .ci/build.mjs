@@ -34,6 +34,12 @@ const newest = (paths) => Math.max(0, ...paths.map((path) => statSync(path).mtim
 const madeAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
 const stamp = (path) => writeFileSync(path, '')
 
+/** What the front starts Node.js with to compile a program: code is cached for just these flags. */
+function compilerFlags() {
+  const [, list] = /^#define COMPILER_FLAGS (.+)$/m.exec(readFileSync('native/node.c', 'utf8'))
+  return JSON.parse(`[${list}]`)
+}
+
 const lock = readFileSync('package-lock.json')
 if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_modules/.lock-copy'))) {
   run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
@@ -41,10 +47,13 @@ if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_mo
 }
 
 mkdirSync('dist', { recursive: true })
-if (newest([...filesBelow('src'), 'tsconfig.json', 'package-lock.json']) > madeAt('dist/.typescript')) {
+if (
+  newest([...filesBelow('src'), 'native/node.c', 'tsconfig.json', 'package-lock.json']) > madeAt('dist/.typescript')
+) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs')
-  run(process.execPath, '.ci/code-cache.mjs')
+  run(process.execPath, '.ci/code-cache.mjs', 'cli.cache')
+  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'cli.compiler.cache')
   run(process.execPath, '.ci/code-cache-images.mjs')
   stamp('dist/.typescript')
 }

@@ -14,6 +14,8 @@ const common = {
   format: 'cjs',
   platform: 'node',
   target: 'node20',
+  // Names stay, for stack traces; less text is read faster.
+  minifyWhitespace: true,
   logLevel: 'warning',
   define: { 'import.meta.url': 'moduleUrl' },
   supported: { 'dynamic-import': false },
@@ -47,6 +49,17 @@ const inOtherFiles = {
       return undefined
     })
     onResolve({ filter: /^undici$/ }, () => ({ path: './undici.js', external: true }))
+  },
+}
+
+/** commander loads node:child_process, and so node:net, for commands that are programs of their own: we have none. */
+const withoutPrograms = {
+  name: 'without-programs',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
+      importer.includes('/commander/') ? { path: 'none', namespace: 'without-programs' } : undefined,
+    )
+    onLoad({ filter: /.*/, namespace: 'without-programs' }, () => ({ contents: '' }))
   },
 }
 
@@ -84,7 +97,7 @@ await buildModule('undici', { entryPoints: ['.ci/http-client.cjs'] }, { plugins:
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
 await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
-await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
+await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
 writeFileSync(`${out}/package.json`, '{ "type": "commonjs" }\n')
 rmSync('dist/bin', { recursive: true, force: true })
 renameSync(out, 'dist/bin')

@@ -3,7 +3,7 @@
  * (src/runtime/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no step here does
  * harm when it is done twice.
  */
-#include "vm.h"
+#include "front.h"
 
 #include <asm/signal.h>
 #include <linux/poll.h>
@@ -221,12 +221,13 @@ static bool make_log(const char *path)
 	return fd >= 0 && sys(close, fd) >= 0;
 }
 
-bool lifecycle(const char *root, const char *log, char **words)
+bool lifecycle(const char *root, const struct call *call)
 {
 	static const struct {
 		const char *name;
 		bool (*run)(const struct container *c, char **words);
 	} commands[] = {{"start", open_gate}, {"state", print_state}, {"kill", kill_container}, {"delete", delete_container}};
+	char **words = call->argv + call->command;
 	struct container c = {0};
 	size_t i = 0;
 
@@ -241,5 +242,5 @@ bool lifecycle(const char *root, const char *log, char **words)
 	if (!(c.id = *words) || !is_plain_id(c.id))
 		return false;
 	c.root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-	return c.root >= 0 && (!log || make_log(log)) && read_record(&c) && commands[i].run(&c, words + 1);
+	return c.root >= 0 && (!call->log || make_log(call->log)) && read_record(&c) && commands[i].run(&c, words + 1);
 }

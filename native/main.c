@@ -8,7 +8,7 @@
  * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
  * undone is all in the program.
  */
-#include "vm.h"
+#include "front.h"
 
 #include <asm/signal.h>
 #include <asm/stat.h>
@@ -89,9 +89,8 @@ int fill_slot(struct vm *vm, const struct step *s, int i, long fd)
 
 int send_report(struct vm *vm, const struct report *report)
 {
-	if (vm->report < 0) { /* nobody reads: the front looks at the one that says how it ended */
-		if (report->kind != REPORT_UNDO_FAILED)
-			vm->last = *report;
+	if (vm->report < 0) { /* nobody reads: the front has these for Node.js */
+		*(report->kind == REPORT_UNDO_FAILED ? &vm->leftover : &vm->last) = *report;
 		return 0;
 	}
 	return write_all(vm->report, (const char *)report, sizeof *report);
@@ -202,7 +201,8 @@ static int undo(struct vm *vm, uint32_t done)
 		r = run_step(vm, &p->steps[i]);
 		if (r < 0 && !first_error) {
 			struct report report = {.kind = REPORT_UNDO_FAILED, .step = i, .error = -r,
-						.syscall = (int32_t)failed_syscall};
+						.syscall = (int32_t)failed_syscall,
+						.status = vm->shared->status};
 
 			first_error = r;
 			if (send_report(vm, &report) < 0)
@@ -228,7 +228,7 @@ static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 	return report;
 }
 
-static int exit_code(int status)
+int exit_code(int status)
 {
 	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
 }
@@ -257,7 +257,7 @@ int run(struct vm *vm)
 	return exit_code(vm->status);
 }
 
-static void *map_memory(size_t size, unsigned long sharing)
+void *new_memory(size_t size, unsigned long sharing)
 {
 	long r = sys(mmap, 0, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
 
@@ -268,7 +268,7 @@ static void *map_memory(size_t size, unsigned long sharing)
 int read_program(int fd, void **image, size_t *size)
 {
 	size_t capacity = 64 << 10, used = 0;
-	char *memory = map_memory(capacity, MAP_PRIVATE);
+	char *memory = new_memory(capacity, MAP_PRIVATE);
 
 	while (memory) {
 		long r = sys(read, fd, memory + used, capacity - used);
@@ -326,10 +326,10 @@ int prepare(struct vm *vm, void *image, size_t size)
 		return r;
 	for (int i = 0; i < MAX_SLOTS; i++)
 		vm->slot[i] = -1;
-	vm->shared = map_memory(sizeof *vm->shared, MAP_SHARED);
-	vm->scratch[0] = map_memory(2 * vm->program.longest_text, MAP_PRIVATE);
+	vm->shared = new_memory(sizeof *vm->shared, MAP_SHARED);
+	vm->scratch[0] = new_memory(2 * vm->program.longest_text, MAP_PRIVATE);
 	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;
-	syscall6(__NR_umask, 0, 0, 0, 0, 0, 0);
+	vm->umask = sys(umask, 0);
 	return vm->shared && vm->scratch[0] ? 0 : -ENOMEM;
 }
 

@@ -323,39 +323,45 @@ static long try_command(const char *path)
 	return r == -EACCES && sys(faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) >= 0 ? 0 : r;
 }
 
-int op_find_command(struct vm *vm, const struct step *s)
+int search_path(const char *name, const char *path, char *to, size_t size)
 {
-	const char *name = string(vm, s, 0), *path = string(vm, s, 1);
-	size_t name_length = name ? strlen(name) : 0;
-	long result = -ENOENT;
+	size_t name_length = strlen(name);
+	int result = -ENOENT;
 
-	if (!name_length || name_length >= sizeof vm->command)
+	if (!name_length || name_length >= size)
 		return name_length ? -ENAMETOOLONG : -ENOENT;
-	memcpy(vm->command, name, name_length + 1);
+	memcpy(to, name, name_length + 1);
 	for (const char *c = name; *c; c++)
 		if (*c == '/')
-			return (int)try_command(vm->command);
+			return (int)try_command(to);
 	for (const char *start = path; start; path++) {
 		size_t length = (size_t)(path - start);
 		long r = -ENAMETOOLONG;
 
 		if (*path && *path != ':')
 			continue;
-		if (length + name_length + 2 < sizeof vm->command) {
-			memcpy(vm->command, start, length);
+		if (length + name_length + 2 < size) {
+			memcpy(to, start, length);
 			if (!length)
-				vm->command[length++] = '.';
-			vm->command[length] = '/';
-			memcpy(vm->command + length + 1, name, name_length + 1);
-			r = try_command(vm->command);
+				to[length++] = '.';
+			to[length] = '/';
+			memcpy(to + length + 1, name, name_length + 1);
+			r = try_command(to);
 		}
 		if (r >= 0)
 			return 0;
 		if (r == -EACCES)
-			result = r;
+			result = -EACCES;
 		start = *path ? path + 1 : NULL;
 	}
-	return (int)result;
+	return result;
+}
+
+int op_find_command(struct vm *vm, const struct step *s)
+{
+	const char *name = string(vm, s, 0);
+
+	return search_path(name ? name : "", string(vm, s, 1), vm->command, sizeof vm->command);
 }
 
 int op_close_slots(struct vm *vm, const struct step *s)

@@ -45,13 +45,15 @@ struct vm {
 	int sync; /* the socket to the other process; -1 before clone */
 	int stage; /* pid of the stage process; 0: none */
 	int signals; /* signalfd: every signal is blocked and read here */
+	long umask; /* of the caller: here it is 0 */
 	int report; /* -1: none, see `last` */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
 	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_exited; /* supervise saw the end of the container */
 	bool keeps; /* what the program made stays when the container has exited */
-	struct report last; /* where nobody reads the reports */
+	struct report last; /* where nobody reads the reports: how it ended */
+	struct report leftover; /* and of the steps of the undo list that failed, the last */
 	int status; /* then: how it ended, as wait4(2) says it */
 };
 
@@ -131,6 +133,15 @@ int prepare(struct vm *vm, void *image, size_t size);
 /* Runs a program that is ready: its exit code. */
 int run(struct vm *vm);
 
+/* What a shell makes of the status that wait4(2) gives. */
+int exit_code(int status);
+
+/* mmap(2), zeroed; `sharing` is MAP_PRIVATE or MAP_SHARED. NULL when there is none. */
+void *new_memory(size_t size, unsigned long sharing);
+
+/* Finds an executable as execvp(3) does, in the directories of `path`: -ENOENT, -EACCES ... */
+int search_path(const char *name, const char *path, char *to, size_t size);
+
 /* Reads all of a descriptor into new memory. */
 int read_program(int fd, void **image, size_t *size);
 
@@ -142,11 +153,6 @@ int seal(char **argv, char **envp);
 
 /* The tool under its own name: its exit code. */
 int front(struct vm *vm, char **argv, char **env);
-
-const char *base_name(const char *path);
-
-/* Whether it can be a container ID, and no option. */
-bool is_plain_id(const char *id);
 
 /* Copies pieces one after the other; false when they do not fit. The last one is NULL. */
 bool join(char *to, size_t size, const char *const *pieces);
@@ -223,13 +229,6 @@ long remove_cgroup(const char *path);
 
 /* Unlinks the files in a directory. */
 long unlink_entries(long directory);
-
-/*
- * start, state, kill and delete, by the record that a container has in its directory below `root`. `words` begin with
- * the command; a log file is made when there is to be one. False for all that is not plain success: that is for Node.js
- * to do, and to put into words.
- */
-bool lifecycle(const char *root, const char *log, char **words);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
 int supervise(struct vm *vm, int terminal);

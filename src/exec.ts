@@ -7,13 +7,14 @@ import { type Capabilities, type Process, parseProcess } from './oci/runtime-con
 import { joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
+import type { FrontOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
 
-export interface ExecOptions {
+export interface ExecOptions extends FrontOptions {
   readonly root: string
   readonly id: string
   /** A file with the whole process (`process` of a config.json); else it is the container's, changed by what follows. */
@@ -89,6 +90,8 @@ export async function exec(options: ExecOptions): Promise<number> {
       id: container.id,
       preserveFds,
       forwardSignals: true,
+      handOver: options.handOver,
+      reports: options.reports,
       onLeftover: (message) => options.log?.('warning', message),
     }),
   )

@@ -56,8 +56,10 @@ export function containerOptions(
     preserveFds: flags.preserveFds,
     listenFds: countListenFds(context.io.env),
     notifySocket: context.io.env.NOTIFY_SOCKET || undefined,
+    // The front was started by the service manager, and starts this process to compile.
+    mainPid: context.io.env.NOTIFY_SOCKET && context.io.handOver ? process.ppid : undefined,
     noCache: !flags.cache,
-    failure: failureOf(context.io.env),
+    ...frontOptions(context),
     systemdCgroup: cgroupManagers[context.globals().cgroupManager],
     log: context.log,
   }
@@ -69,12 +71,15 @@ function countListenFds(env: Readonly<Record<string, string | undefined>>): numb
   return env.LISTEN_PID === String(process.pid) && Number.isSafeInteger(count) && count > 0 ? count : 0
 }
 
-/** What the front reports of a kept program that failed: five numbers, and what a helper wrote. */
-function failureOf(env: Readonly<Record<string, string | undefined>>): CreateOptions['failure'] {
-  const numbers = env.BUNDLE_TOOL_FAILURE?.trim().split(' ').map(Number)
-  if (numbers?.length !== 5 || numbers.some(Number.isNaN)) return undefined
-  const [step = 0, error = 0, syscall = 0, pid = 0, status = 0] = numbers
-  return { step, error, syscall, pid, status, detail: env.BUNDLE_TOOL_FAILURE_DETAIL ?? '' }
+/** How the front has this call's program compiled, and what it reports of a program that failed. */
+export function frontOptions({ io }: CommandContext): Pick<CreateOptions, 'handOver' | 'reports'> {
+  const numbers = io.env.BUNDLE_TOOL_REPORTS?.trim().split(' ').map(Number) ?? []
+  const detail = io.env.BUNDLE_TOOL_REPORT_DETAIL ?? ''
+  const reports = Array.from({ length: Math.floor(numbers.length / 6) }, (_, index) => {
+    const [kind = 0, step = 0, error = 0, syscall = 0, pid = 0, status = 0] = numbers.slice(index * 6)
+    return { kind, step, error, syscall, pid, status, detail: index === 0 ? detail : '' }
+  })
+  return { handOver: io.handOver, reports: reports.length === 0 ? undefined : reports }
 }
 
 function bundleAndID([first = '', second]: readonly (string | undefined)[], bundle: string | undefined) {

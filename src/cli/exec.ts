@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseCount } from './container-options.ts'
+import { frontOptions, parseCount } from './container-options.ts'
 import { type CommandContext, newCommand, rootOf } from './context.ts'
 
 /** The flags as commander names them: `--no-x` is the option `x`, false when given. */
@@ -83,6 +83,7 @@ EXAMPLES:
         cgroups: flags.cgroup,
         ignorePaused: flags.ignorePaused,
         noSubreaper: !flags.subreaper,
+        ...frontOptions(context),
         log: context.log,
       })
       context.exit(status)

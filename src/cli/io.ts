@@ -14,6 +14,8 @@ export interface IO {
   readonly writeBytes: (bytes: Uint8Array) => Promise<void>
   /** Read by `unpack rootfs:-` alone. */
   readonly stdin: AsyncIterable<Uint8Array>
+  /** Takes a program for the front to execute, which has asked for it; then nothing is left to do here. */
+  readonly handOver?: ((message: Uint8Array) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly euid: number
   /** A signal that SIGINT and SIGTERM abort, its reason an OciError `ERR_INTERRUPTED`; until it is asked for, they kill. */

@@ -1,3 +1,4 @@
+import { closeSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { OciError } from '../errors.ts'
 import { main } from './main.ts'
@@ -22,6 +23,7 @@ export async function runProcess(): Promise<void> {
       return process.stderr
     },
     writeBytes,
+    handOver: handOverTo(takeVariable('BUNDLE_TOOL_HANDOVER')),
     env: process.env,
     euid: process.geteuid?.() ?? 0,
     interruption,
@@ -33,6 +35,15 @@ function takeVariable(name: string): string | undefined {
   const value = process.env[name]
   delete process.env[name]
   return value
+}
+
+/** The pipe that the front reads a program from. */
+function handOverTo(fd: string | undefined): ((message: Uint8Array) => void) | undefined {
+  if (fd === undefined) return undefined
+  return (message) => {
+    writeFileSync(Number(fd), message)
+    closeSync(Number(fd))
+  }
 }
 
 function writeBytes(bytes: Uint8Array): Promise<void> {

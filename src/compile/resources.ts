@@ -17,7 +17,13 @@ export function compileResources(context: CompileContext): readonly Step[] {
   const resources = config.linux?.resources ?? {}
   if (resources.memory?.kernel || resources.memory?.kernelTCP) warn?.('limits of kernel memory are obsolete: ignored')
   const version = facts.cgroups.mode === 'v2' ? 2 : 1
-  const limits = limitsOf(resources, { version, hasBfq: facts.hasBfq })
+  const host = {
+    version,
+    get hasBfq() {
+      return facts.hasBfq // a file to read for each block device
+    },
+  } as const
+  const limits = limitsOf(resources, host)
   return [...limits.map((limit) => writeLimit(limit, context)), ...compileDeviceRules(context)]
 }
 

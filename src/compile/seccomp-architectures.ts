@@ -25,7 +25,7 @@ export interface SeccompArchitecture {
   readonly bits: 32 | 64
   readonly isBigEndian: boolean
   /** Its system calls, in the form of `parseSyscallTable`. */
-  readonly table: string
+  readonly table: () => string
   /** The numbers of the calls that carry others (`socketcall`, `ipc`), where the architecture has them. */
   readonly multiplexers?: { readonly socketcall: number; readonly ipc: number }
   /** Whether two architectures have its `AUDIT_ARCH`, told apart by bit 30 of the number. */

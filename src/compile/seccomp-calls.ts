@@ -16,7 +16,7 @@ export interface NumberedCall {
 
 export function callNumbers(architecture: SeccompArchitecture): CallNumbers {
   const { table, numberBit = 0 } = architecture
-  const numbers = parseSyscallTable(table)
+  const numbers = parseSyscallTable(table())
   return {
     architecture,
     byName: numberBit === 0 ? numbers : new Map([...numbers].map(([name, number]) => [name, number | numberBit])),

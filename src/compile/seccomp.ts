@@ -76,7 +76,7 @@ function unknownNames({ syscalls = [] }: Seccomp, abis: readonly CallNumbers[]):
   const strange = [...names].filter((name) => abis.every(({ byName }) => !byName.has(name)))
   if (strange.length === 0) return []
   // Cheaper than the maps of all architectures, which nothing else needs.
-  const words = Object.values(seccompArchitectures).map(({ table }) => table.replaceAll('\n', ' '))
+  const words = Object.values(seccompArchitectures).map(({ table }) => table().replaceAll('\n', ' '))
   return strange
     .filter((name) => !words.some((text) => text.includes(` ${name} `)))
     .map((name) => `unknown seccomp syscall "${name}" ignored`)

@@ -26,6 +26,10 @@ const deviceNumber = int(-1, 2 ** 32 - 1)
 // 2^32-1 is (uid_t)-1, which chown and setresuid read as "leave alone".
 const id = int(0, 2 ** 32 - 2)
 
+/** An object that most config.json do without: making its schema takes longer than checking a value. */
+const rare = <T extends z.ZodMiniType>(schema: () => T): z.ZodMiniOptional<z.ZodMiniLazy<T>> =>
+  z.optional(z.lazy(schema))
+
 const boolean = z.optional(z.boolean())
 const text = z.optional(z.string())
 /** Strings that become arguments of system calls, which end at a NUL. */
@@ -42,7 +46,7 @@ const idMappings = z.optional(z.array(z.object({ containerID: u32, hostID: u32, 
 
 const process: z.ZodMiniType<Process> = z.object({
   terminal: boolean,
-  consoleSize: z.optional(z.object({ height: u16, width: u16 })),
+  consoleSize: rare(() => z.object({ height: u16, width: u16 })),
   user: z._default(
     z.object({
       uid: z._default(id, 0),
@@ -68,7 +72,7 @@ const process: z.ZodMiniType<Process> = z.object({
   noNewPrivileges: boolean,
   apparmorProfile: z.optional(cString),
   oomScoreAdj: z.optional(int(-1000, 1000)),
-  scheduler: z.optional(
+  scheduler: rare(() =>
     z.object({
       policy: z.string(),
       nice: z.optional(i32),
@@ -80,13 +84,13 @@ const process: z.ZodMiniType<Process> = z.object({
     }),
   ),
   selinuxLabel: z.optional(cString),
-  ioPriority: z.optional(
+  ioPriority: rare(() =>
     z.object({
       class: z.enum(['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']),
       priority: z._default(int(0, 7), 0),
     }),
   ),
-  execCPUAffinity: z.optional(z.object({ initial: text, final: text })),
+  execCPUAffinity: rare(() => z.object({ initial: text, final: text })),
 })
 
 const mount = z.object({
@@ -125,7 +129,7 @@ const throttle = z.optional(z.array(z.object({ major: deviceNumber, minor: devic
 /** `linux.resources`, also the document that `update --resources` takes. */
 export const resources: z.ZodMiniType<Resources> = z.object({
   devices: z.optional(z.array(deviceRule)),
-  memory: z.optional(
+  memory: rare(() =>
     z.object({
       limit: z.optional(i64),
       reservation: z.optional(i64),
@@ -138,7 +142,7 @@ export const resources: z.ZodMiniType<Resources> = z.object({
       checkBeforeUpdate: boolean,
     }),
   ),
-  cpu: z.optional(
+  cpu: rare(() =>
     z.object({
       shares: z.optional(u64),
       quota: z.optional(i64),
@@ -151,8 +155,8 @@ export const resources: z.ZodMiniType<Resources> = z.object({
       idle: z.optional(i64),
     }),
   ),
-  pids: z.optional(z.object({ limit: z.optional(i64) })),
-  blockIO: z.optional(
+  pids: rare(() => z.object({ limit: z.optional(i64) })),
+  blockIO: rare(() =>
     z.object({
       weight: z.optional(u16),
       leafWeight: z.optional(u16),
@@ -163,7 +167,7 @@ export const resources: z.ZodMiniType<Resources> = z.object({
       throttleWriteIOPSDevice: throttle,
     }),
   ),
-  hugepageLimits: z.optional(
+  hugepageLimits: rare(() =>
     z.array(
       z.object({
         pageSize: z.string().check(z.regex(/^[1-9]\d*[KMG]B$/, 'must be a size such as 2MB or 1GB')),
@@ -171,61 +175,64 @@ export const resources: z.ZodMiniType<Resources> = z.object({
       }),
     ),
   ),
-  network: z.optional(
+  network: rare(() =>
     z.object({
       classID: z.optional(u32),
       priorities: z.optional(z.array(z.object({ name: z.string(), priority: u32 }))),
     }),
   ),
-  rdma: z.optional(z.record(z.string(), z.object({ hcaHandles: z.optional(u32), hcaObjects: z.optional(u32) }))),
+  rdma: rare(() => z.record(z.string(), z.object({ hcaHandles: z.optional(u32), hcaObjects: z.optional(u32) }))),
   unified: stringMap,
 })
 
-const seccompAction = z.enum([
-  'SCMP_ACT_KILL',
-  'SCMP_ACT_KILL_PROCESS',
-  'SCMP_ACT_KILL_THREAD',
-  'SCMP_ACT_TRAP',
-  'SCMP_ACT_ERRNO',
-  'SCMP_ACT_TRACE',
-  'SCMP_ACT_ALLOW',
-  'SCMP_ACT_LOG',
-  'SCMP_ACT_NOTIFY',
-])
+const seccompAction = () =>
+  z.enum([
+    'SCMP_ACT_KILL',
+    'SCMP_ACT_KILL_PROCESS',
+    'SCMP_ACT_KILL_THREAD',
+    'SCMP_ACT_TRAP',
+    'SCMP_ACT_ERRNO',
+    'SCMP_ACT_TRACE',
+    'SCMP_ACT_ALLOW',
+    'SCMP_ACT_LOG',
+    'SCMP_ACT_NOTIFY',
+  ])
 
-const seccompArg = z.object({
-  index: int(0, 5),
-  value: u64,
-  valueTwo: z.optional(u64),
-  op: z.enum([
-    'SCMP_CMP_NE',
-    'SCMP_CMP_LT',
-    'SCMP_CMP_LE',
-    'SCMP_CMP_EQ',
-    'SCMP_CMP_GE',
-    'SCMP_CMP_GT',
-    'SCMP_CMP_MASKED_EQ',
-  ]),
-})
+const seccompArg = () =>
+  z.object({
+    index: int(0, 5),
+    value: u64,
+    valueTwo: z.optional(u64),
+    op: z.enum([
+      'SCMP_CMP_NE',
+      'SCMP_CMP_LT',
+      'SCMP_CMP_LE',
+      'SCMP_CMP_EQ',
+      'SCMP_CMP_GE',
+      'SCMP_CMP_GT',
+      'SCMP_CMP_MASKED_EQ',
+    ]),
+  })
 
-const seccomp: z.ZodMiniType<Seccomp> = z.object({
-  defaultAction: seccompAction,
-  defaultErrnoRet: z.optional(u32),
-  architectures: strings,
-  flags: strings,
-  listenerPath: z.optional(cString),
-  listenerMetadata: text,
-  syscalls: z.optional(
-    z.array(
-      z.object({
-        names: z.array(z.string()).check(z.minLength(1, 'must name at least one system call')),
-        action: seccompAction,
-        errnoRet: z.optional(u32),
-        args: z.optional(z.array(seccompArg)),
-      }),
+const seccomp = (): z.ZodMiniType<Seccomp> =>
+  z.object({
+    defaultAction: seccompAction(),
+    defaultErrnoRet: z.optional(u32),
+    architectures: strings,
+    flags: strings,
+    listenerPath: z.optional(cString),
+    listenerMetadata: text,
+    syscalls: z.optional(
+      z.array(
+        z.object({
+          names: z.array(z.string()).check(z.minLength(1, 'must name at least one system call')),
+          action: seccompAction(),
+          errnoRet: z.optional(u32),
+          args: z.optional(z.array(seccompArg())),
+        }),
+      ),
     ),
-  ),
-})
+  })
 
 const linux = z.object({
   uidMappings: idMappings,
@@ -241,7 +248,7 @@ const linux = z.object({
       }),
     ),
   ),
-  devices: z.optional(
+  devices: rare(() =>
     z.array(
       z.object({
         path: absolute,
@@ -254,13 +261,13 @@ const linux = z.object({
       }),
     ),
   ),
-  netDevices: z.optional(z.record(z.string(), z.object({ name: text }))),
-  seccomp: z.optional(seccomp),
+  netDevices: rare(() => z.record(z.string(), z.object({ name: text }))),
+  seccomp: rare(seccomp),
   rootfsPropagation: text,
   maskedPaths: cStrings,
   readonlyPaths: cStrings,
   mountLabel: z.optional(cString),
-  intelRdt: z.optional(
+  intelRdt: rare(() =>
     z.object({
       closID: text,
       schemata: strings,
@@ -269,9 +276,9 @@ const linux = z.object({
       enableMonitoring: boolean,
     }),
   ),
-  memoryPolicy: z.optional(z.object({ mode: text, nodes: text, flags: strings })),
-  personality: z.optional(z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: strings })),
-  timeOffsets: z.optional(z.record(z.string(), z.object({ secs: z.optional(i64), nanosecs: z.optional(u32) }))),
+  memoryPolicy: rare(() => z.object({ mode: text, nodes: text, flags: strings })),
+  personality: rare(() => z.object({ domain: z.enum(['LINUX', 'LINUX32']), flags: strings })),
+  timeOffsets: rare(() => z.record(z.string(), z.object({ secs: z.optional(i64), nanosecs: z.optional(u32) }))),
 })
 
 const version = z
@@ -285,7 +292,7 @@ const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
   hostname: z.optional(cString),
   domainname: z.optional(cString),
   mounts: z.optional(z.array(mount)),
-  hooks: z.optional(
+  hooks: rare(() =>
     z.object({
       prestart: hooks,
       createRuntime: hooks,

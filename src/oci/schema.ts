@@ -52,6 +52,7 @@ export function check<T>(schema: z.ZodMiniType<T>, value: unknown, { what, code 
 export function foldNames(schema: unknown, value: unknown): unknown {
   if (schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniDefault)
     return foldNames(schema.def.innerType, value)
+  if (schema instanceof z.ZodMiniLazy) return foldNames(schema._zod.innerType, value)
   if (typeof value !== 'object' || value === null) return value
   if (schema instanceof z.ZodMiniArray && Array.isArray(value)) {
     return value.map((item) => foldNames(schema.def.element, item))
@@ -91,9 +92,7 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], value: unknown):
 
 /** The member of an object or list, undefined where there is none. */
 export function member(value: unknown, key: PropertyKey): unknown {
-  return typeof value === 'object' && value !== null
-    ? Object.entries(value).find(([name]) => name === String(key))?.[1]
-    : undefined
+  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
 }
 
 function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {

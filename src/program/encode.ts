@@ -33,38 +33,41 @@ export function encode(program: Program): Uint8Array {
   const steps = numbered(program)
   const strings = new StringTable()
   const lists = new ListTable(strings)
-  const slots = new Map<string, bigint>()
-  const encodeOperand = (kind: OperandKind, value: AnyOperand): bigint => {
+  const slots = new Map<string, number>()
+  const encodeOperand = (kind: OperandKind, value: AnyOperand): number | bigint => {
     switch (kind) {
       case 'slot':
         return value === null ? none : slotNumber(slots, String(value), false)
       case 'newSlot':
         return slotNumber(slots, String(value), true)
       case 'text':
-        return strings.add(textBytes(value as Text))
+        return strings.add(textOf(value as Text))
       case 'string':
-        return value === null ? 0n : strings.add(stringBytes(value as string | Uint8Array))
+        return value === null ? 0 : strings.add(value as string | Uint8Array)
       case 'list':
         return lists.add(value as readonly string[])
       case 'bytes':
         return strings.addBytes(value as Uint8Array)
       default:
-        return BigInt.asUintN(64, BigInt(value as number | bigint))
+        return value as number | bigint
     }
   }
   const table = new DataView(new ArrayBuffer(steps.length * stepBytes))
   for (const { address, phase, step, undoes } of steps) {
     const at = address * stepBytes
-    table.setUint16(at, ops[step.op].number, true)
+    const { number, operands } = ops[step.op]
+    table.setUint16(at, number, true)
     table.setUint8(at + 2, phases.indexOf(phase))
     table.setUint32(at + 4, toleranceMask(step.ok), true)
-    operandsOf(step.op).forEach(([name, kind], index) => {
-      table.setBigUint64(at + 8 + index * 8, encodeOperand(kind, step.operands[name] ?? null), true)
-    })
-    table.setUint32(at + 56, Number(strings.add(stringBytes(step.from))), true)
+    let place = at + 8
+    for (const [name, kind] of Object.entries<OperandKind>(operands)) {
+      setWord(table, place, encodeOperand(kind, step.operands[name] ?? null))
+      place += 8
+    }
+    table.setUint32(at + 56, strings.add(step.from), true)
     table.setUint32(at + 60, undoes ?? 0, true)
   }
-  return assemble(steps, new Uint8Array(table.buffer), lists.words(), strings.bytes())
+  return assemble(steps, new Uint8Array(table.buffer), lists.words(), strings)
 }
 
 /** The operands that an op declares, in order. */
@@ -72,121 +75,130 @@ export function operandsOf(name: OpName): readonly (readonly [name: string, kind
   return Object.entries(ops[name].operands)
 }
 
+/** 64 bits; a number is written without a bigint, of which there would be hundreds. */
+function setWord(view: DataView, at: number, value: number | bigint): void {
+  if (typeof value === 'bigint') {
+    view.setBigUint64(at, BigInt.asUintN(64, value), true)
+    return
+  }
+  view.setUint32(at, value % 2 ** 32, true)
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+}
+
 function assemble(
   steps: readonly NumberedStep[],
   table: Uint8Array,
-  lists: readonly bigint[],
-  strings: Uint8Array,
+  lists: readonly number[],
+  strings: StringTable,
 ): Uint8Array {
-  const size = headerBytes + table.length + lists.length * 8 + strings.length
-  const image = new Uint8Array(size)
-  const view = new DataView(image.buffer)
-  image.set(new TextEncoder().encode(magic))
-  view.setUint32(4, version, true)
-  view.setUint32(8, size, true)
+  const size = headerBytes + table.length + lists.length * 8 + strings.size
+  const image = Buffer.alloc(size)
+  image.write(magic)
+  image.writeUInt32LE(version, 4)
+  image.writeUInt32LE(size, 8)
   phases.forEach((phase, index) => {
-    view.setUint32(12 + index * 4, steps.filter((step) => step.phase === phase).length, true)
+    image.writeUInt32LE(steps.filter((step) => step.phase === phase).length, 12 + index * 4)
   })
-  view.setUint32(28, lists.length, true)
-  view.setUint32(32, strings.length, true)
+  image.writeUInt32LE(lists.length, 28)
+  image.writeUInt32LE(strings.size, 32)
   image.set(table, headerBytes)
   lists.forEach((word, index) => {
-    view.setBigUint64(headerBytes + table.length + index * 8, word, true)
+    image.writeUInt32LE(word, headerBytes + table.length + index * 8)
   })
-  image.set(strings, size - strings.length)
-  return image
+  strings.write(image, size - strings.size)
+  return new Uint8Array(image.buffer, image.byteOffset, size)
 }
 
 /** Strings, each once; offset 0 holds an empty one and stands for "none". */
 class StringTable {
-  readonly #offsets = new Map<string, bigint>()
-  readonly #parts: Uint8Array[] = [new Uint8Array(1)]
-  #size = 1
+  readonly #offsets = new Map<string, number>()
+  readonly #parts: (string | Uint8Array)[] = ['']
+  size = 1
 
-  add(bytes: Uint8Array): bigint {
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  add(value: string | Uint8Array): number {
+    // Bytes that are no text have a key that no text has.
+    const key = typeof value === 'string' ? value : `\0${Buffer.from(value).toString('latin1')}`
     const known = this.#offsets.get(key)
     if (known !== undefined) return known
-    const offset = this.#append(bytes)
+    if (key.includes('\0', typeof value === 'string' ? 0 : 1)) {
+      throw new Error(`a NUL byte in the string ${JSON.stringify(String(value))}`)
+    }
+    const offset = this.#append(value)
     this.#offsets.set(key, offset)
     return offset
   }
 
   /** Binary data: its offset, and its length in the upper half. */
   addBytes(bytes: Uint8Array): bigint {
-    return this.#append(bytes) | (BigInt(bytes.length) << 32n)
+    return BigInt(this.#append(bytes)) | (BigInt(bytes.length) << 32n)
   }
 
-  bytes(): Uint8Array {
-    const all = new Uint8Array(this.#size)
-    let at = 0
+  write(image: Buffer, start: number): void {
+    let at = start
     for (const part of this.#parts) {
-      all.set(part, at)
-      at += part.length
+      if (typeof part === 'string') at += image.write(part, at)
+      else {
+        image.set(part, at)
+        at += part.length
+      }
+      at += 1
     }
-    return all
   }
 
-  #append(bytes: Uint8Array): bigint {
-    const offset = this.#size
-    this.#parts.push(bytes, new Uint8Array(1))
-    this.#size += bytes.length + 1
-    return BigInt(offset)
+  #append(part: string | Uint8Array): number {
+    const offset = this.size
+    this.#parts.push(part)
+    this.size += Buffer.byteLength(part) + 1
+    return offset
   }
 }
 
 /** Lists of strings. Steps that are given the same array share it: what default_home adds, all of them see. */
 class ListTable {
   readonly #strings: StringTable
-  readonly #starts = new Map<readonly string[], bigint>()
-  readonly #words: bigint[] = []
+  readonly #starts = new Map<readonly string[], number>()
+  readonly #words: number[] = []
 
   constructor(strings: StringTable) {
     this.#strings = strings
   }
 
-  add(values: readonly string[]): bigint {
+  add(values: readonly string[]): number {
     const known = this.#starts.get(values)
     if (known !== undefined) return known
-    const start = BigInt(this.#words.length)
+    const start = this.#words.length
     this.#starts.set(values, start)
-    for (const value of values) this.#words.push(this.#strings.add(stringBytes(value)))
-    this.#words.push(0n, 0n) // the second end mark is room for default_home
+    for (const value of values) this.#words.push(this.#strings.add(value))
+    this.#words.push(0, 0) // the second end mark is room for default_home
     return start
   }
 
-  words(): readonly bigint[] {
-    return this.#words.length === 0 ? [0n] : this.#words
+  words(): readonly number[] {
+    return this.#words.length === 0 ? [0] : this.#words
   }
 }
 
-function slotNumber(slots: Map<string, bigint>, name: string, isNew: boolean): bigint {
+function slotNumber(slots: Map<string, number>, name: string, isNew: boolean): number {
   const known = slots.get(name)
   if (known !== undefined) return known
   if (!isNew) throw new Error(`slot "${name}" is read before any step fills it`)
   if (slots.size === maxSlots) throw new Error(`more than ${maxSlots} slots`)
-  const number = BigInt(slots.size)
+  const number = slots.size
   slots.set(name, number)
   return number
 }
 
-function stringBytes(value: string | Uint8Array): Uint8Array {
-  const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value
-  if (bytes.includes(0)) throw new Error(`a NUL byte in the string ${JSON.stringify(String(value))}`)
-  return bytes
-}
-
-function textBytes(value: Text): Uint8Array {
+function textOf(value: Text): string {
   const pieces = typeof value === 'string' ? [value] : value
-  return Buffer.concat(pieces.map((piece) => (typeof piece === 'string' ? escaped(piece) : reference(piece.register))))
+  return pieces.map((piece) => (typeof piece === 'string' ? escaped(piece) : reference(piece.register))).join('')
 }
 
-function escaped(piece: string): Uint8Array {
-  return stringBytes(piece.replaceAll('\x01', '\x01\x01'))
+function escaped(piece: string): string {
+  return piece.replaceAll('\x01', '\x01\x01')
 }
 
-function reference(register: RegisterName): Uint8Array {
-  return Uint8Array.of(textEscape, firstRegister + registers.indexOf(register))
+function reference(register: RegisterName): string {
+  return String.fromCharCode(textEscape, firstRegister + registers.indexOf(register))
 }
 
 function toleranceMask(ok: readonly TolerableError[]): number {

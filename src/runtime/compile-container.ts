@@ -34,6 +34,8 @@ export interface ContainerOptions extends InheritedFds {
   readonly noNewKeyring?: boolean | undefined
   /** The host's socket that is to hear of the container being ready: sd_notify(3). */
   readonly notifySocket?: string | undefined
+  /** The process that the service manager knows; default: this one. */
+  readonly mainPid?: number | undefined
   /**
    * Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. `auto`: where it is of that
    * form, or is unset and the caller can ask systemd.
@@ -107,7 +109,9 @@ export async function compileContainer(
       consoleSocket: absolute(options.consoleSocket),
       pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: inheritedFds(options),
-      notify: options.notifySocket ? { host: options.notifySocket, mainPid: process.pid } : undefined,
+      notify: options.notifySocket
+        ? { host: options.notifySocket, mainPid: options.mainPid ?? process.pid }
+        : undefined,
       noPivot: options.noPivot,
       noNewKeyring: options.noNewKeyring,
       noSubreaper: options.noSubreaper,

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import type { HookCommand } from './state-file.ts'
 
 const maxOutputBytes = 64 * 1024
@@ -9,10 +8,11 @@ const maxOutputBytes = 64 * 1024
  * @returns what went wrong, with what the hook has said; undefined when it has succeeded
  * @see runtime-spec v1.3.0 config.md "POSIX-platform Hooks"
  */
-export function runHook(hook: HookCommand, state: string): Promise<string | undefined> {
+export async function runHook(hook: HookCommand, state: string): Promise<string | undefined> {
+  const { spawn } = await import('node:child_process')
   const [argv0 = hook.path, ...args] = hook.args
   const env = Object.fromEntries(hook.env.map((pair) => splitPair(pair)))
-  return new Promise((resolve) => {
+  return await new Promise((resolve) => {
     const child = spawn(hook.path, args, {
       argv0,
       env,

@@ -1,19 +1,18 @@
-import { numbered } from '../program/program.ts'
 import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
-import { describeFailure, type Failure } from './failure.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { type KeptOrigin, keepProgram } from './kept-program.ts'
 import { makeRoot } from './root.ts'
-import { type Outcome, runProgram } from './runner.ts'
+import { type Outcome, type RunProgramOptions, runProgram } from './runner.ts'
 import { withStages } from './stages.ts'
 
-export interface LaunchOptions extends ContainerOptions, ForegroundOptions {
+export interface LaunchOptions extends ContainerOptions, ForegroundOptions, FrontOptions {
   /** Do not keep the program for the next time. */
   readonly noCache?: boolean | undefined
-  /** A kept program of this bundle has failed already, and so: only say why. */
-  readonly failure?: Failure | undefined
 }
+
+/** What passes between this process and the front (native/front.c), which executes the program. */
+export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
 
 /**
  * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
@@ -28,7 +27,6 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
   }
   const preserveFds = inheritedFds(options)
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
-  if (options.failure) throw describeFailure(numbered(program), options.failure)
   makeRoot(options.root, origin.facts.euid)
   if (!hasWarned && !hasUnguarded && isPlain(options)) keepProgram(program, { ...origin, mode })
   return await withStages(program, { log: options.log, begins: 'init' }, () =>
@@ -37,12 +35,14 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
       cwd: origin.bundle,
       preserveFds,
       forwardSignals: true,
+      handOver: options.handOver,
+      reports: options.reports,
       onLeftover: (message) => options.log?.('warning', message),
     }),
   )
 }
 
 /** Whether the call says no more than which bundle, which root and which mode: what the front understands. */
-function isPlain({ id: _, bundle: _bundle, root: _root, log: _log, ...rest }: LaunchOptions): boolean {
+function isPlain({ id: _, bundle: _b, root: _r, log: _l, handOver: _h, ...rest }: LaunchOptions): boolean {
   return Object.values(rest).every((value) => value === undefined || value === false || value === 0)
 }

@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
-import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { OciError } from '../errors.ts'
 import { encode } from '../program/encode.ts'
@@ -13,6 +12,7 @@ export type Outcome =
   | { readonly kind: 'ready'; readonly pid: number } // the container is there, and the runner is gone
   | { readonly kind: 'exited'; readonly status: number } // supervised to its end: its exit code, or 128 + signal
   | { readonly kind: 'done' } // a program without a container
+  | { readonly kind: 'handedOver' } // to the front, which executes it when this process has ended
 
 export interface RunProgramOptions {
   readonly id: string
@@ -23,12 +23,16 @@ export interface RunProgramOptions {
   readonly cwd?: string
   /** Hears of a step of the undo list that failed: something may be left behind. */
   readonly onLeftover?: (message: string) => void
+  /** Takes the program, encoded, in place of a runner: the front has asked for it. */
+  readonly handOver?: ((message: Uint8Array) => void) | undefined
+  /** What a runner has reported: the program has been executed already, and is not again. */
+  readonly reports?: readonly Report[] | undefined
 }
 
 const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5 } as const
 const reportBytes = 24 + 1024
 
-interface Report extends Failure {
+export interface Report extends Failure {
   readonly kind: number
 }
 
@@ -39,7 +43,14 @@ interface Report extends Failure {
  *   everything the program did is then undone
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
+  if (options.reports) return outcome(program, options.reports, 0, options)
   const image = encode(program)
+  if (options.handOver) {
+    options.handOver(handOverMessage(image, options))
+    return { kind: 'handedOver' }
+  }
+  // Loading these takes longer than many a command, and who hands over needs neither.
+  const [{ spawn }, { isatty }] = await Promise.all([import('node:child_process'), import('node:tty')])
   const preserved = options.preserveFds ?? 0
   const inherited = Array.from({ length: 3 + preserved }, (_, fd) => fd)
   const programFd = inherited.length
@@ -47,7 +58,7 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
     stdio: [...inherited, 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
-  const stopForwarding = options.forwardSignals ? forwardSignals(runner) : undefined
+  const stopForwarding = options.forwardSignals ? forwardSignals(runner, isatty(0)) : undefined
   try {
     const input = runner.stdio[programFd] as Writable
     input.on('error', () => undefined) // a runner that refuses to start says so in its exit
@@ -60,6 +71,15 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   } finally {
     stopForwarding?.()
   }
+}
+
+/** Where the program begins, the ID, the directory to run it in, the program: see native/node.c. */
+function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions): Buffer {
+  const texts = Buffer.from(`${id}\0${cwd}\0`)
+  const head = Buffer.alloc((8 + texts.length + 7) & ~7)
+  head.writeUInt32LE(head.length, 0)
+  texts.copy(head, 8)
+  return Buffer.concat([head, image])
 }
 
 /**
@@ -160,8 +180,8 @@ const forwarded = [
  * Passes signals on. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole foreground process group, so the runner
  * has them already.
  */
-function forwardSignals(runner: ChildProcess): () => void {
-  const fromTerminal = isatty(0) ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
+function forwardSignals(runner: ChildProcess, hasTerminal: boolean): () => void {
+  const fromTerminal = hasTerminal ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
   const handlers = forwarded.map((signal) => {
     const handler = (): void => {
       if (!fromTerminal.includes(signal)) runner.kill(signal)

@@ -231,7 +231,7 @@ function* samplesFor(profile: Seccomp, seed: number): Generator<SeccompData> {
   }
   for (const { audit: arch, table, numberBit = 0 } of Object.values(seccompArchitectures)) {
     if (!audits.includes(arch)) continue
-    const numbers = parseSyscallTable(table)
+    const numbers = parseSyscallTable(table())
     const numbersAndMultiplexers = new Set([...conditional].flatMap((name) => numbers.get(name) ?? []))
     if (arch === 0x40000003) for (const multiplexer of [102, 117]) numbersAndMultiplexers.add(multiplexer)
     for (const nr of numbersAndMultiplexers) {

@@ -1,5 +1,5 @@
 /** 32-bit Arm, EABI (arch/arm/tools/syscall.tbl; the private ones: asm/unistd.h). See `parseSyscallTable`. */
-export const armSyscalls: string = `
+export const armSyscalls = (): string => `
 0 restart_syscall exit fork read write open close
 8 creat link unlink execve chdir
 14 mknod chmod lchown

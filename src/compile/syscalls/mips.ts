@@ -1,5 +1,5 @@
 /** MIPS o32 (arch/mips/kernel/syscalls/syscall_o32.tbl, from 4000). See `parseSyscallTable`. */
-export const mipsSyscalls: string = `
+export const mipsSyscalls = (): string => `
 4000 syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod lchown break
 4019 lseek getpid mount umount setuid getuid stime ptrace alarm
 4029 pause utime stty gtty access nice ftime sync kill rename mkdir rmdir dup pipe times prof brk setgid getgid signal

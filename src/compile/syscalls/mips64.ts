@@ -1,5 +1,5 @@
 /** MIPS n64 (arch/mips/kernel/syscalls/syscall_n64.tbl, from 5000). See `parseSyscallTable`. */
-export const mips64Syscalls: string = `
+export const mips64Syscalls = (): string => `
 5000 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask ioctl
 5016 pread64 pwrite64 readv writev access pipe _newselect sched_yield mremap msync mincore madvise shmget shmat shmctl
 5031 dup dup2 pause nanosleep getitimer setitimer alarm getpid sendfile socket connect accept sendto recvfrom sendmsg

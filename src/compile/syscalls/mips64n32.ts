@@ -1,5 +1,5 @@
 /** MIPS n32 (arch/mips/kernel/syscalls/syscall_n32.tbl, from 6000). See `parseSyscallTable`. */
-export const mips64n32Syscalls: string = `
+export const mips64n32Syscalls = (): string => `
 6000 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask ioctl
 6016 pread64 pwrite64 readv writev access pipe _newselect sched_yield mremap msync mincore madvise shmget shmat shmctl
 6031 dup dup2 pause nanosleep getitimer setitimer alarm getpid sendfile socket connect accept sendto recvfrom sendmsg

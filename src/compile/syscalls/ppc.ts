@@ -1,5 +1,5 @@
 /** 32-bit PowerPC (arch/powerpc/kernel/syscalls/syscall.tbl, abi common, nospu and 32). See `parseSyscallTable`. */
-export const ppcSyscalls: string = `
+export const ppcSyscalls = (): string => `
 0 restart_syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod lchown break
 18 oldstat lseek getpid mount umount setuid getuid stime ptrace alarm oldfstat pause utime stty gtty access nice ftime
 36 sync kill rename mkdir rmdir dup pipe times prof brk setgid getgid signal geteuid getegid acct umount2 lock ioctl

@@ -1,5 +1,5 @@
 /** 64-bit PowerPC (arch/powerpc/kernel/syscalls/syscall.tbl, abi common, nospu and 64). See `parseSyscallTable`. */
-export const ppc64Syscalls: string = `
+export const ppc64Syscalls = (): string => `
 0 restart_syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod lchown break
 18 oldstat lseek getpid mount umount setuid getuid stime ptrace alarm oldfstat pause utime stty gtty access nice ftime
 36 sync kill rename mkdir rmdir dup pipe times prof brk setgid getgid signal geteuid getegid acct umount2 lock ioctl

@@ -1,5 +1,5 @@
 /** riscv64 (scripts/syscall.tbl, abi common and riscv). See `parseSyscallTable`. */
-export const riscv64Syscalls: string = `
+export const riscv64Syscalls = (): string => `
 0 io_setup io_destroy io_submit io_cancel io_getevents setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr
 11 listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr getcwd lookup_dcookie eventfd2 epoll_create1
 21 epoll_ctl epoll_pwait dup dup3 fcntl inotify_init1 inotify_add_watch inotify_rm_watch ioctl ioprio_set ioprio_get

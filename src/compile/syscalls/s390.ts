@@ -1,5 +1,5 @@
 /** s390 (arch/s390/kernel/syscalls/syscall.tbl, abi common and 32). See `parseSyscallTable`. */
-export const s390Syscalls: string = `
+export const s390Syscalls = (): string => `
 1 exit fork read write open close restart_syscall creat link unlink execve chdir time mknod chmod lchown
 19 lseek getpid mount umount setuid getuid stime ptrace alarm
 29 pause utime

@@ -1,5 +1,5 @@
 /** s390x (arch/s390/kernel/syscalls/syscall.tbl, abi common and 64). See `parseSyscallTable`. */
-export const s390xSyscalls: string = `
+export const s390xSyscalls = (): string => `
 1 exit fork read write open close restart_syscall creat link unlink execve chdir
 14 mknod chmod
 19 lseek getpid mount umount

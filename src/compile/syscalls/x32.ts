@@ -1,5 +1,5 @@
 /** x32 (arch/x86/entry/syscalls/syscall_64.tbl, abi common and x32), without their bit 30. See `parseSyscallTable`. */
-export const x32Syscalls: string = `
+export const x32Syscalls = (): string => `
 0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk
 14 rt_sigprocmask
 17 pread64 pwrite64

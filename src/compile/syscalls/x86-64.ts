@@ -1,5 +1,5 @@
 /** x86_64 (arch/x86/entry/syscalls/syscall_64.tbl, abi common and 64). See `parseSyscallTable`. */
-export const x86_64Syscalls: string = `
+export const x86_64Syscalls = (): string => `
 0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn
 16 ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise shmget shmat shmctl
 32 dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile socket connect accept sendto recvfrom sendmsg

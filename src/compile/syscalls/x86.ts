@@ -1,5 +1,5 @@
 /** 32-bit x86 (arch/x86/entry/syscalls/syscall_32.tbl). See `parseSyscallTable`. */
-export const x86Syscalls: string = `
+export const x86Syscalls = (): string => `
 0 restart_syscall exit fork read write open close waitpid creat link unlink execve chdir time mknod chmod lchown break
 18 oldstat lseek getpid mount umount setuid getuid stime ptrace alarm oldfstat pause utime stty gtty access nice ftime
 36 sync kill rename mkdir rmdir dup pipe times prof brk setgid getgid signal geteuid getegid acct umount2 lock ioctl

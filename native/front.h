@@ -1,0 +1,106 @@
+/* What the files of the front share: front.c, kept.c, node.c, lifecycle.c. */
+#ifndef FRONT_H
+#define FRONT_H
+
+#include "vm.h"
+
+enum { PATH_SIZE = 4096 };
+
+/* How the tool was called. The command's words begin at argv[command], behind the options that come before it. */
+struct call {
+	char **argv;
+	char **env;
+	const char *exe; /* the path of this binary */
+	int command;
+	const char *root; /* as given; NULL: the default */
+	const char *log;
+	const char *log_format;
+	bool has_more; /* options that only Node.js understands */
+};
+
+enum option_number {
+	OPTION_BUNDLE,
+	OPTION_DETACH,
+	OPTION_NO_PIVOT,
+	OPTION_NO_NEW_KEYRING,
+	OPTION_NO_SUBREAPER,
+	OPTION_NO_CACHE,
+	OPTION_KEEP,
+	OPTION_PID_FILE,
+	OPTION_CONSOLE_SOCKET,
+	OPTION_PIDFD_SOCKET,
+	OPTION_PRESERVE_FDS,
+	OPTION_PROCESS,
+	OPTION_CWD,
+	OPTION_ENV,
+	OPTION_TTY,
+	OPTION_USER,
+	OPTION_ADDITIONAL_GIDS,
+	OPTION_PROCESS_LABEL,
+	OPTION_APPARMOR,
+	OPTION_NO_NEW_PRIVS,
+	OPTION_CAP,
+	OPTION_CGROUP,
+	OPTION_IGNORE_PAUSED,
+	OPTION_COUNT,
+};
+
+/* What run, create or exec is asked for. */
+struct request {
+	const char *command;
+	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given */
+	const char *id;
+	char **words; /* behind the ID */
+};
+
+/* A program and what it is run for. */
+struct job {
+	const char *id;
+	const char *directory; /* to run it in; empty: the caller's */
+	char *program;
+	size_t size;
+};
+
+bool has_prefix(const char *s, const char *prefix);
+const char *base_name(const char *path);
+
+/* The value of a variable; NULL when there is none. */
+const char *variable(char **env, const char *name);
+
+/* A copy of `env` with more variables, both ending in NULL; NULL when there is no memory. */
+char **with_variables(char **env, char *const *more);
+
+/* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
+const char *option(char **argv, int *i, const char *name);
+
+/* Whether it can be a container ID, and no option. */
+bool is_plain_id(const char *id);
+
+/* The absolute state root. */
+bool find_root(char *to, size_t size, const struct call *call);
+
+/* An absolute path; false for one with ".", ".." or empty parts, which Node.js resolves. */
+bool make_absolute(char *to, size_t size, const char *path);
+
+/* False for words that only Node.js understands, or that no command has. */
+bool parse_request(const struct call *call, struct request *request);
+
+/* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
+bool find_kept(const struct call *call, struct job *job);
+
+/* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
+int become_node(const struct call *call, char *const *more);
+
+/* Lets Node.js compile what is asked for. Its exit code, when there is no program: it has said why, or has been of help. */
+int compile_by_node(const struct call *call, struct job *job);
+
+/* Node.js puts what the runner reports into words: the exit code. */
+int explain(const struct call *call, const struct vm *vm);
+
+/*
+ * start, state, kill and delete, by the record that a container has in its directory below `root`. False for all that is
+ * not plain success: that is for Node.js to do, and to put into words.
+ */
+bool lifecycle(const char *root, const struct call *call);
+
+#endif

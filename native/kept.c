@@ -1,0 +1,195 @@
+/*
+ * Kept programs: what a file in the state root says that src/runtime/kept-program.ts wrote there. It is used while every
+ * guard in it holds: each is one thing that the program was compiled from.
+ */
+#include "front.h"
+
+#include <asm/stat.h>
+#include <linux/capability.h>
+#include <linux/utsname.h>
+
+/* As CompileOptions has it; NULL for a request whose program is not kept. */
+static const char *mode_of(const struct call *call, const struct request *q)
+{
+	if (call->log || call->log_format || call->has_more || variable(call->env, "NOTIFY_SOCKET"))
+		return NULL;
+	for (int i = 0; i < OPTION_COUNT; i++)
+		if (q->given[i] && i != OPTION_BUNDLE && i != OPTION_DETACH)
+			return NULL;
+	if (streq(q->command, "create"))
+		return q->given[OPTION_DETACH] ? NULL : "create";
+	return !streq(q->command, "run") ? NULL : q->given[OPTION_DETACH] ? "detached" : "foreground";
+}
+
+/* FNV-1a, which names the file; the file itself says again what it is for. */
+static uint64_t hash(const char *s)
+{
+	uint64_t value = 0xcbf29ce484222325ULL;
+
+	for (; *s; s++)
+		value = (value ^ (unsigned char)*s) * 0x100000001b3ULL;
+	return value;
+}
+
+/* Where the program of this request is kept, and the text that says what it is for. */
+static bool kept_path(char *to, size_t size, const struct request *q, const struct call *call, char *key, size_t key_size)
+{
+	char bundle[PATH_SIZE], root[PATH_SIZE], name[17] = {0};
+	const char *mode = mode_of(call, q), *given = q->given[OPTION_BUNDLE];
+	const char *const parts[] = {mode, "\n", bundle, "\n", root, NULL};
+	const char *const path[] = {root, "/.program-", name, NULL};
+
+	if (!mode || !make_absolute(bundle, sizeof bundle, given ? given : ".") || !find_root(root, sizeof root, call) ||
+	    !join(key, key_size, parts))
+		return false;
+	for (uint64_t value = hash(key), i = 16; i--; value >>= 4)
+		name[i] = "0123456789abcdef"[value & 15];
+	return join(to, size, path);
+}
+
+struct kept_header {
+	char magic[4];
+	uint32_t version;
+	uint32_t guards; /* how many */
+	uint32_t program; /* where it begins */
+};
+
+enum guard_kind { GUARD_KEY = 1, GUARD_IDENTITY, GUARD_PLACE, GUARD_PRESENT, GUARD_ABSENT, GUARD_CONTENT, GUARD_CALLER, GUARD_KERNEL };
+
+/* One thing that must still be as it was. Text follows: a path, then perhaps content, each padded to 8 bytes. */
+struct guard {
+	uint32_t kind;
+	uint32_t text; /* bytes of the first text, with its NUL */
+	uint64_t value[8];
+};
+
+static bool is_same_file(const char *path, const uint64_t *v, bool is_whole)
+{
+	struct stat st;
+
+	if (syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, is_whole ? 0 : AT_SYMLINK_NOFOLLOW, 0, 0) < 0)
+		return false;
+	if (st.st_dev != v[0] || st.st_ino != v[1] || st.st_mode != v[2])
+		return false;
+	return !is_whole || ((uint64_t)st.st_size == v[3] && st.st_mtime == v[4] && st.st_mtime_nsec == v[5] &&
+			     st.st_ctime == v[6] && st.st_ctime_nsec == v[7]);
+}
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) >= 0;
+}
+
+static bool has_content(const char *path, const char *content, uint64_t length)
+{
+	static char now[65536];
+	long r = read_file(AT_FDCWD, path, now, sizeof now);
+
+	return r >= 0 && (uint64_t)r == length && !memcmp(now, content, length);
+}
+
+static bool is_same_caller(const uint64_t *v)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	return sys(capget, &header, data) >= 0 && (uint64_t)sys(geteuid) == v[0] && (uint64_t)sys(getegid) == v[1] &&
+	       (data[0].effective | (uint64_t)data[1].effective << 32) == v[2];
+}
+
+static bool is_same_kernel(const char *text)
+{
+	struct new_utsname name;
+	char now[sizeof name.release + sizeof name.version + 1];
+
+	return sys(uname, &name) >= 0 && JOIN(now, name.release, " ", name.version) && streq(now, text);
+}
+
+static bool guard_holds(const struct guard *g, const char *text, const char *content, const char *key)
+{
+	switch ((enum guard_kind)g->kind) {
+	case GUARD_KEY:
+		return streq(text, key);
+	case GUARD_IDENTITY:
+		return is_same_file(text, g->value, true);
+	case GUARD_PLACE:
+		return is_same_file(text, g->value, false);
+	case GUARD_PRESENT:
+		return is_there(text);
+	case GUARD_ABSENT:
+		return !is_there(text);
+	case GUARD_CONTENT:
+		return has_content(text, content, g->value[0]);
+	case GUARD_CALLER:
+		return is_same_caller(g->value);
+	case GUARD_KERNEL:
+		return is_same_kernel(text);
+	}
+	return false;
+}
+
+static uint64_t padded(uint64_t size)
+{
+	return (size + 7) & ~7ULL;
+}
+
+/* Whether the file is for this request and every guard of it holds. */
+static bool guards_hold(const char *image, size_t size, const char *key)
+{
+	const struct kept_header *h = (const void *)image;
+	uint64_t at = sizeof *h;
+	bool has_key = false;
+
+	if (size < sizeof *h || memcmp(h->magic, KEPT_MAGIC, 4) || h->version != PROGRAM_VERSION || h->program > size)
+		return false;
+	for (uint32_t i = 0; i < h->guards; i++) {
+		const struct guard *g = (const void *)(image + at);
+		const char *text = image + at + sizeof *g, *content;
+		uint64_t next;
+
+		if (at + sizeof *g > h->program || !g->text)
+			return false;
+		content = text + padded(g->text);
+		next = at + sizeof *g + padded(g->text) + (g->kind == GUARD_CONTENT ? padded(g->value[0]) : 0);
+		if (next > h->program || next < at || text[g->text - 1] || !guard_holds(g, text, content, key))
+			return false;
+		has_key |= g->kind == GUARD_KEY;
+		at = next;
+	}
+	return has_key && at == h->program;
+}
+
+/* Only the caller, or root, may have written it; opened without following a link. */
+static long open_kept(const char *path)
+{
+	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0, 0, 0);
+
+	return fd >= 0 && check_owner((int)fd) >= 0 ? fd : -ENOENT;
+}
+
+bool find_kept(const struct call *call, struct job *job)
+{
+	static char path[PATH_SIZE], key[3 * PATH_SIZE];
+	struct request request;
+	const struct kept_header *h;
+	void *image = NULL;
+	size_t size = 0;
+	long fd;
+	char *directory, *end;
+
+	if (!parse_request(call, &request) || !kept_path(path, sizeof path, &request, call, key, sizeof key))
+		return false;
+	fd = open_kept(path);
+	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, key))
+		return false;
+	h = image;
+	for (directory = key; *directory++ != '\n';)
+		;
+	for (end = directory; *end != '\n'; end++)
+		;
+	*end = '\0';
+	*job = (struct job){request.id, directory, (char *)image + h->program, size - h->program};
+	return true;
+}

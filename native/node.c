@@ -1,0 +1,209 @@
+/* Node.js: in place of this process, or as a child that compiles a program for it. */
+#include "front.h"
+
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/mman.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+
+/* Commands of the runtime talk to no registry, which alone needs what NODE_EXTRA_CA_CERTS loads: as long as Node.js takes. */
+static bool needs_network(const char *command)
+{
+	static const char *const runtime[] = {"run",   "create", "start", "state", "list",   "kill",	 "delete", "exec",
+					      "pause", "resume", "ps",	  "spec",  "update", "features", "events", "explain"};
+
+	for (size_t i = 0; command && i < sizeof runtime / sizeof *runtime; i++)
+		if (streq(command, runtime[i]))
+			return false;
+	return true;
+}
+
+static void complain(const char *what)
+{
+	const char *parts[] = {"bundle-tool: ", what, "\n"};
+
+	for (size_t i = 0; i < 3; i++)
+		if (write_all(2, parts[i], strlen(parts[i])) < 0)
+			return;
+}
+
+/*
+ * For a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect garbage
+ * or optimise code that is gone in a moment. Code is cached for just these flags (.ci/build.mjs).
+ */
+#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug"
+
+enum { MAX_UNSEEDED = 128 << 10 };
+
+/* Without that seed somebody can choose keys that collide; in a small file there is no room for many. */
+static bool is_small(const char *directory, const char *name)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 && st.st_size <= MAX_UNSEEDED;
+}
+
+static bool may_go_unseeded(const struct call *call)
+{
+	struct request q;
+	char root[PATH_SIZE], state[PATH_SIZE];
+
+	if (!parse_request(call, &q))
+		return false;
+	if (!streq(q.command, "exec"))
+		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
+	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/state.json") && is_small(root, state) &&
+	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
+}
+
+static char **arguments_for_node(char *node, const struct call *call, bool is_compiler)
+{
+	static char script[PATH_SIZE];
+	size_t directory = (size_t)(base_name(call->exe) - call->exe);
+	char *plain[] = {node, script, NULL}, *compiler[] = {node, COMPILER_FLAGS, script, NULL};
+
+	if (directory + 16 > sizeof script)
+		return NULL;
+	memcpy(script, call->exe, directory);
+	memcpy(script + directory, "bin/boot.js", 12);
+	return with_variables(is_compiler ? compiler : plain, call->argv + 1);
+}
+
+static char **environment_for_node(const struct call *call, char *const *more)
+{
+	static char name[PATH_SIZE], certificates[PATH_SIZE];
+	char *const own[] = {name, NULL};
+	char **env = with_variables(call->env, own);
+
+	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])))
+		return NULL;
+	for (char **entry = env; *entry; entry++)
+		if (has_prefix(*entry, "NODE_EXTRA_CA_CERTS=") && !needs_network(call->argv[call->command]) &&
+		    JOIN(certificates, "BUNDLE_TOOL_", *entry))
+			*entry = certificates; /* JavaScript gives it back, for what it starts */
+	return with_variables(env, more);
+}
+
+static int become(const struct call *call, char *const *more, bool is_compiler)
+{
+	static char node[PATH_SIZE];
+	const char *path = variable(call->env, "PATH");
+	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, more);
+	uint64_t none = 0;
+
+	/* Some engines leave no environment at all; execvp(3) too has a default then. */
+	if (search_path("node", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", node,
+			sizeof node) < 0) {
+		complain("node is not in PATH: install Node.js 20 or later");
+		return 1;
+	}
+	if (argv && env && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
+		sys(execve, node, argv, env);
+	complain("node cannot be executed");
+	return 1;
+}
+
+int become_node(const struct call *call, char *const *more)
+{
+	return become(call, more, false);
+}
+
+/* The child: it ends with its parent, which alone could use what it makes. */
+static _Noreturn void become_compiler(const struct call *call, int pipe)
+{
+	char fd[40] = "BUNDLE_TOOL_HANDOVER=";
+	char *const more[] = {fd, NULL};
+
+	decimal(fd + strlen(fd), (uint64_t)pipe);
+	if (sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 || sys(fcntl, pipe, F_SETFD, 0) < 0)
+		exit_with(1);
+	exit_with(become(call, more, may_go_unseeded(call)));
+}
+
+/* What src/runtime/runner.ts writes: where the program begins, the ID, the directory to run it in, the program. */
+static bool parse_handover(char *image, size_t size, struct job *job)
+{
+	uint32_t program = size < 16 ? 0 : *(const uint32_t *)(const void *)image;
+
+	if (program < 16 || program % 8 || program > size || image[program - 1])
+		return false;
+	job->id = image + 8;
+	job->directory = job->id + strlen(job->id) + 1;
+	if (job->directory >= image + program)
+		return false;
+	job->program = image + program;
+	job->size = size - program;
+	return true;
+}
+
+int compile_by_node(const struct call *call, struct job *job)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int pipe[2] = {-1, -1}, status = 0;
+	void *image = NULL;
+	size_t size = 0;
+	long pid = sys(pipe2, pipe, O_CLOEXEC), r;
+
+	if (pid >= 0)
+		pid = sys(clone3, &args, sizeof args);
+	if (pid < 0)
+		return 1;
+	if (pid == 0)
+		become_compiler(call, pipe[1]);
+	r = sys(close, pipe[1]);
+	if (r >= 0)
+		r = read_program(pipe[0], &image, &size);
+	if (sys(close, pipe[0]) < 0 || sys(wait4, pid, &status, 0, NULL) < 0 || r < 0)
+		return 1;
+	if (!status && size && !parse_handover(image, size, job)) {
+		complain("the program cannot be read: run \"npm run build\"");
+		return 1;
+	}
+	return exit_code(status);
+}
+
+static char *append_report(char *to, const struct report *report)
+{
+	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status};
+
+	for (size_t i = 0; report->kind && i < sizeof numbers / sizeof *numbers; i++) {
+		to += decimal(to, (uint64_t)numbers[i]);
+		*to++ = ' ';
+	}
+	*to = '\0';
+	return to;
+}
+
+/*
+ * Takes back what a program did to this process. In a PID namespace that is only for its children a process can start no
+ * thread, and Node.js wants some; without privilege a program changes none of the two.
+ */
+static bool become_ordinary(const struct vm *vm)
+{
+	static const char *const namespaces[] = {"/proc/self/ns/pid", "/proc/self/ns/time"};
+	long r = sys(umask, vm->umask);
+
+	for (int i = 0; i < 2 && r >= 0; i++) {
+		long fd = sys(openat, AT_FDCWD, namespaces[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd == -ENOENT) /* no time namespaces before Linux 5.6 */
+			continue;
+		r = fd < 0 ? fd : sys(setns, fd, 0);
+		if (r == -EPERM)
+			r = 0;
+	}
+	return r >= 0;
+}
+
+int explain(const struct call *call, const struct vm *vm)
+{
+	static char numbers[320] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
+	char *const more[] = {numbers, detail, NULL};
+
+	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
+	if (!become_ordinary(vm) || !JOIN(detail, "BUNDLE_TOOL_REPORT_DETAIL=", vm->last.detail))
+		return 1;
+	return become_node(call, more);
+}

@@ -1,0 +1,185 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
+import { ContainerPlace } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test } = requires('root', 'busybox')
+
+const project = join(import.meta.dirname, '../..')
+const front = join(project, 'bin/bundle-tool')
+const path = `${dirname(process.execPath)}:/usr/bin:/bin`
+
+let place: ContainerPlace
+beforeEach(() => {
+  place = new ContainerPlace()
+})
+afterEach(() => place.close())
+
+/** What the front answers, but for the log's time; `demo` stands for the ID of the test. */
+function call(tool: readonly string[], args: readonly string[]) {
+  const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
+  const script = 'exec "$@" >"$OUT" 2>"$ERR" </dev/null'
+  const { status, signal } = spawnSync(
+    '/bin/sh',
+    ['-c', script, 'sh', ...tool, '--root', place.root, ...withID(args)],
+    {
+      env: { PATH: path, OUT: out, ERR: err, BUNDLE_TOOL_NAME: 'bundle-tool' },
+      cwd: place.bundle,
+      timeout: 30_000,
+    },
+  )
+  const text = (file: string) => readFileSync(file, 'utf8').replace(/time="[^"]*"/g, '')
+  return { end: signal ?? status, stdout: text(out), stderr: text(err) }
+}
+const withID = (words: readonly string[]) => words.map((word) => (word === 'demo' ? place.id : word))
+const byFront = (...args: readonly string[]) => call([front], args)
+const byJavaScript = (...args: readonly string[]) => call([process.execPath, join(project, 'bin/bundle-tool.js')], args)
+
+const commandLines: Readonly<Record<string, readonly string[]>> = {
+  'a container that exits': ['run', '--no-cache', 'demo'],
+  'the help of a command': ['run', '--help'],
+  'an option that does not exist': ['run', '--nonsense', 'demo'],
+  'no ID': ['create'],
+  'a bundle that does not exist': ['run', '-b', '/nonexistent', 'demo'],
+  'an ID that is none': ['run', 'a/b'],
+  'a log format that is none': ['--log-format', 'xml', 'run', 'demo'],
+  'one dash and an equals sign': ['run', '-bundle=.', '-keep=false', 'demo'],
+  'a container that does not exist': ['exec', 'nobody', 'true'],
+  'no command to execute': ['exec', 'demo'],
+  'debugging output': ['--debug', 'exec', 'nobody', 'true'],
+}
+
+describe('compiled by Node.js and executed by the front, everything is the same', () => {
+  test.each(Object.entries(commandLines))('%s', (_, args) => {
+    place.configure('echo out; echo err >&2; exit 3')
+    const answer = byJavaScript(...args)
+    if (args.includes('--debug')) answer.stderr = answer.stderr.replace(/(?<=msg=")[^"]* at .*/, '')
+    const own = byFront(...args)
+    if (args.includes('--debug')) own.stderr = own.stderr.replace(/(?<=msg=")[^"]* at .*/, '')
+    expect(own).toEqual(answer)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('exec: its output, its exit code, and what fails', () => {
+    place.configure('sleep 100')
+    expect(byFront('run', '-d', 'demo')).toEqual({ end: 0, stdout: '', stderr: '' })
+    for (const words of [
+      ['demo', 'sh', '-c', 'echo out; echo err >&2; exit 7'],
+      ['--cwd', '/bin', '-e', 'A=b', 'demo', 'sh', '-c', 'pwd; echo $A'],
+      ['demo', 'sh', '-c', 'kill -9 $$'],
+      ['demo', 'nonsense'],
+      ['demo', '/etc'],
+      ['--cwd', '/nonexistent/x', '--user', '1000', 'demo', 'true'],
+      ['--cgroup', 'nonsense', 'demo', 'true'],
+    ]) {
+      expect(byFront('exec', ...words), words.join(' ')).toEqual(byJavaScript('exec', ...words))
+    }
+    expect(byFront('delete', '-f', 'demo').end).toBe(0)
+  })
+
+  test('as many words as there are', () => {
+    place.configure('sleep 100')
+    byFront('run', '-d', 'demo')
+    const words = Array.from({ length: 6000 }, (_, index) => String(index))
+    expect(byFront('exec', 'demo', 'sh', '-c', 'echo $#', ...words)).toEqual({ end: 0, stdout: '5999\n', stderr: '' })
+    byFront('delete', '-f', 'demo')
+  })
+
+  test('a step that fails is explained, and undone', () => {
+    const config = place.configure('true')
+    place.write({ ...config, mounts: [...(config.mounts ?? []), { destination: '/x', type: 'none', source: '/gone' }] })
+    const answer = byJavaScript('run', 'demo')
+    expect(answer).toMatchObject({ end: 1, stderr: expect.stringContaining('none on /x') })
+    expect(byFront('run', 'demo')).toEqual(answer)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('a hook that cannot be undone is warned of', () => {
+    const hook = { path: '/bin/sh', args: ['sh', '-c', 'exit 4'] }
+    place.configure('exit 3', { config: { hooks: { poststop: [hook] } } })
+    const answer = byJavaScript('run', 'demo')
+    expect(answer).toMatchObject({ end: 3, stderr: expect.stringContaining('poststop hook #0: exit status 4') })
+    expect(byFront('run', 'demo')).toEqual(answer)
+    expect(place.leftovers()).toEqual([])
+  })
+})
+
+test('Node.js is gone when the container runs, and nothing of the front is in its environment', async () => {
+  place.configure('env > /env; echo > /ready; sleep 100', { config: { root: { path: 'rootfs' } } })
+  const tool = spawn(front, ['--root', place.root, 'run', '-b', place.bundle, place.id], { env: { PATH: path } })
+  const file = (name: string) => join(place.bundle, 'rootfs', name)
+  await vi.waitFor(() => expect(existsSync(file('ready'))).toBe(true), 10_000)
+  const children = readFileSync(`/proc/${tool.pid}/task/${tool.pid}/children`, 'utf8').trim().split(' ')
+  expect(children).toHaveLength(1)
+  expect(readFileSync(`/proc/${children[0]}/cmdline`, 'latin1')).toMatch(/^sleep\0/)
+  expect(readFileSync(file('env'), 'utf8')).not.toContain('BUNDLE_TOOL')
+  expect(readdirSync(`/proc/${tool.pid}/task`)).toHaveLength(1)
+  tool.kill('SIGKILL')
+  await once(tool, 'exit')
+  byFront('delete', '-f', 'demo')
+})
+
+test('Node.js dies with the front that waits for it', async () => {
+  const bin = join(place.directory, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'node'), `#!/bin/sh\necho $$ > ${place.directory}/pid\nexec sleep 100\n`, { mode: 0o755 })
+  const tool = spawn(front, ['--root', place.root, 'run', 'demo'], { env: { PATH: `${bin}:/usr/bin:/bin` } })
+  await vi.waitFor(() => expect(existsSync(join(place.directory, 'pid'))).toBe(true), 5000)
+  const pid = readFileSync(join(place.directory, 'pid'), 'utf8').trim()
+  tool.kill('SIGKILL')
+  await once(tool, 'exit')
+  await vi.waitFor(() => expect(existsSync(`/proc/${pid}`)).toBe(false), 5000)
+})
+
+describe('the flags of the compiler', () => {
+  const flags = (config: string, ...args: readonly string[]): string => {
+    const bin = join(place.directory, 'bin')
+    mkdirSync(bin, { recursive: true })
+    writeFileSync(join(bin, 'node'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 })
+    writeFileSync(join(place.bundle, 'config.json'), config)
+    const words = args.length === 0 ? ['run', '-b', place.bundle, 'demo'] : args
+    return execFileSync(front, ['--root', place.root, ...words], { env: { PATH: bin }, encoding: 'utf8' })
+  }
+
+  test('a config.json in which many keys could collide is read with hashes that nobody knows', () => {
+    expect(flags('{}')).toContain('--no-rehash-snapshot')
+    expect(flags(' '.repeat(128 * 1024 + 1))).not.toContain('--no-')
+    expect(flags('{}', 'run', '-bundle=.', 'demo')).not.toContain('--no-rehash-snapshot')
+    expect(flags('{}', 'list')).not.toContain('--no-rehash-snapshot')
+  })
+
+  test('V8 takes the code that the build has cached for them', () => {
+    const script = `
+      const { Script } = require('node:vm')
+      const { readFileSync } = require('node:fs')
+      const cachedData = readFileSync('dist/bin/cli.compiler.cache')
+      const script = new Script(readFileSync('dist/bin/cli.js', 'latin1'), { filename: 'cli.js', cachedData })
+      process.exit(script.cachedDataRejected ? 1 : 0)`
+    const words = flags('{}').split(' ')
+    const used = words.slice(
+      0,
+      words.findIndex((word) => word.endsWith('boot.js')),
+    )
+    expect(used.length).toBeGreaterThan(0)
+    expect(spawnSync(process.execPath, [...used, '-e', script], { cwd: project }).status).toBe(0)
+    expect(spawnSync(process.execPath, ['-e', script], { cwd: project }).status).toBe(1)
+  })
+})
+
+test('a program that cannot be read is not run', () => {
+  const bin = join(place.directory, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'node'), '#!/bin/sh\necho nonsense that is no program >&$BUNDLE_TOOL_HANDOVER\n', {
+    mode: 0o755,
+  })
+  const { status, stderr } = spawnSync(front, ['--root', place.root, 'run', 'demo'], {
+    env: { PATH: bin },
+    encoding: 'utf8',
+  })
+  expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('the program cannot be read') })
+  renameSync(join(bin, 'node'), join(bin, 'gone'))
+  expect(spawnSync(front, ['run', 'demo'], { env: { PATH: bin } }).status).toBe(1)
+})
