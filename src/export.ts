@@ -31,13 +31,13 @@ export async function* exportRootfs({ bundle, signal, warn = () => {} }: ExportO
   }
 }
 
-/** Exports into a file, which appears whole or not at all. @throws OciError as `exportRootfs`, `ERR_FILE_SYSTEM` */
-export async function exportToFile(output: string, options: ExportOptions): Promise<void> {
+/** Writes an archive into a file, which appears whole or not at all. @throws OciError `ERR_FILE_SYSTEM`; what `archive` throws */
+export async function exportToFile(output: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   const path = resolve(output)
   const temporary = `${path}.partial-${ownerOf()}`
   let file: FileHandle | undefined
   try {
-    for await (const piece of exportRootfs(options)) {
+    for await (const piece of archive) {
       file ??= await open(temporary, 'wx')
       for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten
     }

@@ -6,6 +6,7 @@ export { type ContainerEvent, containerStats, type EventsOptions, events } from 
 export { type ExecOptions, exec } from './exec.ts'
 export { type ExplainOptions, type Explanation, explain } from './explain.ts'
 export { type ExportOptions, exportRootfs, exportToFile } from './export.ts'
+export { type ExportImageOptions, exportImage } from './export-image.ts'
 export { type Features, features } from './features.ts'
 export { images, type StoredImage, type StoreOptions } from './images.ts'
 export { type Inspection, type InspectOptions, inspect, inspectRaw } from './inspect.ts'

@@ -7,9 +7,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { exportRootfs, exportToFile } from '../../src/export.ts'
 import { unpack } from '../../src/unpack.ts'
+import { call } from '../cli/call.ts'
 import { attributes, describeTree } from '../layer/oracle.ts'
 import { directory, file, hardlink, pax, symlink, tar } from '../layer/tar-builder.ts'
+import { startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
+import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
@@ -64,7 +67,7 @@ requires('root').test('a rootfs that is exported and unpacked exports to the sam
 
 requires('root', 'getfattr').test('GNU tar makes the same tree of it', async () => {
   const bundle = await bundleOf(everything, 'bundle')
-  await exportToFile(at('rootfs.tar'), { bundle })
+  await exportToFile(at('rootfs.tar'), exportRootfs({ bundle }))
   mkdirSync(at('gnu'))
   execFileSync('tar', ['-xpf', at('rootfs.tar'), '--numeric-owner', '--xattrs', '--xattrs-include=*', '-C', at('gnu')])
   expect(describeTree(at('gnu'))).toEqual(describeTree(join(bundle, 'rootfs')))
@@ -98,9 +101,36 @@ test('a socket is left out with a warning', async () => {
 test('a file that cannot be written whole does not appear', async () => {
   const bundle = await bundleOf(tar(file('a', 'b')), 'bundle')
   const stopped = { bundle, signal: AbortSignal.abort(new Error('stopped')) }
-  await expect(exportToFile(at('out.tar'), stopped)).rejects.toThrow('stopped')
-  await expect(exportToFile(at('missing/out.tar'), { bundle })).rejects.toThrow(
+  await expect(exportToFile(at('out.tar'), exportRootfs(stopped))).rejects.toThrow('stopped')
+  await expect(exportToFile(at('missing/out.tar'), exportRootfs({ bundle }))).rejects.toThrow(
     expect.objectContaining({ code: 'ERR_FILE_SYSTEM' }),
   )
   expect(readdirSync(top).sort()).toEqual(['bundle', 'bundle.tar'])
+})
+
+test('an image is exported as a bundle of it is, from a file or a registry, and nothing is left of that', async () => {
+  const layers = [await makeLayer({ a: 'x', b: 'y' }), await makeLayer({ '.wh.a': '', 'c/d': 'z' })]
+  const image = makeImage(layers)
+  writeFiles(at('layout'), layoutFiles({ v1: image }))
+  await using registry = await startRegistry()
+  for (const blob of [image.config, ...layers.map((layer) => layer.blob)]) registry.addBlob(blob)
+  registry.addManifest('app', '1', image.manifest.toString())
+  await unpack(`oci:${at('layout')}`, { out: at('bundle') })
+  const wanted = await exported(at('bundle'))
+  const temporary = () => readdirSync(tmpdir()).filter((name) => name.startsWith('bundle-tool-export-'))
+  const before = temporary()
+  for (const name of [
+    `oci:${at('layout')}`,
+    at('layout'),
+    `${registry.host}/app:1`,
+    `docker://${registry.host}/app:1`,
+  ]) {
+    const options = ['--store', at('store'), '--platform', 'linux/amd64', '--output', at('image.tar')]
+    expect(await call(['export', name, ...options]), name).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect(readFileSync(at('image.tar')).equals(wanted), name).toBe(true)
+  }
+  const failed = await call(['export', `oci:${at('nowhere')}`, '--output', at('none.tar')])
+  expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('nowhere') })
+  expect(readdirSync(top)).not.toContain('none.tar')
+  expect(temporary().filter((name) => !before.includes(name))).toEqual([])
 })
