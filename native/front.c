@@ -175,8 +175,6 @@ static bool finish_lifecycle(const struct call *call)
 {
 	char root[PATH_SIZE];
 
-	if (call->log_format && !streq(call->log_format, "json") && !streq(call->log_format, "text"))
-		return false;
 	return find_root(root, sizeof root, call) && lifecycle(root, call);
 }
 
@@ -201,6 +199,7 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	vm->report = -1;
 	vm->id = job->id;
 	vm->env = call->env;
+	vm->argv = job->argv;
 	if (caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
 	    prepare(vm, job->program, job->size) < 0)
 		return become_node(call, nothing);

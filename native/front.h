@@ -57,6 +57,7 @@ struct request {
 struct job {
 	const char *id;
 	const char *directory; /* to run it in; empty: the caller's */
+	char **argv; /* NULL, or the command that the program executes */
 	char *program;
 	size_t size;
 };
@@ -102,5 +103,11 @@ int explain(const struct call *call, const struct vm *vm);
  * not plain success: that is for Node.js to do, and to put into words.
  */
 bool lifecycle(const char *root, const struct call *call);
+
+/* Whether a container is there and not paused. */
+bool accepts_exec(const char *root, const char *id);
+
+/* Makes the log if there is to be one, as Node.js does, though there is nothing to write into it. */
+bool make_log(const struct call *call);
 
 #endif

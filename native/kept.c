@@ -8,17 +8,21 @@
 #include <linux/capability.h>
 #include <linux/utsname.h>
 
-/* As CompileOptions has it; NULL for a request whose program is not kept. */
+/* What a program is kept for; NULL for a request whose program is not kept. */
 static const char *mode_of(const struct call *call, const struct request *q)
 {
-	if (call->log || call->log_format || call->has_more || variable(call->env, "NOTIFY_SOCKET"))
+	bool is_detached = q->given[OPTION_DETACH];
+
+	if (call->has_more || variable(call->env, "NOTIFY_SOCKET"))
 		return NULL;
 	for (int i = 0; i < OPTION_COUNT; i++)
 		if (q->given[i] && i != OPTION_BUNDLE && i != OPTION_DETACH)
 			return NULL;
 	if (streq(q->command, "create"))
-		return q->given[OPTION_DETACH] ? NULL : "create";
-	return !streq(q->command, "run") ? NULL : q->given[OPTION_DETACH] ? "detached" : "foreground";
+		return is_detached ? NULL : "create";
+	if (streq(q->command, "run"))
+		return is_detached ? "detached" : "foreground";
+	return q->given[OPTION_BUNDLE] || !*q->words || !**q->words ? NULL : is_detached ? "exec detached" : "exec foreground";
 }
 
 /* FNV-1a, which names the file; the file itself says again what it is for. */
@@ -32,19 +36,29 @@ static uint64_t hash(const char *s)
 }
 
 /* Where the program of this request is kept, and the text that says what it is for. */
-static bool kept_path(char *to, size_t size, const struct request *q, const struct call *call, char *key, size_t key_size)
-{
-	char bundle[PATH_SIZE], root[PATH_SIZE], name[17] = {0};
-	const char *mode = mode_of(call, q), *given = q->given[OPTION_BUNDLE];
-	const char *const parts[] = {mode, "\n", bundle, "\n", root, NULL};
-	const char *const path[] = {root, "/.program-", name, NULL};
+struct place {
+	char path[PATH_SIZE];
+	char root[PATH_SIZE];
+	char directory[PATH_SIZE]; /* the bundle, or that of the container's state */
+	char key[3 * PATH_SIZE];
+};
 
-	if (!mode || !make_absolute(bundle, sizeof bundle, given ? given : ".") || !find_root(root, sizeof root, call) ||
-	    !join(key, key_size, parts))
+static bool find_place(struct place *p, const struct request *q, const struct call *call)
+{
+	const char *mode = mode_of(call, q), *bundle = q->given[OPTION_BUNDLE];
+	bool is_exec = streq(q->command, "exec");
+	char name[17] = {0};
+
+	if (!mode || !find_root(p->root, sizeof p->root, call))
 		return false;
-	for (uint64_t value = hash(key), i = 16; i--; value >>= 4)
+	if (is_exec ? !JOIN(p->directory, p->root, "/", q->id)
+		    : !make_absolute(p->directory, sizeof p->directory, bundle ? bundle : "."))
+		return false;
+	if (!JOIN(p->key, mode, "\n", p->directory, is_exec ? "" : "\n", is_exec ? "" : p->root))
+		return false;
+	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
 		name[i] = "0123456789abcdef"[value & 15];
-	return join(to, size, path);
+	return JOIN(p->path, is_exec ? p->directory : p->root, "/.program-", name);
 }
 
 struct kept_header {
@@ -171,25 +185,24 @@ static long open_kept(const char *path)
 
 bool find_kept(const struct call *call, struct job *job)
 {
-	static char path[PATH_SIZE], key[3 * PATH_SIZE];
+	static struct place place;
 	struct request request;
 	const struct kept_header *h;
 	void *image = NULL;
 	size_t size = 0;
+	bool is_exec;
 	long fd;
-	char *directory, *end;
 
-	if (!parse_request(call, &request) || !kept_path(path, sizeof path, &request, call, key, sizeof key))
+	if (!parse_request(call, &request) || !find_place(&place, &request, call))
 		return false;
-	fd = open_kept(path);
-	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, key))
+	is_exec = streq(request.command, "exec");
+	fd = open_kept(place.path);
+	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, place.key))
+		return false;
+	if ((is_exec && !accepts_exec(place.root, request.id)) || !make_log(call))
 		return false;
 	h = image;
-	for (directory = key; *directory++ != '\n';)
-		;
-	for (end = directory; *end != '\n'; end++)
-		;
-	*end = '\0';
-	*job = (struct job){request.id, directory, (char *)image + h->program, size - h->program};
+	*job = (struct job){request.id, is_exec ? "" : place.directory, is_exec ? request.words : NULL,
+			    (char *)image + h->program, size - h->program};
 	return true;
 }

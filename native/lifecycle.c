@@ -213,12 +213,30 @@ static bool delete_container(const struct container *c, char **words)
 	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 
-/* Made, as by Node.js, though there is nothing to write into it. */
-static bool make_log(const char *path)
+bool make_log(const struct call *call)
 {
-	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
+	long fd;
 
+	if (call->log_format && !streq(call->log_format, "json") && !streq(call->log_format, "text"))
+		return false;
+	if (!call->log)
+		return true;
+	fd = syscall6(__NR_openat, AT_FDCWD, (long)call->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
 	return fd >= 0 && sys(close, fd) >= 0;
+}
+
+static bool find_container(struct container *c, const char *root, const char *id)
+{
+	c->id = id;
+	c->root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	return c->root >= 0 && read_record(c);
+}
+
+bool accepts_exec(const char *root, const char *id)
+{
+	struct container c = {0};
+
+	return find_container(&c, root, id) && is_thawed(&c);
 }
 
 bool lifecycle(const char *root, const struct call *call)
@@ -239,8 +257,6 @@ bool lifecycle(const char *root, const struct call *call)
 		c.is_forced = true;
 		words++;
 	}
-	if (!(c.id = *words) || !is_plain_id(c.id))
-		return false;
-	c.root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-	return c.root >= 0 && (!call->log || make_log(call->log)) && read_record(&c) && commands[i].run(&c, words + 1);
+	return *words && is_plain_id(*words) && make_log(call) && find_container(&c, root, *words) &&
+	       commands[i].run(&c, words + 1);
 }

@@ -361,6 +361,8 @@ int op_find_command(struct vm *vm, const struct step *s)
 {
 	const char *name = string(vm, s, 0);
 
+	if (!name && vm->argv)
+		name = vm->argv[0];
 	return search_path(name ? name : "", string(vm, s, 1), vm->command, sizeof vm->command);
 }
 
@@ -431,11 +433,12 @@ static void say_cannot_execute(const char *command, long error)
 
 int op_execve(struct vm *vm, const struct step *s)
 {
+	char **argv = list(vm, s, 0);
 	uint64_t none = 0;
 	long r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 
 	if (r >= 0)
-		r = sys(execve, vm->command, list(vm, s, 0), list(vm, s, 1));
+		r = sys(execve, vm->command, *argv || !vm->argv ? argv : vm->argv, list(vm, s, 1));
 	say_cannot_execute(vm->command, r);
 	exit_with(255);
 }

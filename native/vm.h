@@ -37,6 +37,7 @@ struct vm {
 	char *scratch[2]; /* where text operands are filled in; each as long as the longest */
 	const char *id;
 	char **env; /* of the runner */
+	char **argv; /* the words of exec, for a program that any command runs; NULL: none */
 	char start_time[24];
 	char created[40];
 	char command[4096]; /* what find_command found */

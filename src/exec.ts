@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { compileExecProgram } from './compile/exec.ts'
+import { compileExecProgram, type ExecTarget } from './compile/exec.ts'
 import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
-import { joinableCgroups } from './runtime/exec-cgroups.ts'
+import { filesOfChoice, joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
+import { keepExecProgram } from './runtime/kept-program.ts'
 import type { FrontOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
 import { absoluteRoot } from './runtime/root.ts'
@@ -58,33 +59,52 @@ export async function exec(options: ExecOptions): Promise<number> {
   const config = readConfig(container.bundle)
   const process =
     options.processFile === undefined ? changed(config.process, options) : readProcess(options.processFile)
-  const program = compileExecProgram(
-    process,
-    {
-      ...container.init,
-      namespaces: container.namespaces,
-      cgroupPaths: options.cgroups?.length
-        ? container.cgroupPaths
-        : joinableCgroups(container.cgroupPaths, container.init.pid),
-      resctrl: container.resctrl,
-      unit: await attachTarget(container),
+  const target: ExecTarget = {
+    ...container.init,
+    namespaces: container.namespaces,
+    cgroupPaths: options.cgroups?.length
+      ? container.cgroupPaths
+      : joinableCgroups(container.cgroupPaths, container.init.pid),
+    resctrl: container.resctrl,
+    unit: await attachTarget(container),
+  }
+  const mode = options.detach ? 'detached' : 'foreground'
+  const facts = readHostFacts()
+  let hasWarned = false
+  const compileOptions = {
+    config,
+    bundle: container.bundle,
+    mode,
+    pidFile: absolute(options.pidFile),
+    consoleSocket: absolute(options.consoleSocket),
+    pidfdSocket: absolute(options.pidfdSocket),
+    preserveFds,
+    subCgroups: options.cgroups,
+    noSubreaper: options.noSubreaper,
+    noNewKeyring: container.noNewKeyring,
+    warn: (message: string) => {
+      hasWarned = true
+      options.log?.('warning', message)
     },
-    {
-      config,
+    debug: (message: string) => options.log?.('debug', message),
+  } as const
+  const program = compileExecProgram(process, target, compileOptions, facts)
+  if (!hasWarned && target.unit === undefined && isPlain(options)) {
+    const forAnyCommand = compileExecProgram(
+      { ...process, args: [] },
+      target,
+      { ...compileOptions, argsOfCall: true },
+      facts,
+    )
+    const cgroupFiles = filesOfChoice(container.cgroupPaths, container.init.pid)
+    keepExecProgram(forAnyCommand, {
+      mode,
       bundle: container.bundle,
-      mode: options.detach ? 'detached' : 'foreground',
-      pidFile: absolute(options.pidFile),
-      consoleSocket: absolute(options.consoleSocket),
-      pidfdSocket: absolute(options.pidfdSocket),
-      preserveFds,
-      subCgroups: options.cgroups,
-      noSubreaper: options.noSubreaper,
-      noNewKeyring: container.noNewKeyring,
-      warn: (message) => options.log?.('warning', message),
-      debug: (message) => options.log?.('debug', message),
-    },
-    readHostFacts(),
-  )
+      directory: container.directory,
+      facts,
+      cgroupFiles,
+    })
+  }
   const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
     runProgram(program, {
       id: container.id,
@@ -96,6 +116,11 @@ export async function exec(options: ExecOptions): Promise<number> {
     }),
   )
   return outcome.kind === 'exited' ? outcome.status : 0
+}
+
+/** Whether the call says no more than which container, which command and which mode: what the front understands. */
+function isPlain({ root: _r, id: _i, args: _a, detach: _d, log: _l, handOver: _h, ...rest }: ExecOptions): boolean {
+  return Object.values(rest).every((value) => !value || (Array.isArray(value) && value.length === 0))
 }
 
 /** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */

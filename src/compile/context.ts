@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
+  /** The command is what the front is called with: `process.args` is empty. */
+  readonly argsOfCall?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
   /** Makes the cgroup, where that is not left to the runtime. */

@@ -432,7 +432,7 @@ export const ops = {
   find_command: {
     number: 101,
     operands: { name: 'string', path: 'string' },
-    does: 'finds the executable as execvp(3) does, so that a missing one fails the create',
+    does: 'finds the executable as execvp(3) does, so that a missing one fails the create; none: what `exec` is called with',
   },
   wait_start: {
     number: 102,
@@ -454,7 +454,11 @@ export const ops = {
     operands: { first: 'decimal' },
     does: 'close_range(2) with CLOSE_RANGE_CLOEXEC, or the same by way of /proc/self/fd',
   },
-  execve: { number: 104, operands: { argv: 'list', env: 'list' }, does: 'execve(2) of what find_command found' },
+  execve: {
+    number: 104,
+    operands: { argv: 'list', env: 'list' },
+    does: 'execve(2) of what find_command found; an empty argv: the words of `exec`',
+  },
 } as const
 ops satisfies Record<string, OpDefinition>
 

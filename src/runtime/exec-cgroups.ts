@@ -3,6 +3,13 @@ import { isSystemError } from '../errors.ts'
 import { type CgroupPaths, readControl } from './cgroup.ts'
 import { readHostFacts } from './host-facts.ts'
 
+/** What `joinableCgroups` reads to choose: as long as these say the same, the choice is the same. */
+export function filesOfChoice(paths: CgroupPaths, initPid: number): readonly string[] {
+  const unified = paths['']
+  if (unified === undefined || Object.keys(paths).length > 1) return []
+  return [`${unified}/cgroup.subtree_control`, `/proc/${initPid}/cgroup`]
+}
+
 /**
  * The cgroups that one more process of a container can join.
  *

@@ -43,26 +43,56 @@ const prefix = '.program-'
  * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
  * 256 are kept, and the oldest go first. A program that cannot be kept is no failure: it is compiled again.
  */
-export function keepProgram(program: Program, origin: KeptOrigin): void {
+export function keepProgram(program: Program, { mode, bundle, rootfs, root, facts }: KeptOrigin): void {
+  const key = [mode, bundle, root].join('\n')
+  keep(root, key, program, () => [identity(`${bundle}/config.json`), place(rootfs), ...hostGuards(facts)])
+}
+
+/** What one more process of a container was compiled from. */
+export interface KeptExecOrigin {
+  readonly mode: 'detached' | 'foreground'
+  /** Of the container. */
+  readonly bundle: string
+  /** Of the container's state. */
+  readonly directory: string
+  readonly facts: HostFacts
+  /** Files that the choice of cgroups was read from. */
+  readonly cgroupFiles: readonly string[]
+}
+
+/** Keeps the program of an `exec` in the container's directory; its command is what the next call has for one. */
+export function keepExecProgram(
+  program: Program,
+  { mode, bundle, directory, facts, cgroupFiles }: KeptExecOrigin,
+): void {
+  const key = [`exec ${mode}`, directory].join('\n')
+  keep(directory, key, program, () => [
+    identity(`${directory}/state.json`),
+    identity(`${bundle}/config.json`),
+    ...cgroupFiles.map(content),
+    ...hostGuards(facts),
+  ])
+}
+
+function keep(directory: string, key: string, program: Program, guards: () => readonly Guard[]): void {
   try {
-    const key = [origin.mode, origin.bundle, origin.root].join('\n')
-    const path = join(origin.root, prefix + hash(key))
+    const path = join(directory, prefix + hash(key))
     const temporary = `${path}.${process.pid}`
-    writeFileSync(temporary, keptFile(program, guardsOf(key, origin)), { mode: 0o600, flag: 'wx' })
+    writeFileSync(temporary, keptFile(program, [{ kind: kinds.key, text: key }, ...guards()]), {
+      mode: 0o600,
+      flag: 'wx',
+    })
     renameSync(temporary, path)
-    removeOldest(origin.root)
+    removeOldest(directory)
   } catch (error) {
     if (!isSystemError(error)) throw error
   }
 }
 
 /** Every fact of `compile`, and everything it is read from. */
-function guardsOf(key: string, { bundle, rootfs, facts }: KeptOrigin): readonly Guard[] {
+function hostGuards(facts: HostFacts): readonly Guard[] {
   const ownFiles = ['../bundle-tool', '../bin/cli.js'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
   return [
-    { kind: kinds.key, text: key },
-    identity(`${bundle}/config.json`),
-    place(rootfs),
     { kind: kinds.caller, text: '', values: [BigInt(facts.euid), BigInt(facts.egid), facts.capabilities] },
     { kind: kinds.kernel, text: `${release()} ${kernelVersion()}` },
     content('/proc/self/cgroup'),
