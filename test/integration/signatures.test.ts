@@ -157,6 +157,26 @@ test('of an index each image must be signed itself', async () => {
   await copyAll()
 })
 
+test('an image of a mirror is judged by the name it was asked for, by tag or by digest', async () => {
+  await using registry = await startRegistry()
+  const image = await serveImage(registry)
+  addSignatures(registry, image, [{ name: 'registry.example/team/app:1' }])
+  const mirror = `[[registry]]\nprefix = "registry.example/team"\nlocation = "${registry.host}"\n`
+  writeFileSync(at('registries.conf'), mirror)
+  const docker = { 'registry.example/team': [signedBy(p256.publicKey)] }
+  writeFileSync(at('mirror.json'), JSON.stringify({ default: [{ type: 'reject' }], transports: { docker } }))
+  const env = { CONTAINERS_REGISTRIES_CONF: at('registries.conf') }
+  const pullFrom = (name: string, out: string) =>
+    pull(name, { out: at(out), store: at('store'), env, platform: 'linux/amd64', policy: at('mirror.json') })
+  const { digest } = image.manifestDescriptor
+  await pullFrom('registry.example/team/app:1', 'by-tag')
+  await pullFrom(`registry.example/team/app@${digest}`, 'by-digest')
+  await pullFrom(`registry.example/team/app:2@${digest}`, 'by-both')
+  await expect(pullFrom(`${registry.host}/app:1`, 'directly')).rejects.toEqual(refused('rejects'))
+  registry.addManifest('app', '2', image.manifest.toString())
+  await expect(pullFrom('registry.example/team/app:2', 'by-other-tag')).rejects.toEqual(refused('one is for the name'))
+})
+
 test('a policy whose key cannot be used is an error before anything is fetched', async () => {
   await using registry = await startRegistry()
   writeFileSync(at('private.pem'), p256.privateKey.export({ type: 'pkcs8', format: 'pem' }))
