@@ -134,26 +134,35 @@ static long clear_onlcr(int terminal)
 	return r < 0 ? 0 : sys(ioctl, terminal, TCSETS, &settings);
 }
 
-int op_receive_fd(struct vm *vm, const struct step *s)
+long receive_message(struct vm *vm, int socket, void *to, size_t size, int *fd)
 {
-	static char name[NAME_SIZE];
-	struct io_vector data = {name, sizeof name};
+	struct io_vector data = {to, size};
 	struct rights rights = {0};
 	struct message message = {.vectors = &data, .vector_count = 1, .control = &rights,
 				  .control_length = sizeof rights};
-	long r = wait_readable(vm, vm->sync, -1);
+	long r = wait_readable(vm, socket, -1);
 
 	if (r >= 0)
-		r = sys(recvmsg, vm->sync, &message, MESSAGE_CLOEXEC);
+		r = sys(recvmsg, socket, &message, MESSAGE_CLOEXEC);
+	if (r > 0 && rights.type == PASS_RIGHTS)
+		*fd = rights.length == sizeof rights - sizeof(int) ? rights.fd : -EPROTO;
+	return r;
+}
+
+int op_receive_fd(struct vm *vm, const struct step *s)
+{
+	static char name[NAME_SIZE];
+	int fd = -EPROTO;
+	long r = receive_message(vm, vm->sync, name, sizeof name, &fd);
+
 	if (r == 0 || r == -ECONNRESET)
 		return -EPIPE;
 	if (r < 0)
 		return (int)r;
 	/* What the host gets is the terminal, and the container has not written to it yet. */
-	if (vm->phase == PHASE_HOST && rights.type == PASS_RIGHTS && (r = clear_onlcr(rights.fd)) < 0)
+	if (vm->phase == PHASE_HOST && fd >= 0 && (r = clear_onlcr(fd)) < 0)
 		return (int)r;
-	return fill_slot(vm, s, 0, rights.type == PASS_RIGHTS && rights.length == sizeof rights - sizeof(int) ? rights.fd
-													     : -EPROTO);
+	return fill_slot(vm, s, 0, fd);
 }
 
 /* One direction of the relay: bytes read and not yet written. */

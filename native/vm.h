@@ -120,6 +120,9 @@ int wait_either(struct vm *vm, int fd, int other, int timeout_ms);
 /* A new unix(7) socket, bound or connected to a path; "@" begins an abstract name. */
 long unix_socket(const char *path, int type, bool is_bound);
 
+/* recvmsg(2), with a descriptor into *fd when there is one. */
+long receive_message(struct vm *vm, int socket, void *to, size_t size, int *fd);
+
 /* sendmsg(2) of a descriptor with a name. */
 int send_descriptor(int socket, int fd, const char *name, size_t length);
 

@@ -45,6 +45,7 @@ export const errorCodes = {
   ERR_RUNNER_MISSING: 'the runner binary is missing or for another architecture',
   ERR_PROGRAM_INVALID: 'a program that the runner refuses',
   ERR_SYSCALL: 'a system call of a program failed',
+  ERR_CRIU: 'CRIU is not there, or could not do what was asked',
   ERR_SYSTEMD: 'systemd, or the message bus that leads to it, did not do what was asked',
 } as const
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'vitest'
@@ -17,14 +18,14 @@ const packages: Readonly<Record<string, string>> = {
 }
 
 /** What a host is, not what it has: tests of the other kind run in a virtual machine. */
-const kindsOfHost: readonly string[] = ['cgroup1', 'cgroup2']
+const kindsOfHost: readonly string[] = ['cgroup1', 'cgroup2', 'criu that works']
 
 /**
  * `test` and `describe` for tests that need root or installed programs.
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
- * @param needs `root`, `cgroup1`, `cgroup2`, `libseccomp-dev` a path, or the name of a program in PATH
+ * @param needs `root`, `cgroup1`, `cgroup2`, `criu that works` with this kernel, `libseccomp-dev` a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
   readonly test: typeof test | typeof test.skip
@@ -43,9 +44,17 @@ function isThere(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
+  if (need === 'criu that works') return criuProblem() === undefined
   if (need === 'libseccomp-dev') return existsSync('/usr/include/seccomp.h')
   if (need.startsWith('/')) return existsSync(need)
   return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
+}
+
+/** What CRIU has against this kernel, in its own words. */
+function criuProblem(): string | undefined {
+  const { status, stderr, error } = spawnSync('criu', ['check'], { encoding: 'utf8' })
+  if (status === 0) return undefined
+  return error?.message ?? stderr.split('\n').find((line) => line.includes('Error')) ?? `exit code ${status}`
 }
 
 function isExecutable(path: string): boolean {
@@ -61,5 +70,6 @@ function remedy(need: string): string {
   if (need === 'root') return 'root (run as root, or with sudo)'
   if (need === 'cgroup1') return 'a cgroup v1 host'
   if (need === 'cgroup2') return 'a cgroup v2 host'
+  if (need === 'criu that works') return `a kernel and a CRIU that go together (${criuProblem()})`
   return `${need} (apt-get install ${packages[need] ?? need})`
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { checkpointCommand } from './checkpoint.ts'
 import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
@@ -21,6 +22,7 @@ import { psCommand } from './ps.ts'
 import { pullCommand } from './pull.ts'
 import { pushCommand } from './push.ts'
 import { repackCommand } from './repack.ts'
+import { restoreCommand } from './restore.ts'
 import { resumeCommand } from './resume.ts'
 import { rmiCommand } from './rmi.ts'
 import { runCommand } from './run.ts'
@@ -68,6 +70,8 @@ export const commands: readonly CommandEntry[] = [
   { name: 'stats', kind: 'image', create: statsCommand },
   { name: 'events', kind: 'runtime', create: eventsCommand },
   { name: 'update', kind: 'runtime', create: updateCommand },
+  { name: 'checkpoint', kind: 'runtime', create: checkpointCommand },
+  { name: 'restore', kind: 'runtime', create: restoreCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },

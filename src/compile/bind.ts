@@ -165,7 +165,8 @@ function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
 /** Without any of these, a mount keeps what it has: mount(2) "MS_REMOUNT". */
 const atimeFlags = mountFlags.NOATIME | mountFlags.NODIRATIME | mountFlags.RELATIME | mountFlags.STRICTATIME
 
-function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
+/** @throws OciError `ERR_CONFIG_INVALID` there is none */
+export function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
   if (source === undefined || source === '') {
     throw new OciError('ERR_CONFIG_INVALID', 'a bind mount needs a source', {
       pointer,

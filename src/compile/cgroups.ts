@@ -49,6 +49,11 @@ function compileUnitUndo(context: CompileContext, systemd: SystemdManager): read
 /** The runtime moves the container's process into the cgroup. */
 const moveByHost = (place: CgroupPlace): Step => writeControl(cgroupFile(place, 'cgroup.procs'), [{ register: 'pid' }])
 
+/** Host steps when the process runs: into its cgroups, which it was not made in. */
+export function compileMoves({ cgroups, systemd }: CompileContext): readonly HostStep[] {
+  return systemd === undefined ? cgroups.map((place) => undoable(moveByHost(place))) : []
+}
+
 function writeControl(path: Text, content: Text, ...tolerated: readonly TolerableError[]): Step {
   return op('write_file', { at: null, path, content, flags: openFlags.WRONLY, mode: 0 }, from, ...tolerated)
 }

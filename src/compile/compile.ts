@@ -23,7 +23,7 @@ import { warnOfOtherPlatforms } from './other-platforms.ts'
 import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
 import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
-import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
+import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
 import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
@@ -48,18 +48,26 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
     throw new OciError('ERR_CONFIG_INVALID', 'there is no process to run', { pointer: '/process', hint: 'add one' })
   }
   const context: CompileContext = {
-    ...options,
-    config,
-    facts,
+    ...compileContext(config, options, facts),
     seccomp: compileSeccompSteps(config, facts, { ...options, status: 'creating' }),
-    cgroups: usableCgroups(config, options, facts),
-    hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
-    hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
   }
   warnOfOtherPlatforms(config, options.warn)
   checkTerminal(process, context)
   const plan = planNamespaces(context)
   return { host: compileHost(process, context), stage: plan.stage, child: compileChild(process, context) }
+}
+
+/** What the parts of the compiler share; without seccomp, which is the processes' own. */
+export function compileContext(config: RuntimeConfig, options: CompileOptions, facts: HostFacts): CompileContext {
+  return {
+    ...options,
+    config,
+    facts,
+    seccomp: noSeccomp,
+    cgroups: usableCgroups(config, options, facts),
+    hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
+    hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
+  }
 }
 
 /**

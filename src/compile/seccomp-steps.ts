@@ -30,7 +30,7 @@ export interface SeccompLog {
 /** The other barriers are below it; those of mounts above. */
 const listenerBarrier = 10
 
-const none: SeccompSteps = { isEarly: false, child: [], host: [] }
+export const noSeccomp: SeccompSteps = { isEarly: false, child: [], host: [] }
 
 /**
  * The steps of `linux.seccomp`.
@@ -46,7 +46,7 @@ export function compileSeccompSteps(
   situation: { readonly bundle: string; readonly status: 'creating' | 'running' } & SeccompLog,
 ): SeccompSteps {
   const seccomp = config.linux?.seccomp
-  if (!seccomp) return none
+  if (!seccomp) return noSeccomp
   const from = '/linux/seccomp'
   const filter = compileSeccomp(seccomp, facts.arch)
   for (const warning of filter.warnings) situation.debug?.(warning)

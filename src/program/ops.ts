@@ -423,6 +423,24 @@ export const ops = {
   },
   receive_fd: { number: 94, operands: { to: 'newSlot' }, does: 'recvmsg(2) of a descriptor from the other side' },
 
+  // CRIU.
+  criu_start: {
+    number: 110,
+    operands: { to: 'newSlot', path: 'string' },
+    does: 'runs "criu swrk" on a socket, with the descriptors that the runner has inherited; it is the new process',
+  },
+  criu_directory: {
+    number: 113,
+    operands: { path: 'string', fd: 'decimal' },
+    does: 'openat(2) of a directory, which takes the place of an inherited descriptor',
+  },
+  criu_send: { number: 111, operands: { socket: 'slot', message: 'bytes' }, does: 'write(2) of a message of CRIU' },
+  criu_wait: {
+    number: 112,
+    operands: { terminal: 'newSlot', socket: 'slot', script: 'string' },
+    does: 'lets CRIU go on until its notification of this name, which has the new process (none: until its end); a terminal that it sends goes into the slot',
+  },
+
   // The end.
   default_home: {
     number: 100,

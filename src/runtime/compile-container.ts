@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
-import { compile } from '../compile/compile.ts'
+import { compile as compileProgram } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
 import type { HostFacts } from '../compile/facts.ts'
 import { resctrlGroups } from '../compile/intel-rdt.ts'
@@ -61,6 +61,11 @@ export interface CompiledContainer {
   readonly hasUnguarded: boolean
 }
 
+export interface Compiler {
+  readonly compile: typeof compileProgram
+  readonly change?: (config: RuntimeConfig) => RuntimeConfig
+}
+
 /**
  * The program that creates a container of a bundle, as this host and these options want it.
  *
@@ -69,6 +74,7 @@ export interface CompiledContainer {
 export async function compileContainer(
   options: ContainerOptions & ForegroundOptions,
   mode: CompileOptions['mode'],
+  { compile, change = (config) => config }: Compiler = { compile: compileProgram },
 ): Promise<CompiledContainer> {
   const facts = readHostFacts()
   const root = absoluteRoot(options.root)
@@ -77,7 +83,7 @@ export async function compileContainer(
     options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   )
   const { directory } = loaded
-  const config = withServiceManager(loaded.config, { ...options, root })
+  const config = withServiceManager(change(loaded.config), { ...options, root })
   const resctrl = resctrlGroups(config, facts)
   const hasUnguarded = config.linux?.resources?.blockIO !== undefined || resctrl !== undefined
   const systemd = await systemdFor(config, options, facts)

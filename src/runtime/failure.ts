@@ -90,6 +90,8 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     case 'save_interface':
     case 'restore_interface':
       return networkDeviceFailed(step, errno, failure, pointer)
+    case 'criu_wait':
+      return criuFailed(step, errno, failure)
     case 'spawn':
       return helperFailed(step, errno, failure, pointer)
     case 'expect_empty':
@@ -128,6 +130,14 @@ function helperFailed(step: Step, errno: string, failure: Failure, pointer: stri
   return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
     pointer,
   })
+}
+
+/** The first error that CRIU has logged; its log has more. */
+function criuFailed({ operands }: Step, errno: string, { detail, status }: Failure): OciError {
+  const script = operands.script === null ? '' : ` before "${operands.script}"`
+  const how =
+    errno === 'EIO' ? `errno ${status}${detail === '' ? '' : `: ${detail.trim()}`}` : `it ended${script} (${errno})`
+  return new OciError('ERR_CRIU', `criu failed: ${how}`, { hint: 'its log is in the directory of --work-path' })
 }
 
 /** What the tool itself, which has asked systemd, wrote to its log. */

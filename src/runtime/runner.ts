@@ -18,6 +18,8 @@ export interface RunProgramOptions {
   readonly id: string
   /** How many descriptors from 3 on the container inherits. */
   readonly preserveFds?: number
+  /** Descriptors of this process that the runner has from 3 on. */
+  readonly descriptors?: readonly number[]
   /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
   readonly forwardSignals?: boolean
   readonly cwd?: string
@@ -51,8 +53,8 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   }
   // Loading these takes longer than many a command, and who hands over needs neither.
   const [{ spawn }, { isatty }] = await Promise.all([import('node:child_process'), import('node:tty')])
-  const preserved = options.preserveFds ?? 0
-  const inherited = Array.from({ length: 3 + preserved }, (_, fd) => fd)
+  const { preserveFds = 0, descriptors = [] } = options
+  const inherited = [...Array.from({ length: 3 + preserveFds }, (_, fd) => fd), ...descriptors]
   const programFd = inherited.length
   const runner = spawn(findRunner(), [String(programFd), String(programFd + 1), options.id], {
     stdio: [...inherited, 'pipe', 'pipe'],

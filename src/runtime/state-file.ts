@@ -195,7 +195,7 @@ function parseJson(text: string, file: string): unknown {
 }
 
 /** An object of state.json. As for Go, an absent field and null are the zero value; another type is an error. */
-class Fields {
+export class Fields {
   readonly #value: Readonly<Record<string, unknown>>
   readonly #where: string
 
@@ -248,6 +248,12 @@ class Fields {
     if (!Array.isArray(value)) throw invalid(`${this.#where}: ${key}`, 'a list')
     return value
   }
+}
+
+/** All of a container's state.json. @throws OciError `ERR_STATE_INVALID` */
+export function readStateFields(directory: string): Fields {
+  const file = join(directory, 'state.json')
+  return new Fields(parseJson(readFileSync(file, 'utf8'), file), file)
 }
 
 const invalid = (where: string, wanted: string): OciError =>

@@ -3,12 +3,26 @@ import { join } from 'node:path'
 import { compile } from '../../src/compile/compile.ts'
 import type { CompileOptions } from '../../src/compile/context.ts'
 import type { HostFacts } from '../../src/compile/facts.ts'
+import { compileRestore } from '../../src/compile/restore.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Program } from '../../src/program/program.ts'
 import { hosts, plainRun } from './hosts.ts'
 
+interface GoldenCase {
+  readonly facts: HostFacts
+  readonly options?: Partial<CompileOptions>
+  readonly compile?: typeof compile
+}
+
+const criu = {
+  path: '/usr/sbin/criu',
+  message: new TextEncoder().encode('restore'),
+  imagePath: '/var/lib/demo',
+  workPath: '/var/log/demo',
+}
+
 /** What each case of fixtures/programs is compiled for; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */
-export const goldenCases: Record<string, { readonly facts: HostFacts; readonly options?: Partial<CompileOptions> }> = {
+export const goldenCases: Record<string, GoldenCase> = {
   default: { facts: hosts.hybrid },
   'default-v1': { facts: hosts.v1 },
   'default-v2': { facts: hosts.v2 },
@@ -37,6 +51,11 @@ export const goldenCases: Record<string, { readonly facts: HostFacts; readonly o
     facts: hosts.hybrid,
     options: { mode: 'detached', notify: { host: '/run/systemd/notify', mainPid: 77 } },
   },
+  restore: {
+    facts: hosts.hybrid,
+    options: { mode: 'detached', consoleSocket: '/run/engine/console.sock' },
+    compile: (config, options, facts) => compileRestore(config, options, facts, criu),
+  },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
   rootless: { facts: hosts.rootlessV2 },
   'rootless-ranges': { facts: hosts.rootlessHybrid, options: { mode: 'create' } },
@@ -46,7 +65,7 @@ export const goldenDirectory: string = join(import.meta.dirname, '../../fixtures
 
 /** The program of one case. */
 export function compileGolden(name: string): Program {
-  const { facts, options } = goldenCases[name] ?? { facts: hosts.hybrid }
+  const { facts, options, compile: compileProgram = compile } = goldenCases[name] ?? { facts: hosts.hybrid }
   const config = parseRuntimeConfig(readFileSync(join(goldenDirectory, name, 'config.json'), 'utf8'))
-  return compile(config, { ...plainRun, ...options }, facts)
+  return compileProgram(config, { ...plainRun, ...options }, facts)
 }

@@ -1,0 +1,108 @@
+import { statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { CriuContainer, ExternalMount } from '../compile/criu.ts'
+import type { CgroupFacts } from '../compile/facts.ts'
+import { isSystemError } from '../errors.ts'
+import { type Fields, splitLabels } from './state-file.ts'
+
+/** A mount that is not in the images: where it is in the container, and what of the host is there. */
+interface HostMount {
+  readonly place: string
+  readonly source: string
+}
+
+export interface MountFacts {
+  /** The name of a place in the rootfs, its links followed. */
+  readonly realPath: (path: string) => string
+  readonly cgroups: CgroupFacts
+  /** The container's directory in each hierarchy of cgroup v1, by mount point; none while it does not matter. */
+  readonly cgroupDirectories?: ReadonlyMap<string, string>
+}
+
+/**
+ * What CRIU must know of a container that is to be dumped.
+ *
+ * @param config `config` of state.json
+ */
+export function containerToDump(config: Fields, pid: number, facts: MountFacts): CriuContainer {
+  const own = hostMounts(config, facts).map(({ place }) => ({ key: place, value: place }))
+  return { root: config.string('rootfs'), externalMounts: [...own, ...maskedFiles(config, pid)], ...settings(config) }
+}
+
+/** What CRIU must know of a container that is to be made of its images. @param root where CRIU finds the rootfs */
+export function containerToRestore(config: Fields, root: string, facts: MountFacts): CriuContainer {
+  const own = hostMounts(config, facts).map(({ place, source }) => ({ key: place, value: source }))
+  const masks = config.strings('mask_paths').length > 0 ? [{ key: '/dev/null', value: '/dev/null' }] : []
+  return { root, externalMounts: [...own, ...masks], ...settings(config) }
+}
+
+function hostMounts(config: Fields, facts: MountFacts): readonly HostMount[] {
+  const mounts = config.list('mounts').flatMap((mount): readonly HostMount[] => {
+    const destination = mount.string('destination')
+    const device = mount.string('device')
+    if (device === 'bind') return [{ place: facts.realPath(destination), source: mount.string('source') }]
+    return device === 'cgroup' ? cgroupBinds(config, destination, facts) : []
+  })
+  const devices = config.list('devices').map((device) => device.string('path'))
+  return [...mounts, ...devices.map((path) => ({ place: path, source: path }))]
+}
+
+/** Without a namespace of its own, a container sees its cgroups of v1 as binds. */
+function cgroupBinds(config: Fields, destination: string, facts: MountFacts): readonly HostMount[] {
+  const { cgroups, cgroupDirectories } = facts
+  const isNamespaced = config.list('namespaces').some((namespace) => namespace.string('type') === 'NEWCGROUP')
+  if (cgroups.mode === 'v2' || isNamespaced) return []
+  return cgroups.hierarchies
+    .filter(({ isUnified }) => !isUnified)
+    .map(({ mountPoint }) => ({
+      place: join(destination, basename(mountPoint)),
+      source: cgroupDirectories?.get(mountPoint) ?? mountPoint,
+    }))
+}
+
+/** A file is hidden under a bind of the null device; a directory under a mount that is in the images. */
+function maskedFiles(config: Fields, pid: number): readonly ExternalMount[] {
+  return config.strings('mask_paths').flatMap((path) => {
+    const stats = ifThere(() => statSync(`/proc/${pid}/root${path}`))
+    return stats === undefined || stats.isDirectory() ? [] : [{ key: path, value: '/dev/null' }]
+  })
+}
+
+/** An annotation names CRIU's settings for the container; an empty one says there are none. */
+function settings(config: Fields): { readonly configFile: string | undefined } {
+  const annotation = splitLabels(config.strings('labels')).annotations['org.criu.config']
+  return { configFile: annotation === undefined ? '/etc/criu/runc.conf' : annotation || undefined }
+}
+
+/** A namespace of a container, as state.json has it. */
+export interface RecordedNamespace {
+  /** `net`, `mnt`, ... */
+  readonly name: string
+  /** Empty for one of its own. */
+  readonly path: string
+}
+
+const names: Readonly<Record<string, string>> = { NEWNS: 'mnt' }
+
+export function recordedNamespaces(config: Fields): readonly RecordedNamespace[] {
+  return config.list('namespaces').map((namespace) => {
+    const type = namespace.string('type')
+    return { name: names[type] ?? type.replace(/^NEW/, '').toLowerCase(), path: namespace.string('path') }
+  })
+}
+
+/** Those that CRIU leaves alone, as long as it is told of them under one name in both directions. */
+export const isExternal = ({ name, path }: RecordedNamespace): boolean =>
+  path !== '' && (name === 'net' || name === 'pid')
+
+export const externalKey = ({ name }: RecordedNamespace): string =>
+  `extRoot${name.slice(0, 1).toUpperCase()}${name.slice(1)}NS`
+
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  }
+}

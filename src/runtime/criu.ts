@@ -1,0 +1,128 @@
+import { execFile } from 'node:child_process'
+import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { isSystemError, OciError } from '../errors.ts'
+import type { Program } from '../program/program.ts'
+import { type Outcome, type RunProgramOptions, runProgram } from './runner.ts'
+
+export interface Criu {
+  /** Absolute. */
+  readonly path: string
+  /** 31701 for 3.17.1. */
+  readonly version: number
+}
+
+/** In the directory of images: what stdin, stdout and stderr of the container were. */
+export const descriptorsFile = 'descriptors.json'
+
+const oldestVersion = 30000
+const run = promisify(execFile)
+
+/**
+ * Finds CRIU in PATH.
+ *
+ * @throws OciError `ERR_CRIU` there is none, or it is older than 3.0
+ */
+export async function findCriu(searchPath: string = process.env.PATH ?? ''): Promise<Criu> {
+  const path = searchPath
+    .split(delimiter)
+    .map((directory) => join(directory, 'criu'))
+    .find(isExecutable)
+  if (path === undefined) {
+    throw new OciError('ERR_CRIU', 'CRIU version check failed: exec: "criu": executable file not found in $PATH', {
+      hint: 'install it: apt-get install criu',
+    })
+  }
+  const { stdout } = await run(path, ['--version'])
+  const [, major = 0, minor = 0, sub = 0] =
+    /Version: (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout)?.map((part) => Number(part ?? 0)) ?? []
+  const version = major * 10000 + minor * 100 + sub
+  if (version >= oldestVersion) return { path, version }
+  throw new OciError('ERR_CRIU', `CRIU version ${version} must be ${oldestVersion} or higher`)
+}
+
+/** @throws OciError `ERR_CRIU` CRIU, or this kernel, does not have the feature */
+export async function requireFeature({ path }: Criu, feature: string): Promise<void> {
+  try {
+    await run(path, ['check', '--feature', feature])
+  } catch (cause) {
+    const { stderr = '' } = cause as { stderr?: string }
+    const reason = stderr.trim().split('\n').at(-1) ?? ''
+    throw new OciError('ERR_CRIU', `criu is missing features: [${feature}]: ${reason}`, { cause })
+  }
+}
+
+export interface CriuPlaces {
+  /** The directory of the images, absolute as the other. */
+  readonly imagePath: string
+  /** The directory of logs. */
+  readonly workPath: string
+}
+
+/**
+ * Runs a program that has CRIU do something, with the directories and `more` as the descriptors of `criuFds`.
+ *
+ * When it fails, `warn` hears the errors in CRIU's log.
+ * @throws OciError `ERR_CRIU` with CRIU's reason, and what `runProgram` throws
+ */
+export async function runCriu(
+  program: Program,
+  options: RunProgramOptions & {
+    readonly places: CriuPlaces
+    readonly more?: readonly number[]
+    readonly logFile: string
+    readonly warn?: ((message: string) => void) | undefined
+  },
+): Promise<Outcome> {
+  const { places, more = [], logFile, warn, ...rest } = options
+  const descriptors = [openDirectory(places.imagePath), openDirectory(places.workPath)]
+  try {
+    return await runProgram(program, { ...rest, descriptors: [...descriptors, ...more] })
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_CRIU') quoteErrors(join(places.workPath, logFile), warn)
+    throw error
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor)
+  }
+}
+
+/** Made when it is not there; its parent must be. */
+function openDirectory(path: string): number {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error
+  }
+  return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
+}
+
+const linesBefore = 5
+
+/** Each line with an error, and a few before it. */
+function quoteErrors(path: string, warn: ((message: string) => void) | undefined): void {
+  let lines: readonly string[]
+  try {
+    lines = readFileSync(path, 'utf8').split('\n')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return
+    throw error
+  }
+  const isQuoted = (index: number): boolean =>
+    lines.slice(index, index + linesBefore + 1).some((line) => line.includes('Error'))
+  const quoted = lines.flatMap((line, index) => (line !== '' && isQuoted(index) ? [`${index + 1}:${line}`] : []))
+  if (quoted.length === 0) return
+  warn?.(`--- Quoting "${path}"`)
+  for (const line of quoted) warn?.(line)
+  warn?.('---')
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch (error) {
+    if (isSystemError(error)) return false
+    throw error
+  }
+}
