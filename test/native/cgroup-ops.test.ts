@@ -18,7 +18,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 const path = (name: string): string => join(directory, name)
 
 const unified = readHostFacts().cgroups.hierarchies.find(({ isUnified }) => isUnified)
-const cgroup = join(unified?.mountPoint ?? '/sys/fs/cgroup', 'bundle-tool-native-test')
+const cgroup = join(unified?.mountPoint ?? '/sys/fs/cgroup', `bundle-tool-native-test-${process.pid}`)
 const inCgroup = requires('root').test
 const children: ChildProcess[] = []
 afterEach(async () => {
