@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createPrivateKey, sign } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -10,6 +11,7 @@ import { login } from '../../src/login.ts'
 import { logout } from '../../src/logout.ts'
 import { pull } from '../../src/pull.ts'
 import { push } from '../../src/push.ts'
+import { tool } from '../e2e/engine-place.ts'
 import { makeAuthority } from '../registry/authority.ts'
 import { startDockerRegistry } from '../registry/docker-registry.ts'
 import { requires } from '../requirements.ts'
@@ -17,7 +19,7 @@ import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-i
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
-const { test } = requires('docker-registry', 'openssl')
+const { test } = requires('docker-registry', 'openssl', 'skopeo')
 
 const certificates = mkdtempSync(join(tmpdir(), 'authority-'))
 beforeAll(() => makeAuthority(certificates))
@@ -71,6 +73,22 @@ test('docker-registry with htpasswd, over TLS of a private authority', { timeout
   mkdirSync(trusted, { recursive: true })
   cpSync(join(certificates, 'ca.crt'), join(trusted, 'ca.crt'))
   await expectGuarded(registry.host, { username: 'me', password: 'secret' })
+  // What one tool keeps, the other finds.
+  const image = `${registry.host}/team/app:1`
+  const run = (program: string, args: readonly string[], input = '') =>
+    execFileSync(program, args, { env: { ...process.env, ...env() }, input, stdio: 'pipe', encoding: 'utf8' })
+  run(tool, ['login', '-u', 'me', '--password-stdin', registry.host], 'secret\n')
+  const certs = ['--cert-dir', trusted]
+  const inspect = ['inspect', '--raw', ...certs, `docker://${image}`]
+  expect(run('skopeo', [...inspect, '--authfile', at('docker/config.json')])).toContain('"layers"')
+  run(tool, ['logout', registry.host])
+  expect(() => run('skopeo', [...inspect, '--authfile', at('docker/config.json')])).toThrow('unauthorized')
+  run(
+    'skopeo',
+    ['login', '-u', 'me', '--password-stdin', '--authfile', at('auth.json'), ...certs, registry.host],
+    'secret',
+  )
+  expect(run(tool, ['inspect', '--authfile', at('auth.json'), image])).toContain('layers:     1')
 })
 
 /** A token server as docker-registry wants one: it signs what `me` with the password `secret` may do. */

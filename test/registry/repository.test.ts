@@ -204,6 +204,36 @@ test('Bearer: the token is fetched once and used for everything after', async ()
   expect(tokens[0]?.headers.authorization).toBe(`Basic ${Buffer.from('me:pw').toString('base64')}`)
 })
 
+test('Bearer: a token that has expired is replaced, also in the middle of a layer', async () => {
+  const content = randomBytes(100_000)
+  let issued = 0
+  let uses = 0
+  await using registry = await startRegistry((request, response) => {
+    if (request.url?.startsWith('/token')) {
+      issued += 1
+      uses = 0
+      response.end(JSON.stringify({ access_token: `token${issued}` }))
+      return true
+    }
+    if (request.url === '/v2/') return undefined
+    uses += 1
+    if (request.headers.authorization !== `Bearer token${issued}` || uses > 2) {
+      const challenge = `Bearer realm="http://${registry.host}/token",service="s",scope="repository:r:pull"`
+      return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': challenge })
+    }
+    if (request.headers.range !== undefined || !request.url?.includes('/blobs/')) return undefined
+    cutAfter(content, 40_000)(request, response)
+    return true
+  })
+  registry.addManifest('r', 't', manifest)
+  const blob = registry.addBlob(content)
+  await withRepository([registry], async (repository) => {
+    await repository.fetchManifest('t')
+    expect((await collect(repository.fetchBlob(blob))).equals(content)).toBe(true)
+  })
+  expect(issued).toBe(2)
+})
+
 test('Basic: credentials are used when asked for, and their absence is explained', async () => {
   const expected = `Basic ${Buffer.from('me:pw').toString('base64')}`
   await using registry = await startRegistry((request, response) => {
