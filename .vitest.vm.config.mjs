@@ -6,7 +6,9 @@ export default defineConfig({
     include: ['test/vm/**/*.test.ts', 'test/integration/**/*.test.ts'],
     testTimeout: 240_000,
     hookTimeout: 240_000,
-    pool: 'forks',
+    // One thread for all files: vitest waits a minute for a worker to start, which is not enough there for a process.
+    pool: 'threads',
+    isolate: false,
     maxWorkers: 1,
     fileParallelism: false,
   },

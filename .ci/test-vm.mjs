@@ -1,6 +1,6 @@
 // Runs what is about cgroup v2 and systemd in virtual machines: the integration tests and those of test/vm.
 //
-//   VM_RUN=/path/to/vm-run.sh npm run test:vm [MACHINE...] [FILE...]     MACHINE: root, systemd or user; FILE: part of a name
+//   VM_RUN=/path/to/vm-run.sh npm run test:vm [MACHINE...] [FILE...]     MACHINE: see below; FILE: part of a name
 //
 // VM_RUN names a program `VM_RUN [-t SECONDS] [--systemd] [-u USER] -- COMMAND [ARGUMENT...]` that runs the command in a
 // machine that has cgroup v2 alone and this machine's files at the same paths, /tmp and /run being new ones. It ends with the
@@ -17,6 +17,7 @@ const machineFailed = 125
 const machines = {
   root: { flags: [], tests: ['vm/cgroups', 'test/integration'] },
   systemd: { flags: ['--systemd'], tests: ['vm/systemd.test'] },
+  delegated: { flags: ['-u', 'tester'], tests: ['vm/delegated'] },
   user: { flags: ['--systemd', '-u', 'tester'], tests: ['vm/systemd-user'] },
 }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSystemError, OciError } from '../errors.ts'
 
+const patienceMs = 10_000
+
 /** The directories of one cgroup: by controller on cgroup v1, and under `''` in the unified hierarchy. */
 export type CgroupPaths = Readonly<Record<string, string>>
 
@@ -70,14 +72,16 @@ export function signalCgroup(paths: CgroupPaths, signal: number): number {
 /**
  * Removes the cgroup and those below it, from every hierarchy. One that is gone is no error.
  *
- * The kernel lets go of a cgroup a moment after its last process has ended, so a busy one is tried again, for a second.
+ * The kernel lets go of a cgroup a moment after its last process has ended, and on a busy machine that takes a killed process
+ * seconds: a cgroup that is not free is tried again, for ten of them.
  * @param tolerant a missing right is no error: a rootless container may have got its cgroups without having any
  * @throws OciError `ERR_CONTAINER_STATUS` there are still processes in it
  */
 export async function removeCgroup(paths: CgroupPaths, tolerant = false): Promise<void> {
+  const deadline = Date.now() + patienceMs
   for (const path of new Set(Object.values(paths))) {
-    for (let delayMs = 1; !removeTree(path, tolerant); delayMs *= 2) {
-      if (delayMs > 512) {
+    for (let delayMs = 1; !removeTree(path, tolerant); delayMs = Math.min(delayMs * 2, 100)) {
+      if (Date.now() > deadline) {
         throw new OciError('ERR_CONTAINER_STATUS', `unable to remove cgroup "${path}": it still has processes`, {
           hint: 'end the processes that its cgroup.procs lists',
         })

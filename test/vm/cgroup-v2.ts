@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Linux, Namespace, Resources } from '../../src/oci/runtime-config.ts'
+import { defaultConfig } from '../../src/bundle/default-config.ts'
+import type { Linux, Namespace, Process, Resources } from '../../src/oci/runtime-config.ts'
 import { readContainer } from '../../src/runtime/state-file.ts'
 import type { ContainerPlace } from '../container.ts'
 
@@ -12,6 +13,17 @@ export const namespaces: readonly Namespace[] = (['pid', 'network', 'ipc', 'uts'
 export const withLimits = (resources: Resources, linux: Linux = {}): { readonly linux: Linux } => ({
   linux: { namespaces, resources: { devices: [{ allow: false, access: 'rwm' }], ...resources }, ...linux },
 })
+
+/** Writes what `spec --rootless` does, for a shell script in a cgroup namespace, changed. */
+export function configureRootless(place: ContainerPlace, script: string, change: Linux): void {
+  const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const base = defaultConfig({ rootless: true, cgroupNamespace: true, ...ids })
+  place.write({
+    ...base,
+    process: { ...base.process, terminal: false, args: ['sh', '-c', script] } as Process,
+    linux: { ...base.linux, resources: {}, ...change },
+  })
+}
 
 /** A file of the container's cgroup. */
 export function control({ root, id }: ContainerPlace, file: string): string {

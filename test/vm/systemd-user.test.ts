@@ -2,11 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { defaultConfig } from '../../src/bundle/default-config.ts'
-import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { Resources } from '../../src/oci/runtime-config.ts'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { cgroupOf, control, namespaces, pidOf } from './cgroup-v2.ts'
+import { cgroupOf, configureRootless, control, pidOf } from './cgroup-v2.ts'
 
 const { test } = requires('busybox', 'cgroup2', '/run/systemd/system')
 
@@ -21,18 +20,8 @@ beforeEach(() => {
 })
 afterEach(() => place.close())
 
-/** What `spec --rootless` writes, in a cgroup namespace and with limits. */
-function configure(script: string, resources: object = {}): void {
-  const base = defaultConfig({ rootless: true, cgroupNamespace: true, uid, gid: process.getgid?.() ?? 0 })
-  place.write({
-    ...base,
-    process: { ...base.process, terminal: false, args: ['sh', '-c', script] },
-    linux: {
-      ...base.linux,
-      resources,
-      namespaces: [...namespaces.filter(({ type }) => type !== 'network'), { type: 'user' }],
-    },
-  } as RuntimeConfig)
+function configure(script: string, resources: Resources = {}): void {
+  configureRootless(place, script, { resources })
 }
 
 const show = (unit: string, ...names: readonly string[]): Readonly<Record<string, string>> => {
