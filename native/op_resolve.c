@@ -81,7 +81,7 @@ static long walk(int root, char *path, uint64_t flags, bool follows)
 			return at;
 		next = end == start ? sys(openat, at, ".", flags | O_CLOEXEC) : enter(at, path, start, end, flags, follows);
 		closed = sys(close, at);
-		if (closed < 0 || end == start)
+		if (closed < 0 || next < 0 || !path[end])
 			return closed < 0 ? closed : next;
 	}
 	return at;
@@ -93,7 +93,8 @@ static long open_resolved(int root, const char *wanted, uint64_t flags, uint64_t
 	char path[PATH_SIZE];
 	long r = sys(openat2, root, wanted, &how, sizeof how);
 
-	if (r != -ENOSYS)
+	/* EAGAIN: something else on the system was renamed while a ".." was followed. */
+	if (r != -ENOSYS && r != -EAGAIN)
 		return r;
 	if (strlen(wanted) >= sizeof path)
 		return -ENAMETOOLONG;

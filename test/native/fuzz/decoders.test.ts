@@ -8,7 +8,8 @@ import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
 import { requires } from '../../requirements.ts'
 
 /**
- * The runner's decoders under AddressSanitizer and UndefinedBehaviorSanitizer.
+ * The runner's decoders under AddressSanitizer and UndefinedBehaviorSanitizer: no length of the input leads outside of it
+ * (CVE-2021-43784).
  *
  * A run of the suite takes the golden programs, what the fuzzer has found worth keeping (fixtures/fuzz) and the same
  * mutations of them always. `npm run fuzz` goes on with libFuzzer (clang) for FUZZ_SECONDS, and keeps what is new there.

@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openFlags } from '../../src/program/flags.ts'
+import { numbered } from '../../src/program/program.ts'
+import { compileGolden, goldenCases } from '../compile/golden-cases.ts'
+
+const project = join(import.meta.dirname, '../..')
+
+test('the runner makes no file that something else could have put there: O_CREAT comes with O_EXCL', () => {
+  const lines = readdirSync(join(project, 'native'))
+    .filter((name) => name.endsWith('.c'))
+    .flatMap((name) => readFileSync(join(project, 'native', name), 'utf8').split('\n'))
+    .filter((line) => line.includes('O_CREAT') && !line.includes('O_EXCL'))
+  // The caller's own log file is appended to, as --log says.
+  expect(lines).toEqual([expect.stringContaining('path, O_WRONLY | O_APPEND | O_CREAT')])
+})
+
+test('no program makes a file without EXCL', () => {
+  for (const name of Object.keys(goldenCases)) {
+    for (const { step, address } of numbered(compileGolden(name))) {
+      const flags = Number(step.operands.flags ?? 0)
+      if ((step.op === 'open' || step.op === 'write_file') && flags & openFlags.CREAT) {
+        expect(flags & openFlags.EXCL, `${name}: step ${address}`).toBe(openFlags.EXCL)
+      }
+    }
+  }
+})
+
+test('every advisory in docs/security.md has the test that it names', () => {
+  const rows = readFileSync(join(project, 'docs/security.md'), 'utf8')
+    .split('\n')
+    .filter((line) => /^\| .*(CVE-|GHSA-)/.test(line))
+  expect(rows.length).toBeGreaterThan(15)
+  for (const row of rows) {
+    const [, advisories = '', , file = ''] = row.split('|').map((cell) => cell.trim())
+    const text = readFileSync(join(project, file.replaceAll('`', '')), 'utf8')
+    for (const [id] of advisories.matchAll(/(?:CVE|GHSA)-[\w-]+/g)) expect(text, `${file}: ${id}`).toContain(id)
+  }
+})
