@@ -13,7 +13,7 @@ test('the runner makes no file that something else could have put there: O_CREAT
     .flatMap((name) => readFileSync(join(project, 'native', name), 'utf8').split('\n'))
     .filter((line) => line.includes('O_CREAT') && !line.includes('O_EXCL'))
   // The caller's own log file is appended to, as --log says.
-  expect(lines).toEqual([expect.stringContaining('path, O_WRONLY | O_APPEND | O_CREAT')])
+  expect(lines).toEqual([expect.stringContaining('->log, O_WRONLY | O_APPEND | O_CREAT')])
 })
 
 test('no program makes a file without EXCL', () => {

@@ -7,7 +7,7 @@
  *
  * With LIBFUZZER it is a target of libFuzzer; else it takes each file that it is given, and COUNT mutations of it.
  */
-#include "../../../native/front.c"
+#include "../../../native/kept.c"
 
 #include "../../../native/lifecycle.c"
 

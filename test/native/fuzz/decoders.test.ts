@@ -17,7 +17,8 @@ import { requires } from '../../requirements.ts'
 
 const project = join(import.meta.dirname, '../../..')
 const corpus = join(project, 'fixtures/fuzz')
-const sources = [join(import.meta.dirname, 'decoders.c'), join(project, 'native/program.c')]
+const parts = ['program.c', 'front.c'].map((name) => join(project, 'native', name))
+const sources = [join(import.meta.dirname, 'decoders.c'), ...parts]
 const seconds = Number(process.env.FUZZ_SECONDS ?? '0')
 
 let directory = ''
@@ -36,7 +37,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** A program with one guard, for the key "key": struct kept_header and struct guard of native/front.c. */
+/** A program with one guard, for the key "key": struct kept_header and struct guard of native/kept.c. */
 function keptFile(image: Uint8Array): Buffer {
   const head = Buffer.alloc(16 + 72 + 8)
   head.write(keptMagic)
