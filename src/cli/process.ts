@@ -10,10 +10,12 @@ export async function runProcess(): Promise<void> {
   const name = takeVariable('BUNDLE_TOOL_NAME') ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
   const certificates = takeVariable('BUNDLE_TOOL_NODE_EXTRA_CA_CERTS')
   if (certificates !== undefined) process.env.NODE_EXTRA_CA_CERTS = certificates
+  let isReading = false
   process.exitCode = await main(process.argv.slice(2), {
     name,
     // Getters: opening a stream takes a millisecond, and most commands use one of the three or none.
     get stdin() {
+      isReading = true
       return process.stdin
     },
     get stdout() {
@@ -28,6 +30,8 @@ export async function runProcess(): Promise<void> {
     euid: process.geteuid?.() ?? 0,
     interruption,
   })
+  // What nobody waits for any more must not keep the process alive.
+  if (isReading) process.stdin.destroy()
 }
 
 /** What the front (native/front.c) says to this process is not for those that it starts. */

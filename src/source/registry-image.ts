@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Image, ImageLayer, Source } from './image.ts'
 import { type Document, type ResolvedImage, resolveImage } from './resolve-image.ts'
+import { until } from './until.ts'
 
 /** How far one layer has come. */
 export interface LayerProgress {
@@ -163,26 +164,4 @@ function startDownload(
     yield* until(failed.signal, content)
   }
   return { layer, open, done }
-}
-
-/** Passes on what comes until the signal aborts, also while nothing comes, and then throws its reason. */
-async function* until(signal: AbortSignal, content: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let fail = (_reason: unknown) => {}
-  const onAbort = () => fail(signal.reason)
-  signal.addEventListener('abort', onAbort)
-  try {
-    for (;;) {
-      signal.throwIfAborted()
-      // Not a race with one promise of the failure: that would keep every chunk that ever won.
-      const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
-        fail = reject
-        content.next().then(resolve, reject)
-      })
-      if (done === true) return
-      yield value
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    content.return(undefined).catch(() => {})
-  }
 }

@@ -9,6 +9,7 @@ import type { Source } from './image.ts'
 import { isOciLayout, ociArchive, openOciArchive, openOciLayout } from './oci-layout.ts'
 import { readArchive, rootfsArchive } from './rootfs-archive.ts'
 import { openTarIndex } from './tar-index.ts'
+import { until } from './until.ts'
 
 export interface SourceOptions {
   /** What `rootfs:-` reads. */
@@ -68,10 +69,11 @@ function splitPath(rest: string): [string, string | undefined] {
   return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
 }
 
-function openRootfs(path: string, { stdin }: SourceOptions): Source {
-  if (path !== '-') return rootfsArchive(path, () => readArchive(path))
+/** A pipe may have nothing to say for as long as it likes. */
+function openRootfs(path: string, { stdin, signal = new AbortController().signal }: SourceOptions): Source {
+  if (path !== '-') return rootfsArchive(path, () => until(signal, readArchive(path)))
   if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read a rootfs from')
-  return rootfsArchive('standard input', () => stdin)
+  return rootfsArchive('standard input', () => until(signal, stdin))
 }
 
 async function openByContent(path: string, options: SourceOptions): Promise<Source> {
