@@ -4,6 +4,7 @@ import { op, type Step } from '../program/program.ts'
 import { cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { type DeviceRule, deviceFilter } from './device-filter.ts'
+import { nameOf, refuseHoles } from './device-rules-v1.ts'
 
 const from = '/linux/resources/devices'
 
@@ -44,10 +45,13 @@ export function compileDeviceRules(context: CompileContext): readonly Step[] {
   if (!place) return []
   const write = (file: string, content: string, pointer: string): Step =>
     op('write_file', { at: null, path: cgroupFile(place, file), content, flags: openFlags.WRONLY, mode: 0 }, pointer)
+  const configured = configuredRules(context)
+  const rules = [...configured, ...rulesOfDefaults(context)]
+  const pointerOf = (index: number): string => (index < configured.length ? `${from}/${index}` : from)
+  refuseHoles(rules, pointerOf)
   return [
     write('devices.deny', 'a', from),
-    ...configuredRules(context).map((rule, index) => write(fileFor(rule), ruleText(rule), `${from}/${index}`)),
-    ...rulesOfDefaults(context).map((rule) => write(fileFor(rule), ruleText(rule), from)),
+    ...rules.map((rule, index) => write(fileFor(rule), `${nameOf(rule)} ${rule.access}`, pointerOf(index))),
   ]
 }
 
@@ -103,7 +107,3 @@ function accessOf(text: string, pointer: string, warn: CompileContext['warn']): 
 }
 
 const fileFor = (rule: DeviceRule): string => (rule.allow ? 'devices.allow' : 'devices.deny')
-
-function ruleText({ type, major, minor, access }: DeviceRule): string {
-  return `${type} ${major ?? '*'}:${minor ?? '*'} ${access}`
-}

@@ -88,7 +88,7 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
     }
   })
   const own = new Set(configured.map(({ path }) => path))
-  return [...configured, ...defaultNodes.filter(({ path }) => !own.has(path))].filter(
+  return [...defaultNodes.filter(({ path }) => !own.has(path)), ...configured].filter(
     ({ path }) => path !== '/dev/ptmx',
   )
 }

@@ -15,9 +15,8 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
   return [
     undoable(
       op('mkdir', { at: null, path: directory, mode: 0o711 }, 'ID'),
-      // Undone last first: the directory goes, then the hooks hear of it in their order.
-      ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }).toReversed(),
       op('remove_directory', { path: directory }),
+      ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }),
     ),
     undoable(writeNew(stateFile(context, 'state.json'), context.stateText, 0o600)),
   ]

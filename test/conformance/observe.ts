@@ -7,10 +7,12 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,6 +25,8 @@ export type Json = { [key: string]: unknown }
 /** What a container saw of itself, by topic, and how it ended. */
 export interface Observation {
   readonly status: number | null
+  /** What hooks have written to files in the directory `log` of the laboratory. */
+  readonly log: Readonly<Record<string, string>>
   readonly sections: Readonly<Record<string, readonly string[]>>
   readonly stderr: string
   /** What is there after the container has gone: cgroups, state. */
@@ -31,7 +35,11 @@ export interface Observation {
 
 export interface Laboratory {
   readonly bundle: string
-  /** Runs a container of `config` with a runtime's command, in its own state root, always by the same ID. */
+  /**
+   * Runs a container of `config` with a runtime's command, in its own state root, always by the same ID.
+   *
+   * @param config `{laboratory}` in it stands for a directory of the host, with `bundle` and `log`
+   */
   readonly observe: (command: string, config: Json, options?: ObserveOptions) => Observation
   readonly close: () => void
 }
@@ -40,16 +48,22 @@ export interface ObserveOptions {
   /** Give the runtime a terminal of its own, of 33 rows and 99 columns. */
   readonly terminal?: boolean
   readonly stdin?: string
+  /** Further flags of `run`. */
+  readonly flags?: readonly string[]
 }
 
-const id = 'side-by-side'
+/** Unique on the machine: cgroups are named after it. */
+const id = `side-by-side-${process.pid}`
 
 /** A cgroup that containers are put below; runtimes leave it where it is. */
-export const parentCgroup = 'side-by-side-parent'
+export const parentCgroup: string = `${id}-parent`
 
 /** Prints every topic under a line `== topic`. Runs in the container, by busybox. */
 export const script = [
-  ['status', 'grep -E "^(Umask|Uid|Gid|Groups|NoNewPrivs|Cap|Sig[PBIC]|Seccomp:)" /proc/self/status'],
+  [
+    'status',
+    'grep -E "^(Umask|Uid|Gid|Groups|NoNewPrivs|Cap|Sig[PBIC]|Seccomp|(Cpus|Mems)_allowed_list)" /proc/self/status',
+  ],
   ['limits', 'cat /proc/self/limits'],
   ['mountinfo', 'cat /proc/self/mountinfo'],
   ['dev', 'ls -ln /dev'],
@@ -65,6 +79,9 @@ export const script = [
   ['descriptors', 'cd /proc/$$/fd; for f in *; do echo $f $(readlink $f); done'],
   ['processes', 'ps -o pid,args | head -2'],
   ['links', 'ip -o link 2>&1'],
+  ['scheduling', 'grep -E "^(policy|prio)" /proc/self/sched; ionice; uname -m'],
+  ['memory policy', 'head -1 /proc/self/numa_maps | cut -d " " -f 2'],
+  ['clocks', 'cat /proc/self/timens_offsets'],
   [
     'session',
     'set -- $(cut -d " " -f 1,5-7 /proc/$$/stat); [ $1 = $2 ]; echo $?; [ $1 = $3 ]; echo $?; [ $4 != 0 ]; echo $?',
@@ -73,7 +90,9 @@ export const script = [
   ['readonly', 'for p in / /proc/sys/kernel /proc/bus /sys /dev /tmp; do touch $p/x 2>&1 || echo; rm -f $p/x; done'],
   [
     'limits of the cgroup',
-    'cd /sys/fs/cgroup && cat memory/memory.limit_in_bytes cpu/cpu.shares pids/pids.max; sort devices/devices.list',
+    'cd /sys/fs/cgroup && sort devices/devices.list && grep "" cpu/cpu.[csi]* pids/pids.max cpuset/cpuset.[cm][pe][um]s ' +
+      'memory/memory.limit* memory/memory.soft* memory/memory.memsw.limit* memory/memory.sw* memory/memory.oom* ' +
+      'blkio/blkio.throttle.*_device | grep -v stat',
   ],
 ]
   .map(([topic, command]) => `echo "== ${topic}"; (${command}) 2>&1`)
@@ -82,26 +101,37 @@ export const script = [
 export function openLaboratory(): Laboratory {
   const directory = mkdtempSync(join(tmpdir(), 'side-by-side-'))
   const bundle = join(directory, 'bundle')
+  const log = join(directory, 'log')
   chmodSync(directory, 0o755)
   makeRootfs(join(bundle, 'rootfs'))
   execFileSync('mkfifo', [join(directory, 'typing')])
   const typing = openSync(join(directory, 'typing'), 'r+')
-  const observe: Laboratory['observe'] = (command, config, { terminal = false, stdin = '' } = {}) => {
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
+  const neutral = (text: string): string => text.replaceAll(directory, '{laboratory}').replaceAll(id, '{id}')
+  const observe: Laboratory['observe'] = (command, config, { terminal = false, stdin = '', flags = [] } = {}) => {
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config).replaceAll('{laboratory}', directory))
+    rmSync(log, { recursive: true, force: true })
+    mkdirSync(log)
     const root = join(directory, 'root')
-    const words = [command, '--root', root, 'run', '-b', bundle, id]
+    const words = [command, '--root', root, 'run', '-b', bundle, ...flags, id]
     const [program = '', ...args] = terminal
       ? ['script', '-qec', `stty rows 33 cols 99; ${words.join(' ')}`, '/dev/null']
       : words
     const result = spawnSync(program, args, {
       // Who is typing does not hang up before the container has ended: script(1) would pass that on.
-      ...(terminal ? { stdio: [typing, 'pipe', 'pipe'] } : { input: stdin }),
+      stdio: [terminal ? typing : 'pipe', 'pipe', 'pipe', typing],
+      ...(terminal ? {} : { input: stdin }),
       encoding: 'utf8',
       timeout: 30_000,
     })
     const left = leftovers(root)
     rmSync(root, { recursive: true, force: true })
-    return { status: result.status, sections: splitSections(result.stdout ?? ''), stderr: result.stderr ?? '', left }
+    return {
+      status: result.status,
+      log: Object.fromEntries(readdirSync(log).map((name) => [name, neutral(readFileSync(join(log, name), 'utf8'))])),
+      sections: splitSections(neutral(result.stdout ?? '')),
+      stderr: result.stderr ?? '',
+      left,
+    }
   }
   const close = (): void => {
     closeSync(typing)
@@ -125,6 +155,11 @@ function makeRootfs(rootfs: string): void {
   writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000::/work:/bin/sh\n')
   writeFileSync(join(rootfs, 'etc/group'), 'root:x:0:\nuser:x:1000:\nextra:x:2000:\n')
   writeFileSync(join(rootfs, 'data/file'), 'content\n')
+  execFileSync('mkfifo', [join(rootfs, 'work/pipe')])
+  symlinkSync('inner', join(rootfs, 'data/link'))
+  symlinkSync('/data/inner', join(rootfs, 'data/absolute'))
+  symlinkSync('../../../../etc', join(rootfs, 'data/outside'))
+  symlinkSync('/etc/passwd', join(rootfs, 'etc/link-to-file'))
   chmodSync(join(rootfs, 'tmp'), 0o1777)
   chmodSync(join(rootfs, 'work'), 0o700)
 }
