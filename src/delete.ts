@@ -6,11 +6,11 @@ import { isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { removeCgroup, signalCgroup } from './runtime/cgroup.ts'
 import { parseContainerID } from './runtime/container-id.ts'
-import { runHook } from './runtime/hooks.ts'
+import { hookState, runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
-import { type ContainerOptions, stateOf } from './state.ts'
+import type { ContainerOptions } from './state.ts'
 
 const killTimeoutMs = 10_000
 const { SIGKILL } = constants.signals
@@ -90,7 +90,7 @@ async function removeResctrlGroups({ resctrl }: ContainerRecord): Promise<void> 
 }
 
 async function runPoststopHooks(container: ContainerRecord, warn: DeleteOptions['warn']): Promise<void> {
-  const state = JSON.stringify(stateOf(container, 'stopped'))
+  const state = hookState(container, 'stopped')
   for (const [index, hook] of container.poststopHooks.entries()) {
     const problem = await runHook(hook, state)
     if (problem !== undefined) warn?.(`error running poststop hook #${index}: ${problem}`)

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { compileNotifyStart, notifyDirectory, notifyName } from './compile/notify.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
-import { runHook } from './runtime/hooks.ts'
+import { hookState, runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
-import { type ContainerOptions, stateOf } from './state.ts'
+import type { ContainerOptions } from './state.ts'
 
 export interface StartOptions extends ContainerOptions {
   /** The host's socket that is to hear of the container being ready, which is waited for: sd_notify(3). */
@@ -62,7 +62,7 @@ async function startRelay(container: ContainerRecord, host: string): Promise<{ e
 
 /** A hook that fails ends the container. @see runtime-spec v1.3.0 runtime.md "Lifecycle" 10 */
 async function runPoststartHooks(container: ContainerRecord): Promise<void> {
-  const state = JSON.stringify(stateOf(container, 'running'))
+  const state = hookState(container, 'running')
   for (const [index, hook] of container.poststartHooks.entries()) {
     const problem = await runHook(hook, state)
     if (problem === undefined) continue

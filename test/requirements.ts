@@ -17,15 +17,22 @@ const packages: Readonly<Record<string, string>> = {
   'mkfs.xfs': 'xfsprogs',
 }
 
+const securityModules: readonly string[] = [
+  '/sys/kernel/security/apparmor',
+  '/proc/self/attr/apparmor',
+  '/sys/fs/selinux',
+]
+
 /** What a host is, not what it has: tests of the other kind run in a virtual machine. */
-const kindsOfHost: readonly string[] = ['cgroup1', 'cgroup2', 'criu that works']
+const kindsOfHost: readonly string[] = ['cgroup1', 'cgroup2', 'x86_64', 'no-security-module', 'criu that works']
 
 /**
  * `test` and `describe` for tests that need root or installed programs.
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
- * @param needs `root`, `cgroup1`, `cgroup2`, `criu that works` with this kernel, `libseccomp-dev` a path, or the name of a program in PATH
+ * @param needs `root`, `cgroup1`, `cgroup2`, `x86_64`, `no-security-module`, `criu that works` with this kernel,
+ *   `libseccomp-dev`, a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
   readonly test: typeof test | typeof test.skip
@@ -45,6 +52,8 @@ function isThere(need: string): boolean {
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
   if (need === 'criu that works') return criuProblem() === undefined
+  if (need === 'x86_64') return process.arch === 'x64'
+  if (need === 'no-security-module') return !securityModules.some((path) => existsSync(path))
   if (need === 'libseccomp-dev') return existsSync('/usr/include/seccomp.h')
   if (need.startsWith('/')) return existsSync(need)
   return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
@@ -71,5 +80,7 @@ function remedy(need: string): string {
   if (need === 'cgroup1') return 'a cgroup v1 host'
   if (need === 'cgroup2') return 'a cgroup v2 host'
   if (need === 'criu that works') return `a kernel and a CRIU that go together (${criuProblem()})`
+  if (need === 'x86_64') return 'an x86-64 host'
+  if (need === 'no-security-module') return 'a host without AppArmor and SELinux'
   return `${need} (apt-get install ${packages[need] ?? need})`
 }

@@ -285,7 +285,8 @@ const version = z
   .string()
   .check(z.regex(/^[01]\.\d+\.\d+(?:[-+][\w.+-]+)?$/, 'must be a version of the runtime specification, 1.x.y'))
 
-const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
+/** config.json as a whole. */
+export const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
   ociVersion: version,
   process,
   root: z.object({ path: filled, readonly: boolean }),

@@ -1,6 +1,16 @@
-import type { HookCommand } from './state-file.ts'
+import type { ContainerRecord, HookCommand } from './state-file.ts'
 
 const maxOutputBytes = 64 * 1024
+
+/** How long what a hook has said is read on after its end: a process that it leaves behind may hold the pipe for good. */
+const drainMs = 20
+
+/** The state of the container as hooks are told it. @see runtime-spec v1.3.0 runtime.md "State" */
+export function hookState(container: ContainerRecord, status: 'running' | 'stopped'): string {
+  const { ociVersion, id, init, bundle, annotations } = container
+  const told = { ociVersion, id, status, pid: status === 'stopped' ? 0 : init.pid, bundle }
+  return JSON.stringify(Object.keys(annotations).length > 0 ? { ...told, annotations } : told)
+}
 
 /**
  * Runs a hook in the runtime's namespaces, with the container's state as its standard input.
@@ -11,11 +21,11 @@ const maxOutputBytes = 64 * 1024
 export async function runHook(hook: HookCommand, state: string): Promise<string | undefined> {
   const { spawn } = await import('node:child_process')
   const [argv0 = hook.path, ...args] = hook.args
-  const env = Object.fromEntries(hook.env.map((pair) => splitPair(pair)))
+  const env = hook.env && Object.fromEntries(hook.env.map((pair) => splitPair(pair)))
   return await new Promise((resolve) => {
     const child = spawn(hook.path, args, {
       argv0,
-      env,
+      ...(env && { env }),
       ...(hook.timeoutMs !== undefined && { timeout: hook.timeoutMs, killSignal: 'SIGKILL' }),
     })
     let output = ''
@@ -27,10 +37,18 @@ export async function runHook(hook: HookCommand, state: string): Promise<string 
     // A hook need not read its input.
     child.stdin.on('error', () => undefined).end(state)
     child.on('error', (error) => resolve(error.message))
+    child.on('exit', () => {
+      const drained = setTimeout(() => {
+        child.stdout.destroy()
+        child.stderr.destroy()
+      }, drainMs)
+      child.on('close', () => clearTimeout(drained))
+    })
     child.on('close', (code, signal) => {
       const said = output.trim() === '' ? '' : `: ${output.trim()}`
       if (code === 0) resolve(undefined)
-      else if (signal !== null && child.killed) resolve(`ran past its timeout of ${hook.timeoutMs} ms${said}`)
+      else if (signal !== null && child.killed)
+        resolve(`context deadline exceeded: it took longer than its timeout${said}`)
       else resolve(`${signal === null ? `exit status ${code}` : signal}${said}`)
     })
   })

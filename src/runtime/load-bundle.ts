@@ -1,7 +1,8 @@
 import { lstatSync, readFileSync, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-import { parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
+import { invalidConfig, parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
+import { runtimeConfigProblems } from '../oci/runtime-config-rules.ts'
 
 export interface Bundle {
   /** Absolute. */
@@ -10,13 +11,15 @@ export interface Bundle {
 }
 
 /**
- * Reads a bundle's config.json and checks that its rootfs is a directory.
+ * Reads a bundle's config.json and checks its fields against each other, and that its rootfs is a directory.
  *
  * @throws OciError `ERR_BUNDLE_INVALID` no bundle, no config.json, or no rootfs; `ERR_CONFIG_INVALID`
  */
 export function loadBundle(path: string, onUnknown?: (pointer: string) => void): Bundle {
   const directory = resolve(path)
   const config = readConfig(directory, onUnknown)
+  const problems = runtimeConfigProblems(config)
+  if (problems.length > 0) throw invalidConfig(problems)
   checkRootfs(resolve(directory, config.root.path))
   return { directory, config }
 }

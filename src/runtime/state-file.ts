@@ -47,7 +47,8 @@ export interface ContainerUnit {
 export interface HookCommand {
   readonly path: string
   readonly args: readonly string[]
-  readonly env: readonly string[]
+  /** Without it, that of the runtime. */
+  readonly env: readonly string[] | undefined
   readonly timeoutMs: number | undefined
 }
 
@@ -162,7 +163,7 @@ function hooksOf(config: Fields, kind: string): readonly HookCommand[] {
     .map((hook) => ({
       path: hook.string('path'),
       args: hook.strings('args'),
-      env: hook.strings('env'),
+      env: hook.has('env') ? hook.strings('env') : undefined,
       timeoutMs: hook.number('timeout') / 1e6 || undefined,
     }))
 }
@@ -203,6 +204,10 @@ export class Fields {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(where, 'an object')
     this.#value = value as Record<string, unknown>
     this.#where = where
+  }
+
+  has(key: string): boolean {
+    return (this.#value[key] ?? undefined) !== undefined
   }
 
   string(key: string): string {

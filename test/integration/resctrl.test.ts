@@ -64,12 +64,15 @@ function program(intelRdt: IntelRdt): Program {
   }
 }
 
-everywhere('a process is in the class and the monitoring group that it asks for, with what the class may use', () => {
-  const intelRdt = { closID: 'shared', l3CacheSchema: 'L3:0=f', schemata: ['MB:0=50'], enableMonitoring: true }
-  const pid = expectDone(program(intelRdt), { id: 'demo' }).trim()
-  expect(read('shared/schemata').startsWith('L3:0=f\nMB:0=50\n')).toBe(true)
-  expect([read('shared/tasks'), read('shared/mon_groups/demo/tasks')].map((text) => text.trim())).toEqual([pid, pid])
-})
+everywhere(
+  '/linux/intelRdt: a process is in the class and the monitoring group that it asks for, with what the class may use',
+  () => {
+    const intelRdt = { closID: 'shared', l3CacheSchema: 'L3:0=f', schemata: ['MB:0=50'], enableMonitoring: true }
+    const pid = expectDone(program(intelRdt), { id: 'demo' }).trim()
+    expect(read('shared/schemata').startsWith('L3:0=f\nMB:0=50\n')).toBe(true)
+    expect([read('shared/tasks'), read('shared/mon_groups/demo/tasks')].map((text) => text.trim())).toEqual([pid, pid])
+  },
+)
 
 everywhere('a class that gets no schemata must be there, and what was made for a failed container is gone', () => {
   expectFailure(program({ closID: 'nobody' }), 'open', 'ENOENT')

@@ -71,7 +71,7 @@ const notifyMkdir = (listenerPath: string): Seccomp => ({
 })
 
 test.each([true, false])(
-  'an agent decides what the filter notifies of, with no_new_privs %s',
+  '/linux/seccomp/{listenerPath,listenerMetadata}: an agent decides what it is told of, with no_new_privs %s',
   async (noNewPrivileges) => {
     const path = join(place.directory, 'agent.sock')
     const child = spawn('python3', ['-c', agent, path], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,0 +1,211 @@
+import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { Mount } from '../../../src/oci/runtime-config.ts'
+import type { ConfigChange } from '../../container.ts'
+import { requires } from '../../requirements.ts'
+import { openPlace } from './inside.ts'
+
+const { test } = requires('root', 'busybox')
+const at = openPlace()
+
+/** The default mounts a container needs to look at itself, and these. */
+const withMounts = (...mounts: readonly Mount[]): ConfigChange => ({
+  config: { mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...mounts] },
+})
+const tmpfs = (destination: string, ...options: readonly string[]): Mount => ({
+  destination,
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options,
+})
+const bind = (source: string, destination: string, ...options: readonly string[]): Mount => ({
+  destination,
+  type: 'bind',
+  source,
+  options: ['bind', ...options],
+})
+/** Options of the mount, then those of its file system. */
+const optionsOf = (path: string): string =>
+  `awk '$5 == "${path}" { sub(/,mode=[0-7]+/, "", $NF); print $6 " " $NF }' /proc/self/mountinfo`
+
+test('/root/path: relative to the bundle, or absolute', () => {
+  const { see, place } = at()
+  expect(see('ls /bin/busybox', { config: { root: { path: 'rootfs' } } })).toBe('/bin/busybox\n')
+  expect(see('ls /bin/busybox', { config: { root: { path: join(place.bundle, 'rootfs') } } })).toBe('/bin/busybox\n')
+})
+
+test.each([true, false])('/root/readonly: %s', (readonly) => {
+  const { place } = at()
+  const { stdout, stderr } = place.run('touch /x; echo $?; rm -f /x', {
+    config: { root: { path: 'rootfs', readonly } },
+  })
+  expect(stdout).toBe(readonly ? '1\n' : '0\n')
+  expect(stderr.includes('Read-only file system')).toBe(readonly)
+})
+
+test('/mounts/destination: made below the root, through links, in the order of the list', () => {
+  const { see, place } = at()
+  const rootfs = join(place.bundle, 'rootfs')
+  mkdirSync(join(rootfs, 'inner'))
+  symlinkSync('../../../inner', join(rootfs, 'link'))
+  const mounts = [tmpfs('/link', 'size=4k'), tmpfs('/link/one', 'size=8k'), tmpfs('/inner/one/two', 'size=12k')]
+  expect(see('cut -d " " -f 5 /proc/self/mountinfo | grep inner', withMounts(...mounts))).toBe(
+    '/inner\n/inner/one\n/inner/one/two\n',
+  )
+})
+
+test('/mounts/type: any file system of the kernel', () => {
+  const mounts = [tmpfs('/a'), { destination: '/b', type: 'ramfs', source: 'x' }, { destination: '/c', type: 'mqueue' }]
+  const { see, refusal } = at()
+  expect(see(`awk '$5 ~ "^/[abc]$" { print $(NF - 2) }' /proc/self/mountinfo`, withMounts(...mounts))).toBe(
+    'tmpfs\nramfs\nmqueue\n',
+  )
+  expect(refusal(withMounts({ destination: '/a', type: 'nosuchfs', source: 'x' }))).toMatch(
+    /nosuchfs.*ENODEV|ENODEV.*nosuchfs/,
+  )
+})
+
+test('/mounts/source: of a bind, relative to the bundle; of a file system, its name', () => {
+  const { see, place } = at()
+  writeFileSync(join(place.bundle, 'file'), 'of the bundle\n')
+  expect(see('cat /file', withMounts(bind('file', '/file')))).toBe('of the bundle\n')
+  const named = { ...tmpfs('/a'), source: 'my-name' }
+  expect(see(`awk '$5 == "/a" { print $(NF - 1) }' /proc/self/mountinfo`, withMounts(named))).toBe('my-name\n')
+})
+
+test.each([
+  ['ro', 'ro,relatime rw'],
+  ['rw', 'rw,relatime rw'],
+  ['nosuid', 'rw,nosuid,relatime rw'],
+  ['nodev', 'rw,nodev,relatime rw'],
+  ['noexec', 'rw,noexec,relatime rw'],
+  ['nosymfollow', 'rw,relatime,nosymfollow rw'],
+  ['noatime', 'rw,noatime rw'],
+  ['nodiratime', 'rw,nodiratime,relatime rw'],
+  ['relatime', 'rw,relatime rw'],
+  ['strictatime', 'rw rw'],
+  ['sync', 'rw,relatime rw,sync'],
+  ['dirsync', 'rw,relatime rw,dirsync'],
+  ['lazytime', 'rw,relatime rw,lazytime'],
+  ['defaults', 'rw,relatime rw'],
+  ['ro rw', 'rw,relatime rw'],
+  ['nosuid suid', 'rw,relatime rw'],
+  ['nodev dev', 'rw,relatime rw'],
+  ['noexec exec', 'rw,relatime rw'],
+  ['nosymfollow symfollow', 'rw,relatime rw'],
+  ['noatime atime', 'rw,relatime rw'],
+  ['nodiratime diratime', 'rw,relatime rw'],
+  ['sync async', 'rw,relatime rw'],
+  ['size=64k', 'rw,relatime rw,size=64k'],
+])('/mounts/options: a tmpfs that is %s', (options, shown) => {
+  expect(at().see(optionsOf('/a'), withMounts(tmpfs('/a', ...options.split(' '))))).toBe(`${shown}\n`)
+})
+
+test.each([
+  ['rro', 'ro,relatime'],
+  ['rnosuid', 'rw,nosuid,relatime'],
+  ['rnodev', 'rw,nodev,relatime'],
+  ['rnoexec', 'rw,noexec,relatime'],
+  ['rnosymfollow', 'rw,relatime,nosymfollow'],
+  ['rnoatime', 'rw,noatime'],
+  ['rnodiratime', 'rw,nodiratime,relatime'],
+  ['rstrictatime', 'rw'],
+  ['ro rrw', 'rw,relatime'],
+  ['nosuid rsuid', 'rw,relatime'],
+  ['nodev rdev', 'rw,relatime'],
+  ['noexec rexec', 'rw,relatime'],
+  ['nosymfollow rsymfollow', 'rw,relatime'],
+  ['noatime rrelatime', 'rw,relatime'],
+])('/mounts/options: a bind that is %s', (options, shown) => {
+  const outer = at().see(optionsOf('/b'), withMounts(bind('rootfs/bin', '/b', ...options.split(' '))))
+  expect(outer.split(' ')[0]).toBe(shown)
+})
+
+test('/mounts/options: a bind is of one mount, an rbind of all below it too, which recursive options reach', () => {
+  const below = 'cut -d " " -f 5,6 /proc/self/mountinfo | grep -c "^/here/proc ro,"; true'
+  const here = (...options: readonly string[]): Mount => ({ destination: '/here', source: '/', options })
+  const { see } = at()
+  expect(see(below, withMounts(here('bind', 'ro')))).toBe('0\n')
+  expect(see(below, withMounts(here('rbind', 'rprivate', 'ro')))).toBe('0\n')
+  expect(see(below, withMounts(here('rbind', 'rprivate', 'rro')))).toBe('1\n')
+})
+
+test('/mounts/options: private, shared, slave and unbindable', () => {
+  const kinds = ['private', 'shared', 'slave', 'unbindable', 'rshared'] as const
+  const mounts = kinds.map((kind) => tmpfs(`/${kind}`, kind))
+  const shown = at().see(
+    `awk '$5 ~ "^/(private|r?shared|slave|unbindable)$" { print $5 " " $7 }' /proc/self/mountinfo | sed 's/:.*//'`,
+    withMounts(...mounts),
+  )
+  expect(shown).toBe('/private -\n/shared shared\n/slave -\n/unbindable unbindable\n/rshared shared\n')
+})
+
+test('/mounts/options: tmpcopyup takes along what the directory holds', () => {
+  const { see, place } = at()
+  const directory = join(place.bundle, 'rootfs/full')
+  mkdirSync(join(directory, 'inner'), { recursive: true })
+  writeFileSync(join(directory, 'inner/file'), 'kept\n', { mode: 0o640 })
+  symlinkSync('inner/file', join(directory, 'link'))
+  const script = 'cat /full/link; stat -c %a /full/inner/file; echo new >/full/file && cat /full/file'
+  expect(see(script, withMounts(tmpfs('/full', 'tmpcopyup')))).toBe('kept\n640\nnew\n')
+  expect(see('ls /full')).toBe('inner\nlink\n')
+})
+
+test('/mounts/options: data of the file system, and words it does not know are refused', () => {
+  const { see, refusal } = at()
+  expect(see('stat -c "%a %u %g" /a', withMounts(tmpfs('/a', 'mode=1711', 'uid=5', 'gid=6')))).toBe('1711 5 6\n')
+  expect(refusal(withMounts(tmpfs('/a', 'nonsense=1')))).toContain('config.json#/mounts/1')
+  expect(refusal(withMounts(bind('/usr', '/a', 'size=1m')))).toContain('config.json#/mounts/1')
+})
+
+test('/mounts/{uidMappings,gidMappings}: owners of an idmapped mount', () => {
+  const { see, place } = at()
+  const file = join(place.bundle, 'owned')
+  writeFileSync(file, '')
+  chownSync(file, 10, 20)
+  const range = (hostID: number) => [{ containerID: 0, hostID, size: 1000 }]
+  const mount = { ...bind(file, '/owned'), uidMappings: range(5000), gidMappings: range(6000) }
+  expect(see('stat -c "%u %g" /owned', withMounts(mount))).toBe('5010 6020\n')
+})
+
+test.each(['idmap', 'ridmap'])('/mounts/options: %s maps owners as the container does', (option) => {
+  const { see, place } = at()
+  const file = join(place.bundle, 'owned-as-inside')
+  for (const path of [file, join(place.bundle, 'rootfs/plain'), join(place.bundle, 'rootfs/mapped')]) {
+    writeFileSync(path, '')
+  }
+  chownSync(file, 10, 20)
+  const range = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+  const change: ConfigChange = {
+    ...withMounts(tmpfs('/dev'), bind(file, '/plain'), bind(file, '/mapped', option)),
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'user' }, { type: 'pid' }, { type: 'uts' }],
+      uidMappings: range,
+      gidMappings: range,
+    },
+  }
+  expect(see('stat -c "%u %g" /plain /mapped', change)).toBe('65534 65534\n10 20\n')
+})
+
+test('/linux/maskedPaths: a file is empty, a directory too, and neither can be written', () => {
+  const { see, place } = at()
+  const rootfs = join(place.bundle, 'rootfs')
+  mkdirSync(join(rootfs, 'secret'), { recursive: true })
+  writeFileSync(join(rootfs, 'secret/key'), 'key')
+  writeFileSync(join(rootfs, 'secret-file'), 'key')
+  const script = 'ls /secret | wc -l; wc -c </secret-file; touch /secret/x 2>/dev/null || echo refused'
+  const maskedPaths = ['/secret', '/secret-file', '/missing']
+  expect(see(script, { linux: { maskedPaths }, config: { root: { path: 'rootfs' } } })).toBe('0\n0\nrefused\n')
+})
+
+test('/linux/readonlyPaths: read, not written', () => {
+  const { see, place } = at()
+  mkdirSync(join(place.bundle, 'rootfs/fixed'), { recursive: true })
+  writeFileSync(join(place.bundle, 'rootfs/fixed/file'), 'text\n')
+  const script =
+    'cat /fixed/file; echo x 2>/dev/null >/fixed/file || echo refused; echo x >/free && rm /free && echo free'
+  expect(see(script, { linux: { readonlyPaths: ['/fixed', '/missing'] }, config: { root: { path: 'rootfs' } } })).toBe(
+    'text\nrefused\nfree\n',
+  )
+})
