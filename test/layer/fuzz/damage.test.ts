@@ -99,7 +99,9 @@ async function outcome(layers: readonly Buffer[]): Promise<string> {
   }
 }
 
-test('a damaged archive becomes a tree or an error, and nothing else', { timeout: (seconds + 120) * 1000 }, async () => {
+test('a damaged archive becomes a tree or an error, and nothing else', {
+  timeout: (seconds + 120) * 1000,
+}, async () => {
   const outcomes = new Map<string, number>()
   const end = Date.now() + seconds * 1000
   const first = seconds === 0 ? 1 : Date.now() % 2 ** 31
