@@ -9,11 +9,18 @@ import { createGzip } from 'node:zlib'
 const architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch] ?? process.arch
 const mediaType = (name) => `application/vnd.oci.image.${name}`
 
-export async function makeImage(layout) {
+export const makeImage = (layout) =>
+  writeImage(
+    layout,
+    [base, smallFiles, deletions].map((entries) => () => entries(contents(numbers(3)))),
+  )
+
+/** @param changesets functions that give the entries of one layer each, lowest first */
+export async function writeImage(layout, changesets, { level = 6 } = {}) {
   const blobs = join(layout, 'blobs/sha256')
   mkdirSync(blobs, { recursive: true })
   const layers = await Promise.all(
-    [base, smallFiles, deletions].map((entries) => writeLayer(blobs, entries.name, entries(contents(numbers(3))))),
+    changesets.map((entries, i) => writeLayer(blobs, { name: `layer${i}`, entries: entries(), level })),
   )
   const config = writeJson(blobs, {
     architecture,
@@ -119,8 +126,8 @@ function makeText(random) {
   return Buffer.from(pieces.join('')).subarray(0, poolBytes)
 }
 
-const directories = (...paths) => paths.map((path) => entry(`${path}/`, { type: '5', mode: 0o755 }))
-const file = (path, content, mode = 0o644) => entry(path, { content, mode })
+export const directories = (...paths) => paths.map((path) => entry(`${path}/`, { type: '5', mode: 0o755 }))
+export const file = (path, content, mode = 0o644) => entry(path, { content, mode })
 
 /** One member of a tar archive, as pieces. @see POSIX.1-2017 pax "ustar Interchange Format" */
 function entry(path, { type = '0', mode = 0o777, link = '', content = [] }) {
@@ -135,7 +142,7 @@ function entry(path, { type = '0', mode = 0o777, link = '', content = [] }) {
   return [header, ...content, Buffer.alloc((512 - (size % 512)) % 512)]
 }
 
-async function writeLayer(blobs, name, entries) {
+async function writeLayer(blobs, { name, entries, level }) {
   const [plain, packed] = [createHash('sha256'), createHash('sha256')]
   const path = join(blobs, name)
   await pipeline(
@@ -145,7 +152,7 @@ async function writeLayer(blobs, name, entries) {
         yield chunk
       }
     },
-    createGzip({ level: 6, chunkSize: 1 << 18 }),
+    createGzip({ level, chunkSize: 1 << 18 }),
     async function* (chunks) {
       for await (const chunk of chunks) {
         packed.update(chunk)
