@@ -51,6 +51,7 @@ export async function checkpoint(options: CheckpointOptions): Promise<void> {
     writeFileSync(join(imagePath, descriptorsFile), JSON.stringify(descriptorsOf(container.init.pid)), { mode: 0o600 })
   await runCriu(program, {
     id: container.id,
+    isSilent: true,
     places: { imagePath, workPath: resolve(workPath ?? imagePath) },
     more: hasStatusFd ? [Number(statusFd)] : [],
     logFile: 'dump.log',

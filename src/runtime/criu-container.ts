@@ -15,7 +15,7 @@ export interface MountFacts {
   /** The name of a place in the rootfs, its links followed. */
   readonly realPath: (path: string) => string
   readonly cgroups: CgroupFacts
-  /** The container's directory in each hierarchy of cgroup v1, by mount point; none while it does not matter. */
+  /** The container's directory in each hierarchy, by mount point; none while it does not matter. */
   readonly cgroupDirectories?: ReadonlyMap<string, string>
 }
 
@@ -41,21 +41,22 @@ function hostMounts(config: Fields, facts: MountFacts): readonly HostMount[] {
     const destination = mount.string('destination')
     const device = mount.string('device')
     if (device === 'bind') return [{ place: facts.realPath(destination), source: mount.string('source') }]
-    return device === 'cgroup' ? cgroupBinds(config, destination, facts) : []
+    return device === 'cgroup' || device === 'cgroup2' ? cgroupBinds(config, destination, facts) : []
   })
   const devices = config.list('devices').map((device) => device.string('path'))
   return [...mounts, ...devices.map((path) => ({ place: path, source: path }))]
 }
 
-/** Without a namespace of its own, a container sees its cgroups of v1 as binds. */
+/** Without a namespace of its own, and on v2 in a user namespace too, a container sees its cgroups as binds. */
 function cgroupBinds(config: Fields, destination: string, facts: MountFacts): readonly HostMount[] {
   const { cgroups, cgroupDirectories } = facts
-  const isNamespaced = config.list('namespaces').some((namespace) => namespace.string('type') === 'NEWCGROUP')
-  if (cgroups.mode === 'v2' || isNamespaced) return []
+  const isV2 = cgroups.mode === 'v2'
+  const has = (type: string): boolean => config.list('namespaces').some((one) => one.string('type') === type)
+  if (has('NEWCGROUP') && !(isV2 && has('NEWUSER'))) return []
   return cgroups.hierarchies
-    .filter(({ isUnified }) => !isUnified)
+    .filter(({ isUnified }) => isUnified === isV2)
     .map(({ mountPoint }) => ({
-      place: join(destination, basename(mountPoint)),
+      place: isV2 ? destination : join(destination, basename(mountPoint)),
       source: cgroupDirectories?.get(mountPoint) ?? mountPoint,
     }))
 }

@@ -18,6 +18,8 @@ export interface RunProgramOptions {
   readonly id: string
   /** How many descriptors from 3 on the container inherits. */
   readonly preserveFds?: number
+  /** Nothing of what runs is meant for whoever called: stdin, stdout and stderr are null devices. */
+  readonly isSilent?: boolean
   /** Descriptors of this process that the runner has from 3 on. */
   readonly descriptors?: readonly number[]
   /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
@@ -53,11 +55,12 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   }
   // Loading these takes longer than many a command, and who hands over needs neither.
   const [{ spawn }, { isatty }] = await Promise.all([import('node:child_process'), import('node:tty')])
-  const { preserveFds = 0, descriptors = [] } = options
+  const { preserveFds = 0, descriptors = [], isSilent = false } = options
   const inherited = [...Array.from({ length: 3 + preserveFds }, (_, fd) => fd), ...descriptors]
+  const stdio = inherited.map((fd) => (isSilent && fd < 3 ? 'ignore' : fd))
   const programFd = inherited.length
   const runner = spawn(findRunner(), [String(programFd), String(programFd + 1), options.id], {
-    stdio: [...inherited, 'pipe', 'pipe'],
+    stdio: [...stdio, 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   })
   const stopForwarding = options.forwardSignals ? forwardSignals(runner, isatty(0)) : undefined
