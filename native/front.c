@@ -190,21 +190,36 @@ static bool ends_in_program(const struct call *call)
 	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
 }
 
-static int execute(struct vm *vm, const struct call *call, const struct job *job)
+/* What a program gets that only wants a kept program to be executed (src/runtime/kept-run.ts): nothing was done. */
+enum { NOT_KEPT = 75 };
+
+/* The descriptor for reports that the library has given; -1: none, the caller is to be told in words. */
+static int take_report(const struct call *call)
+{
+	const char *text = take_variable(call->env, "BUNDLE_TOOL_REPORT");
+	uint64_t fd;
+
+	return text && parse_decimal(&text, &fd) && sys(fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0 ? (int)fd : -1;
+}
+
+static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
 {
 	long caller = sys(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct report begun = {.kind = REPORT_BEGUN};
 	char *const nothing[] = {NULL};
 	int code;
 
-	vm->report = -1;
+	vm->report = report;
 	vm->id = job->id;
 	vm->env = call->env;
 	vm->argv = job->argv;
 	if (caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
 	    prepare(vm, job->program, job->size) < 0)
-		return become_node(call, nothing);
+		return report < 0 ? become_node(call, nothing) : NOT_KEPT;
+	if (report >= 0 && send_report(vm, &begun) < 0)
+		return NOT_KEPT;
 	code = run(vm);
-	if (vm->last.kind != REPORT_FAILED && !vm->leftover.kind)
+	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
 		return code;
 	return sys(fchdir, caller) < 0 ? code : explain(call, vm);
 }
@@ -215,6 +230,7 @@ int front(struct vm *vm, char **argv, char **env)
 	struct call call = {.argv = argv, .env = env};
 	char *const nothing[] = {NULL};
 	struct job job = {0};
+	int report;
 
 	call.exe = own_path(env, exe, sizeof exe);
 	parse_globals(&call);
@@ -224,11 +240,12 @@ int front(struct vm *vm, char **argv, char **env)
 		return 0;
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_node(&call, nothing);
+	report = take_report(&call);
 	if (!find_kept(&call, &job)) {
-		int code = compile_by_node(&call, &job);
+		int code = report < 0 ? compile_by_node(&call, &job) : NOT_KEPT;
 
 		if (!job.program)
 			return code;
 	}
-	return execute(vm, &call, &job);
+	return execute(vm, &call, &job, report);
 }

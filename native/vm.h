@@ -18,7 +18,7 @@ struct shared {
 	char detail[DETAIL_SIZE]; /* what it wrote */
 };
 
-enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED };
+enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED, REPORT_BEGUN };
 
 /* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
 struct report {

@@ -9,6 +9,7 @@ import { descriptorsFile, findCriu, requireFeature, runCriu } from './runtime/cr
 import { containerToDump, externalKey, isExternal, recordedNamespaces } from './runtime/criu-container.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { absoluteRoot } from './runtime/root.ts'
+import { silent } from './runtime/runner.ts'
 import { type ContainerRecord, readContainer, readStateFields, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
@@ -51,7 +52,7 @@ export async function checkpoint(options: CheckpointOptions): Promise<void> {
     writeFileSync(join(imagePath, descriptorsFile), JSON.stringify(descriptorsOf(container.init.pid)), { mode: 0o600 })
   await runCriu(program, {
     id: container.id,
-    isSilent: true,
+    stdio: silent,
     places: { imagePath, workPath: resolve(workPath ?? imagePath) },
     more: hasStatusFd ? [Number(statusFd)] : [],
     logFile: 'dump.log',

@@ -59,6 +59,8 @@ export function containerOptions(
     // The front was started by the service manager, and starts this process to compile.
     mainPid: context.io.env.NOTIFY_SOCKET && context.io.handOver ? process.ppid : undefined,
     noCache: !flags.cache,
+    noKept: true,
+    forwardSignals: true,
     ...frontOptions(context),
     systemdCgroup: cgroupManagers[context.globals().cgroupManager],
     log: context.log,

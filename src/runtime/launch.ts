@@ -1,14 +1,22 @@
+import type { Program } from '../program/program.ts'
 import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { type KeptOrigin, keepProgram } from './kept-program.ts'
-import { makeRoot } from './root.ts'
-import { type Outcome, type RunProgramOptions, runProgram } from './runner.ts'
+import { runKept } from './kept-run.ts'
+import { absoluteRoot, makeRoot } from './root.ts'
+import { kinds, type Outcome, outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
 import { withStages } from './stages.ts'
 
 export interface LaunchOptions extends ContainerOptions, ForegroundOptions, FrontOptions {
-  /** Do not keep the program for the next time. */
+  /** Do not use a kept program, and do not keep this one for the next time. */
   readonly noCache?: boolean | undefined
+  /** The front has looked for a kept program already. */
+  readonly noKept?: boolean | undefined
+  /** Pass the signals that this process gets on to the container; else they do what they do without one. */
+  readonly forwardSignals?: boolean | undefined
+  /** Default: the descriptors of this process. */
+  readonly stdio?: RunProgramOptions['stdio']
 }
 
 /** What passes between this process and the front (native/front.c), which executes the program. */
@@ -25,24 +33,47 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }
-  const preserveFds = inheritedFds(options)
+  const runOptions: RunProgramOptions = {
+    id,
+    preserveFds: inheritedFds(options),
+    forwardSignals: options.forwardSignals ?? false,
+    stdio: options.stdio,
+    drain: mode === 'foreground',
+    handOver: options.handOver,
+    reports: options.reports,
+    onLeftover: (message) => options.log?.('warning', message),
+  }
+  const { bundle = '.', root, handOver, reports, noKept } = options
+  const isPlainCall = isPlain(options)
+  const canBeKept = isPlainCall && !handOver && !reports && !noKept
+  const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
+  if (kept?.reports.every(({ kind }) => successes.includes(kind))) return outcomeOf(nothing, kept, runOptions)
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
-  makeRoot(options.root, origin.facts.euid)
-  if (!hasWarned && !hasUnguarded && isPlain(options)) keepProgram(program, { ...origin, mode })
+  if (kept) return outcomeOf(program, kept, runOptions)
+  makeRoot(root, origin.facts.euid)
+  if (!hasWarned && !hasUnguarded && isPlainCall) keepProgram(program, { ...origin, mode })
   return await withStages(program, { log: options.log, begins: 'init' }, () =>
-    runProgram(program, {
-      id,
-      cwd: origin.bundle,
-      preserveFds,
-      forwardSignals: true,
-      handOver: options.handOver,
-      reports: options.reports,
-      onLeftover: (message) => options.log?.('warning', message),
-    }),
+    runProgram(program, { ...runOptions, cwd: origin.bundle }),
   )
 }
 
+const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
+
+/** The steps of a program that has run to its end need no words. */
+const nothing: Program = { host: [], stage: [], child: [] }
+
 /** Whether the call says no more than which bundle, which root and which mode: what the front understands. */
-function isPlain({ id: _, bundle: _b, root: _r, log: _l, handOver: _h, ...rest }: LaunchOptions): boolean {
+function isPlain(options: LaunchOptions): boolean {
+  const {
+    id: _,
+    bundle: _b,
+    root: _r,
+    log: _l,
+    handOver: _h,
+    noKept: _k,
+    forwardSignals: _f,
+    stdio: _s,
+    ...rest
+  } = options
   return Object.values(rest).every((value) => value === undefined || value === false || value === 0)
 }

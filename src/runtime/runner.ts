@@ -14,17 +14,29 @@ export type Outcome =
   | { readonly kind: 'done' } // a program without a container
   | { readonly kind: 'handedOver' } // to the front, which executes it when this process has ended
 
+/** The first three descriptors of a container: a stream, a descriptor of this process, its own (`inherit`), or /dev/null. */
+export interface ContainerStdio {
+  readonly stdin?: Readable | 'inherit' | 'ignore' | number | undefined
+  /** What the container writes is written there as it comes; the stream stays open. */
+  readonly stdout?: Writable | 'inherit' | 'ignore' | number | undefined
+  readonly stderr?: Writable | 'inherit' | 'ignore' | number | undefined
+}
+
+/** For what runs and means nothing to whoever called: null devices. */
+export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
+
 export interface RunProgramOptions {
   readonly id: string
   /** How many descriptors from 3 on the container inherits. */
   readonly preserveFds?: number
-  /** Nothing of what runs is meant for whoever called: stdin, stdout and stderr are null devices. */
-  readonly isSilent?: boolean
   /** Descriptors of this process that the runner has from 3 on. */
   readonly descriptors?: readonly number[]
   /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
   readonly forwardSignals?: boolean
   readonly cwd?: string
+  readonly stdio?: ContainerStdio | undefined
+  /** Wait, too, until everything that was written to the streams of `stdio` has arrived. */
+  readonly drain?: boolean
   /** Hears of a step of the undo list that failed: something may be left behind. */
   readonly onLeftover?: (message: string) => void
   /** Takes the program, encoded, in place of a runner: the front has asked for it. */
@@ -33,7 +45,7 @@ export interface RunProgramOptions {
   readonly reports?: readonly Report[] | undefined
 }
 
-const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5 } as const
+export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6 } as const
 const reportBytes = 24 + 1024
 
 export interface Report extends Failure {
@@ -47,35 +59,78 @@ export interface Report extends Failure {
  *   everything the program did is then undone
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
-  if (options.reports) return outcome(program, options.reports, 0, options)
+  if (options.reports) return outcomeOf(program, { reports: options.reports, code: 0 }, options)
   const image = encode(program)
   if (options.handOver) {
     options.handOver(handOverMessage(image, options))
     return { kind: 'handedOver' }
   }
+  const { preserveFds = 0, descriptors = [] } = options
+  const inherited = [...Array.from({ length: preserveFds }, (_, index) => 3 + index), ...descriptors]
+  const programFd = 3 + inherited.length
+  const execution = await execute(findRunner(), [String(programFd), String(programFd + 1), options.id], {
+    ...options,
+    descriptors: [...inherited, 'pipe', 'pipe'],
+    feed: (child) => {
+      const input = child.stdio[programFd] as Writable
+      input.on('error', () => undefined) // a runner that refuses to start says so in its exit
+      input.end(image)
+    },
+  })
+  return outcomeOf(program, execution, options)
+}
+
+export interface ExecuteOptions extends Pick<RunProgramOptions, 'cwd' | 'forwardSignals' | 'stdio' | 'drain'> {
+  /** From 3 on; the last is a pipe for the reports. */
+  readonly descriptors: readonly (number | 'pipe')[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly feed?: (child: ChildProcess) => void
+  /** Leave `stdio.stdin` alone until there is a report: a front without a program ends before. */
+  readonly awaitsReport?: boolean
+}
+
+/** What a runner has reported, and its exit code. */
+export interface Execution {
+  readonly reports: readonly Report[]
+  readonly code: number
+}
+
+/** Starts a runner, or the front in its place, and waits for its end. */
+export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
   // Loading these takes longer than many a command, and who hands over needs neither.
   const [{ spawn }, { isatty }] = await Promise.all([import('node:child_process'), import('node:tty')])
-  const { preserveFds = 0, descriptors = [], isSilent = false } = options
-  const inherited = [...Array.from({ length: 3 + preserveFds }, (_, fd) => fd), ...descriptors]
-  const stdio = inherited.map((fd) => (isSilent && fd < 3 ? 'ignore' : fd))
-  const programFd = inherited.length
-  const runner = spawn(findRunner(), [String(programFd), String(programFd + 1), options.id], {
-    stdio: [...stdio, 'pipe', 'pipe'],
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  const { cwd, env, descriptors, feed, stdio = {}, forwardSignals: forwards, drain } = options
+  const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
+  const child = spawn(command, args, {
+    stdio: [...first.map((given) => given ?? 'inherit'), ...descriptors],
+    ...(cwd !== undefined && { cwd }),
+    ...(env !== undefined && { env }),
   })
-  const stopForwarding = options.forwardSignals ? forwardSignals(runner, isatty(0)) : undefined
+  const stopForwarding = forwards ? forwardSignals(child, isatty(0)) : undefined
   try {
-    const input = runner.stdio[programFd] as Writable
-    input.on('error', () => undefined) // a runner that refuses to start says so in its exit
-    input.end(image)
-    const [bytes, code] = await Promise.all([
-      collect(runner.stdio[programFd + 1] as unknown as Readable),
-      exitOf(runner),
-    ])
-    return outcome(program, parseReports(bytes), code, options)
+    const source = child.stdio[2 + descriptors.length] as unknown as Readable
+    if (options.awaitsReport) source.once('data', () => connectInput(child, stdio))
+    else connectInput(child, stdio)
+    connectOutput(child, stdio)
+    feed?.(child)
+    const reports = collect(source)
+    const [bytes, code] = await Promise.all([reports, exitOf(child, drain ? 'close' : 'exit')])
+    return { reports: parseReports(bytes), code }
   } finally {
     stopForwarding?.()
   }
+}
+
+function connectInput({ stdin: to }: ChildProcess, { stdin }: ContainerStdio): void {
+  if (typeof stdin !== 'object') return
+  to?.on('error', () => undefined) // the container need not read all of it
+  if (to) stdin.pipe(to)
+}
+
+/** The streams run as long as somebody holds their other end. */
+function connectOutput({ stdout, stderr }: ChildProcess, stdio: ContainerStdio): void {
+  if (typeof stdio.stdout === 'object') stdout?.pipe(stdio.stdout, { end: false })
+  if (typeof stdio.stderr === 'object') stderr?.pipe(stdio.stderr, { end: false })
 }
 
 /** Where the program begins, the ID, the directory to run it in, the program: see native/node.c. */
@@ -100,7 +155,8 @@ export function findRunner(): string {
   })
 }
 
-function outcome(program: Program, reports: readonly Report[], code: number, options: RunProgramOptions): Outcome {
+/** @throws OciError as `runProgram` */
+export function outcomeOf(program: Program, { reports, code }: Execution, options: RunProgramOptions): Outcome {
   const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
   for (const report of reports) {
     if (report.kind === kinds.undoFailed) options.onLeftover?.(failureOf(program, report, options).message)
@@ -149,13 +205,15 @@ function cString(bytes: Buffer): string {
   return bytes.toString('utf8', 0, Math.max(0, bytes.indexOf(0)))
 }
 
-async function collect(stream: Readable): Promise<Buffer> {
+function collect(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.once('error', reject).once('end', () => resolve(Buffer.concat(chunks)))
+  })
 }
 
-function exitOf(runner: ChildProcess): Promise<number> {
+function exitOf(runner: ChildProcess, event: 'exit' | 'close'): Promise<number> {
   return new Promise((resolve, reject) => {
     runner.once('error', (cause) =>
       reject(
@@ -165,7 +223,7 @@ function exitOf(runner: ChildProcess): Promise<number> {
         }),
       ),
     )
-    runner.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)))
+    runner.once(event, (code: number | null, signal: string | null) => resolve(code ?? (signal === null ? 1 : 128)))
   })
 }
 
