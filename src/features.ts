@@ -80,7 +80,7 @@ export function features({ version }: { readonly version: string }): Features {
       netDevices: { enabled: true },
     },
     annotations: { 'bundle-tool.version': version },
-    potentiallyUnsafeConfigAnnotations: [],
+    potentiallyUnsafeConfigAnnotations: ['org.systemd.property.'],
   }
 }
 

@@ -4,6 +4,7 @@ import { op, type Step, type Text } from '../program/program.ts'
 import type { Limit } from './limit.ts'
 import { limitsV2 } from './limits-v2.ts'
 import { maskOf, parseNumberList } from './number-list.ts'
+import { annotatedProperties } from './unit-annotations.ts'
 
 /** The service manager that makes the container's cgroup, where the caller asks for it. */
 export interface SystemdManager {
@@ -127,9 +128,11 @@ function action(name: string, input: Text, { command }: Pick<SystemdManager, 'co
   return op('spawn', { path, argv: [...command, name], env: [], input, timeoutMs, inheritEnv: 1 }, from)
 }
 
+/** What annotations say has the last word. */
 function unitProperties(config: RuntimeConfig, unit: Unit, { version }: SystemdManager): readonly UnitProperty[] {
   const { blockIO: _, ...resources } = config.linux?.resources ?? {}
-  return [
+  const annotated = annotatedProperties(config.annotations)
+  const ours: readonly UnitProperty[] = [
     ['Description', 's', 'bundle-tool container'],
     ...(unit.isSlice ? sliceProperties(unit) : scopeProperties(unit, version)),
     ['MemoryAccounting', 'b', true],
@@ -139,6 +142,7 @@ function unitProperties(config: RuntimeConfig, unit: Unit, { version }: SystemdM
     ['DefaultDependencies', 'b', false],
     ...limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version),
   ]
+  return [...ours.filter(([name]) => !annotated.some(([other]) => other === name)), ...annotated]
 }
 
 const sliceProperties = ({ slice }: Unit): readonly UnitProperty[] => [['Wants', 'as', [slice]]]

@@ -187,8 +187,6 @@ const failed = (what: string): OciError => new OciError('ERR_SYSTEMD', `systemd:
 
 const asProperty = ([name, type, value]: UnitProperty): Value => [name, variant(type, exact(type, value))]
 
-/** Numbers of 64 bits come as text, which JSON does not round. */
-function exact(type: string, value: PropertyValue): Value {
-  if (type === 't' && typeof value === 'string') return BigInt(value)
-  return value
-}
+/** Numbers may come as text, which JSON does not round. */
+const exact = (type: string, value: PropertyValue): Value =>
+  'yiuxt'.includes(type) && typeof value === 'string' ? BigInt(value) : value

@@ -117,6 +117,20 @@ test.each([
   expect(show(unit, 'ActiveState')).toEqual({ ActiveState: 'inactive' })
 })
 
+test('annotations set properties of the scope', () => {
+  const annotations = {
+    'org.systemd.property.TimeoutStopSec': '7',
+    'org.systemd.property.Description': "'of the test'",
+    'org.systemd.property.After': "['basic.target']",
+    'org.systemd.property.MemoryMax': 'uint64 100000000',
+  }
+  place.configure('exec sleep 1000', { ...withLimits({}), config: { annotations } })
+  expect(systemd('run', '-d', '-b', place.bundle, place.id)).toMatchObject(done)
+  const shown = show(`runc-${place.id}.scope`, 'TimeoutStopUSec', 'Description', 'After', 'MemoryMax')
+  expect(shown).toMatchObject({ TimeoutStopUSec: '7s', Description: 'of the test', MemoryMax: '99999744' })
+  expect(shown.After).toContain('basic.target')
+})
+
 test('update changes what systemd knows with what the kernel does, and both stay when systemd reloads', () => {
   start('exec sleep 1000', { memory: { limit: 64 * mebi }, pids: { limit: 20 } })
   const update = ['--memory', '48M', '--pids-limit', '30', '--cpu-quota', '30000', '--cpuset-cpus', '1']
