@@ -118,7 +118,7 @@ export function compileOomReport({ config, cgroups }: CompileContext): readonly 
 
 /** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */
 function enableControllers(place: CgroupPlace): readonly HostStep[] {
-  const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma']
+  const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc', 'dmem']
   const tolerated = ['ENOENT', 'EINVAL', 'EBUSY', 'EPERM', 'EACCES', 'EOPNOTSUPP'] as const
   return [place.hierarchy.mountPoint, ...directoriesAbove(place)].flatMap((directory) =>
     controllers.map((controller) =>
