@@ -57,28 +57,32 @@ test.each([
   ['one in a user namespace', userNamespace],
   ["one with the host's processes", hostPids],
   ['one with hooks', hooks],
-] as const)('%s: killed at any system call, nothing is left that delete does not clear', async (_, change) => {
-  place.giveRootfsTo(change === userNamespace ? 100_000 : 0)
-  place.configure('exec sleep 1000', change)
-  const { program } = await compileContainer({ id: place.id, bundle: place.bundle, root: place.root }, 'create')
-  const image = join(place.directory, 'program')
-  writeFileSync(image, encode(program), { mode: 0o600 })
-  for (const { what, watched, victim } of strikes) {
-    let reached = 0
-    for (let at = 1; ; at += stride) {
-      const { status, call } = killAt(watched, victim, at, image)
-      const where = `${what} ${at}th system call, number ${call}`
-      expect(status, where).toBeOneOf([0, 3])
-      await remove({ root: place.root, id: place.id, force: true }).catch((error: unknown) => {
-        throw new Error(`${where}: ${error instanceof Error ? error.message : error}`)
-      })
-      expect(place.leftovers(), where).toEqual([])
-      if (status === 3) break
-      reached = at
+] as const)(
+  '%s: killed at any system call, nothing is left that delete does not clear',
+  { timeout: 300_000 },
+  async (_, change) => {
+    place.giveRootfsTo(change === userNamespace ? 100_000 : 0)
+    place.configure('exec sleep 1000', change)
+    const { program } = await compileContainer({ id: place.id, bundle: place.bundle, root: place.root }, 'create')
+    const image = join(place.directory, 'program')
+    writeFileSync(image, encode(program), { mode: 0o600 })
+    for (const { what, watched, victim } of strikes) {
+      let reached = 0
+      for (let at = 1; ; at += stride) {
+        const { status, call } = killAt(watched, victim, at, image)
+        const where = `${what} ${at}th system call, number ${call}`
+        expect(status, where).toBeOneOf([0, 3])
+        await remove({ root: place.root, id: place.id, force: true }).catch((error: unknown) => {
+          throw new Error(`${where}: ${error instanceof Error ? error.message : error}`)
+        })
+        expect(place.leftovers(), where).toEqual([])
+        if (status === 3) break
+        reached = at
+      }
+      expect(reached).toBeGreaterThan(50)
     }
-    expect(reached).toBeGreaterThan(50)
-  }
-})
+  },
+)
 
 function killAt(watched: number, victim: number, at: number, image: string): { status: number | null; call: string } {
   const [fd, nowhere] = [openSync(image, 'r'), openSync('/dev/null', 'w')]

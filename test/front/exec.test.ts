@@ -57,7 +57,7 @@ test('after the first exec every command is executed without Node.js', () => {
 })
 
 test('what a process gets is the same with Node.js and without', () => {
-  const status = 'grep "^[UG]id\\|Groups\\|Cap\\|Sig\\|NoNew\\|Seccomp\\|Umask" /proc/self/status'
+  const status = 'grep "^[UG]id\\|Groups\\|Cap\\|Sig[PBIC]\\|NoNew\\|Seccomp\\|Umask" /proc/self/status'
   const show = ['sh', '-c', `env; id; umask; ulimit -a; ${status}; cat /proc/self/cgroup; echo /proc/$$/fd/?`]
   const withoutPid = (text: string) => text.replace(/\/proc\/\d+/g, '')
   cold('exec', place.id, 'true')
