@@ -118,6 +118,11 @@ export async function exec(options: ExecOptions): Promise<number> {
   return outcome.kind === 'exited' ? outcome.status : 0
 }
 
+function checkVariable(variable: string): string {
+  if (variable.indexOf('=') > 0 && !variable.includes('\0')) return variable
+  throw new OciError('ERR_USAGE', `invalid environment variable "${variable}": it must be NAME=value`)
+}
+
 /** Whether the call says no more than which container, which command and which mode: what the front understands. */
 function isPlain({ root: _r, id: _i, args: _a, detach: _d, log: _l, handOver: _h, ...rest }: ExecOptions): boolean {
   return Object.values(rest).every((value) => !value || (Array.isArray(value) && value.length === 0))
@@ -158,7 +163,7 @@ function changed(process: Process, options: ExecOptions): Process {
     args,
     terminal: options.terminal ?? false,
     cwd: options.cwd ?? process.cwd,
-    env: [...(process.env ?? []), ...(options.env ?? [])],
+    env: [...(process.env ?? []), ...(options.env ?? []).map(checkVariable)],
     user: {
       ...process.user,
       ...(options.user === undefined ? {} : parseUser(options.user)),

@@ -31,9 +31,13 @@ EXAMPLES:
         onUnreadable: (id, error) => context.log('warning', `container "${id}": ${error.message}`),
       })
       if (quiet) context.io.stdout.write(states.map(({ id }) => `${id}\n`).join(''))
-      else context.io.stdout.write(format === 'json' ? `${JSON.stringify(states)}\n` : formatTable(states))
+      else context.io.stdout.write(format === 'json' ? formatJson(states) : formatTable(states))
     })
 }
+
+/** No containers are `null`, as for runc. */
+export const formatJson = (states: readonly State[]): string =>
+  `${JSON.stringify(states.length === 0 ? null : states)}\n`
 
 /** runc's columns, each at least 12 wide and 3 apart, but for the last. */
 export function formatTable(states: readonly State[]): string {

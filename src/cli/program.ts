@@ -51,7 +51,12 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
         cgroupManager: 'systemd',
       }),
     )
-    .option('--rootless <mode>', 'whether to go on without cgroups: auto, the one mode there is', parseRootless, 'auto')
+    .option(
+      '--rootless <mode>',
+      'whether to go on without cgroups that cannot be made: true, or auto, which is without root; false needs root',
+      (mode) => parseRootless(mode, io.euid),
+      'auto',
+    )
     .version(versionText(io), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
@@ -95,7 +100,9 @@ function versionText({ name }: IO): string {
   return `${name} version ${version}\ncommit: v${version}\nspec: ${runtimeSpecVersion}`
 }
 
-function parseRootless(mode: string): string {
-  if (mode === 'auto') return mode
-  throw new InvalidArgumentError('cgroups that cannot be made are ignored only if config.json asks for none: use auto')
+/** What `auto` finds out, runc can be told: that a caller without the right to make cgroups goes on without. */
+function parseRootless(mode: string, euid: number): string {
+  if (!['auto', 'true', 'false'].includes(mode)) throw new InvalidArgumentError('it must be true, false or auto')
+  if (mode !== 'false' || euid === 0) return mode
+  throw new InvalidArgumentError('without root, cgroups that cannot be made are ignored if config.json asks for none')
 }

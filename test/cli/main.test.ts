@@ -97,7 +97,7 @@ describe('flags', () => {
     [['state'], `"missing required argument 'container-id'; see \\"bundle-tool state --help\\""`],
     [['list', '-f', 'xml'], '"invalid format option \\"xml\\""'],
     [['--root', '/', 'list'], '"the root for container state must not be \\"/\\""'],
-    [['--rootless', 'true', 'list'], expect.anything()],
+    [['--rootless', 'maybe', 'list'], expect.anything()],
     [['state', 'a', 'b'], expect.anything()],
     [['run', 'a', 'b', 'c'], expect.anything()],
     [['run', '-b', 'a', 'b', 'c'], '"the bundle is given twice, as \\"b\\" and with --bundle as \\"a\\""'],
@@ -194,6 +194,6 @@ describe('errors', () => {
 test('list is empty for an empty root', async () => {
   const header = 'ID          PID         STATUS      BUNDLE      CREATED     OWNER\n'
   expect(await call(['--root', directory, 'list'])).toEqual({ status: 0, stdout: header, stderr: '' })
-  expect((await call(['--root', directory, 'list', '-f', 'json'])).stdout).toBe('[]\n')
+  expect((await call(['--root', directory, 'list', '-f', 'json'])).stdout).toBe('null\n')
   expect((await call(['--root', directory, 'list', '-q'])).stdout).toBe('')
 })
