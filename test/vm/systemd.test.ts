@@ -127,7 +127,7 @@ test('annotations set properties of the scope', () => {
   place.configure('exec sleep 1000', { ...withLimits({}), config: { annotations } })
   expect(systemd('run', '-d', '-b', place.bundle, place.id)).toMatchObject(done)
   const shown = show(`runc-${place.id}.scope`, 'TimeoutStopUSec', 'Description', 'After', 'MemoryMax')
-  expect(shown).toMatchObject({ TimeoutStopUSec: '7s', Description: 'of the test', MemoryMax: '99999744' })
+  expect(shown).toMatchObject({ TimeoutStopUSec: '7s', Description: 'of the test', MemoryMax: '100000000' })
   expect(shown.After).toContain('basic.target')
 })
 
