@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compile } from '../../src/compile/compile.ts'
 import type { CompileOptions } from '../../src/compile/context.ts'
+import { compileExecProgram } from '../../src/compile/exec.ts'
 import type { HostFacts } from '../../src/compile/facts.ts'
 import { compileRestore } from '../../src/compile/restore.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
@@ -20,6 +21,15 @@ const criu = {
   imagePath: '/var/lib/demo',
   workPath: '/var/log/demo',
 }
+
+/** One more process, `process` of config.json, in a container that runs. */
+const exec =
+  (cgroupPaths: Readonly<Record<string, string>>, mode: 'detached' | 'foreground'): typeof compile =>
+  (config, options, facts) => {
+    const namespaces = (config.linux?.namespaces ?? []).map(({ type }) => type)
+    const target = { pid: 4321, startTime: 98765, namespaces, cgroupPaths }
+    return compileExecProgram(config.process, target, { ...options, mode, config }, facts)
+  }
 
 /** What each case of fixtures/programs is compiled for; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */
 export const goldenCases: Record<string, GoldenCase> = {
@@ -55,6 +65,19 @@ export const goldenCases: Record<string, GoldenCase> = {
     facts: hosts.hybrid,
     options: { mode: 'detached', consoleSocket: '/run/engine/console.sock' },
     compile: (config, options, facts) => compileRestore(config, options, facts, criu),
+  },
+  hooks: { facts: hosts.hybrid },
+  scheduling: { facts: hosts.v2 },
+  'idmapped-mounts': { facts: hosts.v2 },
+  exec: {
+    facts: hosts.hybrid,
+    options: { preserveFds: 1 },
+    compile: exec({ '': '/sys/fs/cgroup/unified/demo', pids: '/sys/fs/cgroup/pids/demo' }, 'foreground'),
+  },
+  'exec-user-namespace': {
+    facts: hosts.v2,
+    options: { pidFile: '/run/engine/exec.pid', pidfdSocket: '/run/engine/pidfd.sock' },
+    compile: exec({ '': '/sys/fs/cgroup/demo' }, 'detached'),
   },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
   rootless: { facts: hosts.rootlessV2 },
