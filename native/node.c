@@ -147,7 +147,7 @@ int compile_by_node(const struct call *call, struct job *job)
 	long pid = sys(pipe2, pipe, O_CLOEXEC), r;
 
 	if (pid >= 0)
-		pid = sys(clone3, &args, sizeof args);
+		pid = start_process(&args);
 	if (pid < 0)
 		return 1;
 	if (pid == 0)

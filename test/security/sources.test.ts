@@ -7,10 +7,26 @@ import { compileGolden, goldenCases } from '../compile/golden-cases.ts'
 
 const project = join(import.meta.dirname, '../..')
 
+const sources = readdirSync(join(project, 'native'))
+  .filter((name) => name.endsWith('.c'))
+  .map((name) => ({ name, text: readFileSync(join(project, 'native', name), 'utf8') }))
+
+test.each([
+  ['clone3', 'op_process.c'],
+  ['openat2', 'op_resolve.c'],
+  ['close_range', 'op_identity.c'],
+  ['open_tree', 'mount_calls.c'],
+  ['move_mount', 'mount_calls.c'],
+  ['mount_setattr', 'mount_calls.c'],
+  ['fsopen', 'mount_calls.c'],
+])('%s, which Linux 4.18 has not, is called in %s alone, where its fallback is', (call, file) => {
+  const callers = sources.filter(({ text }) => text.includes(`sys(${call},`))
+  expect(callers.map(({ name }) => name)).toEqual([file])
+})
+
 test('the runner makes no file that something else could have put there: O_CREAT comes with O_EXCL', () => {
-  const lines = readdirSync(join(project, 'native'))
-    .filter((name) => name.endsWith('.c'))
-    .flatMap((name) => readFileSync(join(project, 'native', name), 'utf8').split('\n'))
+  const lines = sources
+    .flatMap(({ text }) => text.split('\n'))
     .filter((line) => line.includes('O_CREAT') && !line.includes('O_EXCL'))
   // The caller's own log file is appended to, as --log says.
   expect(lines).toEqual([expect.stringContaining('->log, O_WRONLY | O_APPEND | O_CREAT')])
