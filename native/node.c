@@ -141,6 +141,7 @@ static bool parse_handover(char *image, size_t size, struct job *job)
 int compile_by_node(const struct call *call, struct job *job)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
+	char *const nothing[] = {NULL};
 	int pipe[2] = {-1, -1}, status = 0;
 	void *image = NULL;
 	size_t size = 0;
@@ -149,7 +150,7 @@ int compile_by_node(const struct call *call, struct job *job)
 	if (pid >= 0)
 		pid = start_process(&args);
 	if (pid < 0)
-		return 1;
+		return become_node(call, nothing);
 	if (pid == 0)
 		become_compiler(call, pipe[1]);
 	r = sys(close, pipe[1]);
