@@ -126,57 +126,55 @@ static long make_entry(long parent, const char *name, bool is_file, uint64_t mod
 }
 
 /*
- * Makes the first component of `path` (beneath root) that is missing; a dangling symbolic link is replaced in `path` by
- * its target. 1: made or replaced something, try again. 0: nothing is missing.
+ * Opens the parent of the last component of `path` whose parent is there; that component is from *start to *end. Looked for
+ * from the end, since mostly only the last one is missing.
+ */
+static long open_last_parent(int root, char *path, size_t *start, size_t *end)
+{
+	for (;;) {
+		long parent;
+
+		while (*end > 1 && path[*end - 1] == '/')
+			--*end;
+		for (*start = *end; path[*start - 1] != '/';)
+			--*start;
+		path[*start - 1] = '\0';
+		parent = open_in_root(root, *start > 1 ? path : "/", O_PATH | O_DIRECTORY);
+		path[*start - 1] = '/';
+		if (parent != -ENOENT || *start == 1)
+			return parent;
+		*end = *start - 1;
+	}
+}
+
+/*
+ * Makes the first component of `path` (beneath root, and not there as a whole) that is missing; a dangling symbolic link is
+ * replaced in `path` by its target. 1: made or replaced something, try again.
  */
 static long make_next(int root, char *path, enum resolve_kind kind, uint64_t mode)
 {
-	char target[PATH_SIZE];
+	char target[PATH_SIZE], after;
+	size_t start, end = strlen(path);
+	long parent = open_last_parent(root, path, &start, &end), r;
 
-	for (size_t start = 0, end; path[start]; start = end) {
-		long parent, r;
-		char after;
-
-		while (path[start] == '/')
-			start++;
-		for (end = start; path[end] && path[end] != '/';)
-			end++;
-		if (end == start)
-			return 0;
-		after = path[end];
-		path[end] = '\0';
-		r = open_in_root(root, path, O_PATH);
-		if (r >= 0) {
-			r = sys(close, r);
-			path[end] = after;
-			if (r < 0)
-				return r;
-			continue;
-		}
-		if (r != -ENOENT)
-			return r;
-		path[start ? start - 1 : 0] = '\0';
-		parent = open_in_root(root, start > 1 ? path : "/", O_PATH | O_DIRECTORY);
-		if (start)
-			path[start - 1] = '/';
-		if (parent < 0)
-			return parent;
-		r = sys(readlinkat, parent, path + start, target, sizeof target - 1);
-		if (r >= 0) {
-			path[end] = after;
-			r = follow(path, start ? start - 1 : 0, target, (size_t)r, path + end);
-		} else {
-			r = make_entry(parent, path + start, kind == RESOLVE_FILE && !after,
-				       kind == RESOLVE_FILE && after ? 0755 : mode);
-			path[end] = after;
-			if (r == -EEXIST)
-				r = 0;
-		}
-		if (r >= 0)
-			r = sys(close, parent);
-		return r < 0 ? r : 1;
+	if (parent < 0)
+		return parent;
+	after = path[end];
+	path[end] = '\0';
+	r = sys(readlinkat, parent, path + start, target, sizeof target - 1);
+	if (r < 0) {
+		r = make_entry(parent, path + start, kind == RESOLVE_FILE && !after,
+			       kind == RESOLVE_FILE && after ? 0755 : mode);
+		path[end] = after;
+		if (r == -EEXIST)
+			r = 0;
+	} else {
+		path[end] = after;
+		r = follow(path, start - 1, target, (size_t)r, path + end);
 	}
-	return 0;
+	if (r >= 0)
+		r = sys(close, parent);
+	return r < 0 ? r : 1;
 }
 
 /* Opens a path of the rootfs, making what is missing of it. */
