@@ -19,7 +19,7 @@ let tools = ''
 let place: ContainerPlace
 let host = ''
 let untouched = ''
-let swapper: ChildProcess
+let swapper: ChildProcess | undefined
 beforeAll(() => {
   tools = mkdtempSync(join(tmpdir(), 'racer-'))
   const sources = { swap: join(import.meta.dirname, 'swap.c'), without: join(project, 'test/kernels/without.c') }
@@ -37,8 +37,9 @@ beforeEach(() => {
   untouched = listing(host)
 })
 afterEach(async () => {
-  swapper.kill('SIGKILL')
-  if (swapper.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')
+  swapper?.kill('SIGKILL')
+  if (swapper?.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')
+  swapper = undefined
   await place.close()
 })
 
