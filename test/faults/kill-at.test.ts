@@ -1,12 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import { remove } from '../../src/delete.ts'
 import { encode } from '../../src/program/encode.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
 import { findRunner } from '../../src/runtime/runner.ts'
+import { buildTool } from '../c-tool.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -15,13 +15,8 @@ const { test } = requires('root', 'busybox', 'gcc')
 /** At every so many system calls; FAULTS=1 strikes at all of them. */
 const stride = Number(process.env.FAULTS ?? 7)
 
-let tools = ''
+const toolPath = buildTool(join(import.meta.dirname, 'kill-at.c'))
 let place: ContainerPlace
-beforeAll(() => {
-  tools = mkdtempSync(join(tmpdir(), 'kill-at-'))
-  execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-o', join(tools, 'kill-at'), join(import.meta.dirname, 'kill-at.c')])
-})
-afterAll(() => rmSync(tools, { recursive: true }))
 beforeEach(() => {
   process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
   place = new ContainerPlace()
@@ -88,7 +83,7 @@ function killAt(watched: number, victim: number, at: number, image: string): { s
   const [fd, nowhere] = [openSync(image, 'r'), openSync('/dev/null', 'w')]
   try {
     const command = [String(watched), String(victim), String(at), findRunner(), '3', '4', place.id]
-    const { status, stdout } = spawnSync(join(tools, 'kill-at'), command, {
+    const { status, stdout } = spawnSync(toolPath(), command, {
       stdio: ['ignore', 'pipe', 'inherit', fd, nowhere],
       timeout: 20_000,
       killSignal: 'SIGKILL',

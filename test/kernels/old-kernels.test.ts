@@ -1,12 +1,13 @@
 // Containers on kernels that lack newer system calls: what is seen from inside is the same as with them.
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { Mount } from '../../src/oci/runtime-config.ts'
 import { signalCgroup } from '../../src/runtime/cgroup.ts'
+import { buildTool } from '../c-tool.ts'
 import { type ConfigChange, ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -41,20 +42,15 @@ const kernels: readonly (readonly [string, readonly number[]])[] = [
 const front = join(import.meta.dirname, '../../dist/bundle-tool')
 const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
-let tools = ''
+const toolPath = buildTool(join(import.meta.dirname, 'without.c'))
 let place: ContainerPlace
-beforeAll(() => {
-  tools = mkdtempSync(join(tmpdir(), 'without-'))
-  execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-o', join(tools, 'without'), join(import.meta.dirname, 'without.c')])
-})
-afterAll(() => rmSync(tools, { recursive: true }))
 beforeEach(() => {
   place = new ContainerPlace()
 })
 afterEach(() => place.close())
 
 const without = (calls: readonly number[]): readonly string[] =>
-  calls.length === 0 ? [] : [join(tools, 'without'), ...calls.map(String), '--']
+  calls.length === 0 ? [] : [toolPath(), ...calls.map(String), '--']
 
 /** Everything that a fallback could get wrong, as the container sees it; what is numbered anew each time is left out. */
 const look = `
