@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',
   'mkfs.xfs': 'xfsprogs',
+  xz: 'xz-utils',
 }
 
 const securityModules: readonly string[] = [

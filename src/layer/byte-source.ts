@@ -69,3 +69,8 @@ export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
     },
   }
 }
+
+/** The stream as it comes, to its end. */
+export async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
+  for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
+}

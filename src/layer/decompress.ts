@@ -1,15 +1,17 @@
-import { OciError } from '../errors.ts'
-import type { ByteSource } from './byte-source.ts'
+import { type ByteSource, pieces } from './byte-source.ts'
+import { decompressByTool } from './decompress-by-tool.ts'
 import { type GunzipOptions, gunzip } from './gunzip.ts'
 import { unzstd } from './unzstd.ts'
 
 /** Compressions told by their first bytes. What is none of them is taken for a plain tar. */
-const magics: readonly { readonly name: string; readonly bytes: readonly number[] }[] = [
+const magics = [
   { name: 'gzip', bytes: [0x1f, 0x8b] },
   { name: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd] },
   { name: 'xz', bytes: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
   { name: 'bzip2', bytes: [0x42, 0x5a, 0x68] },
-]
+] as const
+
+type Compression = (typeof magics)[number]['name'] | 'none'
 
 /**
  * Uncompresses a layer blob; its first bytes say how, whatever its media type claims.
@@ -17,7 +19,7 @@ const magics: readonly { readonly name: string; readonly bytes: readonly number[
  * What follows the compressed data is left in `source`, for the caller to drain.
  * @param warn told about bytes that are ignored
  * @param hasDigest whether the caller checks a digest of everything that comes out; checksums are then left to that
- * @throws OciError `ERR_LAYER_INVALID` damaged, `ERR_NOT_SUPPORTED` another compression
+ * @throws OciError `ERR_LAYER_INVALID` damaged; `ERR_NOT_SUPPORTED` the tool that it takes is not installed
  */
 export async function* decompress(
   source: ByteSource,
@@ -27,7 +29,7 @@ export async function* decompress(
   yield* uncompressed(source, await compressionOf(source), { warn, hasDigest })
 }
 
-async function compressionOf(source: ByteSource): Promise<string> {
+async function compressionOf(source: ByteSource): Promise<Compression> {
   const start = await source.take(6)
   source.unread(start)
   return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
@@ -35,7 +37,7 @@ async function compressionOf(source: ByteSource): Promise<string> {
 
 function uncompressed(
   source: ByteSource,
-  compression: string,
+  compression: Compression,
   { warn, hasDigest }: GunzipOptions,
 ): AsyncIterable<Buffer> {
   switch (compression) {
@@ -45,15 +47,8 @@ function uncompressed(
       return gunzip(source, { warn, hasDigest })
     case 'zstd':
       return unzstd(source)
-    default:
-      throw new OciError(
-        'ERR_NOT_SUPPORTED',
-        `the layer is compressed with ${compression}; gzip and zstd are supported`,
-        { hint: `uncompress it first, as in "${compression} -dc FILE | bundle-tool unpack rootfs:- --out BUNDLE"` },
-      )
+    case 'xz':
+    case 'bzip2':
+      return decompressByTool(source, compression)
   }
-}
-
-async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
-  for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
 }

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { OciError } from '../errors.ts'
-import type { ByteSource } from './byte-source.ts'
+import { type ByteSource, pieces } from './byte-source.ts'
 
 /**
  * Bytes given to the decoder in JavaScript at a time: a frame can hold a block of 128 KiB in four bytes, so that these
@@ -47,10 +47,6 @@ export async function* unzstdInJavaScript(source: ByteSource): AsyncGenerator<Bu
   }
   decoder.push(new Uint8Array(0), true)
   yield* ready.splice(0)
-}
-
-async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
-  for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
 }
 
 /** What Node.js throws has a code of ZSTD_ or Z_, what fzstd throws a small number. */

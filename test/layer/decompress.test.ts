@@ -1,8 +1,10 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { constants, gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { byteSource } from '../../src/layer/byte-source.ts'
 import { decompress } from '../../src/layer/decompress.ts'
+import { requires } from '../requirements.ts'
 import { inPieces } from './rootfs-fixture.ts'
 
 interface Result {
@@ -103,13 +105,63 @@ test('the checksum of gzip is left out only where a digest stands in for it', as
   expect((await run(flipped(-8), 65_536, true)).bytes.equals(content)).toBe(true)
 })
 
-test.each([
-  ['xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 1, 2])],
-  ['bzip2', Buffer.from('BZh91AY')],
-])('%s is refused by name', async (name, blob) => {
-  await expect(run(blob)).rejects.toThrow(
-    expect.objectContaining({ code: 'ERR_NOT_SUPPORTED', message: expect.stringContaining(name) }),
-  )
+describe.each(['xz', 'bzip2'])('%s', (tool) => {
+  const { test } = requires(tool)
+  const pack = (bytes: Buffer): Buffer => execFileSync(tool, ['-c'], { input: bytes, maxBuffer: 2 ** 26 })
+
+  test('its streams, one after the other, in pieces of any size', async () => {
+    const blob = Buffer.concat([pack(content), pack(Buffer.from('more'))])
+    for (const size of [1000, 10_000_000]) {
+      const { bytes, left } = await run(blob, size)
+      expect(bytes.equals(Buffer.concat([content, Buffer.from('more')]))).toBe(true)
+      expect(left).toBe(0)
+    }
+  })
+
+  test('damage, and a missing end, are errors in its words', async () => {
+    const blob = pack(content)
+    const broken = Buffer.from(blob)
+    broken.fill(0xff, 50_000, 50_100)
+    for (const wrong of [broken, blob.subarray(0, -20)]) {
+      await expect(run(wrong, 65_536)).rejects.toThrow(
+        expect.objectContaining({
+          code: 'ERR_LAYER_INVALID',
+          message: expect.stringMatching(`${tool} stream: .*${tool}`),
+        }),
+      )
+    }
+  })
+
+  test('a reader that stops early leaves no process', async () => {
+    const bytes = decompress(byteSource(inPieces(pack(content), 1000)), () => {})
+    expect((await bytes.next()).done).toBe(false)
+    await bytes.return(undefined)
+    const pattern = `^${tool} --decompress`
+    await expect.poll(() => spawnSync('pgrep', ['-P', String(process.pid), '-f', pattern]).status).toBe(1)
+  })
+
+  test('where it is not installed, the error says what to do', async () => {
+    vi.stubEnv('PATH', '/nonexistent')
+    try {
+      await expect(run(Buffer.from(tool === 'xz' ? '\xfd7zXZ\0' : 'BZh9', 'latin1'))).rejects.toThrow(
+        expect.objectContaining({ code: 'ERR_NOT_SUPPORTED', hint: expect.stringMatching(/^install /) }),
+      )
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
+  test('an error of the content comes out as it is', async () => {
+    const error = new Error('connection lost')
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield pack(content).subarray(0, 100_000)
+      throw error
+    }
+    const consume = async (): Promise<void> => {
+      for await (const _ of decompress(byteSource(broken()), () => {}));
+    }
+    await expect(consume()).rejects.toBe(error)
+  })
 })
 
 test('an error of the content comes out as it is', async () => {
