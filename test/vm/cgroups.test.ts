@@ -161,13 +161,13 @@ test('a cgroup with processes, or a frozen one, is refused and left alone', asyn
 })
 
 test('a cgroup in a threaded subtree is refused, and the one that was made for it removed', () => {
-  const top = `${mount}/${place.id}`
+  const top = `${mount}/${place.id}.top`
   for (const path of [top, `${top}/threaded`]) mkdirSync(path)
   onTestFinished(() => {
     for (const path of [`${top}/threaded`, top]) rmdirSync(path)
   })
   writeFileSync(`${top}/threaded/cgroup.type`, 'threaded')
-  for (const path of [`/${place.id}/threaded`, `/${place.id}/threaded/below`]) {
+  for (const path of ['threaded', 'threaded/below'].map((name) => `/${place.id}.top/${name}`)) {
     place.configure('true', withLimits({}, { cgroupsPath: path }))
     expect(place.tool(['run', '-b', place.bundle, place.id])).toMatchObject({
       end: 1,
