@@ -34,7 +34,11 @@ export async function applyLimits(
   const undo: Change[] = []
   try {
     writeAll(changes, (back) => undo.unshift(...back))
-    await alongside?.()
+    if (alongside !== undefined) {
+      await alongside()
+      // systemd writes its own: without a quota, for one, the default period.
+      writeAll(changes, () => {})
+    }
   } catch (error) {
     try {
       writeAll(undo, () => {})
