@@ -204,16 +204,16 @@ static int take_report(const struct call *call)
 
 static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
 {
-	long caller = sys(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct report begun = {.kind = REPORT_BEGUN};
 	char *const nothing[] = {NULL};
 	int code;
 
 	vm->report = report;
+	vm->caller = (int)sys(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	vm->id = job->id;
 	vm->env = call->env;
 	vm->argv = job->argv;
-	if (caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
+	if (vm->caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
 	    prepare(vm, job->program, job->size) < 0)
 		return report < 0 ? become_node(call, nothing) : NOT_KEPT;
 	if (report >= 0 && send_report(vm, &begun) < 0)
@@ -221,7 +221,7 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	code = run(vm);
 	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
 		return code;
-	return sys(fchdir, caller) < 0 ? code : explain(call, vm);
+	return sys(fchdir, vm->caller) < 0 ? code : explain(call, vm);
 }
 
 int front(struct vm *vm, char **argv, char **env)

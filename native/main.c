@@ -166,14 +166,23 @@ static int run_phase(struct vm *vm, enum phase phase, uint32_t *at)
 	return 0;
 }
 
+/* Whoever reads the reports waits for their end, which must not be the container's; nor is the caller's directory. */
+static int close_of_host(struct vm *vm)
+{
+	int r = vm->report < 0 ? 0 : (int)sys(close, vm->report);
+
+	if (r >= 0 && vm->caller > 0)
+		r = (int)sys(close, vm->caller);
+	vm->report = -1; /* the stage has no more to close than this process */
+	vm->caller = 0;
+	return r;
+}
+
 _Noreturn void run_child(struct vm *vm, enum phase phase)
 {
 	struct shared *shared = vm->shared;
 	uint32_t at = vm->program.first[phase];
-	/* Whoever reads the reports waits for their end, which must not be the container's. */
-	int r = vm->report < 0 ? 0 : (int)sys(close, vm->report);
-
-	vm->report = -1; /* the stage has no more to close than this process */
+	int r = close_of_host(vm);
 
 	if (r >= 0)
 		r = run_phase(vm, phase, &at);

@@ -400,11 +400,42 @@ static long mark_from(uint64_t first)
 	return sys(close, all.directory);
 }
 
+/* The lowest descriptor of ours from this one on; UINT32_MAX: none. */
+static uint64_t next_own(const struct vm *vm, uint64_t first)
+{
+	const int others[] = {vm->sync, vm->signals, vm->report, vm->caller};
+	uint64_t lowest = UINT32_MAX;
+
+	for (size_t i = 0; i < MAX_SLOTS + sizeof others / sizeof *others; i++) {
+		int fd = i < MAX_SLOTS ? vm->slot[i] : others[i - MAX_SLOTS];
+
+		if (fd >= 0 && (uint64_t)fd >= first && (uint64_t)fd < lowest)
+			lowest = (uint64_t)fd;
+	}
+	return lowest;
+}
+
+/* What the caller had open would lead out of a container for as long as it waits to be started: it is closed at once. */
+static long close_others(const struct vm *vm, uint64_t first)
+{
+	long r = 0;
+
+	while (r >= 0 && first < UINT32_MAX) {
+		uint64_t own = next_own(vm, first);
+
+		if (own > first)
+			r = sys(close_range, first, own - 1, 0);
+		first = own + 1;
+	}
+	return r == -ENOSYS ? 0 : r;
+}
+
 int op_close_from(struct vm *vm, const struct step *s)
 {
-	long r = sys(close_range, s->arg[0], ~0U, CLOSE_RANGE_CLOEXEC);
+	long r = close_others(vm, s->arg[0]);
 
-	(void)vm;
+	if (r >= 0)
+		r = sys(close_range, s->arg[0], ~0U, CLOSE_RANGE_CLOEXEC);
 	return (int)(r == -ENOSYS || r == -EINVAL ? mark_from(s->arg[0]) : r);
 }
 

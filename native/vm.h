@@ -48,6 +48,7 @@ struct vm {
 	int signals; /* signalfd: every signal is blocked and read here */
 	long umask; /* of the caller: here it is 0 */
 	int report; /* -1: none, see `last` */
+	int caller; /* the directory that the front was called in; 0: not known */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
 	bool has_masked; /* the mount that masks directories is attached somewhere */

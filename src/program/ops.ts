@@ -470,7 +470,7 @@ export const ops = {
   close_from: {
     number: 103,
     operands: { first: 'decimal' },
-    does: 'close_range(2) with CLOSE_RANGE_CLOEXEC, or the same by way of /proc/self/fd',
+    does: 'close_range(2) of all but the slots; those with CLOSE_RANGE_CLOEXEC, or by way of /proc/self/fd',
   },
   execve: {
     number: 104,

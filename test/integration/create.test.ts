@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
@@ -49,6 +50,23 @@ test('a created container has only descriptors that close as its command starts'
   const { stdout } = place.tool(['exec', place.id, 'ls', `/proc/1/fd`])
   expect(stdout.trim().split('\n')).toEqual(['0', '1', '2'])
   expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('sleep\n')
+})
+
+test('a created container has nothing open that its caller had, nor the bundle', () => {
+  place.configure('true')
+  const caller = join(place.directory, 'of-the-caller')
+  writeFileSync(caller, '')
+  const front = join(import.meta.dirname, '../../bin/bundle-tool')
+  for (const _ of ['compiled', 'kept']) {
+    const args = ['--root', place.root, 'create', '-b', place.bundle, place.id]
+    const { status } = spawnSync(front, args, { stdio: ['ignore', 'ignore', 'ignore', openSync(caller, 'r')] })
+    expect(status).toBe(0)
+    const { pid } = JSON.parse(place.tool(['state', place.id]).stdout)
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    expect(open).not.toContain(caller)
+    expect(open).not.toContain(place.bundle)
+    expect(place.tool(['delete', '-f', place.id]).end).toBe(0)
+  }
 })
 
 test.each(['TERM', 'INT', 'HUP'])('a created container that was never started ends at SIG%s', async (signal) => {
