@@ -360,12 +360,13 @@ static int load(struct vm *vm, int fd)
 int seal(char **argv, char **envp)
 {
 	struct stat st;
-	long self, copy, sent = 0, r;
+	long self, copy, sent = 0, seals, r;
 
 	self = sys(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (self < 0)
 		return (int)self;
-	if (sys(fcntl, self, F_GET_SEALS) > 0)
+	seals = sys(fcntl, self, F_GET_SEALS);
+	if (seals > 0 && seals & F_SEAL_WRITE) /* any file of a tmpfs has F_SEAL_SEAL */
 		return (int)sys(close, self);
 	copy = sys(memfd_create, "bundle-tool-runner", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	r = copy < 0 ? copy : sys(fstat, self, &st);

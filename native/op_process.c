@@ -209,7 +209,7 @@ static char *two_digits(char *to, int64_t value, char after)
 	return to;
 }
 
-/* RFC 3339 in UTC with nanoseconds; the date from days by the Gregorian calendar, years beginning in March. */
+/* RFC 3339 in UTC with nanoseconds, without zeros at the end, as Go writes it; the date from days by the Gregorian calendar, years beginning in March. */
 static void format_time(char *to, int64_t seconds, int64_t nanoseconds)
 {
 	int64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
@@ -226,9 +226,9 @@ static void format_time(char *to, int64_t seconds, int64_t nanoseconds)
 	to = two_digits(to, rest / 3600, ':');
 	to = two_digits(to, rest / 60 % 60, ':');
 	to = two_digits(to, rest % 60, '.');
-	for (int64_t unit = 100000000; unit; unit /= 10)
-		*to++ = (char)('0' + nanoseconds / unit % 10);
-	memcpy(to, "Z", 2);
+	for (int64_t unit = 100000000; nanoseconds; nanoseconds %= unit, unit /= 10)
+		*to++ = (char)('0' + nanoseconds / unit);
+	memcpy(to - (to[-1] == '.'), "Z", 2);
 }
 
 int op_identify(struct vm *vm, const struct step *s)
