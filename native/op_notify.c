@@ -90,8 +90,6 @@ int op_notify_relay(struct vm *vm, const struct step *s)
 	r = start_process(&args);
 	if (r != 0)
 		return r < 0 ? (int)r : 0;
-	/* Signals are the runner's business, and whoever reads its reports waits for their end. */
-	vm->signals = -1;
-	r = vm->report < 0 ? 0 : sys(close, vm->report);
-	exit_with(r < 0 || relay(vm, s, (int)pidfd) < 0);
+	vm->signals = -1; /* they are the runner's business */
+	exit_with(close_of_host(vm) < 0 || relay(vm, s, (int)pidfd) < 0);
 }

@@ -127,6 +127,12 @@ long receive_message(struct vm *vm, int socket, void *to, size_t size, int *fd);
 /* sendmsg(2) of a descriptor with a name. */
 int send_descriptor(int socket, int fd, const char *name, size_t length);
 
+/*
+ * Closes what a process must not hold that outlives the runner: whoever reads the reports waits for their end, and the
+ * directory that the front was called in is nobody else's.
+ */
+int close_of_host(struct vm *vm);
+
 /* Runs the steps of a child's phase in the process that clone made; does not return. */
 _Noreturn void run_child(struct vm *vm, enum phase phase);
 
