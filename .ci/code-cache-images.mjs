@@ -1,8 +1,8 @@
 // Writes dist/bin/NAME.code.cache for the files that commands for images load: V8's code of those functions that a pull
 // from a registry runs. All of it happens in this thread, where that code can be had.
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
 import * as threads from 'node:worker_threads'
-import { gzipSync } from 'node:zlib'
+import { directories, file, writeImage } from './image-layout.mjs'
 
 const directory = fileURLToPath(new URL('../dist/bin/', import.meta.url))
 const nodeRequire = createRequire(join(directory, 'images.js'))
@@ -46,58 +46,21 @@ class Worker extends EventEmitter {
   }
 }
 
-const digestOf = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-
 /** An image of one layer that is large enough for a thread, by what a registry is asked for. */
-function makeImage() {
-  const entries = Array.from({ length: 300 }, (_, i) => tarEntry(`d${i % 9}/file${i}`, randomBytes(40_000)))
-  const directories = Array.from({ length: 9 }, (_, i) => tarEntry(`d${i}/`))
-  const tar = Buffer.concat([...directories, ...entries, Buffer.alloc(1024)])
-  const layer = gzipSync(tar, { level: 1 })
-  const architecture = { x64: 'amd64', arm64: 'arm64' }[process.arch] ?? process.arch
-  const rootfs = { type: 'layers', diff_ids: [digestOf(tar)] }
-  const config = Buffer.from(JSON.stringify({ architecture, os: 'linux', config: { Cmd: ['sh'] }, rootfs }))
-  const descriptor = (type, bytes) => ({
-    mediaType: `application/vnd.oci.image.${type}`,
-    digest: digestOf(bytes),
-    size: bytes.length,
-  })
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      config: descriptor('config.v1+json', config),
-      layers: [descriptor('layer.v1.tar+gzip', layer)],
-    }),
-  )
-  const blobs = [config, layer].map((bytes) => [`blobs/${digestOf(bytes)}`, bytes])
-  return new Map([['manifests/latest', manifest], ...blobs])
+async function makeImage(layout) {
+  const files = Array.from({ length: 300 }, (_, i) => file(`d${i % 9}/file${i}`, [randomBytes(40_000)]))
+  await writeImage(layout, [() => [...directories('d0', 'd1', 'd2'), ...files]], { level: 1 })
+  const manifest = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')).manifests[0].digest
+  const blobs = readdirSync(join(layout, 'blobs/sha256')).map((hex) => [
+    `blobs/sha256:${hex}`,
+    readFileSync(join(layout, 'blobs/sha256', hex)),
+  ])
+  const image = new Map(blobs)
+  return image.set('manifests/latest', image.get(`blobs/${manifest}`))
 }
 
-function tarEntry(path, content = Buffer.alloc(0)) {
-  const header = Buffer.alloc(512)
-  const octal = (value, width) => `${value.toString(8).padStart(width - 1, '0')}\0`
-  const fields = [
-    [0, path],
-    [100, octal(0o644, 8)],
-    [108, octal(0, 8)],
-    [116, octal(0, 8)],
-  ]
-  fields.push([124, octal(content.length, 12)], [136, octal(1_600_000_000, 12)], [148, ' '.repeat(8)])
-  fields.push([156, path.endsWith('/') ? '5' : '0'], [257, 'ustar\x0000'])
-  for (const [at, value] of fields) header.write(value, at, 'latin1')
-  header.write(
-    octal(
-      header.reduce((sum, byte) => sum + byte, 0),
-      7,
-    ),
-    148,
-    'latin1',
-  )
-  return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)])
-}
-
-const image = makeImage()
+const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
+const image = await makeImage(join(place, 'layout'))
 const server = createServer(({ url }, response) => {
   const content = image.get(url.replace(/^\/v2\/a\//, ''))
   const type = url.includes('/manifests/') ? 'application/vnd.oci.image.manifest.v1+json' : 'application/octet-stream'
@@ -106,7 +69,6 @@ const server = createServer(({ url }, response) => {
   response.end(content)
 }).listen(0, '127.0.0.1')
 await once(server, 'listening')
-const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 try {
   const images = load('images', { 'node:worker_threads': { ...threads, Worker } })
   // Neither the registries nor the policy of this machine.

@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { directories, file, writeImage } from './image.mjs'
+import { directories, file, writeImage } from '../image-layout.mjs'
 import { ours } from './machine.mjs'
 import { inTurns } from './measure.mjs'
 import { peakMemory, timed } from './processes.mjs'
