@@ -27,6 +27,17 @@ export interface ConfigChange {
   readonly linux?: Partial<Linux>
 }
 
+/** The IDs of the host that a container in a user namespace has. */
+export const mapped = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+/** A container in namespaces of every kind but that of time, as the user 100000 of the host. */
+export const userNamespace: ConfigChange = {
+  linux: {
+    namespaces: (['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'] as const).map((type) => ({ type })),
+    uidMappings: mapped,
+    gidMappings: mapped,
+  },
+}
+
 export interface Finished {
   /** The exit code, or the name of the signal that ended the tool. */
   readonly end: number | NodeJS.Signals | null

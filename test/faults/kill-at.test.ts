@@ -7,7 +7,7 @@ import { encode } from '../../src/program/encode.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
 import { findRunner } from '../../src/runtime/runner.ts'
 import { buildTool } from '../c-tool.ts'
-import { type ConfigChange, ContainerPlace } from '../container.ts'
+import { type ConfigChange, ContainerPlace, userNamespace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'gcc')
@@ -24,14 +24,6 @@ beforeEach(() => {
 })
 afterEach(() => place.close())
 
-const mapped = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
-const userNamespace: ConfigChange = {
-  linux: {
-    namespaces: (['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'] as const).map((type) => ({ type })),
-    uidMappings: mapped,
-    gidMappings: mapped,
-  },
-}
 const hostPids: ConfigChange = { linux: { namespaces: [{ type: 'mount' }, { type: 'uts' }] } }
 const hook = (path: string): { path: string; args: string[] } => ({ path, args: [path, '-c', 'cat'] })
 const hooks: ConfigChange = {

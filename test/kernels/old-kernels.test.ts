@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { Mount } from '../../src/oci/runtime-config.ts'
 import { signalCgroup } from '../../src/runtime/cgroup.ts'
 import { buildTool } from '../c-tool.ts'
-import { type ConfigChange, ContainerPlace, type Finished } from '../container.ts'
+import { type ConfigChange, ContainerPlace, type Finished, mapped, userNamespace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'gcc')
@@ -92,15 +92,6 @@ function configure(change: ConfigChange = {}, ...more: readonly Mount[]): void {
   rmSync(join(rootfs, 'link'), { force: true, recursive: true })
   symlinkSync('/deep/er/../../deep/./linked/../made/here', join(rootfs, 'link'))
   mkdirSync(join(rootfs, 'deep/linked'), { recursive: true })
-}
-
-const mapped = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
-const userNamespace: ConfigChange = {
-  linux: {
-    namespaces: (['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'] as const).map((type) => ({ type })),
-    uidMappings: mapped,
-    gidMappings: mapped,
-  },
 }
 
 /** The same container, with and without the calls. */

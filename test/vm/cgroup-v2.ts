@@ -5,6 +5,11 @@ import type { Linux, Namespace, Process, Resources } from '../../src/oci/runtime
 import { readContainer } from '../../src/runtime/state-file.ts'
 import type { ContainerPlace } from '../container.ts'
 
+export const mount = '/sys/fs/cgroup'
+export const mebi: number = 2 ** 20
+/** What a command of the tool ends with that has nothing to say. */
+export const done = { end: 0, stderr: '' }
+
 /** The namespaces of a container on cgroup v2, by default: with one for cgroups. */
 export const namespaces: readonly Namespace[] = (['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'] as const).map(
   (type) => ({ type }),

@@ -3,11 +3,10 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { cgroupOf, configureRootless, control, pidOf } from './cgroup-v2.ts'
+import { cgroupOf, configureRootless, control, mount, pidOf } from './cgroup-v2.ts'
 
 const { test } = requires('busybox', 'cgroup2')
 
-const mount = '/sys/fs/cgroup'
 const mebi = 2 ** 20
 const done = { end: 0, stderr: '' }
 /** The cgroup that is delegated to the user, whose shell is in one below. */

@@ -6,13 +6,9 @@ import type { Linux, Resources } from '../../src/oci/runtime-config.ts'
 import { cgroupsNamed } from '../cgroup-directories.ts'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { cgroupOf, control, namespaces, pidOf, withLimits } from './cgroup-v2.ts'
+import { cgroupOf, control, done, mebi, mount, namespaces, pidOf, withLimits } from './cgroup-v2.ts'
 
 const { test } = requires('root', 'busybox', 'cgroup2', '/run/systemd/system')
-
-const mount = '/sys/fs/cgroup'
-const mebi = 2 ** 20
-const done = { end: 0, stderr: '' }
 
 let place: ContainerPlace
 beforeEach(() => {
