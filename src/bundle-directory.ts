@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { isSystemError, OciError } from './errors.ts'
+import { isSystemError, OciError, reworded } from './errors.ts'
 import { removeTree } from './layer/remove-tree.ts'
 import { displaced, makePrivateDirectory, type PrivateDirectory } from './private-directory.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
@@ -104,8 +104,7 @@ async function prepareParent(parent: string): Promise<void> {
 /** An error of `build` with the directory's own path for that of its descriptor. */
 function naming({ anchor, path }: PrivateDirectory, error: unknown): unknown {
   if (!(error instanceof OciError) || !error.message.includes(anchor)) return error
-  const { code, message, hint, pointer, cause } = error
-  return new OciError(code, message.replaceAll(anchor, path), { hint, pointer, cause })
+  return reworded(error, error.message.replaceAll(anchor, path))
 }
 
 async function put(directory: PrivateDirectory, path: string, force: boolean): Promise<void> {

@@ -75,6 +75,11 @@ export class OciError extends Error {
   }
 }
 
+/** The same error in other words. */
+export function reworded({ code, hint, pointer, cause }: OciError, message: string): OciError {
+  return new OciError(code, message, { hint, pointer, cause })
+}
+
 /** Whether `error` is a Node.js system error, of one of these codes (`ENOENT` ...) when any are given. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return false

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { compileExecProgram, type ExecTarget } from './compile/exec.ts'
 import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
@@ -10,7 +9,7 @@ import { inheritedFds } from './runtime/inherited-fds.ts'
 import { keepExecProgram } from './runtime/kept-program.ts'
 import type { FrontOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
-import { absoluteRoot } from './runtime/root.ts'
+import { absolute, absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
@@ -204,8 +203,4 @@ function withCapabilities(own: Capabilities = {}, added: readonly string[]): Cap
     permitted: plus(own.permitted),
     ...(hasInheritable ? { ambient: plus(own.ambient) } : {}),
   }
-}
-
-function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path)
 }

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { OciError } from '../errors.ts'
+import { OciError, reworded } from '../errors.ts'
 import { rewriteArguments } from './arguments.ts'
 import { kindOf } from './commands.ts'
 import type { CommandContext, Globals } from './context.ts'
@@ -85,8 +85,7 @@ function inWordsOfRunc(error: unknown, called: string): unknown {
   if (!(error instanceof OciError) || verb === undefined || !setUpErrors.includes(error.code)) return error
   const where = error.code === 'ERR_SYSCALL' ? 'error during container init: ' : ''
   const subject = verb === 'exec' ? 'exec' : called
-  const message = `${subject} failed: unable to start container process: ${where}${error.message}`
-  return new OciError(error.code, message, error)
+  return reworded(error, `${subject} failed: unable to start container process: ${where}${error.message}`)
 }
 
 const setUpErrors: readonly string[] = [

@@ -7,6 +7,8 @@ const maxNameBytes = 255
 const maxPathBytes = 4096
 /** Deeper than any real tree; what walks the tree recursively relies on it (CVE-2024-28863). */
 const maxDepth = 512
+/** As many links as the kernel follows in one path (man 7 path_resolution). */
+export const maxSymlinks = 40
 
 /**
  * The components of an archive's name, cleaned as a path that starts at the root: no empty ones, no `.`, and each `..`

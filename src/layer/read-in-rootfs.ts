@@ -1,10 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
+import { maxSymlinks } from './entry-path.ts'
 
 /** `O_PATH` of fcntl.h: a descriptor that names a file without opening it. Node.js does not export it. */
 const oPath = 0o10000000
-/** As many links as the kernel follows in one path (man 7 path_resolution). */
-const maxSymlinks = 40
 
 /**
  * Reads a regular file of a finished rootfs, which may be hostile and may change while it is read.

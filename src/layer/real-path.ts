@@ -1,9 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-
-/** As many links as the kernel follows in one path (man 7 path_resolution). */
-const maxSymlinks = 40
+import { maxSymlinks } from './entry-path.ts'
 
 /**
  * The name of a path inside a rootfs, its links followed as in the container. What is not there stays as it is.

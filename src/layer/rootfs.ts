@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
-import { OciError } from '../errors.ts'
+import { OciError, reworded } from '../errors.ts'
 import { byteSource } from './byte-source.ts'
 import { decompress } from './decompress.ts'
 import { checkRatio, type UnpackLimits } from './limits.ts'
@@ -147,7 +147,5 @@ async function applyLayer(writer: RootfsWriter, layer: Layer): Promise<LayerResu
 }
 
 function within(place: string, error: unknown): unknown {
-  if (!(error instanceof OciError)) return error
-  const { code, message, hint, pointer, cause } = error
-  return new OciError(code, `${place}: ${message}`, { hint, pointer, cause })
+  return error instanceof OciError ? reworded(error, `${place}: ${error.message}`) : error
 }

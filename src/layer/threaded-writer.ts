@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
 import type { NodeOp } from './node-op.ts'
+import { threadEntry } from './thread-entry.ts'
 import type { RootfsWriter, WriterHost, WriterOptions } from './writer.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
@@ -12,7 +13,11 @@ const maxChunks = 4
 
 /** A writer whose work is done in a thread of its own. Errors come with a later call than the one that caused them. */
 export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: WriterHost): RootfsWriter {
-  const thread = new Worker(threadEntry(), { workerData: options, execArgv: [], resourceLimits })
+  const thread = new Worker(threadEntry(import.meta.url, 'layer/writer-thread.js'), {
+    workerData: options,
+    execArgv: [],
+    resourceLimits,
+  })
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   let chunks = 0
   let failure: { readonly error: unknown } | undefined
@@ -84,10 +89,4 @@ function ownMemory(chunk: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer, byteLength } = chunk
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) return new Uint8Array(buffer)
   return new Uint8Array(chunk)
-}
-
-/** The compiled entry, also when this module itself runs from its source, which a thread cannot load. */
-function threadEntry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? '../../dist/layer/writer-thread.js' : './writer-thread.js', import.meta.url)
 }

@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { maxSymlinks } from './entry-path.ts'
 import type { Timestamp } from './tar-pax.ts'
 import { shown } from './tar-reader.ts'
 
@@ -60,9 +61,6 @@ export interface Special {
   readonly major: number
   readonly minor: number
 }
-
-/** As many links as the kernel follows in one path (man 7 path_resolution). */
-const maxSymlinks = 40
 
 /** What directories get that no layer has an entry for: readable by all, and the same in every build. */
 export const impliedMetadata: Metadata = {

@@ -1,6 +1,6 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads'
 import { fromPlainError, type PlainError, toPlainError } from '../errors.ts'
-import { createWriter, type WriterOptions } from './writer.ts'
+import { createWriter, onceEach, type WriterOptions } from './writer.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
 /** The thread that writes a rootfs: parses archives and makes files while the main thread decompresses and verifies. */
@@ -9,7 +9,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
   let onNodeOpsDone = (_error: PlainError | undefined): void => {}
   let hasFailed = false
   const writer = createWriter(options, {
-    warn: (message) => report({ kind: 'warning', message }),
+    warn: onceEach((message) => report({ kind: 'warning', message })),
     applyNodeOps: (ops) =>
       new Promise((resolve, reject) => {
         onNodeOpsDone = (error) => (error === undefined ? resolve() : reject(fromPlainError(error)))

@@ -20,7 +20,7 @@ export interface WriterOptions extends Choices {
 /** What a writer needs from whoever has it. */
 export interface WriterHost {
   readonly applyNodeOps: ApplyNodeOps
-  /** Told, once per text, what is done differently from what a layer asks for. */
+  /** Told what is done differently from what a layer asks for; a hostile one can cause that once per entry. */
   readonly warn: (message: string) => void
 }
 
@@ -56,7 +56,7 @@ export function onceEach(warn: (message: string) => void): (message: string) => 
 
 /** A writer that works in this thread, with synchronous calls. @throws OciError from its functions, as `RootfsBuilder` */
 export function createWriter(options: WriterOptions, host: WriterHost): RootfsWriter {
-  const site = createSite(options, onceEach(host.warn))
+  const site = createSite(options, host.warn)
   let layers = 0
   let layer: { readonly applier: LayerApplier; readonly reader: TarReader } | undefined
 

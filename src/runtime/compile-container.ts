@@ -13,7 +13,7 @@ import { checkHost, readHostFacts } from './host-facts.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
-import { absoluteRoot } from './root.ts'
+import { absolute, absoluteRoot } from './root.ts'
 
 export interface ContainerOptions extends InheritedFds {
   /** The container ID. */
@@ -163,8 +163,4 @@ function cgroupPaths(places: readonly CgroupPlace[]): Record<string, readonly Ex
       return names.map((name) => [name, pieces])
     }),
   )
-}
-
-function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path)
 }

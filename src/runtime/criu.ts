@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Program } from '../program/program.ts'
+import { isExecutable } from './host-facts.ts'
 import { type Outcome, type RunProgramOptions, runProgram } from './runner.ts'
 
 export interface Criu {
@@ -115,14 +116,4 @@ function quoteErrors(path: string, warn: ((message: string) => void) | undefined
   warn?.(`--- Quoting "${path}"`)
   for (const line of quoted) warn?.(line)
   warn?.('---')
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch (error) {
-    if (isSystemError(error)) return false
-    throw error
-  }
 }

@@ -162,7 +162,7 @@ function findHelper(name: string): string | undefined {
   return helperPaths(name).find(isExecutable)
 }
 
-function isExecutable(path: string): boolean {
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true

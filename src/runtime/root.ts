@@ -18,6 +18,11 @@ export function defaultRoot(env: RootEnvironment, euid: number): string {
   return '/run/bundle-tool'
 }
 
+/** A path that was given, as seen from the current directory. */
+export function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path)
+}
+
 /**
  * `root` as an absolute path.
  * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers

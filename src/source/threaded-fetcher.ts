@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
+import { threadEntry } from '../layer/thread-entry.ts'
 import type { CredentialProvider } from '../registry/credentials.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestEvents } from '../store/ingest.ts'
@@ -30,7 +31,11 @@ interface Call {
  */
 export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
   const { store, credentials, signal, log, ...work } = options
-  const thread = new Worker(threadEntry(), { workerData: work satisfies FetchWork, execArgv: [], resourceLimits })
+  const thread = new Worker(threadEntry(import.meta.url, 'source/fetch-thread.js'), {
+    workerData: work satisfies FetchWork,
+    execArgv: [],
+    resourceLimits,
+  })
   const send = (request: FetchRequest) => thread.postMessage(request)
   const calls = new Map<number, Call>()
   let failure: { readonly error: unknown } | undefined
@@ -123,10 +128,4 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
       failAll(new Error('the fetcher is closed'))
     },
   }
-}
-
-/** The compiled entry, also when this module itself runs from its source, which a thread cannot load. */
-function threadEntry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? '../../dist/source/fetch-thread.js' : './fetch-thread.js', import.meta.url)
 }

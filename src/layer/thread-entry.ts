@@ -1,0 +1,11 @@
+import { basename } from 'node:path'
+
+/**
+ * The compiled entry of a thread, also where a module runs from its source, which a thread cannot load.
+ *
+ * @param caller `import.meta.url` of a module in a folder of `src`
+ * @param entry  where it is below `dist`; from a module of the same folder, and where `npm run build` bundles both, beside it
+ */
+export function threadEntry(caller: string, entry: string): URL {
+  return new URL(caller.endsWith('.ts') ? `../../dist/${entry}` : basename(entry), caller)
+}
