@@ -99,8 +99,8 @@ int compile_by_node(const struct call *call, struct job *job);
 int explain(const struct call *call, const struct vm *vm);
 
 /*
- * start, state, kill and delete, by the record that a container has in its directory below `root`. False for all that is
- * not plain success: that is for Node.js to do, and to put into words.
+ * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`. False
+ * for all that is not plain success: that is for Node.js to do, and to put into words.
  */
 bool lifecycle(const char *root, const struct call *call);
 

@@ -1,7 +1,7 @@
 /*
- * start, state, kill and delete of a container, by the record that was written beside its state.json when it was created
- * (src/runtime/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no step here does
- * harm when it is done twice.
+ * start, state, kill, delete, pause and resume of a container, by the record that was written beside its state.json when
+ * it was created (src/runtime/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no
+ * step here does harm when it is done twice.
  */
 #include "front.h"
 
@@ -9,7 +9,7 @@
 #include <linux/poll.h>
 #include <linux/time_types.h>
 
-enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000 };
+enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000, FREEZE_TIMEOUT_MS = 100 };
 
 struct container {
 	int root;
@@ -91,13 +91,41 @@ static int is_alive(const struct container *c)
 	return start_time == c->start_time && state != 'Z' && state != 'X';
 }
 
-/* False also for a cgroup that is about to freeze or that is only below a frozen one. */
+/* OTHER: on the way to one of the two, below a frozen one, or not to be found out. */
+enum freezer { THAWED, FROZEN, OTHER };
+
+static enum freezer read_freezer(const struct container *c)
+{
+	char now[16], directory[PATH_SIZE], file[PATH_SIZE], more[128];
+	bool is_unified;
+	long r = *c->freezer ? read_file(AT_FDCWD, c->freezer, now, sizeof now) : -ENOENT;
+
+	if (r == -ENOENT || r == -ENODEV || (r > 0 && (now[0] == 'T' || now[0] == '0')))
+		return THAWED;
+	is_unified = r > 0 && now[0] == '1';
+	if (r < 0 || (!is_unified && !streq(now, "FROZEN\n")) || !JOIN(directory, c->freezer))
+		return OTHER;
+	directory[base_name(c->freezer) - c->freezer] = '\0';
+	if (!JOIN(file, directory, is_unified ? "cgroup.events" : "freezer.self_freezing") ||
+	    read_file(AT_FDCWD, file, more, sizeof more) < 0)
+		return OTHER;
+	for (const char *at = more; *at; at++)
+		if (has_prefix(at, is_unified ? "frozen 1" : "1"))
+			return FROZEN;
+	return OTHER;
+}
+
 static bool is_thawed(const struct container *c)
 {
-	char content[16];
-	long r = *c->freezer ? read_file(AT_FDCWD, c->freezer, content, sizeof content) : -ENOENT;
+	return read_freezer(c) == THAWED;
+}
 
-	return r == -ENOENT || r == -ENODEV || (r > 0 && (content[0] == 'T' || content[0] == '0'));
+static bool write_freezer(const struct container *c, bool is_frozen)
+{
+	const char *name = base_name(c->freezer);
+	const char *value = streq(name, "freezer.state") ? is_frozen ? "FROZEN" : "THAWED" : is_frozen ? "1" : "0";
+
+	return *name && write_file(AT_FDCWD, c->freezer, 0, 0, value, strlen(value)) >= 0;
 }
 
 static bool is_created(const struct container *c)
@@ -118,9 +146,10 @@ static bool print_state(const struct container *c, char **words)
 	static char out[STATE_SIZE];
 	char pid[24];
 	int alive = is_alive(c);
-	const char *status = !alive ? "stopped" : is_created(c) ? "created" : "running";
+	enum freezer freezer = read_freezer(c);
+	const char *status = freezer == FROZEN ? "paused" : !alive ? "stopped" : is_created(c) ? "created" : "running";
 
-	if (words[0] || alive < 0 || !is_thawed(c))
+	if (words[0] || alive < 0 || freezer == OTHER)
 		return false;
 	decimal(pid, alive ? c->pid : 0);
 	return JOIN(out, c->head, "\n  \"pid\": ", pid, ",\n  \"status\": \"", status, "\",\n", c->tail, "\n") &&
@@ -213,6 +242,26 @@ static bool delete_container(const struct container *c, char **words)
 	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 
+/* Processes that come during the freeze can keep a cgroup of v1 from it: each further request takes them in. */
+static bool pause_container(const struct container *c, char **words)
+{
+	if (words[0] || is_alive(c) != 1 || !is_thawed(c))
+		return false;
+	for (long deadline = milliseconds_now() + FREEZE_TIMEOUT_MS; milliseconds_now() < deadline; sleep_ms(1)) {
+		if (!write_freezer(c, true))
+			break;
+		if (read_freezer(c) == FROZEN)
+			return true;
+	}
+	write_freezer(c, false); /* that this fails, too, is for Node.js to find out */
+	return false;
+}
+
+static bool resume_container(const struct container *c, char **words)
+{
+	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, false);
+}
+
 bool make_log(const struct call *call)
 {
 	long fd;
@@ -244,7 +293,8 @@ bool lifecycle(const char *root, const struct call *call)
 	static const struct {
 		const char *name;
 		bool (*run)(const struct container *c, char **words);
-	} commands[] = {{"start", open_gate}, {"state", print_state}, {"kill", kill_container}, {"delete", delete_container}};
+	} commands[] = {{"start", open_gate},	       {"state", print_state},	   {"kill", kill_container},
+			{"delete", delete_container}, {"pause", pause_container}, {"resume", resume_container}};
 	char **words = call->argv + call->command;
 	struct container c = {0};
 	size_t i = 0;

@@ -82,6 +82,31 @@ describe('without Node.js', () => {
     expect(place.leftovers()).toEqual([])
   })
 
+  test('a container is paused and resumed, whether it was started or not', () => {
+    create()
+    expect(call(['pause', place.id])).toEqual(done)
+    expect(state()).toMatchObject({ status: 'paused' })
+    expect(call(['resume', place.id])).toEqual(done)
+    expect(state()).toMatchObject({ status: 'created' })
+    call(['start', place.id])
+    expect(call(['pause', place.id])).toEqual(done)
+    expect(state()).toMatchObject({ status: 'paused', pid: expect.any(Number) })
+    expect(place.tool(['resume', place.id])).toEqual({ end: 0, stdout: '', stderr: '' })
+    expect(place.tool(['pause', place.id])).toEqual({ end: 0, stdout: '', stderr: '' })
+    expect(call(['resume', place.id])).toEqual(done)
+    expect(state()).toMatchObject({ status: 'running' })
+  })
+
+  test('a container that forks without end is paused as a whole, again and again', () => {
+    create({}, 'while :; do (:) & (:) & wait; done')
+    call(['start', place.id])
+    for (let round = 0; round < 20; round++) {
+      expect(callWithNode('pause', place.id)).toEqual(done)
+      expect(call(['state', place.id]).stdout).toContain('"status": "paused"')
+      expect(call(['resume', place.id])).toEqual(done)
+    }
+  })
+
   test('what engines write before the command is understood, and the log is made', () => {
     create()
     const log = join(place.directory, 'log')
@@ -102,6 +127,10 @@ describe('to Node.js goes', () => {
       ['state', `${place.id}x`],
       ['state'],
       ['state', place.id, 'more'],
+      ['resume', place.id],
+      ['resume', place.id, 'more'],
+      ['pause', place.id, 'more'],
+      ['pause', `${place.id}x`],
       ['kill', '--', place.id, 'TERM', 'more'],
       ['--log-format', 'xml', 'state', place.id],
     ]) {
@@ -117,12 +146,13 @@ describe('to Node.js goes', () => {
     }
   })
 
-  test('a paused container', () => {
+  test('a paused container, but to show and to resume it', () => {
     create()
     call(['start', place.id])
     expect(place.tool(['pause', place.id]).end).toBe(0)
     for (const args of [
-      ['state', place.id],
+      ['pause', place.id],
+      ['start', place.id],
       ['kill', place.id, 'KILL'],
       ['delete', '-f', place.id],
     ]) {
