@@ -115,7 +115,7 @@ bool make_absolute(char *to, size_t size, const char *path)
 	const char *const whole[] = {path, NULL}, *const below[] = {cwd, "/", path, NULL}, *const here[] = {cwd, NULL};
 
 	if (*path == '/' ? !join(to, size, whole)
-			 : sys(getcwd, cwd, sizeof cwd) < 0 || !join(to, size, !path[0] || streq(path, ".") ? here : below))
+			 : !*path || sys(getcwd, cwd, sizeof cwd) < 0 || !join(to, size, streq(path, ".") ? here : below))
 		return false;
 	for (const char *c = to; *c; c++)
 		if (*c == '/' && (!c[1] || c[1] == '/' || (c[1] == '.' && (!c[2] || c[2] == '/' || c[2] == '.'))))
@@ -213,6 +213,8 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	vm->id = job->id;
 	vm->env = call->env;
 	vm->argv = job->argv;
+	vm->pid_file = job->pid_file;
+	vm->console_socket = job->console_socket;
 	if (vm->caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
 	    prepare(vm, job->program, job->size) < 0)
 		return report < 0 ? become_node(call, nothing) : NOT_KEPT;

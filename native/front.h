@@ -49,6 +49,7 @@ enum option_number {
 struct request {
 	const char *command;
 	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given */
+	bool is_repeated; /* an option is given twice, and only the last is here */
 	const char *id;
 	char **words; /* behind the ID */
 };
@@ -58,6 +59,7 @@ struct job {
 	const char *id;
 	const char *directory; /* to run it in; empty: the caller's */
 	char **argv; /* NULL, or the command that the program executes */
+	const char *pid_file, *console_socket; /* NULL, or absolute */
 	char *program;
 	size_t size;
 };
@@ -85,6 +87,15 @@ bool make_absolute(char *to, size_t size, const char *path);
 
 /* False for words that only Node.js understands, or that no command has. */
 bool parse_request(const struct call *call, struct request *request);
+
+/*
+ * The command and its options, a line each: what its program is kept for (src/runtime/kept-call.ts), but for places. Returns
+ * the end of the text; NULL when there is no room, or for what no program is kept for.
+ */
+char *describe_request(const struct request *q, char *to, const char *end);
+
+/* Copies a text that is no longer than up to `end`; returns where it ends, or NULL. */
+char *append(char *to, const char *end, const char *text);
 
 /* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
 bool find_kept(const struct call *call, struct job *job);

@@ -8,23 +8,6 @@
 #include <linux/capability.h>
 #include <linux/utsname.h>
 
-/* What a program is kept for; NULL for a request whose program is not kept. */
-static const char *mode_of(const struct call *call, const struct request *q)
-{
-	bool is_detached = q->given[OPTION_DETACH];
-
-	if (call->has_more || variable(call->env, "NOTIFY_SOCKET"))
-		return NULL;
-	for (int i = 0; i < OPTION_COUNT; i++)
-		if (q->given[i] && i != OPTION_BUNDLE && i != OPTION_DETACH)
-			return NULL;
-	if (streq(q->command, "create"))
-		return is_detached ? NULL : "create";
-	if (streq(q->command, "run"))
-		return is_detached ? "detached" : "foreground";
-	return q->given[OPTION_BUNDLE] || !*q->words || !**q->words ? NULL : is_detached ? "exec detached" : "exec foreground";
-}
-
 /* FNV-1a, which names the file; the file itself says again what it is for. */
 static uint64_t hash(const char *s)
 {
@@ -35,26 +18,138 @@ static uint64_t hash(const char *s)
 	return value;
 }
 
+enum { PROCESS_SIZE = 65536, MAX_WORDS = 4096 };
+
 /* Where the program of this request is kept, and the text that says what it is for. */
 struct place {
 	char path[PATH_SIZE];
 	char root[PATH_SIZE];
 	char directory[PATH_SIZE]; /* the bundle, or that of the container's state */
-	char key[3 * PATH_SIZE];
+	char pid_file[MAX_REGISTER];
+	char console_socket[MAX_REGISTER];
+	char process[PROCESS_SIZE]; /* what the file of --process says, but for the command */
+	char *words[MAX_WORDS]; /* the command */
+	char text[PROCESS_SIZE]; /* of the words */
+	char key[3 * PATH_SIZE + PROCESS_SIZE];
 };
+
+/* One character of a string in JSON, ASCII alone; 0 for one of another form, or at the end of the text. */
+static char take_character(const char **at)
+{
+	const char *c = *at;
+	char value = *c;
+
+	if (value < ' ' || value > '~')
+		return '\0';
+	if (value != '\\') {
+		++*at;
+		return value;
+	}
+	*at += 2;
+	if (!has_prefix(c, "\\u00"))
+		return c[1] == '"' || c[1] == '\\' || c[1] == '/' ? c[1] : c[1] == 'n' ? '\n' : c[1] == 't' ? '\t' : '\0';
+	*at += 4;
+	value = 0;
+	for (int i = 4; i < 6; i++) {
+		char digit = c[i] | 0x20;
+		bool is_letter = digit >= 'a' && digit <= 'f';
+
+		if (!is_letter && (c[i] < '0' || c[i] > '9'))
+			return '\0';
+		value = (char)(value << 4 | (is_letter ? digit - 'a' + 10 : c[i] - '0'));
+	}
+	return value > 0 ? value : '\0';
+}
+
+/*
+ * Takes the command out of a process, "args":[...] in JSON as engines write it; src/runtime/process-text.ts does the same.
+ * `text` gets the text of the words, which is no longer than the process.
+ */
+static bool take_command(char *process, char **words, char *text)
+{
+	char *start = process, *to = text;
+	const char *at;
+	size_t count = 0;
+
+	while (*start && !has_prefix(start, "\"args\":["))
+		start++;
+	if (!*start)
+		return false;
+	at = start += 8;
+	do {
+		if (*at++ != '"' || count == MAX_WORDS - 1)
+			return false;
+		words[count++] = to;
+		while (*at != '"')
+			if (!(*to++ = take_character(&at)))
+				return false;
+		*to++ = '\0';
+	} while (*++at == ',' && at++);
+	if (*at != ']')
+		return false;
+	do
+		*start++ = *at;
+	while (*at++);
+	words[count] = NULL;
+	return *text;
+}
+
+/* Only of an ordinary file, which Node.js can read once more. */
+static bool read_process_file(struct place *p, const char *path)
+{
+	struct stat st;
+	long r;
+
+	if (syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	r = read_file(AT_FDCWD, path, p->process, sizeof p->process);
+	return r >= 0 && r < PROCESS_SIZE - 1 && strlen(p->process) == (size_t)r &&
+	       take_command(p->process, p->words, p->text);
+}
+
+/* Whether the descriptors to hand on are there; this process has opened none yet. */
+static bool has_descriptors(const char *count)
+{
+	uint64_t number = 0;
+
+	if (count && (!parse_decimal(&count, &number) || *count || number > 1024))
+		return false;
+	for (uint64_t fd = 3; fd < 3 + number; fd++)
+		if (syscall6(__NR_fcntl, (long)fd, F_GETFD, 0, 0, 0, 0) < 0)
+			return false;
+	return true;
+}
+
+/* What the command is about: a bundle, or a container and a command in it. */
+static bool find_subject(struct place *p, const struct request *q, const struct call *call)
+{
+	const char *bundle = q->given[OPTION_BUNDLE], *process = q->given[OPTION_PROCESS];
+
+	if (!streq(q->command, "exec"))
+		return !call->has_more && !process && !variable(call->env, "NOTIFY_SOCKET") &&
+		       make_absolute(p->directory, sizeof p->directory, bundle ? bundle : ".");
+	if (bundle || !JOIN(p->directory, p->root, "/", q->id))
+		return false;
+	return process ? !*q->words && read_process_file(p, process) : *q->words && **q->words;
+}
 
 static bool find_place(struct place *p, const struct request *q, const struct call *call)
 {
-	const char *mode = mode_of(call, q), *bundle = q->given[OPTION_BUNDLE];
 	bool is_exec = streq(q->command, "exec");
-	char name[17] = {0};
+	const char *pid_file = q->given[OPTION_PID_FILE], *console = q->given[OPTION_CONSOLE_SOCKET];
+	const char *end = p->key + sizeof p->key;
+	char name[17] = {0}, *to;
 
-	if (!mode || !find_root(p->root, sizeof p->root, call))
+	if (!has_descriptors(q->given[OPTION_PRESERVE_FDS]) || !find_root(p->root, sizeof p->root, call) ||
+	    !find_subject(p, q, call))
 		return false;
-	if (is_exec ? !JOIN(p->directory, p->root, "/", q->id)
-		    : !make_absolute(p->directory, sizeof p->directory, bundle ? bundle : "."))
+	if ((pid_file && !make_absolute(p->pid_file, sizeof p->pid_file, pid_file)) ||
+	    (console && !make_absolute(p->console_socket, sizeof p->console_socket, console)))
 		return false;
-	if (!JOIN(p->key, mode, "\n", p->directory, is_exec ? "" : "\n", is_exec ? "" : p->root))
+	to = append(append(describe_request(q, p->key, end), end, "\n"), end, p->directory);
+	if (!is_exec || q->given[OPTION_PROCESS])
+		to = append(append(to, end, "\n"), end, is_exec ? p->process : p->root);
+	if (!to)
 		return false;
 	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
 		name[i] = "0123456789abcdef"[value & 15];
@@ -202,7 +297,9 @@ bool find_kept(const struct call *call, struct job *job)
 	if ((is_exec && !accepts_exec(place.root, request.id)) || !make_log(call))
 		return false;
 	h = image;
-	*job = (struct job){request.id, is_exec ? "" : place.directory, is_exec ? request.words : NULL,
-			    (char *)image + h->program, size - h->program};
+	*job = (struct job){.id = request.id, .directory = is_exec ? "" : place.directory,
+			    .argv = *place.words ? place.words : *request.words ? request.words : NULL,
+			    .pid_file = place.pid_file, .console_socket = place.console_socket,
+			    .program = (char *)image + h->program, .size = size - h->program};
 	return true;
 }

@@ -51,6 +51,10 @@ static const char *register_value(struct vm *vm, int number, char *buffer)
 	case REGISTER_OWN_PID:
 		decimal(buffer, (uint64_t)sys(getpid));
 		return buffer;
+	case REGISTER_PID_FILE:
+		return vm->pid_file ? vm->pid_file : "";
+	case REGISTER_CONSOLE_SOCKET:
+		return vm->console_socket ? vm->console_socket : "";
 	}
 	return "";
 }

@@ -102,7 +102,7 @@ long unix_socket(const char *path, int type, bool is_bound)
 
 int op_connect(struct vm *vm, const struct step *s)
 {
-	return fill_slot(vm, s, 0, unix_socket(string(vm, s, 1), SOCKET_STREAM, false));
+	return fill_slot(vm, s, 0, unix_socket(text(vm, s, 1, 0, NULL), SOCKET_STREAM, false));
 }
 
 int send_descriptor(int socket, int fd, const char *name, size_t length)

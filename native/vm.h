@@ -37,7 +37,8 @@ struct vm {
 	char *scratch[2]; /* where text operands are filled in; each as long as the longest */
 	const char *id;
 	char **env; /* of the runner */
-	char **argv; /* the words of exec, for a program that any command runs; NULL: none */
+	char **argv; /* the command of exec, for a program that any command runs; NULL: none */
+	const char *pid_file, *console_socket; /* of the call, for a kept program; NULL: not given */
 	char start_time[24];
 	char created[40];
 	char command[4096]; /* what find_command found */

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { compileExecProgram, type ExecTarget } from './compile/exec.ts'
+import { compileExecProgram, type ExecTarget, forAnyCommand } from './compile/exec.ts'
 import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
+import { registersOf } from './runtime/call-registers.ts'
 import { filesOfChoice, joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
+import { describeCall } from './runtime/kept-call.ts'
 import { keepExecProgram } from './runtime/kept-program.ts'
 import type { FrontOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
@@ -56,8 +58,8 @@ export async function exec(options: ExecOptions): Promise<number> {
   const container = readContainer(absoluteRoot(options.root), options.id)
   await checkStatus(container, options)
   const config = readConfig(container.bundle)
-  const process =
-    options.processFile === undefined ? changed(config.process, options) : readProcess(options.processFile)
+  const processText = options.processFile === undefined ? undefined : readProcessFile(options.processFile)
+  const process = processText === undefined ? changed(config.process, options) : parseProcess(processText)
   const target: ExecTarget = {
     ...container.init,
     namespaces: container.namespaces,
@@ -74,8 +76,7 @@ export async function exec(options: ExecOptions): Promise<number> {
     config,
     bundle: container.bundle,
     mode,
-    pidFile: absolute(options.pidFile),
-    consoleSocket: absolute(options.consoleSocket),
+    ...registersOf(options),
     pidfdSocket: absolute(options.pidfdSocket),
     preserveFds,
     subCgroups: options.cgroups,
@@ -88,16 +89,12 @@ export async function exec(options: ExecOptions): Promise<number> {
     debug: (message: string) => options.log?.('debug', message),
   } as const
   const program = compileExecProgram(process, target, compileOptions, facts)
-  if (!hasWarned && target.unit === undefined && isPlain(options)) {
-    const forAnyCommand = compileExecProgram(
-      { ...process, args: [] },
-      target,
-      { ...compileOptions, argsOfCall: true },
-      facts,
-    )
+  const call = describe(options)
+  if (!hasWarned && target.unit === undefined && call !== undefined) {
     const cgroupFiles = filesOfChoice(container.cgroupPaths, container.init.pid)
-    keepExecProgram(forAnyCommand, {
-      mode,
+    keepExecProgram(forAnyCommand(program), {
+      call,
+      processText,
       bundle: container.bundle,
       directory: container.directory,
       facts,
@@ -107,6 +104,7 @@ export async function exec(options: ExecOptions): Promise<number> {
   const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
     runProgram(program, {
       id: container.id,
+      paths: options,
       preserveFds,
       forwardSignals: true,
       handOver: options.handOver,
@@ -122,9 +120,10 @@ function checkVariable(variable: string): string {
   throw new OciError('ERR_USAGE', `invalid environment variable "${variable}": it must be NAME=value`)
 }
 
-/** Whether the call says no more than which container, which command and which mode: what the front understands. */
-function isPlain({ root: _r, id: _i, args: _a, detach: _d, log: _l, handOver: _h, ...rest }: ExecOptions): boolean {
-  return Object.values(rest).every((value) => !value || (Array.isArray(value) && value.length === 0))
+/** The call as the front describes it; undefined when there is more to it than the front understands. */
+function describe(options: ExecOptions): string | undefined {
+  const { root: _r, id: _i, args: _a, processFile: _p, log: _l, handOver: _h, ...rest } = options
+  return describeCall('exec', rest)
 }
 
 /** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */
@@ -144,9 +143,9 @@ async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOpt
   }
 }
 
-function readProcess(path: string): Process {
+function readProcessFile(path: string): string {
   try {
-    return parseProcess(readFileSync(path, 'utf8'))
+    return readFileSync(path, 'utf8')
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
     throw new OciError('ERR_USAGE', `the process file "${path}" cannot be read: ${cause.code}`, { cause })

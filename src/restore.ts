@@ -52,6 +52,7 @@ export async function restore(options: RestoreOptions): Promise<number> {
     makeRoot(options.root, facts.euid)
     const outcome = await runCriu(program, {
       id,
+      paths: options,
       cwd: bundle,
       places: { imagePath, workPath },
       more: opened,

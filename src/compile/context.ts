@@ -18,11 +18,9 @@ export interface CompileOptions {
   readonly stateText: Text
   /** What the front reads of the container, with registers too; none: the front leaves it to Node.js. */
   readonly frontRecord?: Text | undefined
-  /** Absolute. */
-  readonly pidFile?: string | undefined
-  /** Absolute. */
-  readonly consoleSocket?: string | undefined
-  /** Absolute. */
+  /** Absolute, as the two after it. */
+  readonly pidFile?: Exclude<Text, string> | undefined
+  readonly consoleSocket?: Text | undefined
   readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
   /** Who is to hear that the container is ready. */
@@ -30,8 +28,6 @@ export interface CompileOptions {
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
-  /** The command is what the front is called with: `process.args` is empty. */
-  readonly argsOfCall?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
   /** Makes the cgroup, where that is not left to the runtime. */

@@ -38,7 +38,6 @@ export type ExecOptions = Pick<
   | 'preserveFds'
   | 'noNewKeyring'
   | 'noSubreaper'
-  | 'argsOfCall'
   | 'warn'
   | 'debug'
 > & {
@@ -95,6 +94,15 @@ export function compileExecProgram(
     stage: context.hasUserNamespace ? compileStage(joined, facts) : [],
     child: compileChild(process, target, context, joined),
   }
+}
+
+/** The same program for whatever command the front is called with. */
+export function forAnyCommand(program: Program): Program {
+  const child = program.child.map((step) => {
+    if (step.op === 'find_command') return { ...step, operands: { ...step.operands, name: null } }
+    return step.op === 'execve' ? { ...step, operands: { ...step.operands, argv: [] } } : step
+  })
+  return { ...program, child }
 }
 
 /** `cgroupOrigin`: what the cgroups to join come from. */

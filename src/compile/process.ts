@@ -40,7 +40,7 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('ambient_set', { raise: capabilities.ambient }, '/process/capabilities/ambient'),
     op('chdir', { path: process.cwd }, '/process/cwd'),
     ...(hasHome(env) ? [] : [op('default_home', { uid, env }, '/process/env')]),
-    op('find_command', { name: commandOf(process, context), path: searchPath(env) }, '/process/args'),
+    op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
     ...(context.seccomp.isEarly ? [] : context.seccomp.child),
   ]
 }
@@ -141,8 +141,7 @@ function searchPath(env: readonly string[]): string | null {
   return env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) || null
 }
 
-function commandOf(process: Process, { argsOfCall }: CompileContext): string | null {
-  if (argsOfCall) return null
+function commandOf(process: Process): string {
   const [name] = process.args ?? []
   if (name === undefined || name === '') {
     throw new OciError('ERR_CONFIG_INVALID', 'the process has no command', {

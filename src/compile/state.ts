@@ -51,8 +51,7 @@ export function compileFinalState(context: CompileContext): readonly HostStep[] 
 /** The pid file appears whole, and is new. */
 export function compilePidFile({ pidFile }: CompileContext): readonly HostStep[] {
   if (pidFile === undefined) return []
-  const slash = pidFile.lastIndexOf('/') + 1
-  const temporary = `${pidFile.slice(0, slash)}.${pidFile.slice(slash)}`
+  const temporary = [...pidFile, '.new']
   const from = '--pid-file'
   return [
     undoable(

@@ -27,9 +27,10 @@ const none = 0xffff_ffff_ffff_ffffn
 /**
  * The bytes that the runner executes: a header, the steps of each phase, the lists, the strings.
  *
+ * @param values of registers that are known already
  * @see native/program.h for the layout, which the runner checks whole before the first step
  */
-export function encode(program: Program): Uint8Array {
+export function encode(program: Program, values: RegisterValues = {}): Uint8Array {
   const steps = numbered(program)
   const strings = new StringTable()
   const lists = new ListTable(strings)
@@ -41,7 +42,7 @@ export function encode(program: Program): Uint8Array {
       case 'newSlot':
         return slotNumber(slots, String(value), true)
       case 'text':
-        return strings.add(textOf(value as Text))
+        return strings.add(textOf(value as Text, values))
       case 'string':
         return value === null ? 0 : strings.add(value as string | Uint8Array)
       case 'list':
@@ -69,6 +70,8 @@ export function encode(program: Program): Uint8Array {
   }
   return assemble(steps, new Uint8Array(table.buffer), lists.words(), strings)
 }
+
+export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
 
 /** The operands that an op declares, in order. */
 export function operandsOf(name: OpName): readonly (readonly [name: string, kind: OperandKind])[] {
@@ -188,9 +191,15 @@ function slotNumber(slots: Map<string, number>, name: string, isNew: boolean): n
   return number
 }
 
-function textOf(value: Text): string {
+function textOf(value: Text, values: RegisterValues): string {
   const pieces = typeof value === 'string' ? [value] : value
-  return pieces.map((piece) => (typeof piece === 'string' ? escaped(piece) : reference(piece.register))).join('')
+  return pieces
+    .map((piece) => {
+      if (typeof piece === 'string') return escaped(piece)
+      const value = values[piece.register]
+      return value === undefined ? reference(piece.register) : escaped(value)
+    })
+    .join('')
 }
 
 function escaped(piece: string): string {

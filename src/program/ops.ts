@@ -403,7 +403,7 @@ export const ops = {
   set_terminal: { number: 91, operands: { terminal: 'slot' }, does: 'ioctl(2) TIOCSCTTY, dup3(2) to 0, 1 and 2' },
   connect: {
     number: 92,
-    operands: { to: 'newSlot', path: 'string' },
+    operands: { to: 'newSlot', path: 'text' },
     does: 'socket(2), connect(2): a unix socket, whose listener has ten seconds',
   },
   send_fd: {
@@ -482,8 +482,11 @@ ops satisfies Record<string, OpDefinition>
 
 export type OpName = keyof typeof ops
 
-/** Values known only when the program runs; a `text` operand may name them. The order is their number. */
-export const registers = ['id', 'pid', 'start_time', 'created', 'own_pid'] as const
+/**
+ * Values known only when the program runs; a `text` operand may name them. The order is their number. The last two are what
+ * the call has given for --pid-file and --console-socket: a kept program is for all of them.
+ */
+export const registers = ['id', 'pid', 'start_time', 'created', 'own_pid', 'pid_file', 'console_socket'] as const
 export type RegisterName = (typeof registers)[number]
 
 /** The errors that a step may tolerate; a bit each, in this order. */

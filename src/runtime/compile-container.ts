@@ -8,6 +8,7 @@ import { notifyDirectory, withNotifySocket } from '../compile/notify.ts'
 import type { SystemdManager } from '../compile/systemd.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
+import { registersOf } from './call-registers.ts'
 import { frontRecord } from './front-record.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
@@ -111,8 +112,7 @@ export async function compileContainer(
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       systemd,
-      pidFile: absolute(options.pidFile),
-      consoleSocket: absolute(options.consoleSocket),
+      ...registersOf(options),
       pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: inheritedFds(options),
       notify: options.notifySocket

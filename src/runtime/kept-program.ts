@@ -7,10 +7,12 @@ import { isSystemError } from '../errors.ts'
 import { encode, keptMagic, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
 import { probedPaths } from './host-facts.ts'
+import { withoutCommand } from './process-text.ts'
 
 /** What a kept program is for, and what it was compiled from. */
 export interface KeptOrigin {
-  readonly mode: 'create' | 'detached' | 'foreground'
+  /** As `describeCall` has it. */
+  readonly call: string
   /** Absolute. */
   readonly bundle: string
   /** Absolute. */
@@ -31,6 +33,7 @@ interface Guard {
 }
 
 const maxKept = 256
+const maxKeptOfContainer = 32
 const guardBytes = 72
 const headerBytes = 16
 
@@ -43,14 +46,16 @@ const prefix = '.program-'
  * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
  * 256 are kept, and the oldest go first. A program that cannot be kept is no failure: it is compiled again.
  */
-export function keepProgram(program: Program, { mode, bundle, rootfs, root, facts }: KeptOrigin): void {
-  const key = [mode, bundle, root].join('\n')
-  keep(root, key, program, () => [identity(`${bundle}/config.json`), place(rootfs), ...hostGuards(facts)])
+export function keepProgram(program: Program, { call, bundle, rootfs, root, facts }: KeptOrigin): void {
+  const key = [call, bundle, root].join('\n')
+  keep(root, key, maxKept, program, () => [identity(`${bundle}/config.json`), place(rootfs), ...hostGuards(facts)])
 }
 
 /** What one more process of a container was compiled from. */
 export interface KeptExecOrigin {
-  readonly mode: 'detached' | 'foreground'
+  readonly call: string
+  /** The whole file that describes the process, if there is one. */
+  readonly processText: string | undefined
   /** Of the container. */
   readonly bundle: string
   /** Of the container's state. */
@@ -60,13 +65,18 @@ export interface KeptExecOrigin {
   readonly cgroupFiles: readonly string[]
 }
 
-/** Keeps the program of an `exec` in the container's directory; its command is what the next call has for one. */
+/**
+ * Keeps the program of an `exec` in the container's directory. Its command is what the next call has for one, also where a
+ * file describes the process: engines write one each time, and but for the command all of them say the same.
+ */
 export function keepExecProgram(
   program: Program,
-  { mode, bundle, directory, facts, cgroupFiles }: KeptExecOrigin,
+  { call, processText, bundle, directory, facts, cgroupFiles }: KeptExecOrigin,
 ): void {
-  const key = [`exec ${mode}`, directory].join('\n')
-  keep(directory, key, program, () => [
+  const process = processText === undefined ? [] : [withoutCommand(processText)]
+  if (process.includes(undefined)) return
+  const key = [call, directory, ...process].join('\n')
+  keep(directory, key, maxKeptOfContainer, program, () => [
     identity(`${directory}/state.json`),
     identity(`${bundle}/config.json`),
     ...cgroupFiles.map(content),
@@ -74,7 +84,7 @@ export function keepExecProgram(
   ])
 }
 
-function keep(directory: string, key: string, program: Program, guards: () => readonly Guard[]): void {
+function keep(directory: string, key: string, count: number, program: Program, guards: () => readonly Guard[]): void {
   try {
     const path = join(directory, prefix + hash(key))
     const temporary = `${path}.${process.pid}`
@@ -83,7 +93,7 @@ function keep(directory: string, key: string, program: Program, guards: () => re
       flag: 'wx',
     })
     renameSync(temporary, path)
-    removeOldest(directory)
+    removeOldest(directory, count)
   } catch (error) {
     if (!isSystemError(error)) throw error
   }
@@ -160,11 +170,11 @@ function hash(key: string): string {
   return value.toString(16).padStart(16, '0')
 }
 
-function removeOldest(directory: string): void {
+function removeOldest(directory: string, count: number): void {
   const names = readdirSync(directory).filter((name) => name.startsWith(prefix))
-  if (names.length <= maxKept) return
+  if (names.length <= count) return
   const byAge = names
     .map((name) => ({ name, age: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => a.age - b.age)
-  for (const { name } of byAge.slice(0, names.length - maxKept)) rmSync(join(directory, name), { force: true })
+  for (const { name } of byAge.slice(0, names.length - count)) rmSync(join(directory, name), { force: true })
 }

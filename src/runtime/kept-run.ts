@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { CompileOptions } from '../compile/context.ts'
 import type { KeptOrigin } from './kept-program.ts'
 import { type Execution, execute, type RunProgramOptions } from './runner.ts'
 
@@ -15,7 +16,7 @@ const notKept = 75
  * @returns undefined when there is none, or something that it was compiled from has changed: it is to be compiled
  */
 export async function runKept(
-  { mode, root, bundle }: Pick<KeptOrigin, 'mode' | 'root' | 'bundle'>,
+  { mode, root, bundle }: Pick<KeptOrigin, 'root' | 'bundle'> & Pick<CompileOptions, 'mode'>,
   { id, forwardSignals, stdio, drain }: RunProgramOptions,
 ): Promise<Execution | undefined> {
   const front = fileURLToPath(new URL('../bundle-tool', import.meta.url))

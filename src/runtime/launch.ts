@@ -1,8 +1,10 @@
+import type { CompileOptions } from '../compile/context.ts'
 import type { Program } from '../program/program.ts'
 import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
 import { inheritedFds } from './inherited-fds.ts'
-import { type KeptOrigin, keepProgram } from './kept-program.ts'
+import { describeCall } from './kept-call.ts'
+import { keepProgram } from './kept-program.ts'
 import { runKept } from './kept-run.ts'
 import { absoluteRoot, makeRoot } from './root.ts'
 import { kinds, type Outcome, outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
@@ -26,7 +28,7 @@ export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
  * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
  * bundle, the root and the host, and there was nothing to warn of.
  */
-export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): Promise<Outcome> {
+export async function launch(options: LaunchOptions, mode: CompileOptions['mode']): Promise<Outcome> {
   const id = parseContainerID(options.id)
   let hasWarned = false
   const log: LaunchOptions['log'] = (level, message) => {
@@ -35,6 +37,7 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
   }
   const runOptions: RunProgramOptions = {
     id,
+    paths: options,
     preserveFds: inheritedFds(options),
     forwardSignals: options.forwardSignals ?? false,
     stdio: options.stdio,
@@ -43,27 +46,30 @@ export async function launch(options: LaunchOptions, mode: KeptOrigin['mode']): 
     reports: options.reports,
     onLeftover: (message) => options.log?.('warning', message),
   }
-  const { bundle = '.', root, handOver, reports, noKept } = options
-  const isPlainCall = isPlain(options)
-  const canBeKept = isPlainCall && !handOver && !reports && !noKept
+  const { bundle = '.', root, handOver, noKept } = options
+  const call = describe(options, mode)
+  const canBeKept = call === plainCalls[mode] && !handOver && !noKept
   const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return outcomeOf(nothing, kept, runOptions)
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
   if (kept) return outcomeOf(program, kept, runOptions)
   makeRoot(root, origin.facts.euid)
-  if (!hasWarned && !hasUnguarded && isPlainCall) keepProgram(program, { ...origin, mode })
+  if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
   return await withStages(program, { log: options.log, begins: 'init' }, () =>
     runProgram(program, { ...runOptions, cwd: origin.bundle }),
   )
 }
+
+/** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
+const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
 
 /** The steps of a program that has run to its end need no words. */
 const nothing: Program = { host: [], stage: [], child: [] }
 
-/** Whether the call says no more than which bundle, which root and which mode: what the front understands. */
-function isPlain(options: LaunchOptions): boolean {
+/** The call as the front describes it; undefined when there is more to it than the front understands. */
+function describe(options: LaunchOptions, mode: CompileOptions['mode']): string | undefined {
   const {
     id: _,
     bundle: _b,
@@ -75,5 +81,5 @@ function isPlain(options: LaunchOptions): boolean {
     stdio: _s,
     ...rest
   } = options
-  return Object.values(rest).every((value) => value === undefined || value === false || value === 0)
+  return describeCall(mode === 'create' ? 'create' : 'run', { ...rest, detach: mode === 'detached' })
 }

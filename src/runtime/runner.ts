@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { OciError } from '../errors.ts'
 import { encode } from '../program/encode.ts'
 import { numbered, type Program } from '../program/program.ts'
+import { type CallPaths, registerValues } from './call-registers.ts'
 import { describeFailure, type Failure } from './failure.ts'
 
 /** How a program ended. */
@@ -27,6 +28,8 @@ export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stder
 
 export interface RunProgramOptions {
   readonly id: string
+  /** Paths of this call that the program names by registers. */
+  readonly paths?: CallPaths | undefined
   /** How many descriptors from 3 on the container inherits. */
   readonly preserveFds?: number
   /** Descriptors of this process that the runner has from 3 on. */
@@ -60,7 +63,7 @@ export interface Report extends Failure {
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
   if (options.reports) return outcomeOf(program, { reports: options.reports, code: 0 }, options)
-  const image = encode(program)
+  const image = encode(program, registerValues(options.paths ?? {}))
   if (options.handOver) {
     options.handOver(handOverMessage(image, options))
     return { kind: 'handedOver' }
@@ -179,10 +182,12 @@ export function outcomeOf(program: Program, { reports, code }: Execution, option
   })
 }
 
-/** The words of a program have the ID in braces: one program serves many containers. */
-function failureOf(program: Program, report: Report, { id }: RunProgramOptions): OciError {
+/** The words of a program have registers in braces: one program serves many calls. */
+function failureOf(program: Program, report: Report, { id, paths = {} }: RunProgramOptions): OciError {
   const error = describeFailure(numbered(program), report)
-  error.message = error.message.replaceAll('{id}', id)
+  for (const [name, value] of Object.entries({ id, ...registerValues(paths) })) {
+    error.message = error.message.replaceAll(`{${name}}`, () => value)
+  }
   return error
 }
 

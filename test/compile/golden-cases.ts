@@ -39,7 +39,7 @@ export const goldenCases: Record<string, GoldenCase> = {
   terminal: { facts: hosts.hybrid },
   'console-socket': {
     facts: hosts.hybrid,
-    options: { mode: 'create', consoleSocket: '/run/engine/console.sock', pidFile: '/run/engine/pid' },
+    options: { mode: 'create', consoleSocket: [{ register: 'console_socket' }], pidFile: [{ register: 'pid_file' }] },
   },
   'user-namespace': { facts: hosts.hybrid, options: { mode: 'create' } },
   'joined-namespaces': { facts: hosts.hybrid, options: { mode: 'detached' } },
@@ -63,7 +63,7 @@ export const goldenCases: Record<string, GoldenCase> = {
   },
   restore: {
     facts: hosts.hybrid,
-    options: { mode: 'detached', consoleSocket: '/run/engine/console.sock' },
+    options: { mode: 'detached', consoleSocket: [{ register: 'console_socket' }] },
     compile: (config, options, facts) => compileRestore(config, options, facts, criu),
   },
   hooks: { facts: hosts.hybrid },
@@ -76,7 +76,7 @@ export const goldenCases: Record<string, GoldenCase> = {
   },
   'exec-user-namespace': {
     facts: hosts.v2,
-    options: { pidFile: '/run/engine/exec.pid', pidfdSocket: '/run/engine/pidfd.sock' },
+    options: { pidFile: [{ register: 'pid_file' }], pidfdSocket: '/run/engine/pidfd.sock' },
     compile: exec({ '': '/sys/fs/cgroup/demo' }, 'detached'),
   },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },

@@ -95,14 +95,6 @@ test('the log is made, with nothing in it', () => {
 })
 
 describe('to Node.js goes', () => {
-  test('a call with options of its own', () => {
-    cold('exec', place.id, 'true')
-    for (const option of ['--cwd=/bin', '--tty', '--user=1', '--env=A=b', '--cap=CAP_SYS_TIME', '--ignore-paused']) {
-      expect(warm('exec', option, place.id, 'true'), option).toEqual(needsNode)
-      expect(kept()).toHaveLength(1)
-    }
-  })
-
   test('a paused container, and one that is stopped', async () => {
     cold('exec', place.id, 'true')
     expect(place.tool(['pause', place.id]).end).toBe(0)
@@ -152,7 +144,7 @@ const changes: Readonly<Record<string, () => readonly string[]>> = {
   },
   'what the program is for': () => {
     for (const path of kept()) {
-      const other = readFileSync(path, 'latin1').replace('exec foreground', 'exec forEground')
+      const other = readFileSync(path, 'latin1').replace('exec\n', 'exeC\n')
       writeFileSync(path, other, 'latin1')
     }
     return []
@@ -165,9 +157,18 @@ const changes: Readonly<Record<string, () => readonly string[]>> = {
 
 for (const [name, change] of Object.entries(changes)) {
   test(`a kept program is not used when this has changed: ${name}`, () => {
-    cold('exec', place.id, 'true')
-    expect(warm('exec', place.id, 'true')).toEqual(done)
+    const file = join(place.directory, 'process.json')
+    const { process } = JSON.parse(readFileSync(join(place.bundle, 'config.json'), 'utf8'))
+    writeFileSync(file, JSON.stringify({ ...process, args: ['true'] }))
+    const calls = [
+      ['exec', place.id, 'true'],
+      ['exec', '--process', file, '--pid-file', 'pid', place.id],
+    ]
+    for (const args of calls) {
+      cold(...args)
+      expect(warm(...args)).toEqual(done)
+    }
     const before = change()
-    expect(call('/nonexistent', ['exec', place.id, 'true'], before)).toEqual(needsNode)
+    for (const args of calls) expect(call('/nonexistent', args, before)).toEqual(needsNode)
   })
 }

@@ -10,7 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
@@ -77,11 +77,37 @@ test('what was kept for one mode, root or bundle is not used for another', () =>
     ['create', '-b', place.bundle, place.id],
     ['run', '-d', '-b', place.bundle, place.id],
     ['run', '--no-new-keyring', '-b', place.bundle, place.id],
+    ['run', '--pid-file', 'pid', '-b', place.bundle, place.id],
+    ['run', '--preserve-fds=1', '-b', place.bundle, place.id],
+    ['--systemd-cgroup', 'run', '-b', place.bundle, place.id],
     ['run', '--no-cache', '-b', place.bundle, place.id],
     ['--root', `${place.root}2`, 'run', '-b', place.bundle, place.id],
   ]) {
     expect(warm({ args }), args.join(' ')).toEqual(needsNode)
   }
+})
+
+test.each([
+  [['run', '--pid-file'], true],
+  [['create', '--no-pivot', '--pid-file'], true],
+  [['create', '--no-new-keyring', '--pid-file'], true],
+  [['run', '--no-subreaper', '--keep', '--pid-file'], true],
+  [['run', '--pidfd-socket', 'socket', '--pid-file'], false],
+])('%j: what engines ask for is kept with the program: %j', (words, isKept) => {
+  const args = (name: string) => [...words, name, '-b', place.bundle, place.id]
+  const log = ['--log', join(place.directory, 'log'), '--log-format', 'json']
+  const status = words[0] === 'run' ? 3 : 0
+  for (const name of ['first', 'second', join(place.directory, 'third')]) {
+    const answer = name === 'first' ? cold({ args: args(name) }) : warm({ args: [...log, ...args(name)] })
+    if (!isKept) expect(kept()).toEqual([])
+    else {
+      expect(answer).toEqual({ status, stderr: '' })
+      expect(readFileSync(resolve(place.directory, name), 'utf8')).toMatch(/^\d+$/)
+      expect(place.tool(['delete', '-f', place.id]).end).toBe(0)
+    }
+  }
+  if (isKept) expect(cold({ args: args('/nonexistent/pid') }).stderr).toContain('/nonexistent/pid')
+  expect(place.leftovers()).toEqual([])
 })
 
 test('--no-cache keeps nothing', () => {

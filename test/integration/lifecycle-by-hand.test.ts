@@ -40,7 +40,7 @@ function createByHand(config: RuntimeConfig, script: string): void {
     mkdirSync(path)
     writeFileSync(join(path, 'cgroup.procs'), String(init.pid))
   }
-  const registers = {
+  const registers: Readonly<Record<string, string>> = {
     id,
     pid: String(init.pid),
     start_time: String(readProcessStat(init.pid ?? 0)?.startTime),

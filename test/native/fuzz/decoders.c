@@ -1,12 +1,13 @@
 /*
  *   decoders COUNT FILE...
  *
- * What the runner reads from files: a program, a kept program with its guards, the record of a container. The input goes
- * to the decoder that its first bytes are for, and then everything that the decoder let through is used as the runner
- * would use it: the sanitizers see any step outside.
+ * What the runner reads from files: a program, a kept program with its guards, the record of a container, a process. The
+ * input goes to the decoder that its first bytes are for, and then everything that the decoder let through is used as the
+ * runner would use it: the sanitizers see any step outside.
  *
  * With LIBFUZZER it is a target of libFuzzer; else it takes each file that it is given, and COUNT mutations of it.
  */
+#define S_ISREG(mode) (((mode) & 0170000) == 0100000) /* the C library has those of the kernel's header left out */
 #include "../../../native/kept.c"
 
 #include "../../../native/lifecycle.c"
@@ -143,6 +144,23 @@ static void try_record(char *record, size_t size)
 	use_string(c.tail);
 }
 
+/* A process in JSON, of which the command is taken out. */
+static void try_process(const char *image, size_t size)
+{
+	char *process = malloc(size + 1), *text = malloc(size + 1), **words = malloc(MAX_WORDS * sizeof *words);
+
+	memcpy(process, image, size);
+	process[size] = '\0';
+	if (take_command(process, words, text)) {
+		use_string(process);
+		for (char **word = words; *word; word++)
+			use_string(*word);
+	}
+	free(process);
+	free(text);
+	free(words);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -156,6 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_program(image, size);
 	else if (size >= 4 && !memcmp(image, KEPT_MAGIC, 4))
 		try_kept(image, size);
+	else if (*image == '{')
+		try_process(image, size);
 	else
 		try_record(image, size);
 	free(image);

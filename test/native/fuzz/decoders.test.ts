@@ -17,7 +17,7 @@ import { requires } from '../../requirements.ts'
 
 const project = join(import.meta.dirname, '../../..')
 const corpus = join(project, 'fixtures/fuzz')
-const parts = ['program.c', 'front.c'].map((name) => join(project, 'native', name))
+const parts = ['program.c', 'front.c', 'request.c'].map((name) => join(project, 'native', name))
 const sources = [join(import.meta.dirname, 'decoders.c'), ...parts]
 const seconds = Number(process.env.FUZZ_SECONDS ?? '0')
 
@@ -30,6 +30,7 @@ beforeAll(() => {
   const programs = Object.keys(goldenCases).map((name) => [name, encode(compileGolden(name))] as const)
   for (const [name, image] of programs) writeFileSync(join(seeds, name), image)
   writeFileSync(join(seeds, 'kept'), keptFile(programs[0]?.[1] ?? new Uint8Array()))
+  writeFileSync(join(seeds, 'process'), String.raw`{"args":["sh","-c","echo \"a\u003e\n\\b\""],"cwd":"/"}`)
   writeFileSync(
     join(seeds, 'record'),
     '1\n4242\n77777\nksd\n/freezer/x\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n',
