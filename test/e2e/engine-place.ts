@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
@@ -104,6 +104,13 @@ export function writeImages(place: EnginePlace): WrittenImages {
   run('export', bundle, '--output', exported)
   const { image: inspected } = JSON.parse(run('inspect', '--json', `docker-archive:${copied}`))
   return { copied, repacked, exported, id: inspected.manifest.config.digest }
+}
+
+/** The programs for more processes of a container, wherever below the root its state is: one that is written anew is another. */
+export function keptPrograms(root: string, id: string): readonly string[] {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  const isKept = (path: string): boolean => path.includes(`${id}/.program-`)
+  return files.filter(isKept).map((path) => `${path} ${statSync(join(root, path)).ino}`)
 }
 
 /** The words of an error, without what differs between runtimes by right: their names, and where config.json is at fault. */
