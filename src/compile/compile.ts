@@ -25,7 +25,7 @@ import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
-import { compileFinalState, compileStartFifo, compileStateDirectory } from './state.ts'
+import { compileFinalState, compilePidFile, compilePidFileName, compileStartFifo, compileStateDirectory } from './state.ts'
 import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 
@@ -130,9 +130,11 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     undoable(awaitReady(barriers.ready, context)),
     ...compileRlimits(process, context).host,
     ...compileFinalState(context),
+    ...compilePidFile(context),
     ...compilePidfd(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     ...runningHooks(context),
+    ...compilePidFileName(context),
     ...compileNotifyRelay(context),
     undoable(
       isForeground
@@ -181,9 +183,9 @@ function containerHooks(context: CompileContext): readonly Step[] {
 }
 
 /** Once the command runs. When the container is created first, `start` has these to run. */
-function runningHooks({ config, mode, bundle }: CompileContext): readonly HostStep[] {
+function runningHooks({ config, mode, bundle, pidFile }: CompileContext): readonly HostStep[] {
   const poststart = compileHooks('poststart', config, { status: 'running', pid: 'pid', bundle })
-  if (mode === 'create' || (mode === 'foreground' && poststart.length === 0)) return []
+  if (mode === 'create' || (mode === 'foreground' && poststart.length === 0 && pidFile === undefined)) return []
   return [op('sync_closed', {}), ...poststart].map((step) => undoable(step))
 }
 

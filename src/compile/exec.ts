@@ -10,7 +10,7 @@ import { compileExecve, compileInheritance, compileProcess, compileRlimits, envi
 import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
-import { compilePidFile } from './state.ts'
+import { compilePidFile, compilePidFileName } from './state.ts'
 import { subCgroups } from './sub-cgroups.ts'
 import { type AttachTarget, compileAttach } from './systemd.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compilePty, compileTerminalRelay } from './terminal.ts'
@@ -157,6 +157,7 @@ function compileHost(
     ...compileRlimits(process, context).host,
     ...compilePidFile(context),
     ...compilePidfd(context),
+    ...compilePidFileName(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     undoable(
       isForeground

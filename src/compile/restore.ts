@@ -11,7 +11,7 @@ import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
 import { isBind, type MountEntry, mountEntries, rootfsPath } from './mounts.ts'
 import { compileNotifySocket } from './notify.ts'
-import { compileFinalState, compileStateDirectory, stateFile } from './state.ts'
+import { compileFinalState, compilePidFile, compilePidFileName, compileStateDirectory, stateFile } from './state.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd } from './terminal.ts'
 
 /** The directory that CRIU has as the root of the container, in its state directory. */
@@ -70,6 +70,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
     ...hooks(context),
     wait('post-restore'),
     ...compileFinalState(context),
+    ...compilePidFile(context),
     ...compilePidfd(context),
     send(proceed),
     wait(null),
@@ -77,6 +78,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
     ...(terminal !== null && context.consoleSocket !== undefined
       ? [undoable(op('send_fd', { socket: 'console', slot: terminal, name: '/dev/ptmx' }, '--console-socket'))]
       : []),
+    ...compilePidFileName(context),
     undoable(isForeground ? op('supervise', { terminal, keep: 0 }, '/process') : op('ready', {})),
   ]
 }

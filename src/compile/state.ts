@@ -5,6 +5,7 @@ import { compileHooks } from './hooks.ts'
 
 const createNew = openFlags.CREAT | openFlags.EXCL
 const fifoType = 0o010000
+const pidFileOption = '--pid-file'
 
 /**
  * Host steps that come first: the state directory, which is the container's ID being taken, and a state.json that
@@ -34,7 +35,7 @@ export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** Host steps when the container's process is ready: state.json with its pid, then the pid file. */
+/** Host steps when the container's process is ready: state.json with its pid. */
 export function compileFinalState(context: CompileContext): readonly HostStep[] {
   const temporary = stateFile(context, '.state.json')
   return [
@@ -44,26 +45,29 @@ export function compileFinalState(context: CompileContext): readonly HostStep[] 
       : [undoable(writeNew(stateFile(context, '.front'), context.frontRecord, 0o600))]),
     undoable(writeNew(temporary, context.stateText, 0o600)),
     undoable(op('rename', { at: null, from: temporary, to: stateFile(context, 'state.json') })),
-    ...compilePidFile(context),
   ]
 }
 
-/** The pid file appears whole, and is new. */
-export function compilePidFile({ pidFile }: CompileContext): readonly HostStep[] {
-  if (pidFile === undefined) return []
-  const temporary = [...pidFile, '.new']
-  const from = '--pid-file'
-  return [
+/** Host steps before the command starts: the pid file, by a name that nobody reads. */
+export function compilePidFile(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).map(({ temporary: path }) =>
     undoable(
-      op(
-        'write_file',
-        { at: null, path: temporary, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 },
-        from,
-      ),
-      op('unlink', { at: null, path: temporary }, from, 'ENOENT'),
+      op('write_file', { at: null, path, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 }, pidFileOption),
+      op('unlink', { at: null, path }, pidFileOption, 'ENOENT'),
     ),
-    undoable(op('rename', { at: null, from: temporary, to: pidFile }, from)),
-  ]
+  )
+}
+
+/** Host steps when nothing is left that could fail: the pid file, whole and new. It outlives the container. */
+export function compilePidFileName(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).map(({ temporary, pidFile }) =>
+    undoable(op('rename', { at: null, from: temporary, to: pidFile }, pidFileOption)),
+  )
+}
+
+/** The one that is asked for, if one is. */
+function pidFilesOf({ pidFile }: CompileContext): readonly { readonly pidFile: Text; readonly temporary: Text }[] {
+  return pidFile === undefined ? [] : [{ pidFile, temporary: [...pidFile, '.new'] }]
 }
 
 /** A path in the container's state directory, or the directory itself. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
+import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -107,6 +108,24 @@ test('a pid file that cannot be written fails the create, and nothing is left', 
   const { end, stderr } = place.tool(['create', '--pid-file', '/no/such/directory/pid', '-b', place.bundle, place.id])
   expect(end).not.toBe(0)
   expect(stderr).toContain('--pid-file')
+  expect(place.leftovers()).toEqual([])
+})
+
+const failing = [{ path: '/bin/false', args: ['false'] }]
+
+test.each<[string, readonly string[], RuntimeConfig['hooks']]>([
+  ['create', ['--pidfd-socket', 'nobody-listens'], {}],
+  ['run', ['--pidfd-socket', 'nobody-listens'], {}],
+  ['run', [], { startContainer: failing }],
+  ['run', [], { poststart: failing }],
+  ['run', ['--detach'], { startContainer: failing }],
+  ['run', ['--detach'], { poststart: failing }],
+])('%s %j with the hooks %j fails, and leaves no pid file', (command, flags, hooks) => {
+  place.configure('exec sleep 1000', { config: { hooks } })
+  const { end, stderr } = place.tool([command, ...flags, '--pid-file', 'pid', '-b', place.bundle, place.id])
+  expect(end).toBe(1)
+  expect(stderr).toContain(flags.includes('--pidfd-socket') ? 'nobody-listens' : 'hook #0')
+  expect(readdirSync(place.directory).filter((name) => name.startsWith('pid'))).toEqual([])
   expect(place.leftovers()).toEqual([])
 })
 

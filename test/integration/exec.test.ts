@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { ContainerPlace, type Finished } from '../container.ts'
@@ -62,6 +62,13 @@ test.each([['-d'], ['--detach']])('%s and --pid-file: the process goes on, and i
   const pid = Number(readFileSync(file, 'utf8'))
   expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toBe('sleep\x001000\0')
   process.kill(pid, 'SIGKILL')
+})
+
+test('a socket on which nobody listens fails it, and no pid file is left', () => {
+  const before = readdirSync(place.directory)
+  const { end, stderr } = exec(['--pidfd-socket', 'nobody-listens', '--pid-file', 'pid'], 'true')
+  expect({ end, stderr }).toEqual({ end: 255, stderr: expect.stringContaining('nobody-listens') })
+  expect(readdirSync(place.directory)).toEqual(before)
 })
 
 test.each([
