@@ -495,9 +495,8 @@ int op_exit_on_signals(struct vm *vm, const struct step *s)
 
 int op_wait_start(struct vm *vm, const struct step *s)
 {
-	char path[40] = "self/fd/";
+	char name[24];
 
-	/* By way of the host's procfs: the container's own could be anything. */
-	decimal(path + 8, (uint64_t)slot(vm, s, 1));
-	return (int)write_file(slot(vm, s, 0), path, 0, 0, "0", 1);
+	decimal(name, (uint64_t)slot(vm, s, 1));
+	return (int)write_file(slot(vm, s, 0), name, 0, 0, "0", 1);
 }

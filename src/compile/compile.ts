@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
-import { cloneFlags, openFlags, prctl } from '../program/flags.ts'
+import { cloneFlags, openFlags, prctl, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { cgroupPlaces } from './cgroup-paths.ts'
 import {
@@ -25,7 +25,13 @@ import { compileRootfs } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
-import { compileFinalState, compilePidFile, compilePidFileName, compileStartFifo, compileStateDirectory } from './state.ts'
+import {
+  compileFinalState,
+  compilePidFile,
+  compilePidFileName,
+  compileStartFifo,
+  compileStateDirectory,
+} from './state.ts'
 import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 
@@ -182,6 +188,18 @@ function containerHooks(context: CompileContext): readonly Step[] {
   ]
 }
 
+/**
+ * The process that waits for `start` opens the FIFO by its name in the host's procfs, the container's being anything. The
+ * directory is a mount of its own, from which nothing else of the host is reached, not by ".." either; a mount namespace
+ * that is another container's has no such mount.
+ */
+function openOwnDescriptors({ config, mode }: CompileContext): readonly Step[] {
+  if (mode !== 'create') return []
+  return isNew(config, 'mount')
+    ? [op('open_tree', { to: 'fds', at: null, path: '/proc/self/fd', flags: treeFlags.CLONE })]
+    : [op('open', { to: 'fds', at: 'proc', path: 'self/fd', flags: openFlags.PATH | openFlags.DIRECTORY })]
+}
+
 /** Once the command runs. When the container is created first, `start` has these to run. */
 function runningHooks({ config, mode, bundle, pidFile }: CompileContext): readonly HostStep[] {
   const poststart = compileHooks('poststart', config, { status: 'running', pid: 'pid', bundle })
@@ -222,15 +240,15 @@ function compileChild(process: Process, context: CompileContext): readonly Step[
     ...(isNew(config, 'network') ? [op('loopback_up', {}, '/linux/namespaces')] : []),
     ...compileNames(context),
     ...compileSysctl(context),
-    ...compileRootfs(context, containerHooks(context)).child,
+    ...compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)]).child,
     ...compileScheduling(process, config),
     ...compileLabels(process, context),
-    op('close_slots', context.mode === 'create' ? { first: 'proc', second: 'fifo' } : { first: null, second: null }),
+    op('close_slots', context.mode === 'create' ? { first: 'fds', second: 'fifo' } : { first: null, second: null }),
     ...(context.mode === 'create' ? [op('exit_on_signals', {})] : []),
     ...compileProcess(process, env, context),
     op('sync_send', { barrier: barriers.ready }),
     op('sync_wait', { barrier: barriers.go }),
-    ...(context.mode === 'create' ? [op('wait_start', { proc: 'proc', fifo: 'fifo' })] : []),
+    ...(context.mode === 'create' ? [op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
     compileExecve(process, env),
   ]

@@ -52,7 +52,11 @@ export function compileFinalState(context: CompileContext): readonly HostStep[] 
 export function compilePidFile(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ temporary: path }) =>
     undoable(
-      op('write_file', { at: null, path, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 }, pidFileOption),
+      op(
+        'write_file',
+        { at: null, path, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 },
+        pidFileOption,
+      ),
       op('unlink', { at: null, path }, pidFileOption, 'ENOENT'),
     ),
   )

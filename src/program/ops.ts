@@ -454,8 +454,8 @@ export const ops = {
   },
   wait_start: {
     number: 102,
-    operands: { proc: 'slot', fifo: 'slot' },
-    does: 'opens the FIFO for writing, which blocks until `start` opens it, and writes one byte',
+    operands: { fds: 'slot', fifo: 'slot' },
+    does: 'opens the FIFO for writing, by its name in /proc/self/fd, which blocks until `start` opens it, and writes one byte',
   },
   exit_on_signals: {
     number: 106,

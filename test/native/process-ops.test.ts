@@ -277,7 +277,12 @@ test('wait_start blocks until the FIFO is opened for reading', () => {
   const opened = (name: string, file: string): Step =>
     op('open', { to: name, at: null, path: file, flags: openFlags.PATH })
   const program = (fifo: string): Program =>
-    childProgram(0, opened('proc', '/proc'), opened('fifo', fifo), op('wait_start', { proc: 'proc', fifo: 'fifo' }))
+    childProgram(
+      0,
+      opened('fds', '/proc/self/fd'),
+      opened('fifo', fifo),
+      op('wait_start', { fds: 'fds', fifo: 'fifo' }),
+    )
   expectDone(program(path('fifo')))
   expectFailure(program(directory), 'wait_start', 'EISDIR')
 })
