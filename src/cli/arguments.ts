@@ -17,16 +17,18 @@ export interface RewrittenArguments {
  * Rewrites arguments that follow the rules of Go's flag package, which runc's callers rely on, into commander's:
  * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
  *
- * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands.
+ * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. The global flags
+ * may follow the command, where it has none of that name; commander wants them before it.
  * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
  * @see https://pkg.go.dev/flag "Command line flag syntax"
  */
 export function rewriteArguments(program: Command, args: readonly string[]): RewrittenArguments {
+  const globals: string[] = []
   const rewritten: string[] = []
   let command = program
   let commandName: string | undefined
   const result = (problem?: string): RewrittenArguments => ({
-    args: rewritten,
+    args: [...globals, ...rewritten],
     commandName,
     command: command === program ? undefined : command,
     problem: problem === undefined ? undefined : new OciError('ERR_USAGE', problem),
@@ -52,20 +54,31 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
       continue
     }
     const [, name = '', value] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? []
-    const option = optionsOf(command).find(({ long, short }) => long === `--${name}` || short === `-${name}`)
+    const own = optionNamed(name, optionsOf(command))
+    const option = own ?? optionNamed(name, globalOptions(program))
     if (option === undefined) return result(`flag provided but not defined: -${name}`)
     const flag = option.long ?? option.short ?? ''
+    const words = own === undefined || command === program ? globals : rewritten
     if (option.required) {
       const operand = value ?? args[++index]
       if (operand === undefined) return result(`flag needs an argument: -${name}`)
-      rewritten.push(`${flag}=${operand}`)
+      words.push(`${flag}=${operand}`)
       continue
     }
     const isSet = value === undefined ? true : parseBoolean(value)
     if (isSet === undefined) return result(`invalid boolean value "${value}" for -${name}`)
-    if (isSet) rewritten.push(flag)
+    if (isSet) words.push(flag)
   }
   return result()
+}
+
+function optionNamed(name: string, options: readonly Option[]): Option | undefined {
+  return options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
+}
+
+/** Those that concern every command. */
+function globalOptions(program: Command): readonly Option[] {
+  return program.options.filter(({ long }) => long !== '--version')
 }
 
 /** The options of a command, `--help` included. */

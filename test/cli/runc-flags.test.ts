@@ -60,6 +60,23 @@ describe('every flag of runc is taken', () => {
     expect((await call([...words, 'spec', '-h'])).status).toBe(0)
   })
 
+  test.each([
+    [['list', '--root', '/nonexistent'], '/nonexistent'],
+    [['--root', '/other', 'list', '-root=/nonexistent', '-q'], '/nonexistent'],
+    [['state', '--log-format', 'json', 'none'], '{"level":"error",'],
+    [['state', 'none', '--log-format=json'], '{"level":"error",'],
+  ])('%j: a global flag may follow the command', async (words, shown) => {
+    expect(await call(words)).toMatchObject({ status: 1, stderr: expect.stringContaining(shown) })
+  })
+
+  test.each([
+    [['--rootless', 'false', 'spec', '--rootless', '-h'], 0, ''],
+    [['list', '--version'], 1, 'flag provided but not defined: -version'],
+    [['ps', 'none', '--root', '/nonexistent'], 1, 'does not exist'],
+  ])('%j: where the command has one of that name, or other words follow', async (words, status, shown) => {
+    expect(await call(words)).toMatchObject({ status, stderr: expect.stringContaining(shown) })
+  })
+
   test('--rootless takes nothing else', async () => {
     expect((await call(['--rootless', 'maybe', 'list'])).stderr).toContain('it must be true, false or auto')
   })
