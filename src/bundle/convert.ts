@@ -24,8 +24,8 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  * The runtime config that an image config asks for: the default one of `spec` with the image's program, environment,
  * directory, user, annotations and volumes.
  *
- * The rest differs from the default config in three ways. The rootfs is writable, as programs of images expect. No
- * ambient capabilities: a user that is not root gets none. An image without a program runs `sh`.
+ * The rest differs from the default config in two ways. The rootfs is writable, as programs of images expect. An image
+ * without a program runs `sh`.
  * Each volume becomes an empty tmpfs, as umoci does: nothing written there reaches the rootfs, or outlives the container.
  * @param rootfs where the image is unpacked; users are looked up in it
  * @throws OciError `ERR_USER_UNKNOWN`; `ERR_MANIFEST_INVALID` for a volume that hides the rootfs, /proc, /sys or /dev
@@ -58,7 +58,6 @@ interface ProcessFacts {
 
 function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFacts): Process {
   const { user, rootless, terminal } = facts
-  const { ambient: _, ...capabilities } = base.capabilities ?? {}
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
   // An unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
   const additionalGids = rootless ? [] : user.additionalGids
@@ -69,7 +68,6 @@ function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFa
     args: args.length > 0 ? args : base.args,
     env: convertEnv(config.Env ?? [], user, terminal),
     cwd: absolute(config.WorkingDir ?? ''),
-    capabilities,
   }
 }
 

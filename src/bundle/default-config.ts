@@ -52,7 +52,7 @@ function defaultProcess(): Process {
     args: ['sh'],
     env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm'],
     cwd: '/',
-    capabilities: { bounding: granted, effective: granted, permitted: granted, ambient: granted },
+    capabilities: { bounding: granted, effective: granted, permitted: granted },
     rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 }],
     noNewPrivileges: true,
   }
