@@ -28,12 +28,20 @@ int op_copy_if_empty(struct vm *vm, const struct step *s)
 	return (int)write_file(AT_FDCWD, to, 0, 0, content, (size_t)r);
 }
 
-int op_expect_empty(struct vm *vm, const struct step *s)
+int op_cgroup_make(struct vm *vm, const struct step *s)
 {
+	const char *path = text(vm, s, 0, 0, NULL);
 	char content[2];
-	long r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), content, sizeof content);
+	long r = sys(mkdirat, AT_FDCWD, path, 0755), directory, closed;
 
-	return r > 0 ? -EBUSY : (int)r;
+	if (r != -EEXIST)
+		return (int)r;
+	directory = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return (int)directory;
+	r = read_file((int)directory, "cgroup.procs", content, sizeof content);
+	closed = sys(close, directory);
+	return r > 0 ? -EBUSY : (int)(r < 0 ? r : closed);
 }
 
 int op_expect_not(struct vm *vm, const struct step *s)

@@ -106,6 +106,19 @@ int op_write_file(struct vm *vm, const struct step *s)
 	return (int)write_file(slot(vm, s, 0), path, s->arg[3] | O_NOFOLLOW, s->arg[4], content, length);
 }
 
+int op_write_lines(struct vm *vm, const struct step *s)
+{
+	long fd = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_WRONLY | O_NOFOLLOW | O_CLOEXEC), closed;
+	int r = 0;
+
+	if (fd < 0)
+		return (int)fd;
+	for (char **line = list(vm, s, 1); *line && !r; line++)
+		r = write_all((int)fd, *line, strlen(*line));
+	closed = sys(close, fd);
+	return r < 0 ? r : (int)closed;
+}
+
 /*
  * Opens the directory that holds `path` beneath `at`, through no symbolic link, and points *name at the last component.
  * A path without a slash is in `at` itself; the caller closes what is not `at`.

@@ -73,7 +73,9 @@ int op_mount_tmpfs(struct vm *vm, const struct step *s)
 
 int op_open_tree(struct vm *vm, const struct step *s)
 {
-	return fill_slot(vm, s, 0, copy_mount(slot(vm, s, 1), string(vm, s, 2), s->arg[3]));
+	const char *path = text(vm, s, 2, 0, NULL);
+
+	return fill_slot(vm, s, 0, copy_mount(slot(vm, s, 1), *path ? path : NULL, s->arg[3]));
 }
 
 int op_mount_setattr(struct vm *vm, const struct step *s)

@@ -1,4 +1,4 @@
-import { mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import { cgroupFile } from './cgroup-paths.ts'
@@ -28,12 +28,10 @@ export function compileCgroupMount(entry: MountEntry, context: CompileContext): 
       { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags: defaultFlags, data },
       from,
     ),
+    op('resolve', { to: 'hierarchies', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from),
     ...places.flatMap((place) => mountHierarchy(entry, isNamespaced, place)),
     ...(options.flags & mountFlags.RDONLY
-      ? [
-          op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from),
-          setAttributes('target', attributesOf(mountFlags.RDONLY), 0, 0, from),
-        ]
+      ? [setAttributes('hierarchies', attributesOf(mountFlags.RDONLY), 0, 0, from)]
       : []),
   ]
 }
@@ -60,7 +58,7 @@ function mountUnified(
       ),
     ]
   }
-  return bindCgroup(entry, place, destination, target)
+  return bindCgroup(entry, place, destination, [target])
 }
 
 function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupPlace): readonly Step[] {
@@ -68,11 +66,16 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
   const { controllers } = place.hierarchy
   const name = place.hierarchy.mountPoint.split('/').at(-1) ?? controllers.join(',')
   const path = `${destination}/${name}`
-  const target = op('resolve', { to: 'target', root: 'root', path, kind: resolveKind.DIRECTORY, mode: 0o755 }, from)
+  // In a tmpfs of the container's own, where nobody else makes anything yet.
+  const flags = openFlags.PATH | openFlags.DIRECTORY | openFlags.NOFOLLOW
+  const target = [
+    op('mkdir', { at: 'hierarchies', path: name, mode: 0o755 }, from, 'EEXIST'),
+    op('open', { to: 'target', at: 'hierarchies', path: name, flags }, from),
+  ]
   const links = controllers.length > 1 ? controllers.filter((controller) => controller !== name) : []
   const made = isNamespaced
     ? [
-        target,
+        ...target,
         op(
           'mount',
           {
@@ -89,22 +92,18 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
     : bindCgroup(entry, place, path, target)
   return [
     ...made,
-    ...(links.length > 0
-      ? [op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from)]
-      : []),
-    ...links.map((link) => op('symlink', { target: name, at: 'target', path: link }, from, 'EEXIST')),
+    ...links.map((link) => op('symlink', { target: name, at: 'hierarchies', path: link }, from, 'EEXIST')),
   ]
 }
 
-/** The container's own cgroup only; its path may hold the ID, so it is opened first. */
-function bindCgroup(entry: MountEntry, place: CgroupPlace, path: string, target: Step): readonly Step[] {
+/** The container's own cgroup only. */
+function bindCgroup(entry: MountEntry, place: CgroupPlace, path: string, target: readonly Step[]): readonly Step[] {
   const { from, options } = entry
   const flags = attributesOf(options.flags | defaultFlags)
   return [
-    op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags: 0o10000000 }, from),
-    op('open_tree', { to: 'mount', at: 'cgroup', path: null, flags: treeFlags.CLONE }, from),
+    op('open_tree', { to: 'mount', at: null, path: cgroupFile(place), flags: treeFlags.CLONE }, from),
     setAttributes('mount', flags, 0, 0, from),
-    target,
+    ...target,
     op('move_mount', { from: 'mount', to: 'target', path }, from),
   ]
 }

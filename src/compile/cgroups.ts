@@ -67,16 +67,16 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   const parents = directoriesAbove(place)
   const own = cgroupFile(place)
   const isV2 = isUnified && context.facts.cgroups.mode === 'v2'
-  // The last of these has the undo: a cgroup that was in use before is left as it was.
-  const checks = [op('expect_empty', { path: cgroupFile(place, 'cgroup.procs') }, from), ...expectThawed(place)].map(
-    (step, index, all) =>
-      index === all.length - 1 ? undoable(step, op('cgroup_remove', { path: own }, from)) : undoable(step),
-  )
+  // A threaded one does not say which processes are in it.
+  const make = isV2 ? op('cgroup_make', { path: own }, from, 'EOPNOTSUPP') : op('cgroup_make', { path: own }, from)
+  const thawed = expectThawed(place)
+  const remove = op('cgroup_remove', { path: own }, from)
   return [
     ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
-    undoable(op('mkdir', { at: null, path: own, mode: 0o755 }, from, 'EEXIST')),
+    // The last check has the undo: a cgroup that was in use before is left as it was.
+    thawed ? undoable(make) : undoable(make, remove),
     ...(isV2 ? [refuseType('threaded', place)] : []),
-    ...checks,
+    ...(thawed ? [undoable(thawed, remove)] : []),
     ...(isV2 ? [refuseType('domain invalid', place), ...enableControllers(place)] : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
@@ -87,11 +87,11 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
 const refuseType = (type: string, place: CgroupPlace): HostStep =>
   undoable(op('expect_not', { path: cgroupFile(place, 'cgroup.type'), content: type }, from))
 
-function expectThawed(place: CgroupPlace): readonly Step[] {
+function expectThawed(place: CgroupPlace): Step | undefined {
   const { controllers, isUnified } = place.hierarchy
-  if (isUnified) return [op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')]
-  if (!controllers.includes('freezer')) return []
-  return [op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)]
+  if (isUnified) return op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')
+  if (!controllers.includes('freezer')) return undefined
+  return op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)
 }
 
 /** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */

@@ -43,15 +43,18 @@ export function compileDeviceRules(context: CompileContext): readonly Step[] {
   if (facts.cgroups.mode === 'v2') return compileFilter(context)
   const place = cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
   if (!place) return []
-  const write = (file: string, content: string, pointer: string): Step =>
-    op('write_file', { at: null, path: cgroupFile(place, file), content, flags: openFlags.WRONLY, mode: 0 }, pointer)
   const configured = configuredRules(context)
-  const rules = [...configured, ...rulesOfDefaults(context)]
+  const defaults = rulesOfDefaults(context)
+  const rules = [...configured, ...defaults]
   const pointerOf = (index: number): string => (index < configured.length ? `${from}/${index}` : from)
   refuseHoles(rules, pointerOf)
+  const line = (rule: DeviceRule): string => `${nameOf(rule)} ${rule.access}`
+  const write = (file: string, lines: readonly string[], pointer: string): Step =>
+    op('write_lines', { path: cgroupFile(place, file), lines }, pointer)
   return [
-    write('devices.deny', 'a', from),
-    ...rules.map((rule, index) => write(fileFor(rule), `${nameOf(rule)} ${rule.access}`, pointerOf(index))),
+    write('devices.deny', ['a'], from),
+    ...configured.map((rule, index) => write(fileFor(rule), [line(rule)], pointerOf(index))),
+    write('devices.allow', defaults.map(line), from),
   ]
 }
 

@@ -56,8 +56,10 @@ export function compileDevices(context: CompileContext): readonly Step[] {
   const nodes = wantedNodes(context)
   const from = '/linux/devices'
   return [
-    ...nodes.flatMap((node) => compileNode(node, context)),
-    op('resolve', { to: 'dev', root: 'root', path: '/dev', kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    ...withoutRepetition([
+      ...nodes.flatMap((node) => compileNode(node, context)),
+      op('resolve', { to: 'dev', root: 'root', path: '/dev', kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    ]),
     ...links.map(([target, path]) => op('symlink', { target, at: 'dev', path }, from, 'EEXIST')),
     ...(context.facts.hasKcore
       ? [op('symlink', { target: '/proc/kcore', at: 'dev', path: 'core' }, from, 'EEXIST')]
@@ -65,6 +67,17 @@ export function compileDevices(context: CompileContext): readonly Step[] {
     op('unlink', { at: 'dev', path: 'ptmx' }, from, 'ENOENT'),
     op('symlink', { target: 'pts/ptmx', at: 'dev', path: 'ptmx' }, from),
   ]
+}
+
+/** A directory is not resolved again for the next node in it. */
+function withoutRepetition(steps: readonly Step[]): readonly Step[] {
+  let resolved: unknown
+  return steps.filter(({ op: name, operands }) => {
+    if (name !== 'resolve' || operands.to !== 'dev') return true
+    const isNew = operands.path !== resolved
+    resolved = operands.path
+    return isNew
+  })
 }
 
 function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
@@ -118,7 +131,7 @@ function bindNode({ path, type, major, minor, from }: DeviceNode): readonly Step
   return [
     op('open', { to: 'device', at: null, path, flags: openFlags.PATH | openFlags.NOFOLLOW }, from),
     op('expect_device', { slot: 'device', mode: fileTypes[type], major, minor }, from),
-    op('open_tree', { to: 'mount', at: 'device', path: null, flags: treeFlags.CLONE }, from),
+    op('open_tree', { to: 'mount', at: 'device', path: '', flags: treeFlags.CLONE }, from),
     op('resolve', { to: 'target', root: 'root', path, kind: resolveKind.FILE, mode: 0o666 }, from),
     op('move_mount', { from: 'mount', to: 'target', path }, from),
   ]

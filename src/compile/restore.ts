@@ -104,11 +104,7 @@ function enterMounts(context: CompileContext): readonly HostStep[] {
       data: null,
     }),
     op('open', { to: 'root', at: null, path: rootfsPath(context), flags: path | openFlags.DIRECTORY }, '/root/path'),
-    op(
-      'open_tree',
-      { to: 'mount', at: 'root', path: null, flags: treeFlags.CLONE | treeFlags.RECURSIVE },
-      '/root/path',
-    ),
+    op('open_tree', { to: 'mount', at: 'root', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
     op('open', { to: 'target', at: null, path: root, flags: path }),
     op('move_mount', { from: 'mount', to: 'target', path: '/' }),
     ...entries.filter((entry) => needsPlace(entry, entries)).flatMap((entry) => makePlace(entry, context)),

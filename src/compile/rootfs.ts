@@ -94,11 +94,7 @@ function takeRoot(context: CompileContext): readonly Step[] {
     ),
     // pivot_root(2) refuses a parent that is shared, and the root would be mounted in its peers too.
     op('set_propagation', { slot: 'place', flags: parent }, from),
-    op(
-      'open_tree',
-      { to: 'root', at: 'place', path: null, flags: treeFlags.CLONE | treeFlags.RECURSIVE },
-      '/root/path',
-    ),
+    op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
     op('move_mount', { from: 'root', to: 'place', path: rootfsPath(context) }, '/root/path'),
   ]
 }

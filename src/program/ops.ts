@@ -66,6 +66,11 @@ export const ops = {
     operands: { at: 'slot', path: 'text', content: 'text', flags: 'openFlags', mode: 'octal' },
     does: 'openat(2), one write(2) of the whole content, close(2)',
   },
+  write_lines: {
+    number: 16,
+    operands: { path: 'text', lines: 'list' },
+    does: 'openat(2), a write(2) of each line, close(2)',
+  },
   setxattr: {
     number: 11,
     operands: { at: 'slot', path: 'string', name: 'string', value: 'bytes' },
@@ -98,10 +103,10 @@ export const ops = {
     operands: { from: 'text', to: 'text' },
     does: "copies a control file's content when the target's is empty (cpuset on cgroup v1)",
   },
-  expect_empty: {
-    number: 21,
+  cgroup_make: {
+    number: 27,
     operands: { path: 'text' },
-    does: 'fails with EBUSY unless the file is empty: no process is in the cgroup',
+    does: 'mkdir(2) of a cgroup; fails with EBUSY when it is there and a process is in it',
   },
   expect_not: {
     number: 22,
@@ -228,7 +233,7 @@ export const ops = {
   },
   open_tree: {
     number: 52,
-    operands: { to: 'newSlot', at: 'slot', path: 'string', flags: 'treeFlags' },
+    operands: { to: 'newSlot', at: 'slot', path: 'text', flags: 'treeFlags' },
     does: 'open_tree(2): a detached copy of a mount; an empty path means `at` itself',
   },
   mount_setattr: {

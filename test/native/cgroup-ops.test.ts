@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -53,11 +53,18 @@ test('copy_if_empty fails where one of the files is missing', () => {
   expectFailure(hostProgram(op('copy_if_empty', { from: path('below'), to: path('no') })), 'copy_if_empty', 'ENOENT')
 })
 
-test('expect_empty lets an empty file pass only', () => {
-  writeFileSync(path('procs'), '')
-  expectDone(hostProgram(op('expect_empty', { path: path('procs') })))
-  writeFileSync(path('procs'), '1\n')
-  expectFailure(hostProgram(op('expect_empty', { path: path('procs') })), 'expect_empty', 'EBUSY')
+test('cgroup_make makes one, or takes one that is there and has no process', () => {
+  const program = () => hostProgram(op('cgroup_make', { path: path('own') }))
+  expectDone(program())
+  expect(statSync(path('own')).mode & 0o777).toBe(0o755)
+  expectFailure(program(), 'cgroup_make', 'ENOENT') // no cgroup
+  writeFileSync(path('own/cgroup.procs'), '')
+  expectDone(program())
+  writeFileSync(path('own/cgroup.procs'), '1\n')
+  expectFailure(program(), 'cgroup_make', 'EBUSY')
+  expectFailure(hostProgram(op('cgroup_make', { path: path('no/own') })), 'cgroup_make', 'ENOENT')
+  writeFileSync(path('file'), '')
+  expectFailure(hostProgram(op('cgroup_make', { path: path('file') })), 'cgroup_make', 'ENOTDIR')
 })
 
 test.each([

@@ -120,6 +120,19 @@ test('symlink stores its target as it is', () => {
   expectFailure(hostProgram(at(), step), 'symlink', 'EEXIST')
 })
 
+test('write_lines writes each line by itself, into a file that is there and no link', () => {
+  const program = (name: string, lines: readonly string[]) =>
+    hostProgram(op('write_lines', { path: path(name), lines }))
+  writeFileSync(path('rules'), 'xxxxxxx')
+  expectDone(program('rules', ['a', 'c 1:3', 'b']))
+  expect(readFileSync(path('rules'), 'utf8')).toBe('ac 1:3b')
+  expectDone(program('rules', []))
+  expectFailure(program('missing', ['a']), 'write_lines', 'ENOENT')
+  symlinkSync('rules', path('link'))
+  expectFailure(program('link', ['a']), 'write_lines', 'ELOOP')
+  expectFailure(hostProgram(op('write_lines', { path: '/dev/full', lines: ['a', 'b'] })), 'write_lines', 'ENOSPC')
+})
+
 test('write_file writes all of the content, with registers filled in', () => {
   const content = ['id=', { register: 'id' as const }, ' \x01 pid=', { register: 'pid' as const }]
   expectDone(hostProgram(op('write_file', { at: null, path: path('f'), content, flags: createNew, mode: 0o640 })), {
