@@ -96,6 +96,7 @@ const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(fil
 await buildModule('undici', { entryPoints: ['.ci/http-client.cjs'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
 await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
+await buildModule('file-thread', { entryPoints: ['src/layer/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
 writeFileSync(`${out}/package.json`, '{ "type": "commonjs" }\n')

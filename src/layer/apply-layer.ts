@@ -1,36 +1,14 @@
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  ftruncateSync,
-  futimesSync,
-  linkSync,
-  lutimesSync,
-  openSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs'
+import { constants, linkSync, lutimesSync, symlinkSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import { checkPathLimits, componentsOf } from './entry-path.ts'
+import { createFileWriter } from './file-writer.ts'
 import { isWhole } from './finish.ts'
-import { giveOwner, giveOwnerAt, isForeign } from './owner.ts'
+import { giveOwnerAt } from './owner.ts'
 import { diskPath, hide, hideChildren, makeDirectory, remove, type Site } from './site.ts'
 import { shown, type TarEntry, type TarSink } from './tar-reader.ts'
 import { childPath, type Directory, type Inode, type Leaf, touch, walk } from './tree.ts'
 import { parseWhiteout, type Whiteout } from './whiteout.ts'
 import { applicableXattrs } from './xattrs.ts'
-
-/** A regular file that is being written. */
-interface OpenFile {
-  readonly descriptor: number
-  readonly entry: TarEntry
-  /** The one it is to have until the rootfs is finished. */
-  readonly mode: number
-  /** Segment of a sparse file that the next byte belongs to, and how much of it is written. */
-  segment: number
-  done: number
-}
 
 /** The sink that applies one layer, and what it is busy with, for messages. */
 export interface LayerApplier extends TarSink {
@@ -43,8 +21,6 @@ export interface LayerApplier extends TarSink {
   /** Closes what a failure left open. */
   close(): void
 }
-
-const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY
 
 const specialTypes = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const
 
@@ -60,7 +36,7 @@ const specialTypes = { character: constants.S_IFCHR, block: constants.S_IFBLK, f
  */
 export function createLayerApplier(site: Site, layer: number): LayerApplier {
   const plainFile: Leaf = { kind: 'leaf', layer, target: undefined, inode: undefined }
-  let file: OpenFile | undefined
+  const files = createFileWriter(site)
   let current: string | undefined
   let entries = 0
 
@@ -195,7 +171,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     site.budget.data(entry)
     const inode = pending(entry)
     const mode = inode?.mode === undefined ? entry.mode : entry.mode | 0o200
-    file = { descriptor: openSync(diskPath(site, path), createFlags, mode), entry, mode, segment: 0, done: 0 }
+    files.open(path, owned(entry), mode)
     return inode === undefined ? plainFile : { kind: 'leaf', layer, target: undefined, inode }
   }
 
@@ -240,39 +216,6 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     return { xattrs, mtime, mode: isReadOnly ? entry.mode : undefined, special: undefined }
   }
 
-  function data(chunk: Buffer, start: number, end: number): void {
-    if (file === undefined) return
-    if (file.entry.sparse !== undefined) sparseData(file, chunk, start, end)
-    else for (let at = start; at < end; ) at += writeSync(file.descriptor, chunk, at, end - at)
-  }
-
-  function sparseData(file: OpenFile, chunk: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; ) {
-      const segment = file.entry.sparse?.segments[file.segment]
-      if (segment === undefined) throw new Error('more data than the sparse map has room for')
-      const length = Math.min(end - at, segment.length - file.done)
-      const written = writeSync(file.descriptor, chunk, at, length, segment.offset + file.done)
-      at += written
-      file.done += written
-      if (file.done < segment.length) continue
-      file.segment += 1
-      file.done = 0
-    }
-  }
-
-  function end(): void {
-    if (file === undefined) return
-    const { descriptor, entry, mode } = file
-    if (entry.sparse !== undefined) ftruncateSync(descriptor, entry.sparse.size)
-    const { uid, gid, mtime } = owned(entry)
-    if (isForeign(site, { uid, gid })) giveOwner(entry.path, { uid, gid }, () => fchownSync(descriptor, uid, gid))
-    // Writing and changing the owner clear the setuid and setgid bits, so they come last.
-    if ((mode & (site.umask | 0o6000)) !== 0) fchmodSync(descriptor, mode)
-    if (isWhole(mtime)) futimesSync(descriptor, mtime.seconds, mtime.seconds)
-    file = undefined
-    closeSync(descriptor)
-  }
-
   function owned(entry: TarEntry): TarEntry {
     if (!(isID(entry.uid) && isID(entry.gid))) {
       throw new OciError(
@@ -290,17 +233,12 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     }
   }
 
-  function close(): void {
-    if (file !== undefined) closeSync(file.descriptor)
-    file = undefined
-  }
-
   return {
     entry,
-    data,
-    end,
+    data: files.data,
+    end: files.end,
     finish,
-    close,
+    close: files.close,
     get entries() {
       return entries
     },

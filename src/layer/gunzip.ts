@@ -13,7 +13,7 @@ export interface GunzipOptions {
 }
 
 /** Node.js's default of 16 KiB takes twice as long: each output buffer is a task of the thread pool. */
-const outputBytes = 1024 * 1024
+const outputBytes = 2 * 1024 * 1024
 /** Smaller input is gathered to this size: each input takes a turn of the event loop. */
 const inputBytes = 512 * 1024
 /** How far the thread pool may be ahead of the reader: enough to even out that some pieces take longer to apply. */

@@ -1,5 +1,6 @@
 import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { checkPathLimits } from './entry-path.ts'
+import type { FileQueue } from './file-queue.ts'
 import type { Budget } from './limits.ts'
 import { childPath, type Directory, impliedMetadata, type Node, touch } from './tree.ts'
 
@@ -20,6 +21,8 @@ export interface Site {
   /** The mode that directories have until the rootfs is finished: as in the end, for most. */
   readonly directoryMode: number
   readonly budget: Budget
+  /** Where files may be written rather than here. */
+  readonly queue: FileQueue | undefined
   readonly choices: Choices
   /** Says what is done differently from what the layer asks for; each text once. */
   warn(message: string): void

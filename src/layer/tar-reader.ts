@@ -47,6 +47,11 @@ export interface TarReader {
   finish(): void
 }
 
+/** An entry whose size and map come last: one object for each, since a copy takes longer than reading the header. */
+type EntryInMaking = TarEntry & { size: number; sparse: SparseMap | undefined }
+
+const noRecords: PaxRecords = new Map()
+
 /** Linux itself keeps extended attributes below 64 KiB each; GNU tar and Go agree on this size of a whole header. */
 const maxMetadataBytes = 1024 * 1024
 
@@ -75,7 +80,7 @@ const kinds: Readonly<Record<string, TarEntryKind>> = {
  * @throws OciError `ERR_LAYER_INVALID` or `ERR_LIMIT_EXCEEDED`, from `push`
  */
 export function createTarReader(sink: TarSink): TarReader {
-  let pax: PaxRecords = new Map()
+  let pax = noRecords
   let longName = ''
   let longLink = ''
   let zeroBlocks = 0
@@ -208,29 +213,32 @@ export function createTarReader(sink: TarSink): TarReader {
     if (kind === undefined) throw invalid(`tar entry ${shown(path)} of unknown type ${JSON.stringify(header.type)}`)
     const stored = kind === 'file' ? (paxNumber(pax, 'size') ?? header.size) : 0
     if (stored < 0) throw invalid(`PAX header of ${shown(path)} with a negative size`)
-    const entry = {
-      kind: kind === 'file' && path.endsWith('/') ? 'directory' : kind,
+    const isFile = kind === 'file'
+    const sparse = isFile ? (oldSparse ?? paxSparseMap(pax)) : undefined
+    const mapSize = isFile ? paxSparseSize(pax) : undefined
+    const entry: EntryInMaking = {
+      kind: isFile && path.endsWith('/') ? 'directory' : kind,
       path,
       linkPath: longLink || pax.get('linkpath') || header.linkName,
       mode: header.mode & 0o7777,
       uid: paxNumber(pax, 'uid') ?? header.uid,
       gid: paxNumber(pax, 'gid') ?? header.gid,
+      size: 0,
       mtime: paxTime(pax, 'mtime') ?? { seconds: header.mtime, nanoseconds: 0 },
       major: header.major,
       minor: header.minor,
       xattrs: paxXattrs(pax),
-    } as const
-    const mapSize = kind === 'file' ? paxSparseSize(pax) : undefined
-    const sparse = kind === 'file' ? (oldSparse ?? paxSparseMap(pax)) : undefined
-    pax = new Map()
+      sparse,
+    }
+    pax = noRecords
     longName = ''
     longLink = ''
-    if (mapSize === undefined) deliver(entry, stored, sparse)
+    if (mapSize === undefined) deliver(entry, stored)
     else onSparseMap(entry, stored, mapSize)
   }
 
   /** GNU sparse format 1.0: blocks of the data are a map until it is complete. */
-  function onSparseMap(entry: Omit<TarEntry, 'size' | 'sparse'>, stored: number, size: number): void {
+  function onSparseMap(entry: EntryInMaking, stored: number, size: number): void {
     let text = ''
     next(blockBytes, (block, at) => {
       text += block.toString('latin1', at, at + blockBytes)
@@ -239,17 +247,19 @@ export function createTarReader(sink: TarSink): TarReader {
         throw invalid(`sparse file ${shown(entry.path)} with a map past its end`)
       if (map === undefined) return
       next(blockBytes, onHeader)
-      deliver(entry, stored - text.length, map)
+      entry.sparse = map
+      deliver(entry, stored - text.length)
     })
   }
 
-  function deliver(entry: Omit<TarEntry, 'size' | 'sparse'>, stored: number, sparse: SparseMap | undefined): void {
-    const data = sparse?.segments.reduce((sum, segment) => sum + segment.length, 0)
+  function deliver(entry: EntryInMaking, stored: number): void {
+    const data = entry.sparse?.segments.reduce((sum, segment) => sum + segment.length, 0)
     if (data !== undefined && data !== stored) {
       throw invalid(`sparse file ${shown(entry.path)} whose map does not match its data`)
     }
     const isFile = entry.kind === 'file'
-    sink.entry({ ...entry, size: isFile ? (sparse?.size ?? stored) : 0, sparse })
+    if (isFile) entry.size = entry.sparse?.size ?? stored
+    sink.entry(entry)
     isDelivering = isFile
     dataLeft = stored
     paddingLeft = padding(stored)

@@ -9,7 +9,7 @@ import type { WriterReport, WriterRequest } from './writer-messages.ts'
 const resourceLimits = { maxYoungGenerationSizeMb: 8 }
 
 /** Chunks on their way: enough to even out that some take longer to write. */
-const maxChunks = 4
+const maxChunks = 8
 
 /** A writer whose work is done in a thread of its own. Errors come with a later call than the one that caused them. */
 export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: WriterHost): RootfsWriter {
@@ -17,6 +17,7 @@ export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: W
     workerData: options,
     execArgv: [],
     resourceLimits,
+    trackUnmanagedFds: false,
   })
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   let chunks = 0

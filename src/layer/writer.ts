@@ -1,12 +1,13 @@
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
-import { getSystemErrorMap } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
 import { createLayerApplier, type LayerApplier } from './apply-layer.ts'
+import type { FileQueue } from './file-queue.ts'
+import { fileSystemError, onFileSystem } from './file-system-error.ts'
 import { finishTree } from './finish.ts'
 import { createBudget, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
 import type { Choices, Site } from './site.ts'
-import { createTarReader, shown, type TarReader } from './tar-reader.ts'
+import { createTarReader, type TarReader } from './tar-reader.ts'
 import { createRoot } from './tree.ts'
 
 export interface WriterOptions extends Choices {
@@ -22,6 +23,8 @@ export interface WriterHost {
   readonly applyNodeOps: ApplyNodeOps
   /** Told what is done differently from what a layer asks for; a hostile one can cause that once per entry. */
   readonly warn: (message: string) => void
+  /** Where files may be written rather than here. */
+  readonly queue?: FileQueue | undefined
 }
 
 /** The half of building a rootfs that reads archives and makes files; the other decompresses and verifies. */
@@ -56,7 +59,7 @@ export function onceEach(warn: (message: string) => void): (message: string) => 
 
 /** A writer that works in this thread, with synchronous calls. @throws OciError from its functions, as `RootfsBuilder` */
 export function createWriter(options: WriterOptions, host: WriterHost): RootfsWriter {
-  const site = createSite(options, host.warn)
+  const site = createSite(options, host)
   let layers = 0
   let layer: { readonly applier: LayerApplier; readonly reader: TarReader } | undefined
 
@@ -74,12 +77,18 @@ export function createWriter(options: WriterOptions, host: WriterHost): RootfsWr
     },
     push(chunk) {
       const { applier, reader } = current()
-      onFileSystem(applier, () => reader.push(chunk))
+      onFileSystem(
+        () => applier.current,
+        () => reader.push(chunk),
+      )
     },
     async end() {
       const { applier, reader } = current()
       reader.finish()
-      onFileSystem(applier, () => applier.finish())
+      onFileSystem(
+        () => applier.current,
+        () => applier.finish(),
+      )
       applier.close()
       layer = undefined
       return applier.entries
@@ -99,26 +108,7 @@ export function createWriter(options: WriterOptions, host: WriterHost): RootfsWr
   }
 }
 
-/** Names the entry that a failing file system call was made for. */
-function onFileSystem(applier: LayerApplier, step: () => void): void {
-  try {
-    step()
-  } catch (error) {
-    if (!isSystemError(error) || error.syscall === undefined) throw error
-    const entry = applier.current === undefined ? '' : `entry ${shown(applier.current)}: `
-    throw fileSystemError(`${entry}${error.syscall}`, error)
-  }
-}
-
-function fileSystemError(what: string, error: NodeJS.ErrnoException): OciError {
-  const words = getSystemErrorMap().get(error.errno ?? 0)?.[1] ?? 'unknown error'
-  const hint = isSystemError(error, 'ENOSPC', 'EDQUOT')
-    ? 'free some space, or inodes, or choose another place'
-    : undefined
-  return new OciError('ERR_FILE_SYSTEM', `${what}: ${words} (${error.code})`, { hint, cause: error })
-}
-
-function createSite(options: WriterOptions, warn: (message: string) => void): Site {
+function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
   const { path } = options
   const umask = ownUmask()
   const isPrivileged = options.isPrivileged ?? process.geteuid?.() === 0
@@ -132,6 +122,7 @@ function createSite(options: WriterOptions, warn: (message: string) => void): Si
     umask,
     directoryMode: initialDirectoryMode(umask),
     budget: createBudget(path, options.limits ?? {}),
+    queue,
     choices: options,
     warn,
   }

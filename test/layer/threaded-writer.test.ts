@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { lstatSync, readFileSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ApplyNodeOps } from '../../src/layer/rootfs.ts'
+import { requires } from '../requirements.ts'
 import { createFixture, type Fixture, inPieces, listing } from './rootfs-fixture.ts'
 import { directory, file, header, pax, symlink, tar } from './tar-builder.ts'
 
@@ -86,3 +88,49 @@ test('a builder that is closed in the middle leaves no thread', async () => {
   await fixture.builder.close()
   await expect(fixture.builder.apply(inPieces(tar()))).rejects.toThrow('broken')
 })
+
+test('more files than may be open at a time, and pieces of one file in many chunks', async () => {
+  const many = Array.from({ length: 3000 }, (_, i) => file(`f${i}`, `${i}`, { mode: i % 2 ? 0o2755 : 0o600, mtime: i }))
+  const alone = createFixture({ isPrivileged: true })
+  try {
+    const layer = tar(...many, file('big', whole.toString('latin1'), { uid: 7, gid: 8, mtime: 9 }))
+    for (const { builder } of [alone, fixture]) {
+      await builder.apply(inPieces(layer, 100_001))
+      await builder.finish()
+    }
+    expect(listing(fixture.rootfs)).toEqual(listing(alone.rootfs))
+    expect(readFileSync(join(fixture.rootfs, 'f2999'), 'utf8')).toBe('2999')
+    expect(readFileSync(join(fixture.rootfs, 'big')).equals(whole)).toBe(true)
+  } finally {
+    await alone.builder.close()
+    alone.remove()
+  }
+})
+
+requires('root').test('a full disk names the file that it has no room for, and no file stays open', async () => {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', fixture.rootfs])
+  try {
+    const others = Array.from({ length: 600 }, (_, i) => file(`f${i}`, 'x'))
+    const layer = tar(file('little', 'x'), file('large', 'x'.repeat(8e6)), ...others)
+    await expect(fixture.builder.apply(inPieces(layer, 1e5), { name: 'top' })).rejects.toMatchObject({
+      code: 'ERR_FILE_SYSTEM',
+      message: 'layer top: entry "large": write: no space left on device (ENOSPC)',
+      hint: expect.stringContaining('free some space'),
+    })
+    await fixture.builder.close()
+    expect(openBelow(fixture.rootfs)).toEqual([])
+  } finally {
+    execFileSync('umount', [fixture.rootfs])
+  }
+})
+
+function openBelow(directory: string): string[] {
+  const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      return [] // closed meanwhile, as the one that lists them
+    }
+  })
+  return open.filter((path) => path.startsWith(directory))
+}

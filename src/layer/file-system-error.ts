@@ -1,0 +1,24 @@
+import { getSystemErrorMap } from 'node:util'
+import { isSystemError, OciError } from '../errors.ts'
+import { shown } from './tar-reader.ts'
+
+/** Runs a step, and names the entry that a failing file system call was made for, as `entryName` gives it then. */
+export function onFileSystem(entryName: () => string | undefined, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (!isSystemError(error) || error.syscall === undefined) throw error
+    const name = entryName()
+    const entry = name === undefined ? '' : `entry ${shown(name)}: `
+    throw fileSystemError(`${entry}${error.syscall}`, error)
+  }
+}
+
+/** @param what the call that failed, and for which file */
+export function fileSystemError(what: string, error: NodeJS.ErrnoException): OciError {
+  const words = getSystemErrorMap().get(error.errno ?? 0)?.[1] ?? 'unknown error'
+  const hint = isSystemError(error, 'ENOSPC', 'EDQUOT')
+    ? 'free some space, or inodes, or choose another place'
+    : undefined
+  return new OciError('ERR_FILE_SYSTEM', `${what}: ${words} (${error.code})`, { hint, cause: error })
+}
