@@ -32,7 +32,7 @@ export interface LinuxFeatures {
   readonly seccomp: SeccompFeatures
   readonly apparmor: Switch
   readonly selinux: Switch
-  readonly intelRdt: Switch
+  readonly intelRdt: Switch & Readonly<Record<'schemata' | 'monitoring', boolean>>
   readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] }
   readonly mountExtensions: { readonly idmap: Switch }
   readonly netDevices: Switch
@@ -74,13 +74,13 @@ export function features({ version }: { readonly version: string }): Features {
       seccomp: seccompFeatures(),
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: true },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: Object.keys(memoryModes), flags: Object.keys(memoryFlags) },
       mountExtensions: { idmap: { enabled: knownMountOptions.includes('idmap') } },
       netDevices: { enabled: true },
     },
     annotations: { 'bundle-tool.version': version },
-    potentiallyUnsafeConfigAnnotations: ['org.systemd.property.'],
+    potentiallyUnsafeConfigAnnotations: ['org.systemd.property.', 'org.criu.config'],
   }
 }
 

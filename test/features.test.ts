@@ -41,10 +41,14 @@ test('the command prints it as JSON, and nothing else', async () => {
 })
 
 testWithRunc('it lists what runc lists', () => {
-  const theirs = JSON.parse(spawnSync('runc', ['features'], { encoding: 'utf8' }).stdout)
+  const theirs = JSON.parse(spawnSync(process.env.RUNC ?? 'runc', ['features'], { encoding: 'utf8' }).stdout)
   expect(found.hooks).toEqual(theirs.hooks)
   expect(found.linux.capabilities).toEqual(expect.arrayContaining(theirs.linux.capabilities))
   expect(found.linux.namespaces).toEqual(expect.arrayContaining(theirs.linux.namespaces))
+  expect(found.linux.intelRdt).toMatchObject(theirs.linux.intelRdt ?? {})
+  // Older ones list none; that an annotation could stand for the label "bundle" is runc's own.
+  const unsafe = (theirs.potentiallyUnsafeConfigAnnotations ?? []).filter((name: string) => name !== 'bundle')
+  expect(found.potentiallyUnsafeConfigAnnotations).toEqual(expect.arrayContaining(unsafe))
   // Options of the file system, which it gets as data.
   const data = ['acl', 'noacl']
   const options = theirs.mountOptions.filter((option: string) => !data.includes(option))
