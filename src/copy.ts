@@ -13,6 +13,8 @@ export interface CopyOptions extends RegistryOptions {
   readonly targetCredentials?: RegistryOptions['credentials']
   readonly sourceInsecure?: boolean | undefined
   readonly targetInsecure?: boolean | undefined
+  /** Told of layers that are left out. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Told when a blob is at its target. */
   readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
 }
@@ -30,14 +32,14 @@ export interface CopyResult {
  *   `ERR_DIGEST_MISMATCH`, `ERR_REGISTRY`, `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_FILE_SYSTEM` and others
  */
 export async function copy(from: string, to: string, options: CopyOptions = {}): Promise<CopyResult> {
-  const { all = false, signal, onBlob, insecure, sourceInsecure, targetInsecure, targetCredentials } = options
+  const { all = false, insecure, sourceInsecure, targetInsecure, targetCredentials } = options
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
   const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure }, true)
   try {
     const credentials = targetCredentials ?? options.credentials
     const target = await openTarget(to, { ...options, credentials, insecure: targetInsecure ?? insecure })
     try {
-      const { digest } = await copyContent(content, target, { all, platform, signal, onBlob })
+      const { digest } = await copyContent(content, target, { ...options, all, platform })
       return { digest }
     } finally {
       await target.close()

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand } from './context.ts'
-import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+import { type CommandContext, newCommand, warner } from './context.ts'
+import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 
 export interface CopyFlags extends RegistryFlags {
   readonly all?: boolean
@@ -10,7 +10,7 @@ export interface CopyFlags extends RegistryFlags {
 
 /** Gives a command the flags that `copy` and `push` share. */
 export function withCopyOptions(command: Command): Command {
-  return withRegistryOptions(command)
+  return withForeignLayers(withRegistryOptions(command))
     .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('--json', 'print a JSON object with "digest"')
@@ -53,6 +53,7 @@ EXAMPLES:
         sourceInsecure: flags.srcInsecure,
         targetInsecure: flags.destInsecure,
         signal: context.io.interruption(),
+        warn: warner(context),
         onBlob: ({ blob, wasThere }) => context.log('debug', `${blob.digest}: ${wasThere ? 'is there' : 'copied'}`),
       })
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)

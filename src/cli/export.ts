@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
-import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `export`: the rootfs of a bundle as an archive. */
@@ -22,7 +22,7 @@ EXAMPLES:
     bundle-tool export bundle | docker import - demo
     bundle-tool export alpine:3.20 -o rootfs.tar`,
   })
-  return withStoreOption(withRegistryOptions(command))
+  return withStoreOption(withForeignLayers(withRegistryOptions(command)))
     .argument('<bundle>')
     .option('-o, --output <file>', 'the file to make')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')

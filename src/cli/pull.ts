@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
-import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
+import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `pull`: a bundle from a registry. */
@@ -19,7 +19,7 @@ EXAMPLES:
     bundle-tool pull alpine:3.20 --out bundle
     bundle-tool pull --platform linux/arm64 quay.io/centos/centos:stream9 --out bundle`,
   })
-  return withStoreOption(withRegistryOptions(withBundleOptions(command)))
+  return withStoreOption(withForeignLayers(withRegistryOptions(withBundleOptions(command))))
     .argument('<image>')
     .option(
       '--keep-unpacked',

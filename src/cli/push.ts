@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand } from './context.ts'
+import { type CommandContext, newCommand, warner } from './context.ts'
 import { type CopyFlags, withCopyOptions } from './copy.ts'
 import { registryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -31,6 +31,7 @@ EXAMPLES:
         from,
         store,
         signal,
+        warn: warner(context),
       })
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
     })

@@ -7,6 +7,8 @@ export interface RegistryFlags {
   readonly creds?: string
   readonly authfile?: string
   readonly insecure?: boolean
+  /** Of `withForeignLayers`. */
+  readonly foreignLayers?: boolean
 }
 
 /** Gives a command the flags that say how a registry is reached. */
@@ -17,8 +19,16 @@ export function withRegistryOptions(command: Command): Command {
     .option('--insecure', 'allow plain http, and TLS that cannot be verified')
 }
 
+/** Gives a command that fetches layers the flag for those that are not for distribution. */
+export function withForeignLayers(command: Command): Command {
+  return command.option(
+    '--foreign-layers',
+    'take layers not for distribution too, which the registry may leave to other places (asked without credentials)',
+  )
+}
+
 /** What a verb is called with for them. */
 export function registryOptions({ log, io }: CommandContext, flags: RegistryFlags): RegistryOptions {
-  const { creds: credentials, authfile: authFile, insecure } = flags
-  return { credentials, authFile, insecure, env: io.env, log: (message) => log('debug', message) }
+  const { creds: credentials, authfile: authFile, insecure, foreignLayers } = flags
+  return { credentials, authFile, insecure, foreignLayers, env: io.env, log: (message) => log('debug', message) }
 }

@@ -52,5 +52,9 @@ export function mediaKind(mediaType: string): MediaKind | undefined {
   return Object.hasOwn(mediaTypes, name) ? mediaTypes[name]?.kind : undefined
 }
 
+/** Whether a layer may be missing from registries, and be had from its `urls` alone. */
+export const isForeignLayer = ({ mediaType }: { readonly mediaType: string }): boolean =>
+  mediaTypes[bareMediaType(mediaType)]?.foreign === true
+
 /** A media type or Content-Type without its parameters, in lower case. */
 export const bareMediaType = (contentType: string): string => (contentType.split(';')[0] ?? '').trim().toLowerCase()

@@ -17,6 +17,11 @@ export interface RegistryOptions {
   readonly policy?: string | undefined
   /** Whether plain http and unverified TLS are allowed; default: as registries.conf says. */
   readonly insecure?: boolean | undefined
+  /**
+   * Whether layers that are not for distribution are taken along: a copy leaves them out by default. One that the registry
+   * lacks is fetched from the addresses in the manifest, without credentials, and else an error.
+   */
+  readonly foreignLayers?: boolean | undefined
   /** Where configuration is looked up; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
@@ -78,6 +83,7 @@ function access(endpoints: readonly Endpoint[], options: RegistryOptions): Regis
     credentials: providerOf(options, env),
     proxy: proxySettings(env),
     certificateRoots: certificateRoots(env),
+    ...(options.foreignLayers && { foreignLayers: { isInsecure: insecure === true } }),
     signal,
     log,
   }

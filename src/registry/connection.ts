@@ -1,22 +1,14 @@
 import { join } from 'node:path'
-import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
+import { OciError } from '../errors.ts'
+import { attempts } from './attempts.ts'
 import { answerChallenge } from './authorize.ts'
 import { readCertificates } from './certificates.ts'
 import type { CredentialProvider } from './credentials.ts'
-import {
-  createHttpClient,
-  discard,
-  type HttpClient,
-  type HttpRequest,
-  type HttpResponse,
-  isLoopback,
-  maxErrorBytes,
-  readBody,
-} from './http.ts'
+import type { ForeignLayers } from './foreign-layers.ts'
+import { createHttpClient, discard, type HttpClient, type HttpRequest, type HttpResponse, isLoopback } from './http.ts'
 import type { ProxySettings } from './proxy.ts'
-import { redactText, redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
-import { backoffMs, isTransientStatus, maxAttempts, wait as waitFor } from './retry.ts'
+import { statusError } from './status-error.ts'
 
 /** What a connection depends on beside its endpoint; plain values, which another thread may be given. */
 export interface ConnectionFacts {
@@ -28,6 +20,8 @@ export interface ConnectionFacts {
   readonly stallTimeoutMs?: number | undefined
   /** What is done with the repository; default: `pull`. */
   readonly actions?: 'pull' | 'pull,push' | undefined
+  /** Whether layers that the registry lacks are fetched from where their publisher has them; default: they are refused. */
+  readonly foreignLayers?: ForeignLayers | undefined
 }
 
 export interface ConnectionOptions extends ConnectionFacts {
@@ -70,7 +64,8 @@ export interface Connection {
 
 /** Connects to an endpoint when it is first used. Endpoints on this host may speak plain http, as insecure ones may. */
 export function connect(endpoint: Endpoint, options: ConnectionOptions): Connection {
-  const { signal, log, wait = waitFor } = options
+  const { signal } = options
+  const { retryAfter, repeat } = attempts(options)
   const isInsecure = endpoint.isInsecure || isLoopback(new URL(`http://${endpoint.registry}`).hostname)
   let opened: Promise<{ readonly http: HttpClient; readonly base: URL }> | undefined
   let authorization: string | undefined
@@ -115,30 +110,13 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     return once(authorization)
   }
 
-  async function retryAfter(error: unknown, count: number): Promise<void> {
-    if (signal?.aborted || count >= maxAttempts || !isTransient(error)) throw error
-    const ms = backoffMs(count, error instanceof StatusError ? error.retryAfter : undefined, Date.now())
-    log?.(
-      `${error instanceof Error ? error.message : error}; attempt ${count + 1} of ${maxAttempts} in ${Math.round(ms)} ms`,
-    )
-    await wait(ms, signal)
-  }
-
   async function sendOnce(request: RegistryRequest): Promise<HttpResponse> {
     const response = await attempt(request)
     if (response.status >= 200 && response.status < 300) return response
-    throw await statusError(response, { endpoint, method: request.method ?? 'GET' })
+    throw await statusError(response, { method: request.method ?? 'GET', hint: hintFor(response.status, endpoint) })
   }
 
-  async function send(request: RegistryRequest): Promise<HttpResponse> {
-    for (let count = 1; ; count++) {
-      try {
-        return await sendOnce(request)
-      } catch (error) {
-        await retryAfter(error, count)
-      }
-    }
-  }
+  const send = (request: RegistryRequest) => repeat(() => sendOnce(request))
 
   return {
     endpoint,
@@ -152,71 +130,12 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
   }
 }
 
-/** A registry's refusal, which may be over soon. */
-class StatusError extends OciError {
-  readonly isTransient: boolean
-  readonly retryAfter: string | undefined
-
-  constructor(code: ErrorCode, message: string, response: HttpResponse, hint: string | undefined) {
-    super(code, message, { hint })
-    this.isTransient = isTransientStatus(response.status)
-    this.retryAfter = response.header('retry-after')
-  }
-}
-
-/** Whether trying the same again may help: a broken connection, or a status that says so. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof StatusError) return error.isTransient
-  if (!(error instanceof OciError) || error.code !== 'ERR_NETWORK') return false
-  const { cause } = error
-  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
-  const isHopeless = isSystemError(first, 'ENOTFOUND', 'ECONNREFUSED', 'EPROTO') || isTlsProblem(first)
-  return !isHopeless
-}
-
-const isTlsProblem = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(String(error.code))
-
-async function statusError(
-  response: HttpResponse,
-  { endpoint: { registry, repository }, method }: { readonly endpoint: Endpoint; readonly method: string },
-): Promise<OciError> {
-  const body = await readBody(response, maxErrorBytes)
-  const said = errorText(body)
-  const what = `${method} ${redactUrl(response.url)}: ${response.status}${said === '' ? '' : ` ${said}`}`
-  const { status } = response
-  if (status === 404) {
-    return new StatusError(
-      'ERR_IMAGE_NOT_FOUND',
-      what,
-      response,
-      `check the name and the tag; ${registry} has no such thing`,
-    )
-  }
+const hintFor = (status: number, { registry, repository }: Endpoint): string | undefined => {
+  if (status === 404) return `check the name and the tag; ${registry} has no such thing`
   if (status === 401 || status === 403) {
-    const hint = `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
-    return new StatusError('ERR_REGISTRY_AUTH', what, response, hint)
+    return `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
   }
-  const hint = status === 429 ? 'wait, or log in: the registry limits how much it serves' : undefined
-  return new StatusError('ERR_REGISTRY', what, response, hint)
-}
-
-/** What a registry's error document says: its codes as received, and their messages. */
-function errorText(body: Buffer): string {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    const errors: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'errors') : undefined
-    if (!Array.isArray(errors)) return ''
-    const texts = errors.map((error: unknown) => {
-      const { code, message } = { code: '', message: '', ...(typeof error === 'object' ? error : {}) }
-      return [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ')
-    })
-    return redactText(texts.filter((text) => text !== '').join('; '))
-  } catch {
-    return ''
-  }
+  return status === 429 ? 'wait, or log in: the registry limits how much it serves' : undefined
 }
 
 /** Where the API is: https, or, for an endpoint that may speak it, plain http when there is no TLS. */

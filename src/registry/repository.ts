@@ -3,8 +3,10 @@ import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
-import { acceptedManifestTypes, bareMediaType, mediaTypes } from '../oci/media-types.ts'
+import { acceptedManifestTypes, bareMediaType, isForeignLayer } from '../oci/media-types.ts'
+import { attempts } from './attempts.ts'
 import { type Connection, type ConnectionOptions, connect } from './connection.ts'
+import { openPublishers } from './foreign-layers.ts'
 import { type HttpResponse, networkError, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
@@ -27,7 +29,7 @@ export interface Repository {
   fetchManifest(version: string | Digest): Promise<FetchedManifest>
   /**
    * A blob's bytes from byte `from` on, unverified. A broken connection is resumed where it broke (Range), a failing
-   * endpoint is left for the next.
+   * endpoint is left for the next. A foreign layer that none has comes from its publisher, where that is allowed.
    */
   fetchBlob(blob: Descriptor, from?: number): AsyncGenerator<Uint8Array>
   /** Drops all connections. */
@@ -41,6 +43,8 @@ const progressBytes = 1024 * 1024
 export function openRepository(endpoints: readonly Endpoint[], options: ConnectionOptions = {}): Repository {
   let connections = endpoints.map((endpoint) => connect(endpoint, options))
   const { signal, log } = options
+  const { retryAfter } = attempts(options)
+  const publishers = openPublishers(endpoints, options)
 
   /** Asks the endpoints in order; whoever answers is asked first from then on. */
   async function firstOf<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
@@ -59,6 +63,17 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
     throw joinFailures(failures, connections)
   }
 
+  async function getBlob(blob: Descriptor, headers: Readonly<Record<string, string>>): Promise<HttpResponse> {
+    try {
+      return await firstOf((connection) => connection.get(`blobs/${blob.digest}`, headers))
+    } catch (error) {
+      const isMissing = error instanceof OciError && error.code === 'ERR_IMAGE_NOT_FOUND'
+      if (!isMissing || !isForeignLayer(blob)) throw error
+      if (options.foreignLayers === undefined) throw withheld(error, blob)
+      return publishers.get(blob, headers)
+    }
+  }
+
   return {
     fetchManifest: (version) => firstOf((connection) => fetchManifest(connection, version, signal)),
     async *fetchBlob(blob, from = 0) {
@@ -66,12 +81,7 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
       let attempt = 0
       while (position < blob.size) {
         const start = position
-        const { connection, response } = await firstOf(async (connection) => ({
-          connection,
-          response: await connection.get(`blobs/${blob.digest}`, rangeFrom(start)),
-        })).catch((error: unknown) => {
-          throw isForeign(blob) ? withheld(error, blob) : error
-        })
+        const response = await getBlob(blob, rangeFrom(start))
         try {
           checkLength(response, blob, start)
           for await (const chunk of bodyFrom(response, start, signal)) {
@@ -81,12 +91,12 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
           if (position < blob.size) throw shortBody(response, blob, position)
         } catch (error) {
           attempt = position - start >= progressBytes ? 1 : attempt + 1
-          await connection.retryAfter(error, attempt)
+          await retryAfter(error, attempt)
         }
       }
     },
     async close() {
-      await Promise.all(connections.map((connection) => connection.close()))
+      await Promise.all([...connections, publishers].map((one) => one.close()))
     },
   }
 }
@@ -170,16 +180,16 @@ function shortBody(response: HttpResponse, { size }: Descriptor, position: numbe
   return new OciError('ERR_NETWORK', `${redactUrl(response.url)} ends after ${position} of ${size} bytes`)
 }
 
-const isForeign = ({ mediaType }: Descriptor): boolean => mediaTypes[bareMediaType(mediaType)]?.foreign === true
-
-/** The addresses that a manifest names are not asked: they are an author's, and would be told who pulls what. */
-function withheld(error: unknown, { digest, urls = [] }: Descriptor): unknown {
-  if (!(error instanceof OciError) || error.code !== 'ERR_IMAGE_NOT_FOUND') return error
+/** Without leave the addresses that a manifest names are not asked: they are an author's, and would be told who pulls what. */
+function withheld(cause: OciError, { digest, urls = [] }: Descriptor): OciError {
   const hosts = urls.flatMap((url) => parseUrl(url)?.host ?? [])
-  const where = hosts.length === 0 ? 'its publisher' : [...new Set(hosts)].join(', ')
+  const [where, hint] =
+    hosts.length === 0
+      ? ['its publisher', 'have a tool that has the layer push the image with it to a registry of yours']
+      : [[...new Set(hosts)].join(', '), 'fetch it from there with --foreign-layers, without credentials']
   return new OciError('ERR_NOT_SUPPORTED', `layer ${digest} may be had from ${where} alone, not from a registry`, {
-    hint: 'have a tool that fetches such layers push the image with them to a registry of yours',
-    cause: error,
+    hint,
+    cause,
   })
 }
 

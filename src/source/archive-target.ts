@@ -66,6 +66,7 @@ export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions)
   return {
     name: path,
     takesIndex: !isForDocker,
+    needsLayers: isForDocker,
     has: async (blob) => members.has(blobName(blob)),
     writeBlob: (blob, open) => add(blobName(blob), blob.size, open()),
     writeManifest,

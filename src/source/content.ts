@@ -24,6 +24,8 @@ export interface Target {
   readonly name: string
   /** Whether an index may be written. */
   readonly takesIndex: boolean
+  /** Whether its readers want every layer, also those that are not for distribution. */
+  readonly needsLayers: boolean
   has(blob: Descriptor): Promise<boolean>
   /** @param open gives the blob's bytes, verified, anew with each call */
   writeBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<void>

@@ -2,7 +2,7 @@ import pLimit from 'p-limit'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
-import { mediaTypes } from '../oci/media-types.ts'
+import { isForeignLayer } from '../oci/media-types.ts'
 import { choosePlatform, formatPlatform, isAttestation, type Platform } from '../oci/platform.ts'
 import type { Content, Target } from './content.ts'
 import { type Document, defaultPlatform } from './resolve-image.ts'
@@ -17,14 +17,18 @@ export interface CopyContentOptions {
   /** Every image of an index, as it is, instead of the one for a platform. */
   readonly all: boolean
   readonly platform?: Platform | undefined
+  /** Copies layers that are not for distribution too; by default only to a target that must have every layer. */
+  readonly foreignLayers?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told of layers that are left out. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Told when a blob is at its target. */
   readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
 }
 
 /**
  * Copies what `content` has to a target, byte for byte: digests are preserved, blobs that are there are not read.
- * Non-distributable layers stay where they are.
+ * Layers that are not for distribution stay where they are, unless they are asked for; their descriptors stay the same.
  *
  * @returns the root that was written: an index with `all`, else one image's manifest
  */
@@ -70,8 +74,11 @@ export async function copyContent(content: Content, target: Target, options: Cop
   }
 
   async function copyBlobs({ config, layers }: Manifest): Promise<void> {
-    const distributable = layers.filter(({ mediaType }) => mediaTypes[mediaType]?.foreign !== true)
-    const done = await Promise.allSettled([config, ...distributable].map(start))
+    const wanted = layers.filter((layer) => options.foreignLayers || target.needsLayers || !isForeignLayer(layer))
+    for (const { digest } of layers.filter((layer) => !wanted.includes(layer))) {
+      options.warn?.(`layer ${digest} is not for distribution, and left out; --foreign-layers copies it too`)
+    }
+    const done = await Promise.allSettled([config, ...wanted].map(start))
     const failure = done.find((result) => result.status === 'rejected')
     if (failure !== undefined) throw failure.reason
   }

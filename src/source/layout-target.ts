@@ -37,6 +37,7 @@ export function layoutTarget(directory: string, tag?: string): Target {
   return {
     name: `oci:${directory}${tag === undefined ? '' : `:${tag}`}`,
     takesIndex: true,
+    needsLayers: false,
     async has(blob) {
       const stats = await stat(blobPath(directory, blob.digest)).catch((error: unknown) => {
         if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined

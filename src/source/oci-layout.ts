@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import type { Index } from '../oci/manifest.ts'
 import { isAttestation, type Platform } from '../oci/platform.ts'
-import { blobPath, collectBlob, openBlobFile, verified } from '../store/blob-file.ts'
+import { blobPath, collectBlob, missingBlob, openBlobFile, verified } from '../store/blob-file.ts'
 import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from '../store/layout.ts'
 import type { Content } from './content.ts'
 import type { Image, Source } from './image.ts'
@@ -76,7 +76,7 @@ function archiveLayout(tar: TarIndex): Layout {
     },
     open(blob) {
       const member = tar.find(blobPath('', blob.digest))
-      if (member === undefined) throw new OciError('ERR_IMAGE_NOT_FOUND', `${tar.path} has no blob ${blob.digest}`)
+      if (member === undefined) throw missingBlob(blob, tar.path)
       return verified(tar.open(member), blob)
     },
   }

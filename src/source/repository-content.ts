@@ -39,6 +39,7 @@ export function repositoryTarget(reference: Reference, { endpoints, ...options }
   return {
     name,
     takesIndex: true,
+    needsLayers: false,
     has: repository.has,
     writeBlob: repository.pushBlob,
     writeManifest: ({ descriptor, content }) => repository.pushManifest(descriptor.digest, descriptor, content),

@@ -6,6 +6,7 @@ import { isSystemError, OciError } from '../errors.ts'
 import { allocateChunk } from '../memory.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../oci/digest.ts'
+import { isForeignLayer } from '../oci/media-types.ts'
 
 /** Bytes per read: large enough that the cost per chunk does not count. */
 export const chunkBytes: number = 1024 * 1024
@@ -24,7 +25,7 @@ export const hashFor = (digest: Digest): Hash => createHash(digestAlgorithm(dige
  *   a symlink or no regular file, which could make us read any file of the host
  */
 export async function* openBlobFile(layout: string, blob: Descriptor): AsyncGenerator<Uint8Array> {
-  const file = await openRegular(blobPath(layout, blob.digest), blob.digest)
+  const file = await openRegular(blobPath(layout, blob.digest), blob)
   try {
     yield* verified(readChunks(file), blob)
   } finally {
@@ -104,20 +105,27 @@ function mismatch({ digest }: Descriptor, why: string): OciError {
   })
 }
 
-async function openRegular(path: string, digest: Digest): Promise<FileHandle> {
-  const file = await openNoFollow(path, digest)
+/** A blob that an image layout lacks. @param where the layout or file, as messages name it */
+export function missingBlob(blob: Descriptor, where: string): OciError {
+  const hint = isForeignLayer(blob)
+    ? 'the layer is not for distribution: copy the image from its registry with --foreign-layers'
+    : undefined
+  return new OciError('ERR_IMAGE_NOT_FOUND', `there is no blob ${blob.digest} at ${where}`, { hint })
+}
+
+async function openRegular(path: string, blob: Descriptor): Promise<FileHandle> {
+  const file = await openNoFollow(path, blob)
   const stats = await file.stat()
   if (stats.isFile()) return file
   await file.close()
   throw new OciError('ERR_STORE_INVALID', `${path} is not a regular file`)
 }
 
-async function openNoFollow(path: string, digest: Digest): Promise<FileHandle> {
+async function openNoFollow(path: string, blob: Descriptor): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT'))
-      throw new OciError('ERR_IMAGE_NOT_FOUND', `there is no blob ${digest} at ${path}`)
+    if (isSystemError(cause, 'ENOENT')) throw missingBlob(blob, path)
     if (isSystemError(cause, 'ELOOP')) throw new OciError('ERR_STORE_INVALID', `${path} is a symlink, not a blob`)
     throw cause
   }

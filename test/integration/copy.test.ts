@@ -141,6 +141,67 @@ test('a docker archive without a manifest gets one, the same each time, whose la
   expect(existsSync(at('bundle/rootfs/bin'))).toBe(false)
 })
 
+/** An image whose second layer is foreign, with these addresses. */
+async function foreignImage(urls: readonly string[]): Promise<TestImage> {
+  const [free, bound] = [await makeLayer({ free: 'f' }), await makeLayer({ bound: 'b' })]
+  const mediaType = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'
+  return makeImage([free, { ...bound, descriptor: { ...bound.descriptor, mediaType, urls } }])
+}
+
+test('a layer that is not for distribution is left out with a warning, and copied when it is asked for', async () => {
+  await using publisher = await startRegistry((request, response) => {
+    if (request.url !== '/layer') return undefined
+    response.end(image.layers[1]?.blob)
+    return true
+  })
+  await using registry = await startRegistry()
+  const image: TestImage = await foreignImage([`http://${publisher.host}/layer`])
+  const { digest } = image.manifestDescriptor
+  const [free, bound] = image.layers.map(({ descriptor }) => descriptor.digest)
+  registry.addBlob(image.config)
+  registry.addBlob(image.layers[0]?.blob ?? '')
+  registry.addManifest('app', '1', image.manifest.toString())
+  const from = `${registry.host}/app:1`
+  const warnings: string[] = []
+  const warn = (message: string) => void warnings.push(message)
+  const blobs = (layout: string) => readdirSync(at(`${layout}/blobs/sha256`)).map((name) => `sha256:${name}`)
+
+  expect(await copy(from, `oci:${at('without')}:1`, { env, warn })).toEqual({ digest })
+  expect(warnings).toEqual([`layer ${bound} is not for distribution, and left out; --foreign-layers copies it too`])
+  expect(blobs('without')).toContain(free)
+  expect(blobs('without')).not.toContain(bound)
+  expect(publisher.requests).toEqual([])
+  await expect(
+    unpack(`oci:${at('without')}:1`, { out: at('bundle'), env, platform: 'linux/amd64' }),
+  ).rejects.toMatchObject({ code: 'ERR_IMAGE_NOT_FOUND', hint: expect.stringContaining('--foreign-layers') })
+
+  expect(await copy(from, `oci:${at('with')}:1`, { env, warn, foreignLayers: true })).toEqual({ digest })
+  expect(blobs('with')).toContain(bound)
+  await unpack(`oci:${at('with')}:1`, { out: at('bundle'), env, platform: 'linux/amd64' })
+  expect(readFileSync(at('bundle/rootfs/bound'), 'utf8')).toBe('b')
+  await using target = await startRegistry()
+  await push(`${target.host}/app:2`, { from: `oci:${at('with')}:1`, env, warn, foreignLayers: true })
+  expect(target.requests.filter(({ path }) => path.includes('?state=a&digest='))).toHaveLength(3)
+  expect(warnings).toHaveLength(1)
+})
+
+test('a docker archive has every layer or is not made', async () => {
+  await using registry = await startRegistry()
+  const image = await foreignImage(['http://127.0.0.1:1/layer'])
+  for (const blob of [image.config, image.layers[0]?.blob ?? '']) registry.addBlob(blob)
+  registry.addManifest('app', '1', image.manifest.toString())
+  const make = () => copy(`${registry.host}/app:1`, `docker-archive:${at('d.tar')}:app:1`, { env })
+  await expect(make()).rejects.toMatchObject({
+    code: 'ERR_NOT_SUPPORTED',
+    hint: expect.stringContaining('--foreign-layers'),
+  })
+  expect(readdirSync(directory)).toEqual([])
+  registry.addBlob(image.layers[1]?.blob ?? '')
+  await make()
+  await unpack(`docker-archive:${at('d.tar')}`, { out: at('bundle'), env, platform: 'linux/amd64' })
+  expect(readFileSync(at('bundle/rootfs/bound'), 'utf8')).toBe('b')
+})
+
 test('a damaged blob is not copied, and the target stays as it was', async () => {
   const image = await testImage()
   const files = layoutFiles({ v1: image })

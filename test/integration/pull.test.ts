@@ -259,6 +259,38 @@ test('a layer that an image has twice is fetched once', async () => {
   expect(registry.blobRequests()).toHaveLength(2)
 })
 
+test('a foreign layer is pulled from its publisher when that is asked for, and only if it is the right one', async () => {
+  const bound = await makeLayer({ bound: 'b' })
+  let isDamaged = true
+  await using publisher = await startRegistry((_, response) => {
+    const wrong = Buffer.from(bound.blob).fill(0, 20, 30)
+    response.end(isDamaged ? wrong : bound.blob)
+    return true
+  })
+  const mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+  const urls = [`http://${publisher.host}/layer.tgz`]
+  const image = makeImage([
+    await makeLayer({ free: 'f' }),
+    { ...bound, descriptor: { ...bound.descriptor, mediaType, urls } },
+  ])
+  await using registry = await startRegistry()
+  registry.addBlob(image.config)
+  registry.addBlob(image.layers[0]?.blob ?? '')
+  registry.addManifest('library/ubuntu', '18.04', image.manifest.toString())
+  await expect(pullUbuntu(registry)).rejects.toMatchObject({
+    code: 'ERR_NOT_SUPPORTED',
+    hint: expect.stringContaining('--foreign-layers'),
+  })
+  expect(publisher.requests).toEqual([])
+  await expect(pullUbuntu(registry, { foreignLayers: true })).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
+  expectNothingVisible()
+  isDamaged = false
+  await pullUbuntu(registry, { foreignLayers: true, credentials: 'me:secret' })
+  expect(readFileSync(at('bundle/rootfs/bound'), 'utf8')).toBe('b')
+  expect(publisher.requests.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined])
+  await expectValidStore()
+})
+
 test('an artifact that is no image is refused', async () => {
   const image = await testImage()
   const layers = image.layers.map((layer) => ({

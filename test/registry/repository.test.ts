@@ -380,20 +380,3 @@ test('an answer that announces less than the blob has is not taken', async () =>
   })
   expect(taken).toEqual([])
 })
-
-test('a layer that only its publisher distributes is fetched from the registry, and from nowhere else', async () => {
-  await using publisher = await startRegistry()
-  await using registry = await startRegistry()
-  const foreign = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
-  const urls = [`http://${publisher.host}/layer`]
-  const held = { ...registry.addBlob('here', foreign), urls }
-  const missing = { ...publisher.addBlob('there', foreign), urls }
-  await withRepository([registry], async (repository) => {
-    expect((await collect(repository.fetchBlob(held))).toString()).toBe('here')
-    await expect(collect(repository.fetchBlob(missing))).rejects.toMatchObject({
-      code: 'ERR_NOT_SUPPORTED',
-      message: `layer ${missing.digest} may be had from ${publisher.host} alone, not from a registry`,
-    })
-  })
-  expect(publisher.requests).toEqual([])
-})

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { openRepository } from '../../src/registry/repository.ts'
 import { requires } from '../requirements.ts'
 import { makeAuthority } from './authority.ts'
+import { sha256, startRegistry } from './fake-registry.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'tls-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -18,9 +19,14 @@ const { test } = requires('openssl')
 
 beforeAll(() => makeAuthority(directory))
 
-async function startTls(answer: (request: IncomingMessage, response: ServerResponse) => void, wantsClient = false) {
+async function startTls(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  wantsClient: boolean | 'if there is one' = false,
+) {
   const files = { key: readFileSync(at('server.key')), cert: readFileSync(at('server.crt')) }
-  const client = wantsClient ? { requestCert: true, rejectUnauthorized: true, ca: readFileSync(at('ca.crt')) } : {}
+  const client = wantsClient
+    ? { requestCert: true, rejectUnauthorized: wantsClient === true, ca: readFileSync(at('ca.crt')) }
+    : {}
   const server = createServer({ ...files, ...client }, answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -90,6 +96,31 @@ test('a registry that wants a certificate of ours gets the one of certs.d', asyn
   expect(await fetchManifest(server.host, { certificateRoots: [root] })).toBe(manifest)
   expect(new Set(names)).toEqual(new Set(['client']))
   await expect(fetchManifest(server.host, {})).rejects.toMatchObject({ code: 'ERR_NETWORK' })
+})
+
+test("a layer's publisher is not shown the certificate that certs.d has for its host", async () => {
+  const layer = Buffer.from('layer')
+  const shown: boolean[] = []
+  await using publisher = await startTls((request, response) => {
+    shown.push(Object.keys((request.socket as TLSSocket).getPeerCertificate()).length > 0)
+    response.end(layer)
+  }, 'if there is one')
+  const files = { 'ca.crt': 'ca.crt', 'me.cert': 'client.crt', 'me.key': 'client.key' }
+  const root = certificates(publisher.host, files)
+  await using registry = await startRegistry()
+  const mediaType = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'
+  const blob = { mediaType, digest: sha256(layer), size: layer.length, urls: [`https://${publisher.host}/layer`] }
+  const repository = openRepository([{ registry: registry.host, repository: 'r', isInsecure: false }], {
+    certificateRoots: [root],
+    foreignLayers: { isInsecure: false },
+  })
+  try {
+    expect(await repository.fetchBlob(blob).next()).toMatchObject({ value: layer })
+  } finally {
+    await repository.close()
+  }
+  await fetchManifest(publisher.host, { certificateRoots: [root] })
+  expect([shown[0], shown.at(-1)]).toEqual([false, true])
 })
 
 test('a certificate without its key is an error that names the file', async () => {

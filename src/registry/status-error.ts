@@ -1,0 +1,67 @@
+import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
+import { type HttpResponse, maxErrorBytes, readBody } from './http.ts'
+import { redactText, redactUrl } from './redact.ts'
+import { isTransientStatus } from './retry.ts'
+
+/** A server's refusal, which may be over soon. */
+class StatusError extends OciError {
+  readonly isTransient: boolean
+  readonly retryAfter: string | undefined
+
+  constructor(code: ErrorCode, message: string, response: HttpResponse, hint: string | undefined) {
+    super(code, message, { hint })
+    this.isTransient = isTransientStatus(response.status)
+    this.retryAfter = response.header('retry-after')
+  }
+}
+
+/** The error that an answer other than 2xx is, with what its body says. */
+export async function statusError(
+  response: HttpResponse,
+  { method, hint }: { readonly method: string; readonly hint?: string | undefined },
+): Promise<OciError> {
+  const { status } = response
+  const said = errorText(await readBody(response, maxErrorBytes))
+  const what = `${method} ${redactUrl(response.url)}: ${status}${said === '' ? '' : ` ${said}`}`
+  return new StatusError(codeOf(status), what, response, hint)
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 404) return 'ERR_IMAGE_NOT_FOUND'
+  return status === 401 || status === 403 ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY'
+}
+
+/** Whether trying the same again may help: a broken connection, or a status that says so. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof StatusError) return error.isTransient
+  if (!(error instanceof OciError) || error.code !== 'ERR_NETWORK') return false
+  const { cause } = error
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
+  const isHopeless = isSystemError(first, 'ENOTFOUND', 'ECONNREFUSED', 'EPROTO') || isTlsProblem(first)
+  return !isHopeless
+}
+
+/** The header Retry-After of the answer that an error is, if it is one. */
+export const retryAfterOf = (error: unknown): string | undefined =>
+  error instanceof StatusError ? error.retryAfter : undefined
+
+const isTlsProblem = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(String(error.code))
+
+/** What a registry's error document says: its codes as received, and their messages. */
+function errorText(body: Buffer): string {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    const errors: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'errors') : undefined
+    if (!Array.isArray(errors)) return ''
+    const texts = errors.map((error: unknown) => {
+      const { code, message } = { code: '', message: '', ...(typeof error === 'object' ? error : {}) }
+      return [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ')
+    })
+    return redactText(texts.filter((text) => text !== '').join('; '))
+  } catch {
+    return ''
+  }
+}
