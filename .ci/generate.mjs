@@ -13,9 +13,13 @@ const operandOf = (kind) => `OPERAND_${operandNames[kind] ?? 'NUMBER'}`
 const byNumber = Object.entries(ops).sort(([, a], [, b]) => a.number - b.number)
 
 function header() {
-  const opLines = byNumber.map(([name, { number, operands }]) => {
+  const opLines = byNumber.map(([name, { number, operands, call }]) => {
     const kinds = Object.values(operands).map(operandOf)
-    return `\tOP(${[name, number, ...(kinds.length ? kinds : ['OPERAND_NONE'])].join(', ')})`
+    const head = `${name}, ${number}, (${kinds.length ? kinds.join(', ') : 'OPERAND_NONE'})`
+    if (!call) return `\tFUNCTION(${head})`
+    const [called, ...values] = call
+    const given = values.map((value) => argument(value, Object.keys(operands)))
+    return `\tCALL(${[head, called, ...(given.length ? given : ['CONSTANT(0)'])].join(', ')})`
   })
   return `/* Generated from src/program/ops.ts by \`npm run generate\`. Do not edit. */
 #ifndef OPS_H
@@ -43,12 +47,23 @@ enum resolve_kind { ${Object.keys(resolveKind)
 
 #define TOLERABLE_ERRORS ${Object.keys(tolerableErrors).join(', ')}
 
-/* OP(name, number, kinds of its operands) */
-#define OPS(OP) \\
+/*
+ * FUNCTION(name, number, kinds of its operands): op_ and its name is a function.
+ * CALL(name, number, kinds of its operands, system call, its arguments): it is nothing else.
+ */
+#define OPS(FUNCTION, CALL) \\
 ${opLines.join(' \\\n')}
+
+#define NOTHING(...)
 
 #endif
 `
+}
+
+function argument(value, operands) {
+  const [, sign, name] = /^(#?)(.*)$/.exec(value)
+  const number = operands.indexOf(name)
+  return number < 0 ? `CONSTANT(${value})` : `${sign ? 'LENGTH' : 'OPERAND'}(${number})`
 }
 
 function page() {

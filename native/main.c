@@ -21,9 +21,9 @@
 #include <linux/wait.h>
 
 static op_function *const functions[] = {
-#define OP(name, number, ...) [number] = op_##name,
-	OPS(OP)
-#undef OP
+#define FUNCTION(name, number, kinds) [number] = op_##name,
+	OPS(FUNCTION, NOTHING)
+#undef FUNCTION
 };
 
 static const int tolerable_errors[] = {TOLERABLE_ERRORS};
@@ -152,7 +152,7 @@ int wait_either(struct vm *vm, int fd, int other, int timeout_ms)
 
 static int run_step(struct vm *vm, const struct step *s)
 {
-	int r = functions[s->op](vm, s);
+	int r = (functions[s->op] ? functions[s->op] : call)(vm, s);
 
 	return r < 0 && is_tolerated(s, r) ? 0 : r;
 }

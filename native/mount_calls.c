@@ -115,7 +115,7 @@ long copy_mount(int at, const char *path, uint64_t flags)
 {
 	struct stat st;
 	char name[40];
-	long source, r, closed;
+	long source, r;
 
 	if (!is_old_kernel())
 		return sys(open_tree, at, path ? path : "", flags | (path ? 0 : AT_EMPTY_PATH) | OPEN_TREE_CLOEXEC);
@@ -126,8 +126,7 @@ long copy_mount(int at, const char *path, uint64_t flags)
 	r = sys(fstat, source, &st);
 	if (r >= 0)
 		r = stage(!S_ISDIR(st.st_mode), name, NULL, MS_BIND | (flags & AT_RECURSIVE ? MS_REC : 0), NULL);
-	closed = path ? sys(close, source) : 0;
-	return r < 0 ? r : closed < 0 ? closed : r;
+	return path ? closing(source, r) : r;
 }
 
 long attach_mount(int mount, int target)
@@ -164,7 +163,7 @@ long make_mount(const char *type, char **options, uint64_t attributes)
 {
 	char data[DATA_SIZE] = "";
 	const char *source = "none";
-	long context, r, made = -1, closed;
+	long context, r, made = -1;
 
 	if (is_old_kernel()) {
 		const struct mount_attr attr = {.attr_set = attributes};
@@ -182,6 +181,7 @@ long make_mount(const char *type, char **options, uint64_t attributes)
 		r = sys(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	if (r >= 0)
 		r = made = sys(fsmount, context, FSMOUNT_CLOEXEC, attributes);
-	closed = context >= 0 ? sys(close, context) : 0;
-	return r < 0 ? r : closed < 0 ? closed : made;
+	if (context >= 0)
+		r = closing(context, r);
+	return r < 0 ? r : made;
 }

@@ -32,16 +32,15 @@ int op_cgroup_make(struct vm *vm, const struct step *s)
 {
 	const char *path = text(vm, s, 0, 0, NULL);
 	char content[2];
-	long r = sys(mkdirat, AT_FDCWD, path, 0755), directory, closed;
+	long r = sys(mkdirat, AT_FDCWD, path, 0755), directory;
 
 	if (r != -EEXIST)
 		return (int)r;
 	directory = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return (int)directory;
-	r = read_file((int)directory, "cgroup.procs", content, sizeof content);
-	closed = sys(close, directory);
-	return r > 0 ? -EBUSY : (int)(r < 0 ? r : closed);
+	r = closing(directory, read_file((int)directory, "cgroup.procs", content, sizeof content));
+	return r > 0 ? -EBUSY : (int)r;
 }
 
 int op_expect_not(struct vm *vm, const struct step *s)
@@ -113,14 +112,13 @@ int op_device_filter(struct vm *vm, const struct step *s)
 			       .license = (uint64_t)(uintptr_t)license};
 	union bpf_attr attach = {.target_fd = (uint32_t)slot(vm, s, 0), .attach_type = BPF_CGROUP_DEVICE,
 				 .attach_flags = BPF_F_ALLOW_MULTI};
-	long filter = sys(bpf, BPF_PROG_LOAD, &load, sizeof load), r, closed;
+	long filter = sys(bpf, BPF_PROG_LOAD, &load, sizeof load), r;
 
 	if (filter < 0)
 		return (int)filter;
 	attach.attach_bpf_fd = (uint32_t)filter;
 	r = sys(bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
-	closed = sys(close, filter);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(filter, r);
 }
 
 /* Signals every pid listed in a cgroup.procs; the number of them, or -errno. */

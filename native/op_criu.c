@@ -38,13 +38,12 @@ int op_criu_start(struct vm *vm, const struct step *s)
 
 int op_criu_directory(struct vm *vm, const struct step *s)
 {
-	long fd = sys(openat, AT_FDCWD, string(vm, s, 0), O_RDONLY | O_DIRECTORY | O_CLOEXEC), r, closed;
+	long fd = sys(openat, AT_FDCWD, string(vm, s, 0), O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (fd < 0)
 		return (int)fd;
 	r = sys(dup3, fd, s->arg[1], 0);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(fd, r);
 }
 
 int op_criu_send(struct vm *vm, const struct step *s)

@@ -14,8 +14,7 @@ long read_file(int at, const char *path, char *to, size_t size)
 	while (used < size - 1 && (r = sys(read, fd, to + used, size - 1 - used)) > 0)
 		used += (size_t)r;
 	to[used] = '\0';
-	if (r >= 0)
-		r = sys(close, fd);
+	r = closing(fd, r);
 	return r < 0 ? r : (long)used;
 }
 
@@ -30,13 +29,12 @@ int write_all(int fd, const char *from, size_t length)
 
 long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length)
 {
-	long fd = sys(openat, at, path, flags | O_WRONLY | O_CLOEXEC, mode), r, closed;
+	long fd = sys(openat, at, path, flags | O_WRONLY | O_CLOEXEC, mode), r;
 
 	if (fd < 0)
 		return fd;
 	r = write_all((int)fd, content, length);
-	closed = sys(close, fd);
-	return r < 0 ? r : closed;
+	return closing(fd, r);
 }
 
 int op_open(struct vm *vm, const struct step *s)
@@ -53,28 +51,6 @@ int op_close(struct vm *vm, const struct step *s)
 	return (int)r;
 }
 
-int op_mkdir(struct vm *vm, const struct step *s)
-{
-	return (int)sys(mkdirat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2]);
-}
-
-int op_rmdir(struct vm *vm, const struct step *s)
-{
-	return (int)sys(unlinkat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), AT_REMOVEDIR);
-}
-
-int op_unlink(struct vm *vm, const struct step *s)
-{
-	return (int)sys(unlinkat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), 0);
-}
-
-int op_rename(struct vm *vm, const struct step *s)
-{
-	int at = slot(vm, s, 0);
-
-	return (int)sys(renameat2, at, text(vm, s, 1, 0, NULL), at, text(vm, s, 2, 1, NULL), 0);
-}
-
 /* The kernel's encoding of a device number for user space: makedev(3). */
 static uint64_t device_number(uint64_t major, uint64_t minor)
 {
@@ -87,17 +63,6 @@ int op_mknod(struct vm *vm, const struct step *s)
 			device_number(s->arg[3], s->arg[4]));
 }
 
-int op_chown(struct vm *vm, const struct step *s)
-{
-	return (int)sys(fchownat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2], s->arg[3],
-			AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH);
-}
-
-int op_symlink(struct vm *vm, const struct step *s)
-{
-	return (int)sys(symlinkat, string(vm, s, 0), slot(vm, s, 1), text(vm, s, 2, 0, NULL));
-}
-
 int op_write_file(struct vm *vm, const struct step *s)
 {
 	size_t length;
@@ -108,15 +73,14 @@ int op_write_file(struct vm *vm, const struct step *s)
 
 int op_write_lines(struct vm *vm, const struct step *s)
 {
-	long fd = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_WRONLY | O_NOFOLLOW | O_CLOEXEC), closed;
+	long fd = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	int r = 0;
 
 	if (fd < 0)
 		return (int)fd;
 	for (char **line = list(vm, s, 1); *line && !r; line++)
 		r = write_all((int)fd, *line, strlen(*line));
-	closed = sys(close, fd);
-	return r < 0 ? r : (int)closed;
+	return (int)closing(fd, r);
 }
 
 /*
@@ -147,9 +111,7 @@ static long open_parent(struct vm *vm, const struct step *s, const char **name)
 
 static int close_parent(struct vm *vm, const struct step *s, long parent, long result)
 {
-	long closed = parent >= 0 && parent != slot(vm, s, 0) ? sys(close, parent) : 0;
-
-	return (int)(result < 0 ? result : closed);
+	return (int)(parent >= 0 && parent != slot(vm, s, 0) ? closing(parent, result) : result);
 }
 
 /* "/proc/self/fd/PARENT/NAME": setxattr(2) has no form that takes a directory before Linux 6.13. */
@@ -261,14 +223,11 @@ long unlink_entries(long directory)
 int op_remove_directory(struct vm *vm, const struct step *s)
 {
 	const char *path = text(vm, s, 0, 0, NULL);
-	long directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r, closed;
+	long directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
 
 	if (directory < 0)
 		return (int)directory;
-	r = unlink_entries(directory);
-	closed = sys(close, directory);
-	if (r >= 0)
-		r = closed;
+	r = closing(directory, unlink_entries(directory));
 	return (int)(r < 0 ? r : sys(unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
 
@@ -312,7 +271,7 @@ static long copy_opened(long from, long to, const char *name, const struct stat 
 {
 	bool is_directory = S_ISDIR(st->st_mode);
 	uint64_t flags = O_NOFOLLOW | O_CLOEXEC;
-	long in, out, r, closed;
+	long in, out, r;
 
 	in = sys(openat, from, name, O_RDONLY | flags);
 	if (in < 0)
@@ -322,11 +281,9 @@ static long copy_opened(long from, long to, const char *name, const struct stat 
 		r = out = sys(openat, to, name, (is_directory ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL) | flags, 0600);
 	if (r >= 0) {
 		r = is_directory ? copy_directory(in, out, depth + 1) : copy_content(in, out, st);
-		closed = sys(close, out);
-		r = r < 0 ? r : closed;
+		r = closing(out, r);
 	}
-	closed = sys(close, in);
-	return r < 0 ? r : closed;
+	return closing(in, r);
 }
 
 static long copy_entry(long from, long to, const char *name, int depth)
@@ -363,16 +320,14 @@ static long copy_directory(long from, long to, int depth)
 int op_copy_tree(struct vm *vm, const struct step *s)
 {
 	uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	long from = sys(openat, slot(vm, s, 0), ".", flags), to, r, closed;
+	long from = sys(openat, slot(vm, s, 0), ".", flags), to, r;
 
 	if (from < 0)
 		return (int)from;
 	r = to = sys(openat, slot(vm, s, 1), ".", flags);
 	if (r >= 0) {
 		r = copy_directory(from, to, 0);
-		closed = sys(close, to);
-		r = r < 0 ? r : closed;
+		r = closing(to, r);
 	}
-	closed = sys(close, from);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(from, r);
 }

@@ -12,12 +12,6 @@
 
 enum { X_OK = 1 };
 
-int op_setsid(struct vm *vm, const struct step *s)
-{
-	(void)vm, (void)s;
-	return (int)sys(setsid);
-}
-
 int op_session_keyring(struct vm *vm, const struct step *s)
 {
 	uint32_t permissions = 0;
@@ -48,53 +42,10 @@ int op_prlimit(struct vm *vm, const struct step *s)
 	return (int)sys(prlimit64, vm->phase == PHASE_HOST ? vm->shared->pid : 0, s->arg[0], limit, NULL);
 }
 
-int op_sethostname(struct vm *vm, const struct step *s)
-{
-	const char *name = string(vm, s, 0);
-
-	return (int)sys(sethostname, name ? name : "", name ? strlen(name) : 0);
-}
-
-int op_setdomainname(struct vm *vm, const struct step *s)
-{
-	const char *name = string(vm, s, 0);
-
-	return (int)sys(setdomainname, name ? name : "", name ? strlen(name) : 0);
-}
-
-int op_fchdir(struct vm *vm, const struct step *s)
-{
-	return (int)sys(fchdir, slot(vm, s, 0));
-}
-
 /* An operand of kind `bytes`: where it is, and how long. */
 static const void *bytes(const struct vm *vm, const struct step *s, int i)
 {
 	return vm->program.strings + (uint32_t)s->arg[i];
-}
-
-int op_set_personality(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(personality, s->arg[0]) < 0 ? -EINVAL : 0;
-}
-
-int op_set_scheduler(struct vm *vm, const struct step *s)
-{
-	return (int)sys(sched_setattr, 0, bytes(vm, s, 0), 0);
-}
-
-int op_set_io_priority(struct vm *vm, const struct step *s)
-{
-	enum { THIS_PROCESS = 1 };
-
-	(void)vm;
-	return (int)sys(ioprio_set, THIS_PROCESS, 0, s->arg[0]);
-}
-
-int op_set_affinity(struct vm *vm, const struct step *s)
-{
-	return (int)sys(sched_setaffinity, 0, s->arg[0] >> 32, bytes(vm, s, 0));
 }
 
 int op_set_memory_policy(struct vm *vm, const struct step *s)
@@ -116,12 +67,6 @@ int op_seccomp(struct vm *vm, const struct step *s)
 	return fill_slot(vm, s, 2, r);
 }
 
-int op_umask(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(umask, s->arg[0]) < 0 ? -EINVAL : 0;
-}
-
 int op_chdir(struct vm *vm, const struct step *s)
 {
 	char path[4096];
@@ -138,12 +83,6 @@ int op_chdir(struct vm *vm, const struct step *s)
 		return -EXDEV;
 	vm->in_directory = true;
 	return 0;
-}
-
-int op_prctl(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(prctl, s->arg[0], s->arg[1], 0, 0, 0);
 }
 
 int op_bounding_set(struct vm *vm, const struct step *s)
@@ -196,18 +135,6 @@ int op_setgroups(struct vm *vm, const struct step *s)
 	uint64_t bytes = s->arg[0] >> 32;
 
 	return (int)sys(setgroups, bytes / 4, vm->program.strings + (uint32_t)s->arg[0]);
-}
-
-int op_setgid(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(setresgid, s->arg[0], s->arg[0], s->arg[0]);
-}
-
-int op_setuid(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(setresuid, s->arg[0], s->arg[0], s->arg[0]);
 }
 
 static bool is_null_device(const struct stat *st)
@@ -286,15 +213,13 @@ int op_default_home(struct vm *vm, const struct step *s)
 	static char passwd[256 << 10];
 	uint64_t *entry = vm->program.lists + s->arg[1];
 	struct stat st;
-	long fd = sys(openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = fd, closed;
+	long fd = sys(openat, AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = fd;
 
 	if (fd >= 0) {
 		r = sys(fstat, fd, &st);
 		if (r >= 0 && S_ISREG(st.st_mode))
 			r = sys(read, fd, passwd, sizeof passwd - 1);
-		closed = sys(close, fd);
-		if (closed < 0)
-			r = closed;
+		r = closing(fd, r);
 	}
 	if (r < 0 && r != -ENOENT && r != -EACCES && r != -ENOTDIR && r != -ELOOP)
 		return (int)r;

@@ -49,7 +49,7 @@ int op_mount_tmpfs(struct vm *vm, const struct step *s)
 	char target[40], data[PATH_SIZE] = "mode=";
 	const char *path = string(vm, s, 1), *rest = string(vm, s, 4) ? string(vm, s, 4) : "";
 	struct stat st;
-	long fd = open_in_root(slot(vm, s, 0), path, O_PATH), r = fd, closed;
+	long fd = open_in_root(slot(vm, s, 0), path, O_PATH), r = fd;
 	size_t length = 5;
 
 	if (fd >= 0)
@@ -67,8 +67,7 @@ int op_mount_tmpfs(struct vm *vm, const struct step *s)
 	memcpy(data + length + 1, rest, strlen(rest) + 1);
 	name_of_fd(target, (int)fd);
 	r = sys(mount, string(vm, s, 2), target, "tmpfs", s->arg[3], length > 5 ? data : rest);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(fd, r);
 }
 
 int op_open_tree(struct vm *vm, const struct step *s)
@@ -129,7 +128,7 @@ static long enter_root(struct vm *vm, const struct step *s)
 
 int op_pivot_root(struct vm *vm, const struct step *s)
 {
-	long old = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), r, closed;
+	long old = sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (old < 0)
 		return (int)old;
@@ -141,9 +140,7 @@ int op_pivot_root(struct vm *vm, const struct step *s)
 		r = sys(fchdir, old);
 	if (r >= 0)
 		r = detach(".");
-	closed = sys(close, old);
-	if (r >= 0)
-		r = closed;
+	r = closing(old, r);
 	return (int)(r < 0 ? r : sys(chdir, "/"));
 }
 
@@ -171,7 +168,7 @@ int op_move_root(struct vm *vm, const struct step *s)
 static long cover(int target, int mount, uint64_t tree_flags, uint64_t attributes)
 {
 	const struct mount_attr attr = {.attr_set = attributes};
-	long copy = copy_mount(mount, NULL, tree_flags | OPEN_TREE_CLONE), r = copy, closed;
+	long copy = copy_mount(mount, NULL, tree_flags | OPEN_TREE_CLONE), r = copy;
 
 	if (copy < 0)
 		return copy;
@@ -179,14 +176,13 @@ static long cover(int target, int mount, uint64_t tree_flags, uint64_t attribute
 		r = set_attributes((int)copy, 0, &attr);
 	if (r >= 0)
 		r = attach_mount((int)copy, target);
-	closed = sys(close, copy);
-	return r < 0 ? r : closed;
+	return closing(copy, r);
 }
 
 int op_mask(struct vm *vm, const struct step *s)
 {
 	struct stat st;
-	long target = open_in_root(slot(vm, s, 0), string(vm, s, 1), O_PATH), r, closed;
+	long target = open_in_root(slot(vm, s, 0), string(vm, s, 1), O_PATH), r;
 
 	if (target < 0)
 		return (int)target;
@@ -198,19 +194,17 @@ int op_mask(struct vm *vm, const struct step *s)
 		r = cover((int)target, slot(vm, s, S_ISDIR(st.st_mode) ? 3 : 2), 0, 0);
 	if (r >= 0 && S_ISDIR(st.st_mode))
 		vm->has_masked = true;
-	closed = sys(close, target);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(target, r);
 }
 
 int op_readonly_path(struct vm *vm, const struct step *s)
 {
-	long target = open_in_root(slot(vm, s, 0), string(vm, s, 1), O_PATH), r, closed;
+	long target = open_in_root(slot(vm, s, 0), string(vm, s, 1), O_PATH), r;
 
 	if (target < 0)
 		return (int)target;
 	r = cover((int)target, (int)target, AT_RECURSIVE, MOUNT_ATTR_RDONLY);
-	closed = sys(close, target);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(target, r);
 }
 
 int op_expect_device(struct vm *vm, const struct step *s)

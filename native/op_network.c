@@ -43,7 +43,7 @@ static long ask(long socket, unsigned long what, const char *name, struct interf
 int op_loopback_up(struct vm *vm, const struct step *s)
 {
 	struct interface_request request;
-	long fd = sys(socket, SOCKET_INET, SOCKET_DATAGRAM | O_CLOEXEC, 0), r, closed;
+	long fd = sys(socket, SOCKET_INET, SOCKET_DATAGRAM | O_CLOEXEC, 0), r;
 
 	(void)vm, (void)s;
 	if (fd < 0)
@@ -52,8 +52,7 @@ int op_loopback_up(struct vm *vm, const struct step *s)
 	request.flags |= INTERFACE_UP;
 	if (r >= 0)
 		r = sys(ioctl, fd, SIOCSIFFLAGS, &request);
-	closed = sys(close, fd);
-	return (int)(r < 0 ? r : closed);
+	return (int)closing(fd, r);
 }
 
 int op_netlink_socket(struct vm *vm, const struct step *s)

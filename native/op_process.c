@@ -87,11 +87,6 @@ int op_clone(struct vm *vm, const struct step *s)
 	run_child(vm, next);
 }
 
-int op_setns(struct vm *vm, const struct step *s)
-{
-	return (int)sys(setns, slot(vm, s, 0), s->arg[1]);
-}
-
 int op_open_pidfd(struct vm *vm, const struct step *s)
 {
 	return fill_slot(vm, s, 0, sys(pidfd_open, vm->shared->pid, 0));
@@ -99,21 +94,12 @@ int op_open_pidfd(struct vm *vm, const struct step *s)
 
 int op_take_listener(struct vm *vm, const struct step *s)
 {
-	long pidfd = sys(pidfd_open, vm->shared->pid, 0), r, closed;
+	long pidfd = sys(pidfd_open, vm->shared->pid, 0), r;
 
 	if (pidfd < 0)
 		return (int)pidfd;
 	r = sys(pidfd_getfd, pidfd, vm->shared->listener, 0);
-	closed = sys(close, pidfd);
-	if (r < 0 || closed < 0)
-		return (int)(r < 0 ? r : closed);
-	return fill_slot(vm, s, 0, r);
-}
-
-int op_unshare(struct vm *vm, const struct step *s)
-{
-	(void)vm;
-	return (int)sys(unshare, s->arg[0]);
+	return fill_slot(vm, s, 0, closing(pidfd, r));
 }
 
 int op_sync_send(struct vm *vm, const struct step *s)
@@ -387,11 +373,8 @@ static int run_helper(struct vm *vm, const struct helper *helper)
 	closed = sys(close, out[1]);
 	if (pid < 0 || r < 0 || closed < 0)
 		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
-	r = attend(vm, out[0], (int)pid, helper->timeout_ms);
-	closed = sys(close, out[0]);
-	if (r < 0 || closed < 0)
-		return (int)(r < 0 ? r : closed);
-	return vm->shared->status ? -ECHILD : 0;
+	r = closing(out[0], attend(vm, out[0], (int)pid, helper->timeout_ms));
+	return r < 0 ? (int)r : vm->shared->status ? -ECHILD : 0;
 }
 
 int op_spawn(struct vm *vm, const struct step *s)

@@ -40,7 +40,7 @@ static long enter(long at, char *path, size_t start, size_t end, uint64_t flags,
 	bool is_last = !path[end];
 	char name[NAME_SIZE], target[PATH_SIZE];
 	struct stat st;
-	long fd, r, closed;
+	long fd, r;
 
 	if (end - start >= sizeof name)
 		return -ENAMETOOLONG;
@@ -63,14 +63,13 @@ static long enter(long at, char *path, size_t start, size_t end, uint64_t flags,
 		r = sys(openat, at, name, flags | O_NOFOLLOW | O_CLOEXEC);
 	else
 		return fd;
-	closed = sys(close, fd);
-	return closed < 0 ? closed : r;
+	return closing(fd, r);
 }
 
 /* From the root to the end, or to a symbolic link or "..": WALK_AGAIN then. No name is ever looked up but in a descriptor. */
 static long walk(int root, char *path, uint64_t flags, bool follows)
 {
-	long at = sys(openat, root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next, closed;
+	long at = sys(openat, root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), next;
 
 	for (size_t start = 0, end; at >= 0; at = next, start = end) {
 		while (path[start] == '/')
@@ -80,9 +79,9 @@ static long walk(int root, char *path, uint64_t flags, bool follows)
 		if (end == start && flags & O_PATH)
 			return at;
 		next = end == start ? sys(openat, at, ".", flags | O_CLOEXEC) : enter(at, path, start, end, flags, follows);
-		closed = sys(close, at);
-		if (closed < 0 || next < 0 || !path[end])
-			return closed < 0 ? closed : next;
+		next = closing(at, next);
+		if (next < 0 || !path[end])
+			return next;
 	}
 	return at;
 }

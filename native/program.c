@@ -1,17 +1,19 @@
 #include "program.h"
 
-static const uint8_t operand_kinds[][MAX_OPERANDS] = {
-#define OP(name, number, ...) [number] = {__VA_ARGS__},
-	OPS(OP)
-#undef OP
+#define IN_BRACES(...) {__VA_ARGS__}
+
+const uint8_t operand_kinds[][MAX_OPERANDS] = {
+#define KINDS(name, number, kinds, ...) [number] = IN_BRACES kinds,
+	OPS(KINDS, KINDS)
+#undef KINDS
 };
 
 static bool is_known(uint16_t op)
 {
 	switch (op) {
-#define OP(name, number, ...) case number:
-		OPS(OP)
-#undef OP
+#define NUMBER(name, number, ...) case number:
+		OPS(NUMBER, NUMBER)
+#undef NUMBER
 		return true;
 	}
 	return false;

@@ -40,6 +40,9 @@ struct program {
 	size_t longest_text; /* bytes that any `text` needs when its registers are filled in */
 };
 
+/* By the number of an op: what its operands are. */
+extern const uint8_t operand_kinds[][MAX_OPERANDS];
+
 /* What fills a register may be this long. */
 enum { MAX_REGISTER = 1024 };
 

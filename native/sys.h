@@ -65,6 +65,14 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 /* sys(openat, AT_FDCWD, path, flags): a call by name with up to six arguments. */
 #define sys(name, ...) SYS_ARGS_(__NR_##name, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0, 0)
 
+/* Closes what a call was made with: the call's result, or the error of closing it. */
+static inline long closing(long fd, long r)
+{
+	long closed = sys(close, fd);
+
+	return r < 0 || closed >= 0 ? r : closed;
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);

@@ -62,9 +62,12 @@ struct vm {
 
 typedef int op_function(struct vm *vm, const struct step *s);
 
-#define OP(name, number, ...) op_function op_##name;
-OPS(OP)
-#undef OP
+#define FUNCTION(name, number, kinds) op_function op_##name;
+OPS(FUNCTION, NOTHING)
+#undef FUNCTION
+
+/* An op that is one system call. */
+op_function call;
 
 /* Operands. A slot that was never filled, or none, is AT_FDCWD: an absolute path, or an error from the kernel. */
 static inline int slot(const struct vm *vm, const struct step *s, int i)

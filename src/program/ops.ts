@@ -34,6 +34,11 @@ export type FlagKind =
 export interface OpDefinition {
   readonly number: number
   readonly operands: Readonly<Record<string, OperandKind>>
+  /**
+   * The one system call that the op is, which the runner makes by this description: its arguments are operands by name, `#` and
+   * a name for the length of one, or constants of C; those that are left out are 0. Other ops have a function in native/.
+   */
+  readonly call?: readonly [name: string, ...rest: string[]]
   /** What the op does, for the documentation and for whoever reads `explain`. */
   readonly does: string
 }
@@ -46,10 +51,25 @@ export const ops = {
     does: 'openat(2), always with O_CLOEXEC',
   },
   close: { number: 2, operands: { slot: 'slot' }, does: 'close(2)' },
-  mkdir: { number: 3, operands: { at: 'slot', path: 'text', mode: 'octal' }, does: 'mkdirat(2)' },
-  rmdir: { number: 4, operands: { at: 'slot', path: 'text' }, does: 'unlinkat(2) with AT_REMOVEDIR' },
-  unlink: { number: 5, operands: { at: 'slot', path: 'text' }, does: 'unlinkat(2)' },
-  rename: { number: 6, operands: { at: 'slot', from: 'text', to: 'text' }, does: 'renameat(2)' },
+  mkdir: {
+    number: 3,
+    operands: { at: 'slot', path: 'text', mode: 'octal' },
+    call: ['mkdirat', 'at', 'path', 'mode'],
+    does: 'mkdirat(2)',
+  },
+  rmdir: {
+    number: 4,
+    operands: { at: 'slot', path: 'text' },
+    call: ['unlinkat', 'at', 'path', 'AT_REMOVEDIR'],
+    does: 'unlinkat(2) with AT_REMOVEDIR',
+  },
+  unlink: { number: 5, operands: { at: 'slot', path: 'text' }, call: ['unlinkat', 'at', 'path'], does: 'unlinkat(2)' },
+  rename: {
+    number: 6,
+    operands: { at: 'slot', from: 'text', to: 'text' },
+    call: ['renameat2', 'at', 'from', 'at', 'to'],
+    does: 'renameat(2)',
+  },
   mknod: {
     number: 7,
     operands: { at: 'slot', path: 'text', mode: 'octal', major: 'decimal', minor: 'decimal' },
@@ -58,9 +78,15 @@ export const ops = {
   chown: {
     number: 8,
     operands: { at: 'slot', path: 'text', uid: 'id', gid: 'id' },
+    call: ['fchownat', 'at', 'path', 'uid', 'gid', 'AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH'],
     does: 'fchownat(2) with AT_SYMLINK_NOFOLLOW; an empty path means `at` itself',
   },
-  symlink: { number: 9, operands: { target: 'string', at: 'slot', path: 'text' }, does: 'symlinkat(2)' },
+  symlink: {
+    number: 9,
+    operands: { target: 'string', at: 'slot', path: 'text' },
+    call: ['symlinkat', 'target', 'at', 'path'],
+    does: 'symlinkat(2)',
+  },
   write_file: {
     number: 10,
     operands: { at: 'slot', path: 'text', content: 'text', flags: 'openFlags', mode: 'octal' },
@@ -140,9 +166,14 @@ export const ops = {
     operands: { flags: 'cloneFlags', cgroup: 'slot' },
     does: 'clone3(2), or clone(2): starts the next phase in a new process, in the cgroup if one is given',
   },
-  setns: { number: 31, operands: { slot: 'slot', type: 'cloneFlags' }, does: 'setns(2)' },
+  setns: {
+    number: 31,
+    operands: { slot: 'slot', type: 'cloneFlags' },
+    call: ['setns', 'slot', 'type'],
+    does: 'setns(2)',
+  },
   open_pidfd: { number: 29, operands: { to: 'newSlot' }, does: 'pidfd_open(2) of the new process' },
-  unshare: { number: 32, operands: { flags: 'cloneFlags' }, does: 'unshare(2)' },
+  unshare: { number: 32, operands: { flags: 'cloneFlags' }, call: ['unshare', 'flags'], does: 'unshare(2)' },
   sync_send: { number: 33, operands: { barrier: 'decimal' }, does: 'lets the other side pass the barrier' },
   sync_wait: {
     number: 34,
@@ -178,7 +209,7 @@ export const ops = {
     },
     does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time. -1: no limit',
   },
-  setsid: { number: 40, operands: {}, does: 'setsid(2)' },
+  setsid: { number: 40, operands: {}, call: ['setsid'], does: 'setsid(2)' },
   session_keyring: {
     number: 41,
     operands: { name: 'text', permissions: 'hex' },
@@ -204,9 +235,24 @@ export const ops = {
     operands: { process: 'slot', startTime: 'decimal' },
     does: 'fails with ESRCH unless this /proc/PID is of the process that started then: a pid may be reused',
   },
-  set_scheduler: { number: 46, operands: { attributes: 'bytes' }, does: 'sched_setattr(2)' },
-  set_io_priority: { number: 47, operands: { value: 'decimal' }, does: 'ioprio_set(2)' },
-  set_affinity: { number: 48, operands: { cpus: 'bytes' }, does: 'sched_setaffinity(2)' },
+  set_scheduler: {
+    number: 46,
+    operands: { attributes: 'bytes' },
+    call: ['sched_setattr', '0', 'attributes'],
+    does: 'sched_setattr(2)',
+  },
+  set_io_priority: {
+    number: 47,
+    operands: { value: 'decimal' },
+    call: ['ioprio_set', '1', '0', 'value'],
+    does: 'ioprio_set(2)',
+  },
+  set_affinity: {
+    number: 48,
+    operands: { cpus: 'bytes' },
+    call: ['sched_setaffinity', '0', '#cpus', 'cpus'],
+    does: 'sched_setaffinity(2)',
+  },
   set_memory_policy: {
     number: 49,
     operands: { mode: 'hex', nodes: 'bytes' },
@@ -326,8 +372,18 @@ export const ops = {
   },
 
   // What the process is.
-  sethostname: { number: 70, operands: { name: 'string' }, does: 'sethostname(2)' },
-  setdomainname: { number: 71, operands: { name: 'string' }, does: 'setdomainname(2)' },
+  sethostname: {
+    number: 70,
+    operands: { name: 'string' },
+    call: ['sethostname', 'name', '#name'],
+    does: 'sethostname(2)',
+  },
+  setdomainname: {
+    number: 71,
+    operands: { name: 'string' },
+    call: ['setdomainname', 'name', '#name'],
+    does: 'setdomainname(2)',
+  },
   loopback_up: { number: 72, operands: {}, does: 'brings the loopback interface up: ioctl(2) SIOCSIFFLAGS' },
   netlink_socket: { number: 88, operands: { to: 'newSlot' }, does: 'socket(2) AF_NETLINK, NETLINK_ROUTE' },
   netlink_request: {
@@ -350,13 +406,18 @@ export const ops = {
     operands: { socket: 'slot', interface: 'string' },
     does: 'fails with EEXIST when there is an interface of this name',
   },
-  umask: { number: 73, operands: { mask: 'octal' }, does: 'umask(2)' },
+  umask: { number: 73, operands: { mask: 'octal' }, call: ['umask', 'mask'], does: 'umask(2)' },
   chdir: {
     number: 74,
     operands: { path: 'string' },
     does: 'chdir(2), which must end inside the root; nothing when an earlier one succeeded',
   },
-  prctl: { number: 75, operands: { option: 'prctl', value: 'decimal' }, does: 'prctl(2)' },
+  prctl: {
+    number: 75,
+    operands: { option: 'prctl', value: 'decimal' },
+    call: ['prctl', 'option', 'value'],
+    does: 'prctl(2)',
+  },
   bounding_set: {
     number: 76,
     operands: { keep: 'capabilities' },
@@ -373,8 +434,8 @@ export const ops = {
     does: 'prctl(2) PR_CAP_AMBIENT_RAISE for each that is inheritable',
   },
   setgroups: { number: 79, operands: { groups: 'bytes' }, does: 'setgroups(2)' },
-  setgid: { number: 80, operands: { gid: 'id' }, does: 'setresgid(2)' },
-  setuid: { number: 81, operands: { uid: 'id' }, does: 'setresuid(2)' },
+  setgid: { number: 80, operands: { gid: 'id' }, call: ['setresgid', 'gid', 'gid', 'gid'], does: 'setresgid(2)' },
+  setuid: { number: 81, operands: { uid: 'id' }, call: ['setresuid', 'uid', 'uid', 'uid'], does: 'setresuid(2)' },
   chown_stdio: {
     number: 82,
     operands: { uid: 'id' },
@@ -391,8 +452,13 @@ export const ops = {
     operands: { to: 'newSlot' },
     does: 'pidfd_getfd(2) of the listener that the new process got from seccomp(2)',
   },
-  fchdir: { number: 84, operands: { slot: 'slot' }, does: 'fchdir(2)' },
-  set_personality: { number: 85, operands: { persona: 'hex' }, does: 'personality(2)' },
+  fchdir: { number: 84, operands: { slot: 'slot' }, call: ['fchdir', 'slot'], does: 'fchdir(2)' },
+  set_personality: {
+    number: 85,
+    operands: { persona: 'hex' },
+    call: ['personality', 'persona'],
+    does: 'personality(2)',
+  },
   seccomp: {
     number: 86,
     operands: { filter: 'bytes', flags: 'hex', listener: 'newSlot' },

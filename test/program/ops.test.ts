@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { operandsOf } from '../../src/program/encode.ts'
-import { type OpName, ops, tolerableErrors } from '../../src/program/ops.ts'
+import { type OpDefinition, type OpName, ops, tolerableErrors } from '../../src/program/ops.ts'
 
 const project = join(import.meta.dirname, '../..')
 const names = Object.keys(ops) as OpName[]
@@ -17,6 +17,23 @@ test('op numbers are unique and fit their place in a step', () => {
 
 test('no op has more operands than a step has room for', () => {
   for (const name of names) expect(operandsOf(name).length, name).toBeLessThanOrEqual(6)
+})
+
+test('a call takes every operand of its op, and no more text than there are places to fill it in', () => {
+  for (const name of names) {
+    const { call }: OpDefinition = ops[name]
+    if (call === undefined) continue
+    const used = new Set(call.slice(1).map((argument) => argument.replace('#', '')))
+    const operands = operandsOf(name)
+    for (const [operand, kind] of operands) {
+      expect(used.has(operand), `${name}: ${operand}`).toBe(true)
+      expect(['slot', 'text', 'string', 'bytes', 'octal', 'decimal', 'hex', 'id', 'cloneFlags', 'prctl']).toContain(
+        kind,
+      )
+    }
+    expect(operands.filter(([, kind]) => kind === 'text').length, name).toBeLessThanOrEqual(2)
+    expect(call.length, name).toBeLessThanOrEqual(7)
+  }
 })
 
 test('there is a bit for every tolerable error', () => {

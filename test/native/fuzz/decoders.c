@@ -70,12 +70,6 @@ static size_t filled(const char *s)
 	return length;
 }
 
-static const uint8_t kinds[][MAX_OPERANDS] = {
-#define OP(name, number, ...) [number] = {__VA_ARGS__},
-	OPS(OP)
-#undef OP
-};
-
 static void use_operand(const struct program *p, enum operand_kind kind, uint64_t value)
 {
 	switch (kind) {
@@ -117,7 +111,7 @@ static void try_program(void *image, size_t size)
 
 			use_string(p.strings + s->from);
 			for (int operand = 0; operand < MAX_OPERANDS; operand++)
-				use_operand(&p, kinds[s->op][operand], s->arg[operand]);
+				use_operand(&p, operand_kinds[s->op][operand], s->arg[operand]);
 		}
 }
 
