@@ -1,11 +1,12 @@
 import { type ImageConfig, parseImageConfig } from './oci/image-config.ts'
 import { maxImageConfigBytes } from './oci/limits.ts'
 import { type Index, type Manifest, parseManifest } from './oci/manifest.ts'
+import { mediaKind } from './oci/media-types.ts'
 import { choosePlatform, formatPlatform, isAttestation, parsePlatform } from './oci/platform.ts'
 import type { RegistryOptions } from './registry/access.ts'
 import type { Content } from './source/content.ts'
 import { openContent } from './source/places.ts'
-import { type Document, defaultPlatform } from './source/resolve-image.ts'
+import { type Document, defaultPlatform, maxIndexDepth } from './source/resolve-image.ts'
 import { collectBlob } from './store/blob-file.ts'
 
 export interface InspectOptions extends RegistryOptions {
@@ -42,7 +43,8 @@ export async function inspect(place: string, options: InspectOptions = {}): Prom
     const parsed = parse(root, content.name)
     const document = parsed.kind === 'manifest' ? root : await chooseImage(parsed, content, options.platform)
     const image = document === undefined ? undefined : await inspectImage(document, content)
-    const platforms = parsed.kind === 'index' ? offered(parsed) : image === undefined ? [] : [image.platform]
+    const platforms =
+      parsed.kind === 'index' ? await offered(parsed, content) : image === undefined ? [] : [image.platform]
     return { name: content.name, digest, mediaType, platforms, ...(image !== undefined && { image }) }
   } finally {
     await content.close()
@@ -91,10 +93,17 @@ async function inspectImage(document: Document, content: Content): Promise<NonNu
   }
 }
 
-function offered(index: Index): string[] {
-  const platforms = index.manifests
-    .filter((entry) => !isAttestation(entry))
-    .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
+/** @param depth indexes that this one is within */
+async function offered(index: Index, content: Content, depth = 0): Promise<string[]> {
+  const platforms: string[] = []
+  for (const entry of index.manifests.filter((entry) => !isAttestation(entry))) {
+    const { platform, mediaType } = entry
+    if (platform !== undefined) platforms.push(formatPlatform(platform))
+    else if (mediaKind(mediaType) === 'index' && depth < maxIndexDepth) {
+      const inner = parse({ descriptor: entry, content: await content.readManifest(entry) }, content.name)
+      if (inner.kind === 'index') platforms.push(...(await offered(inner, content, depth + 1)))
+    }
+  }
   return [...new Set(platforms)]
 }
 

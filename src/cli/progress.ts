@@ -91,10 +91,13 @@ function describe({ size, fetched, since, read, entries }: LayerStatus, now: num
 }
 
 function logLines(output: TextOutput): Progress {
+  /** Layers that are there: their last bytes may be reported more than once. */
+  const whole = new Set<string>()
   return {
     update(event) {
       const name = shortName(event.name)
-      if (event.kind === 'fetched' && event.bytes === event.size) {
+      if (event.kind === 'fetched' && event.bytes === event.size && !whole.has(event.name)) {
+        whole.add(event.name)
         output.write(`${name}: fetched, ${formatBytes(event.size)}\n`)
       }
       if (event.kind === 'applied') output.write(`${name}: unpacked, ${event.entries} entries\n`)

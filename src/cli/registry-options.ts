@@ -23,7 +23,7 @@ export function withRegistryOptions(command: Command): Command {
 export function withForeignLayers(command: Command): Command {
   return command.option(
     '--foreign-layers',
-    'take layers not for distribution too, which the registry may leave to other places (asked without credentials)',
+    'also take layers not for distribution, from their publisher if the registry lacks them',
   )
 }
 

@@ -14,11 +14,14 @@ export function unpackCommand(context: CommandContext): Command {
     oci-archive:FILE[:TAG]        an OCI image layout in a tar file
     oci:DIRECTORY[:TAG]           an OCI image layout
     docker-daemon:IMAGE           docker or podman, by its socket
-    rootfs:FILE                   what "docker export" writes; "rootfs:-" is standard input
+    rootfs:FILE                   what "docker export" writes
     FILE                          any of these, found out by looking into it
+
+FILE may be "-" for standard input: an archive of images then goes to $TMPDIR first.
 
 EXAMPLES:
     bundle-tool unpack alpine.tar --out bundle
+    docker save alpine:3.20 | bundle-tool unpack - --out bundle
     docker export demo | bundle-tool unpack rootfs:- --out bundle`,
   })
   return withBundleOptions(command)

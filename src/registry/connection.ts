@@ -132,6 +132,7 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
 
 const hintFor = (status: number, { registry, repository }: Endpoint): string | undefined => {
   if (status === 404) return `check the name and the tag; ${registry} has no such thing`
+  if ((status === 401 || status === 403) && repository === '') return 'check the user name and the password'
   if (status === 401 || status === 403) {
     return `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
   }

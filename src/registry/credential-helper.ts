@@ -72,7 +72,9 @@ async function run(
     throw new OciError('ERR_REGISTRY_AUTH', `"${name}" is not the name of a credential helper`)
   }
   const program = `docker-credential-${name}`
-  const child = spawn(program, [action], { env, timeout: timeoutMs, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(program, [action], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  // spawn's own timeout would hold the process up for all of it after a program that cannot be run.
+  const timer = setTimeout(() => child.kill(), timeoutMs)
   const chunks: Buffer[] = []
   let size = 0
   child.stdout.on('data', (chunk: Buffer) => {
@@ -83,7 +85,7 @@ async function run(
   // A helper that does not read its input is no problem of ours.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<{ readonly status: number; readonly output: string }>((resolve, reject) => {
     child.once('close', (code) => resolve({ status: code ?? 1, output: Buffer.concat(chunks).toString('utf8') }))
     child.once('error', (cause) => {
       const why = isSystemError(cause, 'ENOENT') ? 'is not installed' : `cannot be run: ${cause.message}`
@@ -91,4 +93,5 @@ async function run(
       reject(new OciError('ERR_REGISTRY_AUTH', `the credential helper ${program} ${why}`, { hint, cause }))
     })
   })
+  return ended.finally(() => clearTimeout(timer))
 }

@@ -5,11 +5,10 @@ import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import { isForeignLayer } from '../oci/media-types.ts'
 import { choosePlatform, formatPlatform, isAttestation, type Platform } from '../oci/platform.ts'
 import type { Content, Target } from './content.ts'
-import { type Document, defaultPlatform } from './resolve-image.ts'
+import { type Document, defaultPlatform, maxIndexDepth } from './resolve-image.ts'
 
 /** Blobs that are copied at the same time. */
 const parallelBlobs = 4
-const maxIndexDepth = 4
 /** Manifests of one index, its indexes' included. */
 const maxManifests = 10_000
 

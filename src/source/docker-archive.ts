@@ -6,18 +6,13 @@ import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
 import { formatPlatform, type Platform, rankPlatform } from '../oci/platform.ts'
 import { formatReference, parseReference } from '../oci/reference.ts'
 import type { Image, Source } from './image.ts'
-import { openTarIndex, type TarIndex, type TarMember } from './tar-index.ts'
+import type { TarIndex, TarMember } from './tar-index.ts'
 
 /**
- * `docker-archive:F[:REF]`; REF is a name with its tag, or `@N`, the image number N counted from 0.
+ * `docker-archive:F[:REF]`, what `docker save` wrote, in an archive that is closed with the source.
  *
- * @throws OciError `ERR_SOURCE_INVALID`
+ * @param wanted REF: a name with its tag, or `@N`, the image number N counted from 0
  */
-export async function openDockerArchive(path: string, wanted?: string, signal?: AbortSignal): Promise<Source> {
-  return dockerArchive(await openTarIndex(path, signal), wanted)
-}
-
-/** What `docker save` wrote, in an archive that is already open, and is closed with the source. */
 export function dockerArchive(tar: TarIndex, wanted?: string): Source {
   return { image: (platform) => archiveImage(tar, wanted, platform), close: () => tar.close() }
 }

@@ -9,7 +9,7 @@ import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotatio
 import type { Content } from './content.ts'
 import type { Image, Source } from './image.ts'
 import { resolveImage } from './resolve-image.ts'
-import { openTarIndex, type TarIndex } from './tar-index.ts'
+import type { TarIndex } from './tar-index.ts'
 
 /** An OCI image layout, wherever it lies. */
 interface Layout {
@@ -56,12 +56,7 @@ function layoutContent(layout: Layout, tag: string | undefined, close: () => Pro
   }
 }
 
-/** `oci-archive:F[:TAG]`: a layout in a tar archive. */
-export async function openOciArchive(path: string, tag?: string, signal?: AbortSignal): Promise<Source> {
-  return ociArchive(await openTarIndex(path, signal), tag)
-}
-
-/** A layout in an archive that is already open, and is closed with the source. */
+/** `oci-archive:F[:TAG]`: a layout in a tar archive, which is closed with the source. */
 export function ociArchive(tar: TarIndex, tag?: string): Source {
   const layout = archiveLayout(tar)
   return { image: (platform) => layoutImage(layout, { tag, platform }), close: () => tar.close() }

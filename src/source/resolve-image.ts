@@ -37,7 +37,8 @@ export interface ResolveOptions {
 }
 
 /** Indexes within indexes: real images have one level, two at most. */
-const maxIndexDepth = 4
+/** Indexes within indexes. */
+export const maxIndexDepth = 4
 
 /** The platform images are taken for when none is asked for: this host's. */
 export function defaultPlatform(): Platform {

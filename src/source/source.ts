@@ -1,18 +1,20 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { byteSource } from '../layer/byte-source.ts'
+import { decompress } from '../layer/decompress.ts'
 import { allow } from '../registry/access.ts'
 import { fileOrigin } from '../registry/policy.ts'
-import { dockerArchive, openDockerArchive } from './docker-archive.ts'
+import { dockerArchive } from './docker-archive.ts'
 import { openDaemonArchive } from './docker-daemon.ts'
 import type { Source } from './image.ts'
-import { isOciLayout, ociArchive, openOciArchive, openOciLayout } from './oci-layout.ts'
+import { isOciLayout, ociArchive, openOciLayout } from './oci-layout.ts'
 import { readArchive, rootfsArchive } from './rootfs-archive.ts'
-import { openTarIndex } from './tar-index.ts'
+import { openSpooledTar, openTarIndex, type TarIndex } from './tar-index.ts'
 import { until } from './until.ts'
 
 export interface SourceOptions {
-  /** What `rootfs:-` reads. */
+  /** What `-` in the place of a file reads. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
   /** The file that says which images may be used; default: containers' policy.json. */
@@ -27,12 +29,12 @@ export const sourceKinds = {
   'docker-daemon': 'REF',
   'oci-archive': 'F[:TAG]',
   oci: 'DIR[:TAG]',
-  rootfs: 'F, or - for standard input',
+  rootfs: 'F',
 } as const
 
 /**
  * Opens a local source by its name: `KIND:...`, or a bare file or directory name, whose kind is found by looking into it.
- * A bare name begins with `/` or `.` if it has a colon.
+ * A bare name begins with `/` or `.` if it has a colon. `-` in the place of a file is standard input.
  *
  * @throws OciError `ERR_USAGE` an unknown kind; `ERR_SOURCE_INVALID` it is not what its kind requires
  */
@@ -48,11 +50,11 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
   }
   switch (kind) {
     case 'docker-archive':
-      return openDockerArchive(...splitPath(rest), options.signal)
+      return dockerArchive(await openArchive(path, options), name)
     case 'docker-daemon':
       return dockerArchive(await openDaemonArchive(rest, options))
     case 'oci-archive':
-      return openOciArchive(...splitPath(rest), options.signal)
+      return ociArchive(await openArchive(path, options), name)
     case 'oci':
       return openOciLayout(...splitPath(rest))
     case 'rootfs':
@@ -69,6 +71,18 @@ function splitPath(rest: string): [string, string | undefined] {
   return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
 }
 
+/** Archives of images are not read in the order they are written in: standard input goes into an unnamed file first. */
+function openArchive(path: string, { stdin, signal }: SourceOptions): Promise<TarIndex> {
+  if (path !== '-') return openTarIndex(path, signal)
+  if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read an archive from')
+  const content = signal === undefined ? stdin : until(signal, stdin)
+  return openSpooledTar(
+    'standard input',
+    decompress(byteSource(content), () => {}),
+    signal,
+  )
+}
+
 /** A pipe may have nothing to say for as long as it likes. */
 function openRootfs(path: string, { stdin, signal = new AbortController().signal }: SourceOptions): Source {
   if (path !== '-') return rootfsArchive(path, () => until(signal, readArchive(path)))
@@ -78,16 +92,16 @@ function openRootfs(path: string, { stdin, signal = new AbortController().signal
 
 async function openByContent(path: string, options: SourceOptions): Promise<Source> {
   const allowAs = (transport: string) => allow(fileOrigin(transport, resolve(path), undefined), path, options)
-  if (await isOciLayout(path)) {
+  if (path !== '-' && (await isOciLayout(path))) {
     await allowAs('oci')
     return openOciLayout(path)
   }
-  if (await isDirectory(path)) {
+  if (path !== '-' && (await isDirectory(path))) {
     throw new OciError('ERR_SOURCE_INVALID', `${path} is a directory and not an OCI image layout`, {
       hint: 'name a layout (a directory with a file "oci-layout") or an archive',
     })
   }
-  const tar = await openTarIndex(path, options.signal)
+  const tar = await openArchive(path, options)
   try {
     // Docker 25 and newer write both; manifest.json is the one with the full names.
     if (tar.find('manifest.json') !== undefined) {
@@ -103,7 +117,7 @@ async function openByContent(path: string, options: SourceOptions): Promise<Sour
     throw error
   }
   return rootfsArchive(
-    path,
+    tar.path,
     () => tar.openAll(),
     () => tar.close(),
   )
@@ -134,6 +148,6 @@ async function exists(path: string): Promise<boolean> {
 function usage(text: string): OciError {
   const forms = Object.entries(sourceKinds).map(([kind, form]) => `${kind}:${form}`)
   return new OciError('ERR_USAGE', `"${text}" is not a source`, {
-    hint: `write one of ${forms.join('; ')}; or a file name`,
+    hint: `write one of ${forms.join('; ')}; or a file name; F may be - for standard input`,
   })
 }

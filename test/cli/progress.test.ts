@@ -30,6 +30,7 @@ test('without a terminal each layer has a line when it is there, and one when it
   const progress = showProgress({ output: { write: (part) => (text += part) } })
   progress.update(fetched(digest('a'), 1, 2))
   progress.update(fetched(digest('a'), 2, 2))
+  progress.update(fetched(digest('a'), 2, 2))
   progress.update({ kind: 'read', name: digest('a'), bytes: 1, size: 2 })
   progress.update({ kind: 'applied', name: digest('a'), entries: 3 })
   progress.update({ kind: 'applied', name: 'evil\u001b[2J/layer.tar', entries: 1 })

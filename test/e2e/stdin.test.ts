@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { requires } from '../requirements.ts'
-import { makeTar } from '../source/build-image.ts'
+import { dockerFiles, layoutFiles, makeImage, makeLayer, makeTar } from '../source/build-image.ts'
 import { tool } from './engine-place.ts'
 
 let directory: string
@@ -15,8 +15,8 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 const at = (name: string) => join(directory, name)
 
-const unpack = (input: Buffer) =>
-  spawnSync(tool, ['unpack', 'rootfs:-', '--out', at('bundle')], { input, encoding: 'utf8', timeout: 30_000 })
+const unpack = (input: Buffer, source = 'rootfs:-') =>
+  spawnSync(tool, ['unpack', source, '--out', at('bundle')], { input, encoding: 'utf8', timeout: 30_000 })
 
 const rootfs = () => makeTar({ 'etc/hostname': 'h', large: 'x'.repeat(500_000) })
 
@@ -39,6 +39,27 @@ for (const tool of ['xz', 'bzip2']) {
     expect(readFileSync(at('bundle/rootfs/large'), 'utf8')).toHaveLength(500_000)
   })
 }
+
+test('an archive of images comes by standard input, of either kind, compressed or not', async () => {
+  const image = makeImage([await makeLayer({ file: 'x' })])
+  const docker = await makeTar(dockerFiles([{ tags: ['test:1'], image }]))
+  const oci = await makeTar(layoutFiles({ one: image }))
+  const cases: readonly [string, Buffer][] = [
+    ['-', docker],
+    ['-', gzipSync(oci)],
+    ['-', await rootfs()],
+    ['docker-archive:-:test:1', gzipSync(docker)],
+    ['oci-archive:-:one', oci],
+  ]
+  for (const [source, input] of cases) {
+    expect(unpack(input, source), source).toMatchObject({ status: 0, stdout: '' })
+    expect(readdirSync(at('bundle/rootfs'))).toEqual(input.length > 500_000 ? ['etc', 'large'] : ['file'])
+    rmSync(at('bundle'), { recursive: true })
+  }
+  expect(unpack(docker, 'docker-archive:-:other:1').stderr).toContain('standard input has no image "other:1"')
+  expect(unpack(docker.subarray(0, 2000), '-')).toMatchObject({ status: 1 })
+  expect(readdirSync(directory)).toEqual([])
+})
 
 test('nothing, and half of something, are errors', async () => {
   const tar = await rootfs()

@@ -131,6 +131,18 @@ test('--all copies an index with everything below it, without it the image for o
   })
 })
 
+test('the platforms of an index within an index are shown', async () => {
+  const { digest } = await writeMultiPlatform(at('layout'))
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const { size } = JSON.parse(readFileSync(at('layout/index.json'), 'utf8')).manifests[0]
+  const outer = JSON.stringify({ schemaVersion: 2, mediaType, manifests: [{ mediaType, digest, size }] })
+  writeFileSync(at(`layout/blobs/sha256/${sha256(outer).slice(7)}`), outer)
+  const manifests = [{ mediaType, digest: sha256(outer), size: outer.length }]
+  writeFileSync(at('layout/index.json'), JSON.stringify({ schemaVersion: 2, manifests }))
+  const { platforms, image } = await inspect(`oci:${at('layout')}`, { env, platform: 'linux/arm64' })
+  expect([platforms, image?.platform]).toEqual([['linux/amd64', 'linux/arm64'], 'linux/arm64'])
+})
+
 test('a docker archive without a manifest gets one, the same each time, whose layers unpack', async () => {
   const image = await testImage()
   writeFileSync(at('d.tar'), await makeTar(dockerFiles([{ tags: ['a:1'], image }])))

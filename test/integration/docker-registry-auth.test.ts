@@ -46,6 +46,7 @@ async function expectGuarded(host: string, credentials: { username: string; pass
   await expect(login(host, { username: credentials.username, password: 'wr0ng', env: env() })).rejects.toMatchObject({
     code: 'ERR_REGISTRY_AUTH',
     message: expect.not.stringContaining('wr0ng'),
+    hint: expect.stringMatching(/^check the user name and the password$|login/),
   })
   await login(host, { ...credentials, env: env() })
   await push(image, { from, env: env() })

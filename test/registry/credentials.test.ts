@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +76,16 @@ test('a helper that is missing, and one whose name is a path, are errors', async
     message: 'the credential helper docker-credential-none is not installed',
   })
   await expect(lookUp({ credsStore: '../evil' }, 'x.example')).rejects.toThrow('"../evil" is not the name')
+})
+
+test('a helper that is missing holds nothing up', () => {
+  const module = join(import.meta.dirname, '../../dist/registry/credential-helper.js')
+  const script = `import(${JSON.stringify(module)})
+    .then(({ askHelper }) => askHelper('none', 'x.example', { PATH: '/nonexistent' }))
+    .catch(({ code }) => console.log(code))`
+  expect(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 30_000 })).toBe(
+    'ERR_REGISTRY_AUTH\n',
+  )
 })
 
 test("in containers' auth.json the longest path counts, and the file comes before docker's", async () => {
