@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <asm/ioctls.h>
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/socket.h>
 #include <asm/termbits.h>
@@ -290,6 +291,9 @@ static long take_signal(struct vm *vm, int terminal)
 	case SIGURG:
 		return 0;
 	}
+	/* What the terminal sends, the processes of a group have all got. */
+	if (info.ssi_code == SI_KERNEL && sys(getpgid, vm->shared->pid) == sys(getpgid, 0))
+		return 0;
 	r = sys(kill, vm->shared->pid, info.ssi_signo);
 	return r == -ESRCH ? 0 : r;
 }

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isSystemError, OciError, reworded } from './errors.ts'
-import { removeTree } from './layer/remove-tree.ts'
+import { checkRemovable, removeTree } from './layer/remove-tree.ts'
 import { displaced, makePrivateDirectory, type PrivateDirectory } from './private-directory.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
 
@@ -31,6 +31,7 @@ export async function makeBundleDirectory(
   await prepareParent(parent)
   cleanUp(parent, basename(path))
   checkPlace(path, force)
+  if (force && look(path) === 'bundle') checkRemovable(path)
   const directory = await makePrivateDirectory(join(parent, `.${basename(path)}.partial-${ownerOf()}-`))
   try {
     await build(directory.anchor)

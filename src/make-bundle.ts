@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { convertImageConfig } from './bundle/convert.ts'
 import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
+import { ownMappings } from './bundle/id-mappings.ts'
 import { writeImageRecord } from './bundle/image-record.ts'
 import { writeRuntimeConfig } from './bundle/write-config.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
@@ -23,6 +24,8 @@ export interface LayerRead {
 export interface MakeBundleOptions extends Choices {
   readonly out: string
   readonly force?: boolean | undefined
+  /** The container is to have the ids of the user namespace that this process is root of; see `unshare`. */
+  readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
   readonly limits?: UnpackLimits | undefined
   readonly signal?: AbortSignal | undefined
@@ -59,7 +62,7 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
     const rootfs = join(directory, 'rootfs')
     if (!(await options.unpacked?.take(rootfs))) await unpackLayers(image, rootfs, { ...options, warn })
     signal?.throwIfAborted()
-    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options.warn))
+    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options))
     if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
     // Who gets a copy would not be told what this one was warned of.
     const kept = isAsWanted ? options.unpacked?.keep(rootfs) : undefined
@@ -113,9 +116,13 @@ async function* counted(
   }
 }
 
-async function runtimeConfig(image: Image, rootfs: string, warn: ((message: string) => void) | undefined) {
-  if (image.config === undefined) return defaultConfig(await hostConfigOptions(process.geteuid?.() !== 0))
+async function runtimeConfig(image: Image, rootfs: string, { subids, warn }: MakeBundleOptions) {
+  const idMappings = subids ? ownMappings() : undefined
+  const rootless = subids || process.geteuid?.() !== 0
+  if (image.config === undefined) return defaultConfig(await hostConfigOptions(rootless, idMappings))
   return convertImageConfig(image.config, rootfs, {
+    rootless,
+    idMappings,
     onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
   })
 }

@@ -8,7 +8,7 @@ import { resolveReference } from './registry/short-names.ts'
 import type { Image } from './source/image.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
-import { defaultStorePath } from './store/location.ts'
+import { callerUid, defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 import { beginUse } from './store/usage.ts'
 import { type UnpackedTree, unpackedTree } from './unpacked-trees.ts'
@@ -18,6 +18,8 @@ export interface PullOptions extends RegistryOptions, Choices {
   readonly out: string
   /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
+  readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
   readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
@@ -59,7 +61,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   checkPlace(out, force)
   const signatures = await allowReference(reference, options)
   const access = await pullAccess(reference, options)
-  const store = await openStore(options.store ?? defaultStorePath(env, process.geteuid?.() ?? 0))
+  const store = await openStore(options.store ?? defaultStorePath(env, callerUid(env)))
   const endUse = await beginUse(store.path)
   const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, signatures, onProgress })

@@ -9,6 +9,8 @@ export interface UnpackOptions extends Choices {
   readonly out: string
   /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
+  readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
   readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */

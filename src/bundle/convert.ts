@@ -1,16 +1,19 @@
 import { posix } from 'node:path'
 import { OciError } from '../errors.ts'
 import type { ExecutionConfig, ImageConfig } from '../oci/image-config.ts'
-import type { Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { IDMappings, Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { toPointer } from '../oci/schema.ts'
 import { imageAnnotations } from './annotations.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
+import { checkUser } from './id-mappings.ts'
 import { type ImageUser, lookUpUser } from './user.ts'
 
 export interface ConvertOptions {
   /** For a caller without privileges; default: whether this process has none. */
   readonly rootless?: boolean | undefined
+  /** Ids that a rootless container has beside its root; default: none. */
+  readonly idMappings?: IDMappings | undefined
   /** Give the program a terminal, as `runc spec` and umoci do; default true. */
   readonly terminal?: boolean | undefined
   /** Is told the name of each label that does not become an annotation, because a runtime would obey it. */
@@ -36,13 +39,15 @@ export async function convertImageConfig(
   rootfs: string,
   options: ConvertOptions = {},
 ): Promise<RuntimeConfig> {
-  const { rootless = process.geteuid?.() !== 0, terminal = true, onReservedLabel = () => {} } = options
-  const base = defaultConfig(await hostConfigOptions(rootless))
+  const { idMappings, terminal = true, onReservedLabel = () => {} } = options
+  const { rootless = process.geteuid?.() !== 0 } = options
+  const base = defaultConfig(await hostConfigOptions(rootless, idMappings))
   const { config = {} } = image
   const user = lookUpUser(rootfs, config.User)
+  if (idMappings !== undefined) checkUser(user, idMappings)
   return {
     ...base,
-    process: convertProcess(base.process, config, { user, rootless, terminal }),
+    process: convertProcess(base.process, config, { user, hasGroups: !rootless || idMappings !== undefined, terminal }),
     root: { path: 'rootfs' },
     hostname: 'container',
     mounts: [...(base.mounts ?? []), ...volumeMounts(config)],
@@ -52,15 +57,16 @@ export async function convertImageConfig(
 
 interface ProcessFacts {
   readonly user: ImageUser
-  readonly rootless: boolean
+  /** Whether the container may have supplementary groups. */
+  readonly hasGroups: boolean
   readonly terminal: boolean
 }
 
 function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFacts): Process {
-  const { user, rootless, terminal } = facts
+  const { user, hasGroups, terminal } = facts
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
-  // An unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
-  const additionalGids = rootless ? [] : user.additionalGids
+  // Alone, an unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
+  const additionalGids = hasGroups ? user.additionalGids : []
   return {
     ...base,
     terminal,

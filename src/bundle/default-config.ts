@@ -1,4 +1,5 @@
-import type { Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { IDMappings, Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { hasID } from './id-mappings.ts'
 
 /** The version of the runtime specification that this tool implements, and writes into each config.json. */
 export const runtimeSpecVersion = '1.3.0'
@@ -11,6 +12,8 @@ export interface DefaultConfigOptions {
   /** The caller's effective uid and gid, which root of a rootless container is. */
   readonly uid: number
   readonly gid: number
+  /** Ids that a rootless container has beside its root; default: none. */
+  readonly idMappings?: IDMappings | undefined
 }
 
 /**
@@ -23,9 +26,9 @@ export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
     process: defaultProcess(),
     root: { path: 'rootfs', readonly: true },
     hostname: 'runc',
-    mounts: options.rootless ? rootlessMounts() : defaultMounts(),
+    mounts: options.rootless ? rootlessMounts(mappingsOf(options)) : defaultMounts(),
     linux: {
-      ...(options.rootless ? rootlessIdentity(options) : { resources: denyAllDevices() }),
+      ...(options.rootless ? mappingsOf(options) : { resources: denyAllDevices() }),
       namespaces: namespaces(options),
       maskedPaths: [
         '/proc/acpi',
@@ -90,14 +93,14 @@ function defaultMounts(): Mount[] {
   ]
 }
 
-/** Only one id is mapped, so no gid=5; sysfs belongs to the network namespace, which stays the host's, so a bind. */
-function rootlessMounts(): Mount[] {
+/** No gid=5 where that is not mapped; sysfs belongs to the network namespace, which stays the host's, so a bind. */
+function rootlessMounts({ gidMappings }: IDMappings): Mount[] {
   return defaultMounts().map((mount) => {
     if (mount.destination === '/sys') {
       const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'ro']
       return { destination: '/sys', type: 'none', source: '/sys', options }
     }
-    const options = mount.options?.filter((option) => !/^[ug]id=/.test(option))
+    const options = mount.options?.filter((option) => option !== 'gid=5' || hasID(gidMappings, 5))
     return options === undefined ? mount : { ...mount, options }
   })
 }
@@ -107,11 +110,13 @@ function denyAllDevices(): Linux['resources'] {
 }
 
 /** Without `resources`: an unprivileged caller has no cgroup to put limits on. */
-function rootlessIdentity({ uid, gid }: DefaultConfigOptions): Linux {
-  return {
-    uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
-    gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
-  }
+function mappingsOf({ uid, gid, idMappings }: DefaultConfigOptions): IDMappings {
+  return (
+    idMappings ?? {
+      uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
+      gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
+    }
+  )
 }
 
 function namespaces({ rootless, cgroupNamespace }: DefaultConfigOptions): Namespace[] {

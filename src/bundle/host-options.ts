@@ -1,14 +1,15 @@
 import { statfs } from 'node:fs/promises'
 import { isSystemError } from '../errors.ts'
+import type { IDMappings } from '../oci/runtime-config.ts'
 import type { DefaultConfigOptions } from './default-config.ts'
 
 /** `CGROUP2_SUPER_MAGIC` of linux/magic.h. */
 const cgroup2Magic = 0x63677270
 
 /** What the default config.json depends on, of this process and this host. */
-export async function hostConfigOptions(rootless: boolean): Promise<DefaultConfigOptions> {
+export async function hostConfigOptions(rootless: boolean, idMappings?: IDMappings): Promise<DefaultConfigOptions> {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
-  return { rootless, cgroupNamespace: await isCgroup2Host(), uid, gid }
+  return { rootless, cgroupNamespace: await isCgroup2Host(), uid, gid, idMappings }
 }
 
 /** Whether all controllers are on cgroup v2, "unified" as systemd calls it; a host without cgroups has none. */

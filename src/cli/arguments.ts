@@ -2,7 +2,7 @@ import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
 
 /** Commands that take another command's words, flags and all. */
-const commandsWithArguments: ReadonlySet<string> = new Set(['exec', 'ps'])
+const commandsWithArguments: ReadonlySet<string> = new Set(['exec', 'ps', 'unshare'])
 
 /** What the arguments come to: all of it, or as far as it is understood before `problem`. */
 export interface RewrittenArguments {

@@ -9,6 +9,7 @@ export interface BundleFlags {
   readonly out: string
   readonly platform?: string
   readonly force?: boolean
+  readonly subids?: boolean
   readonly quiet?: boolean
   readonly json?: boolean
   readonly policy?: string
@@ -25,6 +26,7 @@ export function withBundleOptions(command: Command): Command {
     .requiredOption('-o, --out <bundle>', 'the directory to make')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
+    .option('--subids', 'without root: real owners, by your ids in /etc/subuid and /etc/subgid')
     .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('-q, --quiet', 'do not show how it is coming on')
     .option('--json', 'as --quiet, and print what was made as a JSON object')
@@ -37,8 +39,31 @@ export function withBundleOptions(command: Command): Command {
 
 /** What `pull` and `unpack` are called with for them. */
 export function bundleOptions(flags: BundleFlags): UnpackOptions {
-  const { out, platform, force, policy, maxUnpackedSize, maxFiles, maxRatio, strictOverlay, keepDirlinks } = flags
-  return { out, platform, force, policy, limits: { maxUnpackedSize, maxFiles, maxRatio }, strictOverlay, keepDirlinks }
+  const { out, platform, force, subids, policy, maxUnpackedSize, maxFiles, maxRatio, strictOverlay, keepDirlinks } =
+    flags
+  return {
+    out,
+    platform,
+    force,
+    subids,
+    policy,
+    limits: { maxUnpackedSize, maxFiles, maxRatio },
+    strictOverlay,
+    keepDirlinks,
+  }
+}
+
+/**
+ * Runs the whole command once more where the ids that it is to give are, unless it is there; false if it is to go on here.
+ *
+ * @throws OciError `ERR_USAGE` for root, whose owners are real anyway; `ERR_PERMISSION`
+ */
+export async function isDoneInNamespace(context: CommandContext, { subids }: BundleFlags): Promise<boolean> {
+  if (!subids) return false
+  const { repeatWithSubids } = await import('../unshare.ts')
+  const status = await repeatWithSubids(context.args, context.io)
+  if (status !== undefined) context.exit(status)
+  return status !== undefined
 }
 
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */

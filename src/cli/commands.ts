@@ -31,6 +31,7 @@ import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { statsCommand } from './stats.ts'
 import { unpackCommand } from './unpack.ts'
+import { unshareCommand } from './unshare.ts'
 import { updateCommand } from './update.ts'
 import { verifyCommand } from './verify.ts'
 
@@ -56,6 +57,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'logout', kind: 'image', create: logoutCommand },
   { name: 'export', kind: 'image', create: exportCommand },
   { name: 'repack', kind: 'image', create: repackCommand },
+  { name: 'unshare', kind: 'image', create: unshareCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },
   { name: 'explain', kind: 'image', create: explainCommand },
   { name: 'run', kind: 'runtime', create: runCommand },

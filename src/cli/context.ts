@@ -19,6 +19,8 @@ export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } a
 /** What a command's action works with. */
 export interface CommandContext {
   readonly io: IO
+  /** All words of the command line, without the interpreter and the script. */
+  readonly args: readonly string[]
   /** The options before the command's name; to be read when the action runs. */
   readonly globals: () => Globals
   readonly log: Log

@@ -21,6 +21,7 @@ export async function main(args: readonly string[], io: IO): Promise<number> {
   let log: Log = () => {}
   const context: CommandContext = {
     io,
+    args,
     globals: () => program.opts<Globals>(),
     log: (level, message) => log(level, message),
     exit: (code) => {

@@ -1,6 +1,12 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
-import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
+import {
+  type BundleFlags,
+  bundleOptions,
+  isDoneInNamespace,
+  withBundleOptions,
+  withProgress,
+} from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -26,6 +32,7 @@ EXAMPLES:
       'keep a copy of the files in the store too, which makes the next bundles of the image fast',
     )
     .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
+      if (await isDoneInNamespace(context, flags)) return
       const { pull } = await import('../pull.ts')
       const result = await withProgress(context, flags, (reports) =>
         goingOn(

@@ -1,5 +1,11 @@
 import type { Command } from 'commander'
-import { type BundleFlags, bundleOptions, withBundleOptions, withProgress } from './bundle-options.ts'
+import {
+  type BundleFlags,
+  bundleOptions,
+  isDoneInNamespace,
+  withBundleOptions,
+  withProgress,
+} from './bundle-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
@@ -27,6 +33,7 @@ EXAMPLES:
   return withBundleOptions(command)
     .argument('<source>')
     .action(async (source: string, flags: BundleFlags) => {
+      if (await isDoneInNamespace(context, flags)) return
       const { unpack } = await import('../unpack.ts')
       const { stdin, stdout, env } = context.io
       const result = await withProgress(context, flags, (reports) =>

@@ -5,6 +5,7 @@ import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import { mapText } from './bind.ts'
 import type { CompileContext } from './context.ts'
 import type { HostFacts } from './facts.ts'
+import { mapWords } from './unshare.ts'
 
 /** CLONE_NEW* of each type. */
 export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
@@ -186,13 +187,7 @@ function compileIdMap(
       hint: 'install the package uidmap, or map only your own id',
     })
   }
-  return undoable(
-    op(
-      'spawn_id_map',
-      { helper, map: mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String)) },
-      from,
-    ),
-  )
+  return undoable(op('spawn_id_map', { helper, map: mapWords(mappings) }, from))
 }
 
 function writeProc(file: string, content: string, from: string): Step {

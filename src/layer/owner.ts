@@ -17,11 +17,17 @@ export function giveOwner(name: string, { uid, gid }: Owner, chown: () => void):
     chown()
   } catch (error) {
     if (!isSystemError(error, 'EINVAL')) throw error
-    throw new OciError('ERR_NOT_SUPPORTED', `${shown(name)} has owner ${uid}:${gid}, which this user namespace lacks`, {
-      hint: `map more ids: a line "USER:100000:${Math.max(uid, gid) + 1}" in /etc/subuid and /etc/subgid has enough`,
-      cause: error,
-    })
+    throw needsMoreIDs(`${shown(name)} has owner ${uid}:${gid}`, Math.max(uid, gid), error)
   }
+}
+
+/** What `problem` says needs an id that this user namespace lacks. */
+export function needsMoreIDs(problem: string, id: number, cause?: unknown): OciError {
+  const user = process.env._CONTAINERS_ROOTLESS_UID ?? 'USER'
+  return new OciError('ERR_NOT_SUPPORTED', `${problem}, which this user namespace lacks`, {
+    hint: `map more ids: a line "${user}:100000:${id + 1}" in /etc/subuid and /etc/subgid, in place of one there, has enough`,
+    cause,
+  })
 }
 
 /** Gives the file at `place` its owner, unless it has it or can have none. */

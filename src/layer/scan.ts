@@ -20,7 +20,7 @@ export interface ScanOptions {
   readonly readXattrs: ReadXattrs
   /** Told what an archive cannot hold, and what is left out. */
   readonly warn: (message: string) => void
-  /** Whose files are root's: an unprivileged user cannot have others. Default: nobody's. */
+  /** Whose files are root's, and who can have no others. Default: nobody's. */
   readonly self?: { readonly uid: number; readonly gid: number } | undefined
 }
 
@@ -33,6 +33,7 @@ export async function scanTree(tree: TreeReader, { readXattrs, warn, self }: Sca
 
   function visit(path: string, depth: number): void {
     const stats = tree.stat(path)
+    if (self !== undefined && Number(stats.uid) !== self.uid) throw foreign(path, stats)
     const kind = kindOf(stats)
     if (kind === undefined) {
       warn(`${shown(path)} is a socket, which no archive can hold; it is left out`)
@@ -50,6 +51,12 @@ export async function scanTree(tree: TreeReader, { readXattrs, warn, self }: Sca
   return found.map((file, index) => describe(tree, file, { xattrs: xattrs[index], self }))
 }
 
+/** Who this is in the container is known where the ids of the container are. */
+const foreign = (path: string, { uid }: BigIntStats): OciError =>
+  new OciError('ERR_PERMISSION', `${path === '' ? 'the rootfs' : shown(path)} belongs to another user, ${uid}`, {
+    hint: 'if that is one of your subordinate ids, run the command by "bundle-tool unshare"',
+  })
+
 function describe(
   tree: TreeReader,
   { path, kind, stats }: { readonly path: string; readonly kind: TreeFile['kind']; readonly stats: BigIntStats },
@@ -65,7 +72,7 @@ function describe(
     path,
     linkPath: kind === 'symlink' ? tree.readLink(path) : '',
     mode: Number(stats.mode) & 0o7777,
-    uid: owner?.uid ?? (uid === self?.uid ? 0 : uid),
+    uid: owner?.uid ?? (self === undefined ? uid : 0),
     gid: owner?.gid ?? (gid === self?.gid ? 0 : gid),
     size: kind === 'file' ? Number(stats.size) : 0,
     mtime: timestampOf(stats.mtimeNs),

@@ -102,6 +102,12 @@ export interface IDMapping {
   readonly size: number
 }
 
+/** The ids of a user namespace. */
+export interface IDMappings {
+  readonly uidMappings: readonly IDMapping[]
+  readonly gidMappings: readonly IDMapping[]
+}
+
 export interface Hooks {
   readonly prestart?: readonly Hook[] | undefined
   readonly createRuntime?: readonly Hook[] | undefined

@@ -23,7 +23,10 @@ export function authFiles(env: NodeJS.ProcessEnv, uid: number = process.getuid?.
   if (env.REGISTRY_AUTH_FILE) return [env.REGISTRY_AUTH_FILE]
   const home = env.HOME || '/root'
   return [
-    join(env.XDG_RUNTIME_DIR || `/run/containers/${uid}`, env.XDG_RUNTIME_DIR ? 'containers/auth.json' : 'auth.json'),
+    join(
+      env.XDG_RUNTIME_DIR || `/run/containers/${env._CONTAINERS_ROOTLESS_UID || uid}`,
+      env.XDG_RUNTIME_DIR ? 'containers/auth.json' : 'auth.json',
+    ),
     join(env.XDG_CONFIG_HOME || join(home, '.config'), 'containers/auth.json'),
     dockerConfigPath(env),
   ]

@@ -92,6 +92,8 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return networkDeviceFailed(step, errno, failure, pointer)
     case 'criu_wait':
       return criuFailed(step, errno, failure)
+    case 'spawn_id_map':
+      return mapFailed(step, errno, failure, pointer)
     case 'spawn':
       return helperFailed(step, errno, failure, pointer)
     case 'cgroup_make':
@@ -130,6 +132,17 @@ function helperFailed(step: Step, errno: string, failure: Failure, pointer: stri
   const how = hookEnd(step, errno, failure)
   return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
     pointer,
+  })
+}
+
+/** newuidmap(1) and newgidmap(1) say on standard error what they refuse. */
+function mapFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {
+  const helper = textOf(step, 'helper')
+  const said = failure.detail.trim()
+  const file = helper.endsWith('newgidmap') ? '/etc/subgid' : '/etc/subuid'
+  return new OciError('ERR_PERMISSION', said === '' ? `${helper}: ${hookEnd(step, errno, failure)}` : said, {
+    pointer,
+    hint: `check that ${file} has these ids for you alone and once, and that ${helper} may gain privileges`,
   })
 }
 

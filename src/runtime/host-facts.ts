@@ -158,7 +158,8 @@ function lines(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '')
 }
 
-function findHelper(name: string): string | undefined {
+/** Where a helper that maps ids is installed. */
+export function findHelper(name: 'newuidmap' | 'newgidmap'): string | undefined {
   return helperPaths(name).find(isExecutable)
 }
 

@@ -36,6 +36,8 @@ export interface RunProgramOptions {
   readonly descriptors?: readonly number[]
   /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
   readonly forwardSignals?: boolean
+  /** Whether the runner gets a session of its own: then no signal comes from the terminal but by way of this process. */
+  readonly detached?: boolean
   readonly cwd?: string
   readonly stdio?: ContainerStdio | undefined
   /** Wait, too, until everything that was written to the streams of `stdio` has arrived. */
@@ -83,7 +85,8 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   return outcomeOf(program, execution, options)
 }
 
-export interface ExecuteOptions extends Pick<RunProgramOptions, 'cwd' | 'forwardSignals' | 'stdio' | 'drain'> {
+export interface ExecuteOptions
+  extends Pick<RunProgramOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain'> {
   /** From 3 on; the last is a pipe for the reports. */
   readonly descriptors: readonly (number | 'pipe')[]
   readonly env?: NodeJS.ProcessEnv
@@ -102,14 +105,15 @@ export interface Execution {
 export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
   // Loading these takes longer than many a command, and who hands over needs neither.
   const [{ spawn }, { isatty }] = await Promise.all([import('node:child_process'), import('node:tty')])
-  const { cwd, env, descriptors, feed, stdio = {}, forwardSignals: forwards, drain } = options
+  const { cwd, env, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
   const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
   const child = spawn(command, args, {
     stdio: [...first.map((given) => given ?? 'inherit'), ...descriptors],
+    detached,
     ...(cwd !== undefined && { cwd }),
     ...(env !== undefined && { env }),
   })
-  const stopForwarding = forwards ? forwardSignals(child, isatty(0)) : undefined
+  const stopForwarding = forwards ? forwardSignals(child, isatty(0) && !detached) : undefined
   try {
     const source = child.stdio[2 + descriptors.length] as unknown as Readable
     if (options.awaitsReport) source.once('data', () => connectInput(child, stdio))

@@ -44,7 +44,10 @@ export async function findManager(facts: HostFacts): Promise<SystemdManager> {
 }
 
 /** The tool itself, for a step that needs D-Bus. */
-export function internalCommand(): readonly string[] {
-  const tool = fileURLToPath(new URL('../../bin/bundle-tool.js', import.meta.url))
-  return [process.execPath, tool, '--log-format=json', 'internal']
-}
+export const internalCommand = (): readonly string[] => [...toolCommand(), '--log-format=json', 'internal']
+
+/** What starts the tool's command line. */
+export const toolCommand = (): readonly string[] => [
+  process.execPath,
+  fileURLToPath(new URL('../../bin/bundle-tool.js', import.meta.url)),
+]

@@ -49,6 +49,22 @@ test('a rootless container maps root to the caller, and gets neither limits nor 
   expect(mounts?.flatMap(({ options }) => options ?? []).filter((option) => option.includes('id='))).toEqual([])
 })
 
+test('a container with more ids has them, and its terminals their group where that is one of them', () => {
+  const options = { rootless: true, cgroupNamespace: true, uid: 1000, gid: 100 }
+  const mappings = (size: number) => [
+    { containerID: 0, hostID: 100, size: 1 },
+    { containerID: 1, hostID: 100_000, size },
+  ]
+  const configWith = (size: number) =>
+    defaultConfig({ ...options, idMappings: { uidMappings: mappings(size), gidMappings: mappings(size) } })
+  const config = configWith(5)
+  expect(config.linux).toMatchObject({ uidMappings: mappings(5), gidMappings: mappings(5) })
+  expect(runtimeConfigProblems(config)).toEqual([])
+  const optionsOf = ({ mounts }: ReturnType<typeof defaultConfig>) => mounts?.flatMap(({ options }) => options ?? [])
+  expect(optionsOf(config)).toContain('gid=5')
+  expect(optionsOf(configWith(4))).not.toContain('gid=5')
+})
+
 test('the default document, word for word', () => {
   const text = formatRuntimeConfig(defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 }))
   expect(text).toBe(readFileSync(join(import.meta.dirname, '../../fixtures/default-config.json'), 'utf8'))

@@ -78,5 +78,7 @@ asRoot.each([
   const { status, stderr } = await unpackInside(tar(member))
   expect(status).toBe(1)
   expect(stderr).toMatch(/"odd" has owner (718322:0|0:718322), which this user namespace lacks/)
-  expect(stderr).toContain('hint: map more ids: a line "USER:100000:718323" in /etc/subuid and /etc/subgid has enough')
+  expect(stderr).toContain(
+    'hint: map more ids: a line "USER:100000:718323" in /etc/subuid and /etc/subgid, in place of one there, has enough',
+  )
 })

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import type { ExecutionConfig } from '../../src/oci/image-config.ts'
 
 /** Names, types, modes, owners, link targets, sizes, link counts and times; not the times of what no entry made. */
 export function describeTree(rootfs: string): string[] {
@@ -23,7 +24,7 @@ export function attributes(rootfs: string): string[] {
 }
 
 /** An OCI image layout of these layers, for other tools to read, with the tag `latest`. */
-export function writeLayout(layout: string, layers: readonly Buffer[]): void {
+export function writeLayout(layout: string, layers: readonly Buffer[], execution?: ExecutionConfig): void {
   mkdirSync(join(layout, 'blobs/sha256'), { recursive: true })
   const put = (bytes: Buffer, mediaType: string) => {
     const hex = createHash('sha256').update(bytes).digest('hex')
@@ -36,6 +37,7 @@ export function writeLayout(layout: string, layers: readonly Buffer[]): void {
     json({
       architecture: 'amd64',
       os: 'linux',
+      config: execution,
       rootfs: {
         type: 'layers',
         diff_ids: layers.map((layer) => `sha256:${createHash('sha256').update(layer).digest('hex')}`),

@@ -66,7 +66,8 @@ export function member(fields: HeaderFields, data: string | Buffer = ''): Buffer
   return Buffer.concat([header({ size: Buffer.byteLength(data, 'latin1'), ...fields }), blocks(data)])
 }
 
-export const file = (name: string, data = '', fields: HeaderFields = {}): Buffer => member({ name, ...fields }, data)
+export const file = (name: string, data: string | Buffer = '', fields: HeaderFields = {}): Buffer =>
+  member({ name, ...fields }, data)
 
 export const directory = (name: string, fields: HeaderFields = {}): Buffer =>
   header({ name: `${name}/`, type: '5', mode: 0o755, ...fields })

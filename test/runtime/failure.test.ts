@@ -23,6 +23,19 @@ test('the message says field, thing, system call and error, and where it is from
   })
 })
 
+test('what newuidmap has against a map is the message, and its file the hint', () => {
+  const step = op('spawn_id_map', { helper: '/usr/bin/newgidmap', map: ['0', '1', '1'] }, '/linux/gidMappings')
+  const told = { step: 0, error: constants.errno.ECHILD, syscall: -1, pid: 0, status: 256 }
+  const explain = (detail: string) => describeFailure([{ address: 0, phase: 'host', step }], { ...told, detail })
+  expect(explain('newgidmap: gid range [0-1) -> [1-2) not allowed\n')).toMatchObject({
+    code: 'ERR_PERMISSION',
+    message: 'newgidmap: gid range [0-1) -> [1-2) not allowed',
+    pointer: '/linux/gidMappings',
+    hint: expect.stringContaining('/etc/subgid'),
+  })
+  expect(explain('').message).toBe('/usr/bin/newgidmap: exit status 1')
+})
+
 test('a hint says what to do about the common ones', () => {
   expect(describe(mount('proc'), EPERM).hint).toContain('{"type": "pid"}')
   expect(describe(op('clone', { flags: 0, cgroup: null }), EPERM).hint).toContain('--rootless')

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { OciError } from '../errors.ts'
+import { needsMoreIDs } from '../layer/owner.ts'
+import type { IDMapping, IDMappings } from '../oci/runtime-config.ts'
+import type { ImageUser } from './user.ts'
+
+/** Whether this process is in the initial user namespace, which has all ids, as they are (man 7 user_namespaces). */
+export const isInInitialNamespace = (): boolean =>
+  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+
+/**
+ * What the ids of this process's user namespace are outside of it, where whoever has made it runs its containers.
+ *
+ * @throws OciError `ERR_PERMISSION` this process is not root of a user namespace of its own
+ */
+export function ownMappings(): IDMappings {
+  if (process.geteuid?.() === 0 && !isInInitialNamespace()) {
+    return { uidMappings: readMap('/proc/self/uid_map'), gidMappings: readMap('/proc/self/gid_map') }
+  }
+  throw new OciError('ERR_PERMISSION', 'giving files subordinate ids takes root of a user namespace', {
+    hint: 'run it by unshare()',
+  })
+}
+
+function readMap(file: string): IDMapping[] {
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  return lines.map((line) => {
+    const [containerID = 0, hostID = 0, size = 0] = line.trim().split(/\s+/).map(Number)
+    return { containerID, hostID, size }
+  })
+}
+
+/** Whether a user namespace has an id. */
+export const hasID = (mappings: readonly IDMapping[], id: number): boolean =>
+  mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size)
+
+/** @throws OciError `ERR_NOT_SUPPORTED` the program of an image would be somebody whom the user namespace lacks */
+export function checkUser({ uid, gid, additionalGids }: ImageUser, { uidMappings, gidMappings }: IDMappings): void {
+  const gids = [gid, ...additionalGids]
+  if (hasID(uidMappings, uid) && gids.every((id) => hasID(gidMappings, id))) return
+  throw needsMoreIDs(`the image runs as ${uid}:${gids.join(',')}`, Math.max(uid, ...gids))
+}
