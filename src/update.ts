@@ -1,6 +1,6 @@
 import type { Limit } from './compile/limit.ts'
 import { limitsOf } from './compile/limits.ts'
-import { limitProperties } from './compile/systemd.ts'
+import { limitProperties, limitsForUnit } from './compile/systemd.ts'
 import { OciError } from './errors.ts'
 import type { IntelRdt, Resources } from './oci/runtime-config.ts'
 import { applyLimits, cgroupVersion } from './runtime/apply-limits.ts'
@@ -44,7 +44,8 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   const takeBack = hasSchema ? changeSchemata(container, intelRdt, facts.resctrl) : undefined
   try {
     checkMemoryUsage(merged, cgroupPaths)
-    const changed = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
+    const asked = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
+    const changed = unit === undefined ? asked : limitsForUnit(asked, warn)
     await applyLimits(changed, cgroupPaths, { warn, alongside: unit && (() => tellSystemd(unit, changed)) })
   } catch (error) {
     takeBack?.()

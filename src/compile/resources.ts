@@ -6,6 +6,7 @@ import type { CompileContext } from './context.ts'
 import { compileDeviceRules } from './device-rules.ts'
 import type { Limit } from './limit.ts'
 import { limitsOf } from './limits.ts'
+import { withSystemdQuota } from './systemd.ts'
 
 /**
  * The limits of `linux.resources`, in an order that the kernel accepts.
@@ -23,7 +24,8 @@ export function compileResources(context: CompileContext): readonly Step[] {
       return facts.hasBfq // a file to read for each block device
     },
   } as const
-  const limits = limitsOf(resources, host)
+  const asked = limitsOf(resources, host)
+  const limits = context.systemd === undefined ? asked : asked.map(withSystemdQuota)
   return [...limits.map((limit) => writeLimit(limit, context)), ...compileDeviceRules(context)]
 }
 

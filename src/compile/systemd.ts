@@ -203,17 +203,43 @@ function fileProperties({ file, value, from }: Limit, version: number): readonly
   }
 }
 
-/** Per second and, as systemd has it, in steps of ten milliseconds, rounded up. */
 function quotaProperties(value: string, version: number): readonly UnitProperty[] {
-  const [quota = 'max', periodText = '100000'] = value.split(' ')
-  const period = BigInt(periodText)
-  const step = 10_000n
-  const perSecond = quota === 'max' ? 0n : (BigInt(quota) * 1_000_000n) / period
-  const rounded = ((perSecond + step - 1n) / step) * step
+  const [quota = 'max', period = '100000'] = value.split(' ')
   return [
-    ...(version >= 242 ? [['CPUQuotaPeriodUSec', 't', String(period)] as const] : []),
-    ['CPUQuotaPerSecUSec', 't', quota === 'max' ? unlimited : String(rounded)],
+    ...(version >= 242 ? [['CPUQuotaPeriodUSec', 't', period] as const] : []),
+    ['CPUQuotaPerSecUSec', 't', quota === 'max' ? unlimited : String(quotaPerSecond(BigInt(quota), BigInt(period)))],
   ]
+}
+
+/** In microseconds and, as systemd has it, in steps of ten milliseconds, rounded up. */
+function quotaPerSecond(quota: bigint, period: bigint): bigint {
+  const step = 10_000n
+  return (((quota * microsecondsPerSecond) / period + step - 1n) / step) * step
+}
+
+const microsecondsPerSecond = 1_000_000n
+
+/** A limit with the quota that systemd would write at its next reload. */
+export function withSystemdQuota(limit: Limit): Limit {
+  const [, quota, period] = (limit.file === 'cpu.max' && /^(\d+) (\d+)$/.exec(limit.value)) || []
+  if (quota === undefined || period === undefined) return limit
+  const rounded = (quotaPerSecond(BigInt(quota), BigInt(period)) * BigInt(period)) / microsecondsPerSecond
+  return { ...limit, value: `${rounded} ${period}` }
+}
+
+/**
+ * Changes of a unit's cgroup as systemd can follow them: for it being idle is a weight, so that only one of the two holds.
+ *
+ * @param warn hears of a weight that is left out
+ */
+export function limitsForUnit(limits: readonly Limit[], warn: (message: string) => void): readonly Limit[] {
+  const rounded = limits.map(withSystemdQuota)
+  const weight = rounded.findLast(({ file }) => file === 'cpu.weight')
+  const idle = rounded.findLast(({ file }) => file === 'cpu.idle')
+  if (weight === undefined || idle?.value === '0') return rounded
+  if (idle === undefined) return [...rounded, { ...weight, file: 'cpu.idle', value: '0', optional: true }]
+  warn(`unable to apply both cpu.weight and cpu.idle: the weight ${weight.value} is ignored`)
+  return rounded.filter(({ file }) => file !== 'cpu.weight')
 }
 
 /** `0-2,5` as bytes, the least significant first, as many as are needed. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { limitsV2 } from '../../src/compile/limits-v2.ts'
-import { limitProperties, type SystemdManager, unitOf } from '../../src/compile/systemd.ts'
+import { limitProperties, limitsForUnit, type SystemdManager, unitOf } from '../../src/compile/systemd.ts'
 import type { Resources } from '../../src/oci/runtime-config.ts'
 import { smallConfig } from './hosts.ts'
 
@@ -96,6 +96,31 @@ test('properties that an older systemd does not know are left out', () => {
   const cpu = { quota: 50_000, cpus: '0', idle: 1 }
   expect(properties({ cpu }, 241)).toEqual([['CPUQuotaPerSecUSec t', '500000']])
   expect(properties({ cpu }, 243).map(([name]) => name)).toEqual(['CPUQuotaPeriodUSec t', 'CPUQuotaPerSecUSec t'])
+})
+
+test.each([
+  ['500000 900000', '504000 900000'],
+  ['10001 1000000', '20000 1000000'],
+  ['50000 100000', '50000 100000'],
+  ['max 100000', 'max 100000'],
+  ['50000', '50000'],
+])('the quota "%s" is written as systemd would: "%s"', (value, expected) => {
+  const limits = limitsV2({ unified: { 'cpu.max': value } }, { version: 2, hasBfq: false })
+  expect(limitsForUnit(limits, () => {}).map((limit) => limit.value)).toEqual([expected])
+})
+
+test.each<[Resources, readonly string[], boolean]>([
+  [{ cpu: { shares: 1024 } }, ['cpu.weight=100', 'cpu.idle=0'], false],
+  [{ cpu: { shares: 1024, idle: 0 } }, ['cpu.weight=100', 'cpu.idle=0'], false],
+  [{ cpu: { shares: 1024, idle: 1 } }, ['cpu.idle=1'], true],
+  [{ unified: { 'cpu.idle': '1', 'cpu.weight': '8' } }, ['cpu.idle=1'], true],
+  [{ cpu: { idle: 1 } }, ['cpu.idle=1'], false],
+  [{ pids: { limit: 3 } }, ['pids.max=3'], false],
+])('of weight and idle systemd can have one: %j is %j', (resources, expected, isWarned) => {
+  const warnings: string[] = []
+  const limits = limitsForUnit(limitsV2(resources, { version: 2, hasBfq: false }), (text) => warnings.push(text))
+  expect(limits.map(({ file, value }) => `${file}=${value}`)).toEqual(expected)
+  expect(warnings).toHaveLength(isWarned ? 1 : 0)
 })
 
 test.each([['0-8192'], ['a'], ['3-1'], ['0-7:2/4']])('cpus "%s" is refused', (cpus) => {
