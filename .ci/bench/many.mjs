@@ -30,7 +30,7 @@ export async function many({ scratch, rounds }) {
   }))
 }
 
-const commands = ['run -d', 'list', 'stats', 'kill', 'delete -f']
+const commands = ['run -d', 'list', 'stats', 'kill CONT', 'kill KILL until all have ended', 'delete -f']
 const rowName = (name, command, count) => `${name} ${command}, ${count}`
 
 /** Starts, counts, kills and deletes `count` containers, and makes sure that nothing is left. */
@@ -41,24 +41,46 @@ function life({ name, command, bundle, count, add }) {
       env: { ...process.env, bundle },
     })
   measured('run -d', each('run -d -b "$bundle" "many$i"'))
-  measured('list', expectRunning(count, [...command, 'list', '-f', 'json']))
+  const list = expectRunning(count, [...command, 'list', '-f', 'json'])
+  measured('list', list.seconds)
   if (name === 'bundle-tool') {
-    measured('stats', expectRunning(count, [...command, 'stats', '--no-stream', '--json', '--interval', '1ms']))
+    const stats = [...command, 'stats', '--no-stream', '--json', '--interval', '1ms']
+    measured('stats', expectRunning(count, stats).seconds)
   }
-  measured('kill', each('kill "many$i" KILL'))
+  measured('kill CONT', each('kill "many$i" CONT'))
+  // The kernel takes longer to end a container than the command to ask for it: of many, those before are in the way.
+  const seconds = each('kill "many$i" KILL')
+  measured('kill KILL until all have ended', seconds + secondsUntil(() => list.containers.every(hasEnded)))
   measured('delete -f', each('delete -f "many$i"'))
   const left = leftovers(bundle, command)
   if (left.length > 0) throw new Error(`${name} leaves behind: ${left.slice(0, 10).join(', ')}`)
 }
 
-/** Seconds that a command takes which prints `count` running containers as JSON. */
+/** A command that prints `count` running containers as JSON: these, and the seconds it takes. */
 function expectRunning(count, [program, ...args]) {
   const begin = process.hrtime.bigint()
   const containers = JSON.parse(output(program, ...args))
   const seconds = Number(process.hrtime.bigint() - begin) / 1e9
   const running = containers.filter(({ status }) => status === 'running').length
   if (running !== count) throw new Error(`${running} of ${count} containers run`)
-  return seconds
+  return { seconds, containers }
+}
+
+const napping = new Int32Array(new SharedArrayBuffer(4))
+
+function secondsUntil(condition) {
+  const begin = process.hrtime.bigint()
+  while (!condition()) Atomics.wait(napping, 0, 0, 1)
+  return Number(process.hrtime.bigint() - begin) / 1e9
+}
+
+function hasEnded({ pid }) {
+  try {
+    return /\) [XZ] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return true
+    throw error
+  }
 }
 
 /** Cgroups, mounts, processes and directories of the containers. */
