@@ -6,20 +6,24 @@
 // machine that has cgroup v2 alone and this machine's files at the same paths, /tmp and /run being new ones. It ends with the
 // command's status, 124 after SECONDS, or 125 when the machine itself failed.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const timeoutSeconds = 3000
 const machineFailed = 125
 
-/** What each is started with, and what runs there: parts of the names of files. */
+/** What each is started with, and what runs there: parts of the names of files, each in a machine that was just started. */
 const machines = {
-  root: { flags: [], tests: ['vm/cgroups', 'test/integration'] },
+  root: { flags: [], tests: ['vm/cgroups'] },
   systemd: { flags: ['--systemd'], tests: ['vm/systemd.test'] },
   delegated: { flags: ['-u', 'tester'], tests: ['vm/delegated'] },
   user: { flags: ['--systemd', '-u', 'tester'], tests: ['vm/systemd-user'] },
+  integration: { flags: [], tests: testFiles('test/integration') },
 }
+/** Those that take hours run when they are named. */
+const quick = Object.keys(machines).filter((name) => name !== 'integration')
 
 const runner = process.env.VM_RUN
 if (runner === undefined) fail('VM_RUN is not set: name a program that runs a command in a cgroup v2 machine')
@@ -32,33 +36,43 @@ try {
 const words = process.argv.slice(2)
 const isMachine = (word) => Object.hasOwn(machines, word)
 const files = words.filter((word) => !isMachine(word))
-const names = words.some(isMachine) ? words.filter(isMachine) : Object.keys(machines)
-if (files.length > 0 && names.length > 1) fail(`in which machine? ${names.join(', ')}`)
-const failed = names.filter((name) => !passes(name))
+const names = words.some(isMachine) ? words.filter(isMachine) : quick
+if (files.length > 0 && names.length > 1) fail(`in which machine? ${Object.keys(machines).join(', ')}`)
+const failed = names.flatMap(failures)
 if (failed.length > 0) fail(`there are failures: ${failed.join(', ')}`)
 
-/** Whether the tests of a machine succeed. */
-function passes(name) {
-  console.log(`test-vm: ${name}`)
-  let status = runInMachine(machines[name])
+/** Which of the files of a machine fail. */
+function failures(name) {
+  const { flags, tests } = machines[name]
+  return (files.length > 0 ? files : tests).filter((file) => !passes(flags, file)).map((file) => `${name} ${file}`)
+}
+
+function passes(flags, file) {
+  console.log(`test-vm: ${[...flags, file].join(' ')}`)
+  let status = runInMachine(flags, file)
   if (status === machineFailed) {
     // An emulated processor that patches the kernel's code on one CPU while the other runs it crashes now and then.
     console.error('test-vm: the machine itself failed; once more')
-    status = runInMachine(machines[name])
+    status = runInMachine(flags, file)
   }
-  if (status === 124) console.error(`test-vm: ${name}: stopped after ${timeoutSeconds} s`)
-  else if (status !== 0) console.error(`test-vm: ${name}: failed with status ${status}`)
+  if (status === 124) console.error(`test-vm: ${file}: stopped after ${timeoutSeconds} s`)
+  else if (status !== 0) console.error(`test-vm: ${file}: failed with status ${status}`)
   return status === 0
 }
 
-function runInMachine({ flags, tests }) {
+function runInMachine(flags, file) {
   // Loaded without a copy of it beside the modules, where a user may not write.
   const config = ['--config', '.vitest.vm.config.mjs', '--configLoader', 'native']
-  const vitest = ['node_modules/.bin/vitest', 'run', ...config, ...(files.length > 0 ? files : tests)]
+  const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
   // A home that can be written to.
   const command = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
   const args = ['-t', String(timeoutSeconds), ...flags, '--', ...command]
   return spawnSync(runner, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status
+}
+
+function testFiles(directory) {
+  const names = readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+  return names.filter((name) => name.endsWith('.test.ts')).map((name) => join(directory, name))
 }
 
 function fail(message) {

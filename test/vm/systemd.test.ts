@@ -129,12 +129,12 @@ test('annotations set properties of the scope', () => {
 
 test('update changes what systemd knows with what the kernel does, and both stay when systemd reloads', () => {
   start('exec sleep 1000', { memory: { limit: 64 * mebi }, pids: { limit: 20 } })
-  const update = ['--memory', '48M', '--pids-limit', '30', '--cpu-quota', '30000', '--cpuset-cpus', '1']
+  const update = ['--memory', '48M', '--pids-limit', '30', '--cpu-quota', '30000', '--cpuset-cpus', '0']
   expect(place.tool(['update', ...update, place.id])).toMatchObject(done)
-  const wanted = { MemoryMax: String(48 * mebi), TasksMax: '30', CPUQuotaPerSecUSec: '300ms', AllowedCPUs: '1' }
+  const wanted = { MemoryMax: String(48 * mebi), TasksMax: '30', CPUQuotaPerSecUSec: '300ms', AllowedCPUs: '0' }
   const files = (): readonly string[] =>
     ['memory.max', 'pids.max', 'cpu.max', 'cpuset.cpus'].map((file) => control(place, file))
-  const values = [String(48 * mebi), '30', '30000 100000', '1']
+  const values = [String(48 * mebi), '30', '30000 100000', '0']
   for (const reload of [false, true]) {
     if (reload) execFileSync('systemctl', ['daemon-reload'])
     expect(show(`runc-${place.id}.scope`, ...Object.keys(wanted))).toEqual(wanted)
