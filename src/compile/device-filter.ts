@@ -12,8 +12,8 @@ const types = { b: 1, c: 2 } as const // BPF_DEVCG_DEV_*
 const accesses = { m: 1, r: 2, w: 4 } as const // BPF_DEVCG_ACC_*
 const everyAccess = 7
 
-/** Registers of the filter: what was asked for, and scratch. */
-const register = { result: 0, context: 1, type: 2, access: 3, major: 4, minor: 5, scratch: 6 } as const
+/** Registers of the filter: what was asked for, the two numbers in one as the kernel has them, and scratch. */
+const register = { result: 0, context: 1, type: 2, access: 3, major: 4, minor: 5, device: 6, scratch: 7 } as const
 
 /** Opcodes of eBPF as linux/bpf.h composes them; the operations are on 32 bits. */
 const opcode = {
@@ -21,7 +21,10 @@ const opcode = {
   setImmediate: 0xb4, // ALU | MOV | K
   setRegister: 0xbc, // ALU | MOV | X
   and: 0x54, // ALU | AND | K
+  or: 0x4c, // ALU | OR | X
+  shiftLeft: 0x64, // ALU | LSH | K
   shiftRight: 0x74, // ALU | RSH | K
+  jump: 0x05, // JMP | JA
   jumpIfNotImmediate: 0x56, // JMP32 | JNE | K
   jumpIfNotRegister: 0x5e, // JMP32 | JNE | X
   jumpIfImmediate: 0x16, // JMP32 | JEQ | K
@@ -34,69 +37,123 @@ interface Instruction {
   readonly from?: number
   readonly offset?: number
   readonly immediate?: number
+  /** Of a jump: the label that it goes to. */
+  readonly target?: string
 }
 
+/** A text is a label, of the instruction after it. */
+type Line = Instruction | string
+
 const instructionBytes = 8
+
+/** include/linux/kdev_t.h MINORBITS */
+const minorBits = 20
+const maxMajor = 2 ** (32 - minorBits) - 1
+const maxMinor = 2 ** minorBits - 1
 
 /**
  * The BPF_PROG_TYPE_CGROUP_DEVICE program of a list of rules. The last rule that matches decides; with none, no access.
  *
- * An allowing rule matches when it has all of the access asked for, a denying one when it has any of it.
+ * An allowing rule matches when it has all of the access asked for, a denying one when it has any of it. The kernel's
+ * verifier takes 6 µs for each jump, more than for anything else, so rules in a row share what they have in common.
  * @see linux/bpf.h struct bpf_cgroup_dev_ctx: access in the upper and type in the lower half of a word, major, minor
  */
 export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
-  const program: readonly Instruction[] = [
+  const possible = rules.filter(({ major = 0, minor = 0 }) => major <= maxMajor && minor <= maxMinor).toReversed()
+  const unconditional = possible.findIndex((rule) => isGeneral(rule) && !hasNumbers(rule))
+  const otherwise = possible[unconditional]?.allow ?? false
+  const groups = grouped(unconditional < 0 ? possible : possible.slice(0, unconditional))
+  const body = groups.flatMap((group, index) => compileGroup(group, `group ${index}`))
+  const isOtherUsed = groups.some(([{ allow }]) => allow !== otherwise)
+  return assemble([
     { code: opcode.load32, to: register.type, from: register.context, offset: 0 },
     { code: opcode.setRegister, to: register.access, from: register.type },
     { code: opcode.and, to: register.type, immediate: 0xffff },
     { code: opcode.shiftRight, to: register.access, immediate: 16 },
     { code: opcode.load32, to: register.major, from: register.context, offset: 4 },
     { code: opcode.load32, to: register.minor, from: register.context, offset: 8 },
-    ...reachable(rules.toReversed()).flatMap(compileRule),
-    { code: opcode.setImmediate, to: register.result, immediate: 0 },
-    { code: opcode.exit },
-  ]
-  return encode(program)
+    { code: opcode.setRegister, to: register.device, from: register.major },
+    { code: opcode.shiftLeft, to: register.device, immediate: minorBits },
+    { code: opcode.or, to: register.device, from: register.minor },
+    ...body,
+    ...answer(otherwise),
+    ...(isOtherUsed ? answer(!otherwise) : []), // the verifier refuses dead code
+  ])
 }
 
-/** What follows a rule that matches everything is never run, and the kernel's verifier refuses dead code. */
-function reachable(rules: readonly DeviceRule[]): readonly DeviceRule[] {
-  const last = rules.findIndex((rule) => conditions(rule).length === 0)
-  if (last < 0) return rules
-  return rules[last]?.allow ? rules.slice(0, last + 1) : rules.slice(0, last)
+const labelOf = (allow: boolean): string => (allow ? 'allow' : 'deny')
+
+const answer = (allow: boolean): readonly Line[] => [
+  labelOf(allow),
+  { code: opcode.setImmediate, to: register.result, immediate: allow ? 1 : 0 },
+  { code: opcode.exit },
+]
+
+const hasNumbers = ({ major, minor }: DeviceRule): boolean => major !== undefined || minor !== undefined
+
+/** Whether it is of any type and any access. */
+const isGeneral = ({ type, access }: DeviceRule): boolean => type === 'a' && maskOf(access) === everyAccess
+
+const maskOf = (access: string): number =>
+  [...access].reduce((mask, letter) => mask | (accesses[letter as keyof typeof accesses] ?? 0), 0)
+
+/** Rules in a row that differ in their numbers alone. */
+function grouped(rules: readonly DeviceRule[]): readonly (readonly [DeviceRule, ...DeviceRule[]])[] {
+  const groups: [DeviceRule, ...DeviceRule[]][] = []
+  for (const rule of rules) {
+    const first = groups.at(-1)?.[0]
+    const isLike =
+      first?.type === rule.type && first.allow === rule.allow && maskOf(first.access) === maskOf(rule.access)
+    if (isLike) groups.at(-1)?.push(rule)
+    else groups.push([rule])
+  }
+  return groups
 }
 
-function compileRule(rule: DeviceRule): readonly Instruction[] {
-  const body = [
-    ...conditions(rule),
-    { code: opcode.setImmediate, to: register.result, immediate: rule.allow ? 1 : 0 },
-    { code: opcode.exit },
-  ]
-  return body.map((instruction, index) =>
-    'jumps' in instruction ? { ...instruction, offset: body.length - index - 1 } : instruction,
-  )
-}
-
-type Condition = Instruction & { readonly jumps?: true }
-
-/** Jumps behind the rule unless it matches. */
-function conditions(rule: DeviceRule): readonly Condition[] {
-  const access = [...rule.access].reduce((mask, letter) => mask | (accesses[letter as keyof typeof accesses] ?? 0), 0)
-  const jump = (code: number, to: number, immediate: number): Condition => ({ code, to, immediate, jumps: true })
+function compileGroup(group: readonly [DeviceRule, ...DeviceRule[]], end: string): readonly Line[] {
+  const [{ type, allow, access }] = group
+  const mask = maskOf(access)
+  const whole = group.find((rule) => !hasNumbers(rule))
   return [
-    ...(rule.type === 'a' ? [] : [jump(opcode.jumpIfNotImmediate, register.type, types[rule.type])]),
-    ...(access === everyAccess
+    ...(type === 'a'
       ? []
-      : [
-          { code: opcode.setRegister, to: register.scratch, from: register.access },
-          { code: opcode.and, to: register.scratch, immediate: access },
-          rule.allow
-            ? { code: opcode.jumpIfNotRegister, to: register.scratch, from: register.access, jumps: true as const }
-            : jump(opcode.jumpIfImmediate, register.scratch, 0),
-        ]),
-    ...(rule.major === undefined ? [] : [jump(opcode.jumpIfNotImmediate, register.major, rule.major)]),
-    ...(rule.minor === undefined ? [] : [jump(opcode.jumpIfNotImmediate, register.minor, rule.minor)]),
+      : [{ code: opcode.jumpIfNotImmediate, to: register.type, immediate: types[type], target: end }]),
+    ...(mask === everyAccess ? [] : unlessAccess(allow, mask, end)),
+    ...(whole ? [{ code: opcode.jump, target: labelOf(allow) }] : group.map((rule) => ifNumbers(rule, labelOf(allow)))),
+    end,
   ]
+}
+
+function unlessAccess(allow: boolean, mask: number, target: string): readonly Instruction[] {
+  return [
+    { code: opcode.setRegister, to: register.scratch, from: register.access },
+    { code: opcode.and, to: register.scratch, immediate: mask },
+    allow
+      ? { code: opcode.jumpIfNotRegister, to: register.scratch, from: register.access, target }
+      : { code: opcode.jumpIfImmediate, to: register.scratch, immediate: 0, target },
+  ]
+}
+
+function ifNumbers({ major, minor }: DeviceRule, target: string): Instruction {
+  const code = opcode.jumpIfImmediate
+  if (minor === undefined) return { code, to: register.major, immediate: major ?? 0, target }
+  if (major === undefined) return { code, to: register.minor, immediate: minor, target }
+  return { code, to: register.device, immediate: (major << minorBits) | minor, target }
+}
+
+/** Gives every jump its way. */
+function assemble(lines: readonly Line[]): Uint8Array {
+  const labels = new Map<string, number>()
+  const program: Instruction[] = []
+  for (const line of lines) {
+    if (typeof line === 'string') labels.set(line, program.length)
+    else program.push(line)
+  }
+  return encode(
+    program.map(({ target, ...instruction }, index) =>
+      target === undefined ? instruction : { ...instruction, offset: (labels.get(target) ?? 0) - index - 1 },
+    ),
+  )
 }
 
 /** struct bpf_insn: opcode, two registers in a byte, a jump or load offset, a constant. */

@@ -4,9 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { deviceFilter } from '../../src/compile/device-filter.ts'
 import { openFlags } from '../../src/program/flags.ts'
 import { op } from '../../src/program/program.ts'
 import { readHostFacts } from '../../src/runtime/host-facts.ts'
+import { randomRules } from '../compile/random-device-rules.ts'
 import { requires } from '../requirements.ts'
 import { expectDone, expectFailure, hostProgram } from './runner.ts'
 
@@ -127,4 +129,16 @@ inCgroup('device_filter attaches a program that the kernel accepts, and fails on
     'EINVAL',
   )
   expectDone(hostProgram(remove))
+})
+
+inCgroup('device_filter: the kernel accepts whatever filter rules are compiled to', () => {
+  const filters = Array.from({ length: 60 }, (_, seed) => deviceFilter(randomRules(seed)))
+  expectDone(
+    hostProgram(
+      op('mkdir', { at: null, path: cgroup, mode: 0o755 }),
+      op('open', { to: 'cgroup', at: null, path: cgroup, flags: openFlags.DIRECTORY }),
+      ...filters.map((instructions) => op('device_filter', { cgroup: 'cgroup', instructions })),
+      op('cgroup_remove', { path: cgroup }),
+    ),
+  )
 })
