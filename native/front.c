@@ -193,13 +193,14 @@ static bool ends_in_program(const struct call *call)
 /* What a program gets that only wants a kept program to be executed (src/runtime/kept-run.ts): nothing was done. */
 enum { NOT_KEPT = 75 };
 
-/* The descriptor for reports that the library has given; -1: none, the caller is to be told in words. */
-static int take_report(const struct call *call)
+/* The descriptor for reports that the library has given with the name of the tool; -1: none, the caller is to be told in words. */
+static int find_report(const struct call *call)
 {
-	const char *text = take_variable(call->env, "BUNDLE_TOOL_REPORT");
+	static const char name[] = "bundle-tool:report=";
+	const char *text = call->argv[0] + sizeof name - 1;
 	uint64_t fd;
 
-	return text && parse_decimal(&text, &fd) && sys(fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0 ? (int)fd : -1;
+	return has_prefix(call->argv[0], name) && parse_decimal(&text, &fd) && sys(fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0 ? (int)fd : -1;
 }
 
 static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
@@ -242,7 +243,7 @@ int front(struct vm *vm, char **argv, char **env)
 		return 0;
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_node(&call, nothing);
-	report = take_report(&call);
+	report = find_report(&call);
 	if (!find_kept(&call, &job)) {
 		int code = report < 0 ? compile_by_node(&call, &job) : NOT_KEPT;
 

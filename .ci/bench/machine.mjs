@@ -9,7 +9,7 @@ const inProject = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.u
 
 export const ours = inProject('bin/bundle-tool')
 export const runner = inProject('dist/bundle-tool-runner')
-export const library = inProject('dist/index.js')
+export const library = inProject('dist/bin/index.mjs')
 export const compiled = (module) => import(inProject(`dist/${module}`))
 
 export function isInstalled(program) {

@@ -4,8 +4,9 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Program } from '../program/program.ts'
+import type { Outcome } from './execute.ts'
 import { isExecutable } from './host-facts.ts'
-import { type Outcome, type RunProgramOptions, runProgram } from './runner.ts'
+import { type RunProgramOptions, runProgram } from './runner.ts'
 
 export interface Criu {
   /** Absolute. */

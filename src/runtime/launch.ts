@@ -1,14 +1,12 @@
 import type { CompileOptions } from '../compile/context.ts'
-import type { Program } from '../program/program.ts'
-import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
+import type { ContainerOptions, ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
+import { kinds, type Outcome, successOf } from './execute.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { describeCall } from './kept-call.ts'
-import { keepProgram } from './kept-program.ts'
 import { runKept } from './kept-run.ts'
-import { absoluteRoot, makeRoot } from './root.ts'
-import { kinds, type Outcome, outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
-import { withStages } from './stages.ts'
+import { absoluteRoot } from './root.ts'
+import type { RunProgramOptions } from './runner.ts'
 
 export interface LaunchOptions extends ContainerOptions, ForegroundOptions, FrontOptions {
   /** Do not use a kept program, and do not keep this one for the next time. */
@@ -30,11 +28,6 @@ export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
  */
 export async function launch(options: LaunchOptions, mode: CompileOptions['mode']): Promise<Outcome> {
   const id = parseContainerID(options.id)
-  let hasWarned = false
-  const log: LaunchOptions['log'] = (level, message) => {
-    if (level === 'warning') hasWarned = true
-    options.log?.(level, message)
-  }
   const runOptions: RunProgramOptions = {
     id,
     paths: options,
@@ -50,23 +43,15 @@ export async function launch(options: LaunchOptions, mode: CompileOptions['mode'
   const call = describe(options, mode)
   const canBeKept = call === plainCalls[mode] && !handOver && !noKept
   const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
-  if (kept?.reports.every(({ kind }) => successes.includes(kind))) return outcomeOf(nothing, kept, runOptions)
-  const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
-  if (kept) return outcomeOf(program, kept, runOptions)
-  makeRoot(root, origin.facts.euid)
-  if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
-  return await withStages(program, { log: options.log, begins: 'init' }, () =>
-    runProgram(program, { ...runOptions, cwd: origin.bundle }),
-  )
+  if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
+  const { launchCompiled } = await import('./launch-compiled.ts')
+  return await launchCompiled(options, { mode, call, kept, runOptions })
 }
 
 /** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
 const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
-
-/** The steps of a program that has run to its end need no words. */
-const nothing: Program = { host: [], stage: [], child: [] }
 
 /** The call as the front describes it; undefined when there is more to it than the front understands. */
 function describe(options: LaunchOptions, mode: CompileOptions['mode']): string | undefined {

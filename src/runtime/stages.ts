@@ -1,5 +1,5 @@
 import type { Program } from '../program/program.ts'
-import type { Outcome } from './runner.ts'
+import type { Outcome } from './execute.ts'
 
 type Log = ((level: 'debug', message: string) => void) | undefined
 

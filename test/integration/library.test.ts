@@ -10,7 +10,7 @@ import { requires } from '../requirements.ts'
 
 /** As programs import it: what is beside the binary that executes kept programs. */
 const { create, remove, run, state, OciError } = (await import(
-  join(import.meta.dirname, '../../dist/index.js')
+  join(import.meta.dirname, '../../dist/bin/index.mjs')
 )) as typeof import('../../src/index.ts')
 
 const { test } = requires('root', 'busybox')
@@ -100,7 +100,7 @@ test('what the library gives to the front is not in the environment of hooks', (
     config: { hooks: { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `env > ${place.directory}/env`] }] } },
   })
   const script = `
-    import { run } from ${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))}
+    import { run } from ${JSON.stringify(join(import.meta.dirname, '../../dist/bin/index.mjs'))}
     for (let i = 0; i < 2; i++) await run(${JSON.stringify(base())})`
   const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })
   expect(status).toBe(0)

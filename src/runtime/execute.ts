@@ -1,0 +1,192 @@
+import type { ChildProcess } from 'node:child_process'
+import { readSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { OciError } from '../errors.ts'
+import type { Failure } from './failure.ts'
+
+/** How a program ended. */
+export type Outcome =
+  | { readonly kind: 'ready'; readonly pid: number } // the container is there, and the runner is gone
+  | { readonly kind: 'exited'; readonly status: number } // supervised to its end: its exit code, or 128 + signal
+  | { readonly kind: 'done' } // a program without a container
+  | { readonly kind: 'handedOver' } // to the front, which executes it when this process has ended
+
+/** The first three descriptors of a container: a stream, a descriptor of this process, its own (`inherit`), or /dev/null. */
+export interface ContainerStdio {
+  readonly stdin?: Readable | 'inherit' | 'ignore' | number | undefined
+  /** What the container writes is written there as it comes; the stream stays open. */
+  readonly stdout?: Writable | 'inherit' | 'ignore' | number | undefined
+  readonly stderr?: Writable | 'inherit' | 'ignore' | number | undefined
+}
+
+/** For what runs and means nothing to whoever called: null devices. */
+export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
+
+export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6 } as const
+const reportBytes = 24 + 1024
+
+export interface Report extends Failure {
+  readonly kind: number
+}
+
+export interface ExecuteOptions {
+  /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
+  readonly forwardSignals?: boolean
+  /** Whether the runner gets a session of its own: then no signal comes from the terminal but by way of this process. */
+  readonly detached?: boolean
+  readonly cwd?: string
+  readonly stdio?: ContainerStdio | undefined
+  /** Wait, too, until everything that was written to the streams of `stdio` has arrived. */
+  readonly drain?: boolean
+  /** From 3 on; the last is for the reports: a pipe, or a file that is read when the runner has ended. */
+  readonly descriptors: readonly (number | 'pipe')[]
+  /** The name that the program gets; default: the command. */
+  readonly argv0?: string
+  readonly feed?: (child: ChildProcess) => void
+  /** Leave a `stdio.stdin` alone until a pipe has a report: a front without a program ends before. */
+  readonly awaitsReport?: boolean
+}
+
+/** What a runner has reported, and its exit code. */
+export interface Execution {
+  readonly reports: readonly Report[]
+  readonly code: number
+}
+
+/** Starts a runner, or the front in its place, and waits for its end. */
+export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
+  // Loading it takes longer than many a command, and who hands over does not need it.
+  const { spawn } = process.getBuiltinModule('node:child_process')
+  const { cwd, argv0, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
+  const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
+  const child = spawn(command, args, {
+    stdio: [...first.map((given) => given ?? 'inherit'), ...descriptors],
+    detached,
+    ...(cwd !== undefined && { cwd }),
+    ...(argv0 !== undefined && { argv0 }),
+  })
+  const hasTerminal = !detached && process.getBuiltinModule('node:tty').isatty(0)
+  const stopForwarding = forwards ? forwardSignals(child, hasTerminal) : undefined
+  try {
+    const file = descriptors.at(-1)
+    const source = child.stdio[2 + descriptors.length] as unknown as Readable | null
+    if (options.awaitsReport) source?.once('data', () => connectInput(child, stdio))
+    else connectInput(child, stdio)
+    connectOutput(child, stdio)
+    feed?.(child)
+    const reports = source ? collect(source) : undefined
+    const [bytes, code] = await Promise.all([reports, exitOf(child, drain ? 'close' : 'exit')])
+    return { reports: parseReports(bytes ?? readWritten(Number(file))), code }
+  } finally {
+    stopForwarding?.()
+  }
+}
+
+function connectInput({ stdin: to }: ChildProcess, { stdin }: ContainerStdio): void {
+  if (typeof stdin !== 'object') return
+  to?.on('error', () => undefined) // the container need not read all of it
+  if (to) stdin.pipe(to)
+}
+
+/** The streams run as long as somebody holds their other end. */
+function connectOutput({ stdout, stderr }: ChildProcess, stdio: ContainerStdio): void {
+  if (typeof stdio.stdout === 'object') stdout?.pipe(stdio.stdout, { end: false })
+  if (typeof stdio.stderr === 'object') stderr?.pipe(stdio.stderr, { end: false })
+}
+
+/**
+ * What a runner that has not failed came to.
+ *
+ * @throws OciError `ERR_RUNNER_MISSING` it has said nothing
+ */
+export function successOf({ reports, code }: Execution): Outcome {
+  const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
+  const exited = find(kinds.exited)
+  if (exited) return { kind: 'exited', status: exited.status }
+  const ready = find(kinds.ready)
+  if (ready) return { kind: 'ready', pid: ready.pid }
+  if (code === 0) return { kind: 'done' }
+  throw new OciError('ERR_RUNNER_MISSING', `the runner ended with ${code} and said nothing`, {
+    hint: 'check that the binary is for this architecture: run "npm run build"',
+  })
+}
+
+function parseReports(bytes: Buffer): readonly Report[] {
+  return Array.from({ length: Math.floor(bytes.length / reportBytes) }, (_, index) => {
+    const at = index * reportBytes
+    return {
+      kind: bytes.readUInt32LE(at),
+      step: bytes.readUInt32LE(at + 4),
+      error: bytes.readInt32LE(at + 8),
+      syscall: bytes.readInt32LE(at + 12),
+      pid: bytes.readInt32LE(at + 16),
+      status: bytes.readInt32LE(at + 20),
+      detail: cString(bytes.subarray(at + 24, at + reportBytes)),
+    }
+  })
+}
+
+function cString(bytes: Buffer): string {
+  return bytes.toString('utf8', 0, Math.max(0, bytes.indexOf(0)))
+}
+
+function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.once('error', reject).once('end', () => resolve(Buffer.concat(chunks)))
+  })
+}
+
+/** What a file has from its beginning on: its position is that of who wrote it. */
+function readWritten(fd: number): Buffer {
+  for (let size = 3 * reportBytes; ; size *= 2) {
+    const bytes = Buffer.allocUnsafe(size)
+    const count = readSync(fd, bytes, 0, size, 0)
+    if (count < size) return bytes.subarray(0, count)
+  }
+}
+
+function exitOf(runner: ChildProcess, event: 'exit' | 'close'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    runner.once('error', (cause) =>
+      reject(
+        new OciError('ERR_RUNNER_MISSING', `the runner cannot be started: ${cause.message}`, {
+          cause,
+          hint: 'build it for this machine with "npm run build"',
+        }),
+      ),
+    )
+    runner.once(event, (code: number | null, signal: string | null) => resolve(code ?? (signal === null ? 1 : 128)))
+  })
+}
+
+const forwarded = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGCONT',
+  'SIGWINCH',
+] as const
+
+/**
+ * Passes signals on. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole foreground process group, so the runner
+ * has them already.
+ */
+function forwardSignals(runner: ChildProcess, hasTerminal: boolean): () => void {
+  const fromTerminal = hasTerminal ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
+  const handlers = forwarded.map((signal) => {
+    const handler = (): void => {
+      if (!fromTerminal.includes(signal)) runner.kill(signal)
+    }
+    process.on(signal, handler)
+    return { signal, handler }
+  })
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler)
+  }
+}

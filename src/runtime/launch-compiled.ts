@@ -1,0 +1,36 @@
+import type { CompileOptions } from '../compile/context.ts'
+import { compileContainer } from './compile-container.ts'
+import type { Execution, Outcome } from './execute.ts'
+import { keepProgram } from './kept-program.ts'
+import type { LaunchOptions } from './launch.ts'
+import { makeRoot } from './root.ts'
+import { outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
+import { withStages } from './stages.ts'
+
+export interface CompiledLaunch {
+  readonly mode: CompileOptions['mode']
+  /** As the front describes it; undefined when the program is not to be kept. */
+  readonly call: string | undefined
+  /** What the kept program came to, which has failed: it is compiled again for the words. */
+  readonly kept: Execution | undefined
+  readonly runOptions: RunProgramOptions
+}
+
+/** Compiles a bundle, keeps its program where that is possible, and executes it unless that is done already. */
+export async function launchCompiled(
+  options: LaunchOptions,
+  { mode, call, kept, runOptions }: CompiledLaunch,
+): Promise<Outcome> {
+  let hasWarned = false
+  const log: LaunchOptions['log'] = (level, message) => {
+    if (level === 'warning') hasWarned = true
+    options.log?.(level, message)
+  }
+  const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
+  if (kept) return outcomeOf(program, kept, runOptions)
+  makeRoot(options.root, origin.facts.euid)
+  if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
+  return await withStages(program, { log: options.log, begins: 'init' }, () =>
+    runProgram(program, { ...runOptions, cwd: origin.bundle }),
+  )
+}
