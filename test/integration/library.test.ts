@@ -106,3 +106,37 @@ test('what the library gives to the front is not in the environment of hooks', (
   expect(status).toBe(0)
   expect(readFileSync(join(place.directory, 'env'), 'utf8')).not.toContain('BUNDLE_TOOL')
 })
+
+test('two hundred at once, again and again: all end, and the program grows no further', { timeout: 120_000 }, () => {
+  place.configure('echo "$0"; exit 7')
+  const script = `
+    import { readdirSync, readFileSync } from 'node:fs'
+    import { PassThrough } from 'node:stream'
+    import { text } from 'node:stream/consumers'
+    import { run } from ${JSON.stringify(join(import.meta.dirname, '../../dist/bin/index.mjs'))}
+    const one = async (id) => {
+      const stdout = new PassThrough()
+      const [status, output] = await Promise.all([
+        run({ ...${JSON.stringify(base())}, id, stdio: { stdin: 'ignore', stdout } }).finally(() => stdout.end()),
+        text(stdout),
+      ])
+      return status === 7 && output === 'sh\\n'
+    }
+    for (let wave = 0; wave < 4; wave++) {
+      const all = await Promise.all(Array.from({ length: 200 }, (_, i) => one('wave' + wave + '-' + i)))
+      const peak = /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))[1] / 1024
+      console.log(JSON.stringify({ right: all.filter(Boolean).length, peak, fds: readdirSync('/proc/self/fd').length }))
+    }`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  expect(stderr).toBe('')
+  const waves: { right: number; peak: number; fds: number }[] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(waves.map(({ right }) => right)).toEqual([200, 200, 200, 200])
+  const [first, second, , last] = waves
+  expect(last?.fds).toBe(first?.fds)
+  // Megabytes; the first wave compiles, and each container in flight takes what its pipe and promises do.
+  expect((last?.peak ?? 0) - (second?.peak ?? 0)).toBeLessThan(16)
+  expect(place.leftovers()).toEqual([])
+})
