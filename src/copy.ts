@@ -15,6 +15,8 @@ export interface CopyOptions extends RegistryOptions {
   readonly targetInsecure?: boolean | undefined
   /** Told of layers that are left out. */
   readonly warn?: ((message: string) => void) | undefined
+  /** Told how many bytes of a blob have been read for the target, which may begin anew. */
+  readonly onProgress?: ((progress: { readonly blob: Descriptor; readonly bytes: number }) => void) | undefined
   /** Told when a blob is at its target. */
   readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
 }

@@ -10,6 +10,7 @@ import { makeBundleDirectory } from './bundle-directory.ts'
 import { OciError } from './errors.ts'
 import { type Choices, checkFreeSpace, createRootfs, type RootfsBuilder, type UnpackLimits } from './layer/rootfs.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
+import { counted } from './source/counted.ts'
 import type { Image } from './source/image.ts'
 import type { UnpackedTree } from './unpacked-trees.ts'
 
@@ -100,19 +101,6 @@ async function applyLayers(
       throw new OciError('ERR_SOURCE_INVALID', `${name} has no files: it is empty, or no tar archive`)
     }
     onLayer?.({ name, entries })
-  }
-}
-
-async function* counted(
-  content: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const chunk of content) {
-    // Whoever gets the chunk may give its memory away.
-    bytes += chunk.byteLength
-    yield chunk
-    onBytes(bytes)
   }
 }
 

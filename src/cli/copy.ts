@@ -1,10 +1,13 @@
 import type { Command } from 'commander'
+import type { CopyOptions } from '../copy.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { showProgress } from './progress.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 
 export interface CopyFlags extends RegistryFlags {
   readonly all?: boolean
   readonly platform?: string
+  readonly quiet?: boolean
   readonly json?: boolean
 }
 
@@ -13,7 +16,29 @@ export function withCopyOptions(command: Command): Command {
   return withForeignLayers(withRegistryOptions(command))
     .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
-    .option('--json', 'print a JSON object with "digest"')
+    .option('-q, --quiet', 'do not show how it is coming on')
+    .option('--json', 'as --quiet, and print a JSON object with "digest"')
+}
+
+/** Shows how the blobs of a copy are coming on while `work` is at it. */
+export async function withCopyProgress<T>(
+  context: CommandContext,
+  { quiet, json }: CopyFlags,
+  work: (reports: Required<Pick<CopyOptions, 'onProgress' | 'onBlob'>>) => Promise<T>,
+): Promise<T> {
+  const progress = showProgress({ output: context.io.stderr, isQuiet: quiet || json })
+  try {
+    return await work({
+      onProgress: ({ blob: { digest, size }, bytes }) =>
+        progress.update({ kind: 'copying', name: digest, bytes, size }),
+      onBlob: ({ blob: { digest, size }, wasThere }) => {
+        progress.update({ kind: 'copied', name: digest, size, wasThere })
+        context.log('debug', `${digest}: ${wasThere ? 'is there' : 'copied'}`)
+      },
+    })
+  } finally {
+    progress.end()
+  }
 }
 
 /** `copy`: an image from one place to another. */
@@ -44,18 +69,20 @@ EXAMPLES:
     .option('--dest-insecure', 'as --insecure, for the target alone')
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
       const { copy } = await import('../copy.ts')
-      const result = await copy(source, target, {
-        ...registryOptions(context, flags),
-        all: flags.all,
-        platform: flags.platform,
-        policy: flags.policy,
-        targetCredentials: flags.destCreds,
-        sourceInsecure: flags.srcInsecure,
-        targetInsecure: flags.destInsecure,
-        signal: context.io.interruption(),
-        warn: warner(context),
-        onBlob: ({ blob, wasThere }) => context.log('debug', `${blob.digest}: ${wasThere ? 'is there' : 'copied'}`),
-      })
+      const result = await withCopyProgress(context, flags, (reports) =>
+        copy(source, target, {
+          ...registryOptions(context, flags),
+          ...reports,
+          all: flags.all,
+          platform: flags.platform,
+          policy: flags.policy,
+          targetCredentials: flags.destCreds,
+          sourceInsecure: flags.srcInsecure,
+          targetInsecure: flags.destInsecure,
+          signal: context.io.interruption(),
+          warn: warner(context),
+        }),
+      )
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
     })
 }

@@ -1,8 +1,10 @@
 import { formatBytes } from './columns.ts'
 import type { TextOutput } from './io.ts'
 
-/** What the verbs tell about one layer, which goes by the digest or the name that it is called by. */
+/** What the verbs tell about one layer or blob, which goes by the digest or the name that it is called by. */
 export type LayerEvent =
+  | { readonly kind: 'copying'; readonly name: string; readonly bytes: number; readonly size: number }
+  | { readonly kind: 'copied'; readonly name: string; readonly size: number; readonly wasThere: boolean }
   | { readonly kind: 'fetched'; readonly name: string; readonly bytes: number; readonly size: number }
   | { readonly kind: 'read'; readonly name: string; readonly bytes: number; readonly size: number | undefined }
   | { readonly kind: 'applied'; readonly name: string; readonly entries: number }
@@ -19,7 +21,7 @@ export interface ProgressOptions {
   readonly now?: (() => number) | undefined
 }
 
-/** Shows how layers are coming on: a line for each on a terminal, else a line when one is there and when it is unpacked. */
+/** Shows how layers are coming on: a line for each on a terminal, else a line when one is there, and when it is unpacked or copied. */
 export function showProgress({ output, isQuiet = false, now = Date.now }: ProgressOptions): Progress {
   if (isQuiet) return { update: () => {}, end: () => {} }
   return output.isTTY ? showLines(output, now) : logLines(output)
@@ -32,6 +34,10 @@ interface LayerStatus {
   since: number
   read: number
   entries: number | undefined
+  /** Bytes that a copy has. */
+  copied: number
+  /** What has become of a copy. */
+  end: string | undefined
 }
 
 const intervalMs = 100
@@ -59,6 +65,8 @@ function showLines(output: TextOutput, now: () => number): Progress {
         since: now(),
         read: 0,
         entries: undefined,
+        copied: 0,
+        end: undefined,
       }
       layers.set(event.name, status)
       take(status, event)
@@ -78,17 +86,27 @@ function take(status: LayerStatus, event: LayerEvent): void {
   }
   status.size = event.size
   if (event.kind === 'fetched') status.fetched = event.bytes
-  else status.read = event.bytes
+  else if (event.kind === 'read') status.read = event.bytes
+  else if (event.kind === 'copying') status.copied = event.bytes
+  else status.end = endOfCopy(event)
 }
 
-function describe({ size, fetched, since, read, entries }: LayerStatus, now: number): string {
+const endOfCopy = ({ size, wasThere }: LayerEvent & { kind: 'copied' }): string =>
+  wasThere ? 'is there' : `copied, ${formatBytes(size)}`
+
+function describe({ size, fetched, since, read, entries, copied, end }: LayerStatus, now: number): string {
+  if (end !== undefined) return end
   if (entries !== undefined) return `unpacked, ${entries} entries`
   const total = size === undefined ? '' : ` of ${formatBytes(size)}`
+  if (copied > 0) return `copied ${formatBytes(copied)}${total}${speedOf(copied, now - since)}`
   const unpacked = read === 0 ? '' : `unpacked ${formatBytes(read)}${total}`
   if (fetched === 0 || fetched === size) return unpacked || (fetched === 0 ? 'waiting' : 'fetched')
-  const speed = now > since ? `, ${formatBytes(Math.round((fetched * 1000) / (now - since)))}/s` : ''
+  const speed = speedOf(fetched, now - since)
   return `fetched ${formatBytes(fetched)}${total}${speed}${unpacked === '' ? '' : `, ${unpacked}`}`
 }
+
+const speedOf = (bytes: number, ms: number): string =>
+  ms > 0 ? `, ${formatBytes(Math.round((bytes * 1000) / ms))}/s` : ''
 
 function logLines(output: TextOutput): Progress {
   /** Layers that are there: their last bytes may be reported more than once. */
@@ -100,6 +118,7 @@ function logLines(output: TextOutput): Progress {
         whole.add(event.name)
         output.write(`${name}: fetched, ${formatBytes(event.size)}\n`)
       }
+      if (event.kind === 'copied') output.write(`${name}: ${endOfCopy(event)}\n`)
       if (event.kind === 'applied') output.write(`${name}: unpacked, ${event.entries} entries\n`)
     },
     end() {},

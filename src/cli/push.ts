@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand, warner } from './context.ts'
-import { type CopyFlags, withCopyOptions } from './copy.ts'
+import { type CopyFlags, withCopyOptions, withCopyProgress } from './copy.ts'
 import { registryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -24,15 +24,18 @@ EXAMPLES:
       const { push } = await import('../push.ts')
       const { all, platform, from, store } = flags
       const signal = context.io.interruption()
-      const result = await push(image, {
-        ...registryOptions(context, flags),
-        all,
-        platform,
-        from,
-        store,
-        signal,
-        warn: warner(context),
-      })
+      const result = await withCopyProgress(context, flags, (reports) =>
+        push(image, {
+          ...registryOptions(context, flags),
+          ...reports,
+          all,
+          platform,
+          from,
+          store,
+          signal,
+          warn: warner(context),
+        }),
+      )
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
     })
 }

@@ -5,6 +5,7 @@ import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import { isForeignLayer } from '../oci/media-types.ts'
 import { choosePlatform, formatPlatform, isAttestation, type Platform } from '../oci/platform.ts'
 import type { Content, Target } from './content.ts'
+import { counted } from './counted.ts'
 import { type Document, defaultPlatform, maxIndexDepth } from './resolve-image.ts'
 
 /** Blobs that are copied at the same time. */
@@ -21,6 +22,8 @@ export interface CopyContentOptions {
   readonly signal?: AbortSignal | undefined
   /** Told of layers that are left out. */
   readonly warn?: ((message: string) => void) | undefined
+  /** Told how many bytes of a blob have been read for the target, which may begin anew. */
+  readonly onProgress?: ((progress: { readonly blob: Descriptor; readonly bytes: number }) => void) | undefined
   /** Told when a blob is at its target. */
   readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
 }
@@ -39,7 +42,8 @@ export async function copyContent(content: Content, target: Target, options: Cop
   async function copyBlob(blob: Descriptor): Promise<void> {
     options.signal?.throwIfAborted()
     const wasThere = await target.has(blob)
-    if (!wasThere) await target.writeBlob(blob, () => content.open(blob))
+    if (!wasThere)
+      await target.writeBlob(blob, () => counted(content.open(blob), (bytes) => options.onProgress?.({ blob, bytes })))
     options.onBlob?.({ blob, wasThere })
   }
 

@@ -45,3 +45,22 @@ test('with --quiet nothing is shown', () => {
   progress.end()
   expect(text).toBe('')
 })
+
+test('a copy has a line for each blob on a terminal, and one when it is there elsewhere', () => {
+  const events: LayerEvent[] = [
+    { kind: 'copying', name: digest('a'), bytes: 500_000, size: 2_000_000 },
+    { kind: 'copied', name: digest('b'), size: 7, wasThere: true },
+    { kind: 'copied', name: digest('a'), size: 2_000_000, wasThere: false },
+  ]
+  let [onTerminal, elsewhere, time] = ['', '', 0]
+  const progress = showProgress({ output: { isTTY: true, write: (part) => (onTerminal += part) }, now: () => time })
+  const lines = showProgress({ output: { write: (part) => (elsewhere += part) } })
+  for (const event of events) {
+    progress.update(event)
+    lines.update(event)
+    time += 1000
+  }
+  expect(elsewhere).toBe(`${digest('b').slice(7, 19)}: is there\n${digest('a').slice(7, 19)}: copied, 2.0 MB\n`)
+  expect(onTerminal).toContain('copied 500.0 kB of 2.0 MB\n')
+  expect(onTerminal).toMatch(/copied, 2\.0 MB\n\w+ {2}is there\n$/)
+})
