@@ -264,6 +264,18 @@ test.each(['', 'sleep 60 | '])(
 
 test('killed without mercy, it takes the process in the namespace along', async () => {
   const child = await startUnpacking(tool, ['unpack', '--subids', '--quiet', 'rootfs:-', '--out', at('bundle')])
+  expect(processesNaming(at('bundle')).length).toBeGreaterThan(1)
   child.kill('SIGKILL')
-  await vi.waitFor(() => expect(partials()).toEqual([]), { timeout: 30_000, interval: 20 })
+  await vi.waitFor(() => expect(processesNaming(at('bundle'))).toEqual([]), { timeout: 30_000, interval: 20 })
 })
+
+/** Processes that have an argument; those that nobody has reaped yet have none. */
+function processesNaming(argument: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument)
+    } catch {
+      return false // ended meanwhile
+    }
+  })
+}
