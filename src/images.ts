@@ -1,6 +1,6 @@
 import { formatPlatform } from './oci/platform.ts'
 import { refNameAnnotation } from './store/layout.ts'
-import { callerUid, defaultStorePath } from './store/location.ts'
+import { defaultStorePath } from './store/location.ts'
 import { reachable } from './store/reachable.ts'
 import { openStore } from './store/store.ts'
 
@@ -36,5 +36,5 @@ export async function images(options: StoreOptions = {}): Promise<StoredImage[]>
 }
 
 export function openStoreOf({ store, env = process.env }: StoreOptions): ReturnType<typeof openStore> {
-  return openStore(store ?? defaultStorePath(env, callerUid(env)))
+  return openStore(store ?? defaultStorePath(env))
 }

@@ -8,7 +8,7 @@ import { resolveReference } from './registry/short-names.ts'
 import type { Image } from './source/image.ts'
 import { type LayerProgress, registryImage } from './source/registry-image.ts'
 import { threadedFetcher } from './source/threaded-fetcher.ts'
-import { callerUid, defaultStorePath } from './store/location.ts'
+import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 import { beginUse } from './store/usage.ts'
 import { type UnpackedTree, unpackedTree } from './unpacked-trees.ts'
@@ -61,7 +61,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   checkPlace(out, force)
   const signatures = await allowReference(reference, options)
   const access = await pullAccess(reference, options)
-  const store = await openStore(options.store ?? defaultStorePath(env, callerUid(env)))
+  const store = await openStore(options.store ?? defaultStorePath(env))
   const endUse = await beginUse(store.path)
   const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, signatures, onProgress })

@@ -1,7 +1,7 @@
 import { type CopyOptions, type CopyResult, copy } from './copy.ts'
 import { OciError } from './errors.ts'
 import { formatReference, parseReference } from './oci/reference.ts'
-import { callerUid, defaultStorePath } from './store/location.ts'
+import { defaultStorePath } from './store/location.ts'
 import { openStore } from './store/store.ts'
 
 export interface PushOptions extends CopyOptions {
@@ -18,7 +18,7 @@ export async function push(name: string, options: PushOptions = {}): Promise<Cop
 }
 
 async function inStore(name: string, { store: path, env = process.env }: PushOptions): Promise<string> {
-  const store = await openStore(path ?? defaultStorePath(env, callerUid(env)))
+  const store = await openStore(path ?? defaultStorePath(env))
   if ((await store.find(name)).length > 0) return `oci:${store.path}:${name}`
   throw new OciError('ERR_IMAGE_NOT_FOUND', `the store has no ${name}`, {
     hint: 'name what to push with --from, as in oci:DIR:TAG; "bundle-tool images" lists the store',

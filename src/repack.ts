@@ -19,7 +19,7 @@ import { makePrivateDirectory } from './private-directory.ts'
 import { describeRepacked, type NewLayer } from './repacked-image.ts'
 import { applyNodeOps } from './runtime/node-ops.ts'
 import { openBlobFile } from './store/blob-file.ts'
-import { callerUid, defaultStorePath } from './store/location.ts'
+import { defaultStorePath } from './store/location.ts'
 import { ownerOf } from './store/owner.ts'
 import { openStore, type Store } from './store/store.ts'
 
@@ -64,7 +64,7 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
     throw new OciError('ERR_USAGE', `"${options.image}" has no tag`, { hint: 'write oci:DIRECTORY:TAG' })
   }
   const bundle = resolve(options.bundle)
-  const store = options.store ?? defaultStorePath(env, callerUid(env))
+  const store = options.store ?? defaultStorePath(env)
   const base = await findBaseImage(bundle, { base: options.base, layouts: [target.layout, store] })
   const scratch = await makePrivateDirectory(join(dirname(bundle), `.${basename(bundle)}.partial-${ownerOf()}-`))
   try {

@@ -5,10 +5,10 @@ import { isInInitialNamespace } from './bundle/id-mappings.ts'
 import { compileUnshare } from './compile/unshare.ts'
 import { isSystemError, OciError } from './errors.ts'
 import type { IDMapping, IDMappings } from './oci/runtime-config.ts'
+import { rootlessUid } from './oci/user-namespace.ts'
 import { findHelper } from './runtime/host-facts.ts'
 import { runProgram } from './runtime/runner.ts'
 import { toolCommand } from './runtime/systemd-manager.ts'
-import { rootlessUid } from './store/location.ts'
 
 export interface UnshareOptions {
   /** The command with its arguments. */

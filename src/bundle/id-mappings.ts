@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import { needsMoreIDs } from '../layer/owner.ts'
 import type { IDMapping, IDMappings } from '../oci/runtime-config.ts'
+import { isInitialIDMap } from '../oci/user-namespace.ts'
 import type { ImageUser } from './user.ts'
 
-/** Whether this process is in the initial user namespace, which has all ids, as they are (man 7 user_namespaces). */
-export const isInInitialNamespace = (): boolean =>
-  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+/** Whether this process is in the initial user namespace. */
+export const isInInitialNamespace = (): boolean => isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8'))
 
 /**
  * What the ids of this process's user namespace are outside of it, where whoever has made it runs its containers.

@@ -33,10 +33,9 @@ interface LayerStatus {
   /** When it began to arrive. */
   since: number
   read: number
-  entries: number | undefined
   /** Bytes that a copy has. */
   copied: number
-  /** What has become of a copy. */
+  /** What has become of it. */
   end: string | undefined
 }
 
@@ -64,7 +63,6 @@ function showLines(output: TextOutput, now: () => number): Progress {
         fetched: 0,
         since: now(),
         read: 0,
-        entries: undefined,
         copied: 0,
         end: undefined,
       }
@@ -80,23 +78,23 @@ function showLines(output: TextOutput, now: () => number): Progress {
 }
 
 function take(status: LayerStatus, event: LayerEvent): void {
-  if (event.kind === 'applied') {
-    status.entries = event.entries
-    return
-  }
+  status.end = endOf(event)
+  if (event.kind === 'applied' || event.kind === 'copied') return
   status.size = event.size
   if (event.kind === 'fetched') status.fetched = event.bytes
   else if (event.kind === 'read') status.read = event.bytes
-  else if (event.kind === 'copying') status.copied = event.bytes
-  else status.end = endOfCopy(event)
+  else status.copied = event.bytes
 }
 
-const endOfCopy = ({ size, wasThere }: LayerEvent & { kind: 'copied' }): string =>
-  wasThere ? 'is there' : `copied, ${formatBytes(size)}`
+/** What an event says for good; undefined while there is more to come. */
+function endOf(event: LayerEvent): string | undefined {
+  if (event.kind === 'applied') return `unpacked, ${event.entries} entries`
+  if (event.kind !== 'copied') return undefined
+  return event.wasThere ? 'is there' : `copied, ${formatBytes(event.size)}`
+}
 
-function describe({ size, fetched, since, read, entries, copied, end }: LayerStatus, now: number): string {
+function describe({ size, fetched, since, read, copied, end }: LayerStatus, now: number): string {
   if (end !== undefined) return end
-  if (entries !== undefined) return `unpacked, ${entries} entries`
   const total = size === undefined ? '' : ` of ${formatBytes(size)}`
   if (copied > 0) return `copied ${formatBytes(copied)}${total}${speedOf(copied, now - since)}`
   const unpacked = read === 0 ? '' : `unpacked ${formatBytes(read)}${total}`
@@ -118,8 +116,8 @@ function logLines(output: TextOutput): Progress {
         whole.add(event.name)
         output.write(`${name}: fetched, ${formatBytes(event.size)}\n`)
       }
-      if (event.kind === 'copied') output.write(`${name}: ${endOfCopy(event)}\n`)
-      if (event.kind === 'applied') output.write(`${name}: unpacked, ${event.entries} entries\n`)
+      const end = endOf(event)
+      if (end !== undefined) output.write(`${name}: ${end}\n`)
     },
     end() {},
   }

@@ -65,10 +65,10 @@ export function createFileWriter(site: Site): FileWriter {
 
   function close(): void {
     if (file === undefined) return
-    const { descriptor, entry, queue } = file
+    const { descriptor, entry, queue, done } = file
     file = undefined
     if (queue === undefined) closeSync(descriptor)
-    else queue.add({ name: entry.path, piece: { descriptor, start: 0, end: 0, position: 0 }, completion: nothing })
+    else queue.add({ name: entry.path, piece: { descriptor, start: 0, end: 0, position: done }, completion: nothing })
   }
 
   return { open, data, end, close }

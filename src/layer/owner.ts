@@ -1,5 +1,6 @@
 import { lchownSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
+import { rootlessUid } from '../oci/user-namespace.ts'
 import type { Owner } from './owner-record.ts'
 import type { Site } from './site.ts'
 import { shown } from './tar-reader.ts'
@@ -23,7 +24,7 @@ export function giveOwner(name: string, { uid, gid }: Owner, chown: () => void):
 
 /** What `problem` says needs an id that this user namespace lacks. */
 export function needsMoreIDs(problem: string, id: number, cause?: unknown): OciError {
-  const user = process.env._CONTAINERS_ROOTLESS_UID ?? 'USER'
+  const user = process.env[rootlessUid] ?? 'USER'
   return new OciError('ERR_NOT_SUPPORTED', `${problem}, which this user namespace lacks`, {
     hint: `map more ids: a line "${user}:100000:${id + 1}" in /etc/subuid and /etc/subgid, in place of one there, has enough`,
     cause,

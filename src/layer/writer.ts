@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
+import { isInitialIDMap } from '../oci/user-namespace.ts'
 import { createLayerApplier, type LayerApplier } from './apply-layer.ts'
 import type { FileQueue } from './file-queue.ts'
 import { fileSystemError, onFileSystem } from './file-system-error.ts'
@@ -116,7 +117,7 @@ function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
     prefix: Buffer.from(`${path}/`).toString('latin1'),
     root: createRoot(),
     isPrivileged,
-    canMakeDevices: isPrivileged && isInitialUserNamespace(),
+    canMakeDevices: isPrivileged && isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8')),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     umask,
@@ -127,10 +128,6 @@ function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
     warn,
   }
 }
-
-/** The initial user namespace has all ids, as they are (man 7 user_namespaces). */
-const isInitialUserNamespace = (): boolean =>
-  /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
 
 /** process.umask() would change it for a moment, while other threads create files. */
 function ownUmask(): number {

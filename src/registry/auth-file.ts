@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { rootlessUid } from '../oci/user-namespace.ts'
 
 /** What a file of credentials says; docker's config.json and containers' auth.json have the same form. */
 export interface AuthFile {
@@ -24,7 +25,7 @@ export function authFiles(env: NodeJS.ProcessEnv, uid: number = process.getuid?.
   const home = env.HOME || '/root'
   return [
     join(
-      env.XDG_RUNTIME_DIR || `/run/containers/${env._CONTAINERS_ROOTLESS_UID || uid}`,
+      env.XDG_RUNTIME_DIR || `/run/containers/${env[rootlessUid] || uid}`,
       env.XDG_RUNTIME_DIR ? 'containers/auth.json' : 'auth.json',
     ),
     join(env.XDG_CONFIG_HOME || join(home, '.config'), 'containers/auth.json'),

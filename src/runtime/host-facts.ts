@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { CgroupFacts, CgroupHierarchy, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
+import { isInitialIDMap } from '../oci/user-namespace.ts'
 
 const appArmorPaths = ['/sys/kernel/security/apparmor', '/proc/self/attr/apparmor/exec']
 const selinuxPath = '/sys/fs/selinux/enforce'
@@ -28,7 +29,7 @@ export function readHostFacts(): HostFacts {
     euid: process.geteuid?.() ?? 0,
     egid: process.getegid?.() ?? 0,
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
-    inUserNamespace: !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8').trim()),
+    inUserNamespace: !isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8')),
     cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), mounts),
     appArmor: findAppArmor(),
     hasSELinux: existsSync(selinuxPath),

@@ -37,7 +37,6 @@ export interface ResolveOptions {
 }
 
 /** Indexes within indexes: real images have one level, two at most. */
-/** Indexes within indexes. */
 export const maxIndexDepth = 4
 
 /** The platform images are taken for when none is asked for: this host's. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 
 export const tool: string = join(import.meta.dirname, '../../bin/bundle-tool')
 export const image: string = join(import.meta.dirname, '../../fixtures/busybox.tar')
@@ -106,8 +106,28 @@ export function writeImages(place: EnginePlace): WrittenImages {
   return { copied, repacked, exported, id: inspected.manifest.config.digest }
 }
 
-/** The programs for more processes of a container, wherever below the root its state is: one that is written anew is another. */
-export function keptPrograms(root: string, id: string): readonly string[] {
+/**
+ * Expects an engine to run more processes of its container "demo" by a program for each way of calling, whatever they are.
+ * @param root where the state of containers is, or above that
+ */
+export function expectKeptPrograms(engine: (...args: string[]) => Outcome, root: string): void {
+  const id = engine('inspect', '--format', '{{.Id}}', 'demo').stdout.trim()
+  const programs = () => keptPrograms(root, id)
+  expect(engine('exec', 'demo', 'true').status).toBe(0)
+  const first = programs()
+  expect(first).toHaveLength(1)
+  expect(engine('exec', 'demo', 'echo', '"<').stdout).toBe('"<\n')
+  expect(programs()).toEqual(first)
+  expect(engine('exec', '-u', '1', 'demo', 'true').status).toBe(0)
+  expect(programs()).toHaveLength(2)
+  expect(engine('exec', '-t', 'demo', 'true').status).toBe(0)
+  expect(programs()).toHaveLength(3)
+  expect(engine('exec', '-t', 'demo', 'tty').stdout).toMatch(/^\/dev\/pts\/\d+\r\n$/)
+  expect(programs()).toHaveLength(3)
+}
+
+/** A program that is written anew is another. */
+function keptPrograms(root: string, id: string): readonly string[] {
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   const isKept = (path: string): boolean => path.includes(`${id}/.program-`)
   return files.filter(isKept).map((path) => `${path} ${statSync(join(root, path)).ino}`)

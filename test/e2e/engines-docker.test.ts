@@ -1,7 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, inCommonWords, keptPrograms, type Outcome, tool, writeImages } from './engine-place.ts'
+import {
+  EnginePlace,
+  expectKeptPrograms,
+  image,
+  inCommonWords,
+  type Outcome,
+  tool,
+  writeImages,
+} from './engine-place.ts'
 
 const { describe, test } = requires('root', 'dockerd', 'docker', 'runc', 'script')
 
@@ -144,19 +152,7 @@ describe('dockerd with this runtime', () => {
 
   test('runs more processes by a program that is kept', () => {
     startShell('sleep 100')
-    const id = docker('inspect', '--format', '{{.Id}}', 'demo').stdout.trim()
-    const programs = () => keptPrograms(place.at('exec'), id)
-    expect(docker('exec', 'demo', 'true').status).toBe(0)
-    const first = programs()
-    expect(first).toHaveLength(1)
-    expect(docker('exec', 'demo', 'echo', '"<').stdout).toBe('"<\n')
-    expect(programs()).toEqual(first)
-    expect(docker('exec', '-u', '1', 'demo', 'true').status).toBe(0)
-    expect(programs()).toHaveLength(2)
-    expect(docker('exec', '-t', 'demo', 'true').status).toBe(0)
-    expect(programs()).toHaveLength(3)
-    expect(docker('exec', '-t', 'demo', 'tty').stdout).toMatch(/^\/dev\/pts\/\d+\r\n$/)
-    expect(programs()).toHaveLength(3)
+    expectKeptPrograms(docker, place.at('exec'))
   })
 
   test('runs more processes, and lists, counts, pauses and ends them', async () => {

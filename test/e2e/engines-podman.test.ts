@@ -1,7 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, inCommonWords, keptPrograms, type Outcome, tool, writeImages } from './engine-place.ts'
+import {
+  EnginePlace,
+  expectKeptPrograms,
+  image,
+  inCommonWords,
+  type Outcome,
+  tool,
+  writeImages,
+} from './engine-place.ts'
 
 const { describe, test } = requires('root', 'podman', 'buildah', 'runc', 'script')
 
@@ -116,19 +124,7 @@ bundle-tool = ["${tool}"]
 
   test('runs more processes by a program that is kept', () => {
     startShell('sleep 100')
-    const id = podman('inspect', '--format', '{{.Id}}', 'demo').stdout.trim()
-    const programs = () => keptPrograms('/run/bundle-tool', id)
-    expect(podman('exec', 'demo', 'true').status).toBe(0)
-    const first = programs()
-    expect(first).toHaveLength(1)
-    expect(podman('exec', 'demo', 'echo', '"<').stdout).toBe('"<\n')
-    expect(programs()).toEqual(first)
-    expect(podman('exec', '-u', '1', 'demo', 'true').status).toBe(0)
-    expect(programs()).toHaveLength(2)
-    expect(podman('exec', '-t', 'demo', 'true').status).toBe(0)
-    expect(programs()).toHaveLength(3)
-    expect(podman('exec', '-t', 'demo', 'tty').stdout).toMatch(/^\/dev\/pts\/\d+\r\n$/)
-    expect(programs()).toHaveLength(3)
+    expectKeptPrograms(podman, '/run/bundle-tool')
   })
 
   test('runs more processes, and lists, pauses, limits and ends them', async () => {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import type { Process } from '../../src/oci/runtime-config.ts'
 import { ContainerPlace } from '../container.ts'
+import { takeDescriptor } from '../descriptor-taker.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'python3', 'mkfifo')
@@ -168,18 +169,6 @@ describe('a file with the whole process', () => {
   })
 })
 
-/** Takes one descriptor, and says whether it is a terminal, and what is shown there. */
-const taker = `
-import os, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen()
-print('listening', flush=True)
-connection, _ = server.accept()
-_, fds, _, _ = socket.recv_fds(connection, 4096, 1)
-print(os.isatty(fds[0]), os.read(fds[0], 100).decode().strip(), flush=True)
-`
-
 test('a console socket is another each time, and gets the terminal', async () => {
   const args = (socket: string) => {
     const file = describeProcess({ args: ['sh', '-c', 'tty; sleep 1'], terminal: true })
@@ -187,13 +176,10 @@ test('a console socket is another each time, and gets the terminal', async () =>
   }
   for (const run of [cold, warm]) {
     const socket = join(place.directory, `console-${run === cold}`)
-    const child = spawn('python3', ['-c', taker, socket], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const said: string[] = []
-    child.stdout.on('data', (chunk) => said.push(String(chunk)))
-    await once(child.stdout, 'data')
+    const { child, said } = await takeDescriptor(socket, 'os.isatty(fds[0]), os.read(fds[0], 100).decode().strip()')
     expect(run(...args(socket))).toEqual(done)
     await once(child, 'close')
-    expect(said.join('')).toMatch(/^listening\nTrue \/dev\/pts\/\d+\n$/)
+    expect(said()).toMatch(/^listening\nTrue \/dev\/pts\/\d+\n$/)
   }
   expect(cold(...args('/nonexistent/socket'))).toMatchObject({
     status: 255,

@@ -1,9 +1,10 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { ContainerPlace, type Finished } from '../container.ts'
+import { takeDescriptor } from '../descriptor-taker.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'python3')
@@ -163,33 +164,21 @@ test('a container that is not there, not started, or stopped has no further proc
   return own.close()
 })
 
-/** Takes one descriptor, and says whether it is a terminal and whose pidfd it is. */
-const taker = `
-import os, re, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen()
-print('listening', flush=True)
-connection, _ = server.accept()
-_, fds, _, _ = socket.recv_fds(connection, 4096, 1)
-pid = re.search(r'Pid:\\s+(\\d+)', open(f'/proc/self/fdinfo/{fds[0]}').read())
-print(os.isatty(fds[0]), pid and pid[1], flush=True)
-`
+/** Whether it is a terminal, and whose pidfd it is. */
+const kindOfDescriptor =
+  "os.isatty(fds[0]), (re.search(r'Pid:\\s+(\\d+)', open(f'/proc/self/fdinfo/{fds[0]}').read()) or [0, None])[1]"
 
 test.each([
   ['--console-socket', ['-t', '-d'], () => 'True None'],
   ['--pidfd-socket', ['-d'], (pid: string) => `False ${pid}`],
 ])('%s: gets the terminal, or a descriptor of the process', async (flag, more, shown) => {
   const [path, file] = [join(place.directory, `${flag}.sock`), join(place.directory, `${flag}.pid`)]
-  const child = spawn('python3', ['-c', taker, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const { child, said } = await takeDescriptor(path, kindOfDescriptor)
   try {
-    const said: string[] = []
-    child.stdout.on('data', (chunk) => said.push(String(chunk)))
-    await once(child.stdout, 'data')
     expect(exec([...more, flag, path, '--pid-file', file], 'sleep', '1000')).toMatchObject({ end: 0, stderr: '' })
     await once(child, 'exit')
     const pid = readFileSync(file, 'utf8')
-    expect(said.join('')).toBe(`listening\n${shown(pid)}\n`)
+    expect(said()).toBe(`listening\n${shown(pid)}\n`)
     process.kill(Number(pid), 'SIGKILL')
   } finally {
     child.kill('SIGKILL')
