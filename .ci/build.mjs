@@ -48,12 +48,19 @@ if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_mo
 
 mkdirSync('dist', { recursive: true })
 if (
-  newest([...filesBelow('src'), 'native/node.c', 'tsconfig.json', 'package-lock.json']) > madeAt('dist/.typescript')
+  newest([
+    ...filesBelow('src'),
+    '.ci/bundle.mjs',
+    '.ci/code-cache.mjs',
+    'native/node.c',
+    'tsconfig.json',
+    'package-lock.json',
+  ]) > madeAt('dist/.typescript')
 ) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs')
-  run(process.execPath, '.ci/code-cache.mjs', 'cli.cache')
-  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'cli.compiler.cache')
+  run(process.execPath, '.ci/code-cache.mjs', 'cli')
+  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
   run(process.execPath, '.ci/code-cache-images.mjs')
   stamp('dist/.typescript')
 }

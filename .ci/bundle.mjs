@@ -1,14 +1,16 @@
 // Bundles the command line into dist/bin: loading modules one by one takes longer than most commands, and so does reading
 // code that is not needed. cli.js has the runtime's commands; images.js those for images, undici.js the HTTP client, which
 // both images.js and fetch-thread.js load when they call a registry. All share errors.js, since an error is known by its
-// class. What is compiled of each is kept beside it (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are
-// loaded when they are needed: it takes a program 10 ms and not 300, and little memory, which makes every spawn faster.
+// class. compiler.js is what the front starts to compile a program, all in one. What is compiled of each is kept beside it
+// (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are loaded when they are needed: it takes a program
+// 10 ms and not 300, and little memory, which makes every spawn faster.
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const out = 'dist/bin.new'
 const errors = resolve('src/errors.ts')
+const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
 const common = {
   bundle: true,
@@ -18,7 +20,7 @@ const common = {
   // Names stay, for stack traces; less text is read faster.
   minifyWhitespace: true,
   logLevel: 'warning',
-  define: { 'import.meta.url': 'moduleUrl' },
+  define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': 'moduleDirectory' },
   supported: { 'dynamic-import': false },
 }
 
@@ -64,6 +66,13 @@ const withoutPrograms = {
   },
 }
 
+const withPlainSchemas = {
+  name: 'with-plain-schemas',
+  setup({ onResolve }) {
+    onResolve({ filter: /^zod\/mini$/ }, () => ({ path: resolve('src/oci/plain-schema.ts') }))
+  },
+}
+
 rmSync(out, { recursive: true, force: true })
 await build({
   ...common,
@@ -72,14 +81,16 @@ await build({
   entryNames: '[name]',
   define: {},
 })
+// By the name Node.js knows it for CommonJS, and reads no package.json.
+await build({ ...common, entryPoints: ['src/cli/boot-compiler.ts'], outfile: `${out}/boot-compiler.cjs`, define: {} })
 
 /** Bundles `input` as a function expression of what Node.js gives to a CommonJS module. */
-const buildCode = (name, input, { plugins = [inOtherFiles] } = {}) =>
+const buildCode = (name, input, { plugins = [inOtherFiles], banner = moduleDirectory + moduleUrl } = {}) =>
   build({
     ...common,
     ...input,
     outfile: `${out}/${name}.js`,
-    banner: { js: `(function (exports, require, module, __filename) { ${moduleUrl}` },
+    banner: { js: `(function (exports, require, module, __filename) { ${banner}` },
     footer: { js: '})' },
     plugins,
   })
@@ -99,6 +110,12 @@ await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] 
 await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
 await buildModule('file-thread', { entryPoints: ['src/layer/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
+// It says nothing, so nobody reads its names.
+await buildCode(
+  'compiler',
+  { entryPoints: ['src/cli/compiler.ts'], minify: true },
+  { plugins: [withPlainSchemas], banner: moduleDirectory },
+)
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
 await build({
   ...common,

@@ -1,51 +1,68 @@
-// Writes dist/bin/FILE for the FILE given: V8's code of those functions of dist/bin/cli.js that a typical command
+// Writes dist/bin/NAME.cache for the NAME given: V8's code of those functions of dist/bin/NAME.js that a typical command
 // runs. No container is started: the programs go to a front that does nothing.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+//
+//   cli         the command line
+//   compiler    what the front starts to compile a program, with the flags that it gives to Node.js
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
+import { defaultConfig } from '../dist/bundle/default-config.js'
 import * as errors from '../dist/errors.js'
 
-const filename = fileURLToPath(new URL('../dist/bin/cli.js', import.meta.url))
+const name = process.argv[2]
+const filename = fileURLToPath(new URL(`../dist/bin/${name}.js`, import.meta.url))
 const require = createRequire(filename)
 const script = new Script(readFileSync(filename, 'latin1'), { filename })
 const module = { exports: {} }
-script.runInThisContext()(module.exports, (name) => (name === './errors.js' ? errors : require(name)), module, filename)
+script.runInThisContext()(module.exports, (id) => (id === './errors.js' ? errors : require(id)), module, filename)
+
+const callOf = {
+  cli: (...args) => {
+    const silent = { write() {} }
+    const io = { name: 'bundle-tool', stdout: silent, stderr: silent, env: {}, euid: 0, handOver() {} }
+    return module.exports.main(args, io)
+  },
+  compiler: (...args) => module.exports.compileCall(args, {}, openSync('/dev/null', 'w')),
+}
+const commands = {
+  cli: ['run', 'create', 'exec', 'spec', 'start', 'state', 'list'],
+  compiler: ['run', 'create', 'exec'],
+}
 
 const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 try {
-  const [root, bundle] = ['root', 'bundle'].map((name) => join(place, name))
-  const silent = { write() {} }
-  const io = { name: 'bundle-tool', stdout: silent, stderr: silent, env: {}, euid: 0, handOver() {} }
-  const call = (...args) => module.exports.main(['--root', root, ...args], io)
+  const [root, bundle] = ['root', 'bundle'].map((word) => join(place, word))
   mkdirSync(join(bundle, 'rootfs'), { recursive: true })
-  await call('spec', '--bundle', bundle)
-  const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
-  writeFileSync(
-    join(bundle, 'config.json'),
-    JSON.stringify({ ...config, process: { ...config.process, terminal: false } }),
-  )
-  const flags = ['--bundle', bundle, '--pid-file', join(place, 'pid')]
-  await call('run', ...flags, 'demo')
-  await call('create', ...flags, 'demo')
-  writeState(join(root, 'demo'), bundle)
-  await call('exec', 'demo', '/bin/true')
-  for (const name of ['start', 'state', 'list']) await call(name, 'demo')
+  const config = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
+  const text = JSON.stringify({ ...config, process: { ...config.process, terminal: false } })
+  writeFileSync(join(bundle, 'config.json'), text)
+  writeState(join(root, 'running'), bundle)
+  const words = {
+    run: ['--bundle', bundle, '--pid-file', join(place, 'pid'), 'demo'],
+    create: ['--bundle', bundle, '--pid-file', join(place, 'pid'), 'demo'],
+    exec: ['running', '/bin/true'],
+    spec: ['--bundle', place],
+    start: ['running'],
+    state: ['running'],
+    list: [],
+  }
+  for (const command of commands[name]) await callOf[name]('--root', root, command, ...words[command])
 } finally {
   rmSync(place, { recursive: true, force: true })
 }
-writeFileSync(join(filename, '..', process.argv[2]), script.createCachedData())
+writeFileSync(join(filename, `../${name}.cache`), script.createCachedData())
 
 /** The state of a container whose first process is this one. */
 function writeState(directory, bundle) {
   const init_process_start = Number(readFileSync('/proc/self/stat', 'latin1').replace(/.*\) /s, '').split(' ')[19])
   const namespaces = ['NEWNS', 'NEWPID', 'NEWNET', 'NEWIPC', 'NEWUTS'].map((type) => ({ type }))
   const config = { rootfs: join(bundle, 'rootfs'), labels: [`bundle=${bundle}`], namespaces }
-  mkdirSync(directory)
+  mkdirSync(directory, { recursive: true })
   writeFileSync(
     join(directory, 'state.json'),
-    JSON.stringify({ id: 'demo', init_process_pid: process.pid, init_process_start, cgroup_paths: {}, config }),
+    JSON.stringify({ id: 'running', init_process_pid: process.pid, init_process_start, cgroup_paths: {}, config }),
   )
 }

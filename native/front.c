@@ -190,9 +190,6 @@ static bool ends_in_program(const struct call *call)
 	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
 }
 
-/* What a program gets that only wants a kept program to be executed (src/runtime/kept-run.ts): nothing was done. */
-enum { NOT_KEPT = 75 };
-
 /* The descriptor for reports that the library has given with the name of the tool; -1: none, the caller is to be told in words. */
 static int find_report(const struct call *call)
 {
@@ -217,11 +214,14 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	vm->pid_file = job->pid_file;
 	vm->console_socket = job->console_socket;
 	if (vm->caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
-	    prepare(vm, job->program, job->size) < 0)
-		return report < 0 ? become_node(call, nothing) : NOT_KEPT;
+	    prepare(vm, job->program, job->size) < 0) {
+		reap_compiler(job);
+		return report < 0 ? become_node(call, nothing) : NO_PROGRAM;
+	}
 	if (report >= 0 && send_report(vm, &begun) < 0)
-		return NOT_KEPT;
+		return NO_PROGRAM;
 	code = run(vm);
+	reap_compiler(job);
 	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
 		return code;
 	return sys(fchdir, vm->caller) < 0 ? code : explain(call, vm);
@@ -245,7 +245,7 @@ int front(struct vm *vm, char **argv, char **env)
 		return become_node(&call, nothing);
 	report = find_report(&call);
 	if (!find_kept(&call, &job)) {
-		int code = report < 0 ? compile_by_node(&call, &job) : NOT_KEPT;
+		int code = report < 0 ? compile_by_node(&call, &job) : NO_PROGRAM;
 
 		if (!job.program)
 			return code;

@@ -6,6 +6,12 @@
 
 enum { PATH_SIZE = 4096 };
 
+/*
+ * An exit code: there is no program, and nothing was done. The compiler gives it (src/cli/boot-compiler.ts), and the front to
+ * a program that only wants a kept one to be executed (src/runtime/kept-run.ts).
+ */
+enum { NO_PROGRAM = 75 };
+
 /* How the tool was called. The command's words begin at argv[command], behind the options that come before it. */
 struct call {
 	char **argv;
@@ -62,6 +68,7 @@ struct job {
 	const char *pid_file, *console_socket; /* NULL, or absolute */
 	char *program;
 	size_t size;
+	int compiler; /* a process that has compiled it and is ending; 0: none */
 };
 
 bool has_prefix(const char *s, const char *prefix);
@@ -105,6 +112,9 @@ int become_node(const struct call *call, char *const *more);
 
 /* Lets Node.js compile what is asked for. Its exit code, when there is no program: it has said why, or has been of help. */
 int compile_by_node(const struct call *call, struct job *job);
+
+/* So that it is nobody else's to reap. */
+void reap_compiler(const struct job *job);
 
 /* Node.js puts what the runner reports into words: the exit code. */
 int explain(const struct call *call, const struct vm *vm);

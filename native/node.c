@@ -30,9 +30,10 @@ static void complain(const char *what)
 
 /*
  * For a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect garbage
- * or optimise code that is gone in a moment. Code is cached for just these flags (.ci/build.mjs).
+ * or optimise code that is gone in a moment; nor shall Node.js look at each directory of a path that has no links. Code is
+ * cached for just these flags (.ci/build.mjs).
  */
-#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug"
+#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
 
 enum { MAX_UNSEEDED = 128 << 10 };
 
@@ -45,12 +46,16 @@ static bool is_small(const char *directory, const char *name)
 	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 && st.st_size <= MAX_UNSEEDED;
 }
 
-static bool may_go_unseeded(const struct call *call)
+/*
+ * Whether a call has nothing in it that wants the whole command line: src/cli/compiler.ts then compiles it, which is loaded
+ * in half the time.
+ */
+static bool is_for_compiler(const struct call *call)
 {
 	struct request q;
 	char root[PATH_SIZE], state[PATH_SIZE];
 
-	if (!parse_request(call, &q))
+	if (call->has_more || !parse_request(call, &q))
 		return false;
 	if (!streq(q.command, "exec"))
 		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
@@ -60,14 +65,15 @@ static bool may_go_unseeded(const struct call *call)
 
 static char **arguments_for_node(char *node, const struct call *call, bool is_compiler)
 {
+	static const char boot[] = "bin/boot.js", boot_compiler[] = "bin/boot-compiler.cjs";
 	static char script[PATH_SIZE];
 	size_t directory = (size_t)(base_name(call->exe) - call->exe);
 	char *plain[] = {node, script, NULL}, *compiler[] = {node, COMPILER_FLAGS, script, NULL};
 
-	if (directory + 16 > sizeof script)
+	if (directory + sizeof boot_compiler > sizeof script)
 		return NULL;
 	memcpy(script, call->exe, directory);
-	memcpy(script + directory, "bin/boot.js", 12);
+	memcpy(script + directory, is_compiler ? boot_compiler : boot, is_compiler ? sizeof boot_compiler : sizeof boot);
 	return with_variables(is_compiler ? compiler : plain, call->argv + 1);
 }
 
@@ -111,15 +117,15 @@ int become_node(const struct call *call, char *const *more)
 }
 
 /* The child: it ends with its parent, which alone could use what it makes. */
-static _Noreturn void become_compiler(const struct call *call, int pipe)
+static _Noreturn void become_child(const struct call *call, int pipe, bool is_compiler)
 {
-	char fd[40] = "BUNDLE_TOOL_HANDOVER=";
-	char *const more[] = {fd, NULL};
+	char fd[40] = "BUNDLE_TOOL_HANDOVER=", no_openssl[] = "OPENSSL_CONF=/dev/null"; /* which takes a millisecond to be read */
+	char *const more[] = {fd, is_compiler ? no_openssl : NULL, NULL};
 
 	decimal(fd + strlen(fd), (uint64_t)pipe);
 	if (sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 || sys(fcntl, pipe, F_SETFD, 0) < 0)
 		exit_with(1);
-	exit_with(become(call, more, may_go_unseeded(call)));
+	exit_with(become(call, more, is_compiler));
 }
 
 /* What src/runtime/runner.ts writes: where the program begins, the ID, the directory to run it in, the program. */
@@ -138,31 +144,56 @@ static bool parse_handover(char *image, size_t size, struct job *job)
 	return true;
 }
 
+/*
+ * The program is whole when the child has closed the pipe. Its end would take Node.js longer than a container takes to start:
+ * the kernel ends it while this process goes on.
+ */
+static int take_program(int pipe, int child, struct job *job)
+{
+	void *image = NULL;
+	size_t size = 0;
+	int status = 0;
+	long r = read_program(pipe, &image, &size);
+
+	if (sys(close, pipe) < 0 || r < 0)
+		return 1;
+	if (size && parse_handover(image, size, job)) {
+		job->compiler = child;
+		return sys(kill, child, SIGKILL) < 0;
+	}
+	if (sys(wait4, child, &status, 0, NULL) < 0)
+		return 1;
+	if (!status && size) {
+		complain("the program cannot be read: run \"npm run build\"");
+		return 1;
+	}
+	return exit_code(status);
+}
+
 int compile_by_node(const struct call *call, struct job *job)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	char *const nothing[] = {NULL};
-	int pipe[2] = {-1, -1}, status = 0;
-	void *image = NULL;
-	size_t size = 0;
-	long pid = sys(pipe2, pipe, O_CLOEXEC), r;
+	bool is_compiler = is_for_compiler(call);
+	int pipe[2] = {-1, -1}, code;
+	long pid = sys(pipe2, pipe, O_CLOEXEC);
 
 	if (pid >= 0)
 		pid = start_process(&args);
 	if (pid < 0)
 		return become_node(call, nothing);
 	if (pid == 0)
-		become_compiler(call, pipe[1]);
-	r = sys(close, pipe[1]);
-	if (r >= 0)
-		r = read_program(pipe[0], &image, &size);
-	if (sys(close, pipe[0]) < 0 || sys(wait4, pid, &status, 0, NULL) < 0 || r < 0)
+		become_child(call, pipe[1], is_compiler);
+	if (sys(close, pipe[1]) < 0)
 		return 1;
-	if (!status && size && !parse_handover(image, size, job)) {
-		complain("the program cannot be read: run \"npm run build\"");
-		return 1;
-	}
-	return exit_code(status);
+	code = take_program(pipe[0], (int)pid, job);
+	return is_compiler && code == NO_PROGRAM ? become_node(call, nothing) : code;
+}
+
+void reap_compiler(const struct job *job)
+{
+	if (job->compiler)
+		syscall6(__NR_wait4, job->compiler, 0, 0, 0, 0, 0); /* perhaps it is, with the container's orphans */
 }
 
 static char *append_report(char *to, const struct report *report)

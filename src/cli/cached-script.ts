@@ -7,13 +7,12 @@ import { isSystemError } from '../errors.ts'
  * Runs NAME.js in `directory`, a function expression of what Node.js gives to a CommonJS module, from V8's code cache in
  * NAME.cache, and gives what it exports.
  *
- * Compiling takes longer than most commands. A cache holds for the Node.js that made it and for the flags of V8 that it had,
- * none or those of the front's compiler (native/node.c): another one sees that, and compiles.
+ * Compiling takes longer than most commands. A cache holds for the Node.js that made it and for the flags of V8 that it had:
+ * none, or for `compiler` those in native/node.c. Another one sees that, and compiles.
  */
 export function loadCached<T extends object>(directory: string, name: string, require: NodeJS.Require): T {
   const filename = join(directory, `${name}.js`)
-  const cache = process.execArgv.length === 0 ? 'cache' : 'compiler.cache'
-  const cachedData = readIfThere(join(directory, `${name}.${cache}`))
+  const cachedData = readIfThere(join(directory, `${name}.cache`))
   // esbuild writes ASCII, and latin1 is the encoding that is not checked.
   const script = new Script(readFileSync(filename, 'latin1'), { filename, ...(cachedData && { cachedData }) })
   const module = { exports: {} as T }

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CheckpointOptions } from '../checkpoint.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
 import { type CriuFlags, criuOptions, parsePageServer, warnRootless, withCriuOptions } from './criu-options.ts'
+import { rootOf } from './globals.ts'
 
 interface CheckpointFlags extends CriuFlags {
   readonly parentPath?: string

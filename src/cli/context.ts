@@ -1,20 +1,8 @@
 import { Command } from 'commander'
-import { absoluteRoot, defaultRoot } from '../root.ts'
 import { visible } from './columns.ts'
+import type { Globals } from './globals.ts'
 import type { IO } from './io.ts'
-import type { Log, LogFormat } from './log.ts'
-
-/** The options before the command's name. */
-export interface Globals {
-  readonly root?: string | undefined
-  readonly log?: string | undefined
-  readonly logFormat: LogFormat
-  readonly debug: boolean
-  readonly cgroupManager: keyof typeof cgroupManagers
-}
-
-/** What makes cgroups, by its name on the command line, and what the library calls it. */
-export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } as const
+import type { Log } from './log.ts'
 
 /** What a command's action works with. */
 export interface CommandContext {
@@ -47,12 +35,6 @@ export function newCommand({ io }: CommandContext, { name, summary, usage, descr
     .usage(usage.replaceAll(/^/gm, `${io.name} ${name} `))
     .description(description.replaceAll('bundle-tool', io.name))
     .helpOption('-h, --help', 'show help')
-}
-
-/** The directory of container state that `--root` names, or the caller's own. */
-export function rootOf({ globals, io }: CommandContext): string {
-  const { root } = globals()
-  return root === undefined ? defaultRoot(io.env, io.euid) : absoluteRoot(root)
 }
 
 /** Writes warnings of a command for people: as text, or where they asked for a log, into that. */

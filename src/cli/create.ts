@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type ContainerFlags, containerOptions, withContainerOptions } from './container-options.ts'
+import { type ContainerFlags, containerOptions } from './call-options.ts'
+import { withContainerOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 /** `create`: everything of a container but the start of its program. */
@@ -14,7 +15,7 @@ EXAMPLES:
     bundle-tool create -b bundle demo
     bundle-tool create --pid-file demo.pid bundle demo`,
   })
-  return withContainerOptions(command).action(
+  return withContainerOptions(command, 'create').action(
     async (first: string, second: string | undefined, flags: ContainerFlags) => {
       const { create } = await import('../create.ts')
       await create(containerOptions(context, [first, second], flags))

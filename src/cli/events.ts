@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { rootOf } from './globals.ts'
 
 interface EventsFlags {
   readonly interval: number

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { bundleOption } from './container-options.ts'
-import { type CommandContext, cgroupManagers, newCommand, rootOf } from './context.ts'
+import { bundleOption } from './call-options.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { cgroupManagers, rootOf } from './globals.ts'
 
 interface ExplainFlags {
   readonly bundle: string
@@ -21,7 +22,7 @@ EXAMPLES:
     bundle-tool explain --json bundle`,
   })
     .argument('[bundle]')
-    .option(...bundleOption)
+    .option(bundleOption.flags, bundleOption.description)
     .option('--json', 'print a JSON array of steps')
     .action(async (bundle: string | undefined, flags: ExplainFlags) => {
       const { explain } = await import('../explain.ts')

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import type { State } from '../state.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { rootOf } from './globals.ts'
 
 interface ListFlags {
   readonly format: string

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { rootOf } from './globals.ts'
 
 /** `ps`: the processes of a container. */
 export function psCommand(context: CommandContext): Command {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { bundleOption } from './container-options.ts'
-import { type CommandContext, cgroupManagers, newCommand, rootOf } from './context.ts'
+import { bundleOption } from './call-options.ts'
+import { type CommandContext, newCommand } from './context.ts'
 import { type CriuFlags, criuOptions, warnRootless, withCriuOptions } from './criu-options.ts'
+import { cgroupManagers, rootOf } from './globals.ts'
 
 interface RestoreFlags extends CriuFlags {
   readonly bundle?: string
@@ -29,7 +30,7 @@ EXAMPLES:
   })
   return withCriuOptions(command)
     .argument('<container-id>')
-    .option(...bundleOption)
+    .option(bundleOption.flags, bundleOption.description)
     .option('--console-socket <path>', "a unix socket to send the container's terminal to")
     .option('-d, --detach', 'return when the container is running')
     .option('--pid-file <file>', 'write the process ID of the container to this file')

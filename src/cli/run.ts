@@ -1,12 +1,7 @@
 import type { Command } from 'commander'
-import { type ContainerFlags, containerOptions, withContainerOptions } from './container-options.ts'
+import { type RunFlags, runOptions } from './call-options.ts'
+import { withContainerOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
-
-interface RunFlags extends ContainerFlags {
-  readonly detach?: boolean
-  readonly keep?: boolean
-  readonly subreaper: boolean
-}
 
 /** `run`: a container from its creation to its end; the exit code is the container's. */
 export function runCommand(context: CommandContext): Command {
@@ -21,14 +16,10 @@ EXAMPLES:
     bundle-tool run -b bundle demo
     bundle-tool run --detach --pid-file demo.pid bundle demo`,
   })
-  return withContainerOptions(command)
-    .option('-d, --detach', 'return when the container is running')
-    .option('--keep', 'keep the container, stopped, when its program has ended')
-    .option('--no-subreaper', "leave orphaned processes of the container to the caller's reaper")
-    .action(async (first: string, second: string | undefined, flags: RunFlags) => {
+  return withContainerOptions(command, 'run').action(
+    async (first: string, second: string | undefined, flags: RunFlags) => {
       const { run } = await import('../run.ts')
-      const { detach, keep, subreaper } = flags
-      const options = containerOptions(context, [first, second], flags)
-      context.exit(await run({ ...options, detach, keep, noSubreaper: !subreaper }))
-    })
+      context.exit(await run(runOptions(context, [first, second], flags)))
+    },
+  )
 }

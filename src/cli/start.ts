@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { rootOf } from './globals.ts'
 
 /** `start`: the program of a created container. */
 export function startCommand(context: CommandContext): Command {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { rootOf } from './globals.ts'
 
 /** `state`: one container, as JSON. */
 export function stateCommand(context: CommandContext): Command {

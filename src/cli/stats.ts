@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { ContainerUsage } from '../stats.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { rootOf } from './globals.ts'
 
 interface StatsFlags {
   readonly stream: boolean

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Resources } from '../update.ts'
-import { type CommandContext, newCommand, rootOf } from './context.ts'
+import { type CommandContext, newCommand } from './context.ts'
+import { rootOf } from './globals.ts'
 
 interface UpdateFlags {
   readonly resources?: string

@@ -9,9 +9,9 @@ const throttles = [
 ] as const
 
 /** @see kernel cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst */
-export function blockIOLimitsV1(blockIO: BlockIO, { hasBfq }: LimitHost): readonly Limit[] {
+export function blockIOLimitsV1(blockIO: BlockIO, host: LimitHost): readonly Limit[] {
   const { limits, add } = collect()
-  const file = hasBfq ? 'blkio.bfq.weight' : 'blkio.weight'
+  const file = isForBfq(blockIO, host) ? 'blkio.bfq.weight' : 'blkio.weight'
   add('blkio', file, nonZero(blockIO.weight), 'blockIO/weight')
   add('blkio', 'blkio.leaf_weight', nonZero(blockIO.leafWeight), 'blockIO/leafWeight')
   blockIO.weightDevice?.forEach((device, index) => {
@@ -27,10 +27,15 @@ export function blockIOLimitsV1(blockIO: BlockIO, { hasBfq }: LimitHost): readon
   return limits
 }
 
+/** Whether there are weights, and BFQ to heed them: which schedulers there are is only looked up for those. */
+function isForBfq({ weight, weightDevice = [] }: BlockIO, host: LimitHost): boolean {
+  return Boolean(weight || weightDevice.length > 0) && host.hasBfq
+}
+
 /** @see kernel cgroup-v2.rst "IO Interface Files" */
-export function blockIOLimitsV2(blockIO: BlockIO, { hasBfq }: LimitHost): readonly Limit[] {
+export function blockIOLimitsV2(blockIO: BlockIO, host: LimitHost): readonly Limit[] {
   const { limits, add } = collect()
-  const [file, convert] = hasBfq ? ['io.bfq.weight', String] : ['io.weight', weightToIO]
+  const [file, convert] = isForBfq(blockIO, host) ? ['io.bfq.weight', String] : ['io.weight', weightToIO]
   const weight = (value: number | undefined): string | undefined => (value ? convert(value) : undefined)
   if (blockIO.leafWeight) throw unsupportedHere('blockIO/leafWeight', 2)
   add('io', file, weight(blockIO.weight), 'blockIO/weight')

@@ -336,7 +336,11 @@ export interface ConfigProblem {
  * @see runtime-spec v1.3.0 config.md
  */
 export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) => void): RuntimeConfig {
-  const value = withSpecNames(parseConfigJson(text))
+  const given = parseConfigJson(text)
+  // Most have every name in the spec's spelling.
+  const asGiven = checkRuntimeConfig(given)
+  if (asGiven.kind === 'valid' && unknownProperties(given, asGiven.config).length === 0) return asGiven.config
+  const value = withSpecNames(given)
   const result = checkRuntimeConfig(value)
   if (result.kind === 'invalid') throw invalidConfig(result.problems)
   if (onUnknown !== undefined) unknownProperties(value, result.config).forEach(onUnknown)

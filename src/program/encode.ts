@@ -31,6 +31,18 @@ const none = 0xffff_ffff_ffff_ffffn
  * @see native/program.h for the layout, which the runner checks whole before the first step
  */
 export function encode(program: Program, values: RegisterValues = {}): Uint8Array {
+  if (Object.keys(values).length > 0) return encodeAnew(program, values)
+  const known = encoded.get(program)
+  if (known !== undefined) return known
+  const image = encodeAnew(program, values)
+  encoded.set(program, image)
+  return image
+}
+
+/** Without values: what is kept is most often what is run, too. */
+const encoded = new WeakMap<Program, Uint8Array>()
+
+function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
   const steps = numbered(program)
   const strings = new StringTable()
   const lists = new ListTable(strings)
@@ -61,8 +73,9 @@ export function encode(program: Program, values: RegisterValues = {}): Uint8Arra
     table.setUint8(at + 2, phases.indexOf(phase))
     table.setUint32(at + 4, toleranceMask(step.ok), true)
     let place = at + 8
-    for (const [name, kind] of Object.entries<OperandKind>(operands)) {
-      setWord(table, place, encodeOperand(kind, step.operands[name] ?? null))
+    const kinds: Readonly<Record<string, OperandKind>> = operands
+    for (const name in kinds) {
+      setWord(table, place, encodeOperand(kinds[name] as OperandKind, step.operands[name] ?? null))
       place += 8
     }
     table.setUint32(at + 56, strings.add(step.from), true)
@@ -138,14 +151,18 @@ class StringTable {
 
   write(image: Buffer, start: number): void {
     let at = start
+    let text = '' // of neighbouring strings, written at once
     for (const part of this.#parts) {
-      if (typeof part === 'string') at += image.write(part, at)
-      else {
-        image.set(part, at)
-        at += part.length
+      if (typeof part === 'string') {
+        text += `${part}\0`
+        continue
       }
-      at += 1
+      at += image.write(text, at)
+      text = ''
+      image.set(part, at)
+      at += part.length + 1
     }
+    image.write(text, at)
   }
 
   #append(part: string | Uint8Array): number {
@@ -211,6 +228,7 @@ function reference(register: RegisterName): string {
 }
 
 function toleranceMask(ok: readonly TolerableError[]): number {
+  if (ok.length === 0) return 0
   const names = Object.keys(tolerableErrors)
   return ok.reduce((mask, name) => mask | (1 << names.indexOf(name)), 0)
 }

@@ -78,14 +78,15 @@ export function undoable(step: Step, ...undo: readonly Step[]): HostStep {
 
 /** All steps in the order of the encoded program, which is also how `explain` and the runner's reports number them. */
 export function numbered(program: Program): readonly NumberedStep[] {
-  const undo = program.host
-    .map((step, index) => step.undo.map((takenBack) => ({ undoes: index, step: takenBack })))
-    .reverse()
-    .flat()
-  return [
-    ...program.host.map((step) => ({ phase: 'host' as const, step })),
-    ...program.stage.map((step) => ({ phase: 'stage' as const, step })),
-    ...program.child.map((step) => ({ phase: 'child' as const, step })),
-    ...undo.map((entry) => ({ phase: 'undo' as const, ...entry })),
-  ].map((entry, address) => ({ address, ...entry }))
+  const steps: NumberedStep[] = []
+  const add = (phase: Phase, step: Step, undoes?: number): void => {
+    steps.push({ address: steps.length, phase, step, ...(undoes !== undefined && { undoes }) })
+  }
+  for (const step of program.host) add('host', step)
+  for (const step of program.stage) add('stage', step)
+  for (const step of program.child) add('child', step)
+  for (let index = program.host.length - 1; index >= 0; index--) {
+    for (const step of program.host[index]?.undo ?? []) add('undo', step, index)
+  }
+  return steps
 }

@@ -1,6 +1,5 @@
 import { closeSync, constants, existsSync, openSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
 import type { CompileOptions } from '../compile/context.ts'
 import { isSystemError } from '../errors.ts'
 import { type Execution, execute } from './execute.ts'
@@ -9,7 +8,7 @@ import type { RunProgramOptions } from './runner.ts'
 
 const commands = { create: ['create'], detached: ['run', '--detach'], foreground: ['run'] } as const
 
-/** The exit code of a front that has found no program to execute, and so has done nothing (native/front.c). */
+/** The exit code of a front that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front.h). */
 const notKept = 75
 
 /**
@@ -21,7 +20,7 @@ export async function runKept(
   { mode, root, bundle }: Pick<KeptOrigin, 'root' | 'bundle'> & Pick<CompileOptions, 'mode'>,
   { id, forwardSignals, stdio, drain }: RunProgramOptions,
 ): Promise<Execution | undefined> {
-  const front = fileURLToPath(new URL('../bundle-tool', import.meta.url))
+  const front = join(import.meta.dirname, '../bundle-tool')
   if (process.env.BUNDLE_TOOL_RUNNER !== undefined || !existsSync(front)) return undefined
   // A front without a program ends before it reads its input, and only a pipe tells in time that it has one.
   const report = typeof stdio?.stdin === 'object' ? 'pipe' : openReport(root)

@@ -27,7 +27,7 @@ export async function launchCompiled(
     options.log?.(level, message)
   }
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
-  if (kept) return outcomeOf(program, kept, runOptions)
+  if (kept) return await outcomeOf(program, kept, runOptions)
   makeRoot(options.root, origin.facts.euid)
   if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
   return await withStages(program, { log: options.log, begins: 'init' }, () =>

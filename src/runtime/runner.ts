@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { OciError } from '../errors.ts'
 import { encode } from '../program/encode.ts'
 import { numbered, type Program } from '../program/program.ts'
 import { type CallPaths, registerValues } from './call-registers.ts'
 import { type ExecuteOptions, type Execution, execute, kinds, type Outcome, type Report, successOf } from './execute.ts'
-import { describeFailure } from './failure.ts'
 
 export interface RunProgramOptions
   extends Pick<ExecuteOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain'> {
@@ -32,7 +31,7 @@ export interface RunProgramOptions
  *   everything the program did is then undone
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
-  if (options.reports) return outcomeOf(program, { reports: options.reports, code: 0 }, options)
+  if (options.reports) return await outcomeOf(program, { reports: options.reports, code: 0 }, options)
   const image = encode(program, registerValues(options.paths ?? {}))
   if (options.handOver) {
     options.handOver(handOverMessage(image, options))
@@ -50,7 +49,7 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
       input.end(image)
     },
   })
-  return outcomeOf(program, execution, options)
+  return await outcomeOf(program, execution, options)
 }
 
 /** Where the program begins, the ID, the directory to run it in, the program: see native/node.c. */
@@ -68,7 +67,7 @@ function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions)
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function findRunner(): string {
-  const path = process.env.BUNDLE_TOOL_RUNNER ?? fileURLToPath(new URL('../bundle-tool-runner', import.meta.url))
+  const path = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../bundle-tool-runner')
   if (existsSync(path)) return path
   throw new OciError('ERR_RUNNER_MISSING', `the runner "${path}" does not exist`, {
     hint: 'build it with "npm run build" (needs a C compiler), or name one in BUNDLE_TOOL_RUNNER',
@@ -76,13 +75,17 @@ export function findRunner(): string {
 }
 
 /** @throws OciError as `runProgram` */
-export function outcomeOf(program: Program, { reports, code }: Execution, options: RunProgramOptions): Outcome {
+export async function outcomeOf(
+  program: Program,
+  { reports, code }: Execution,
+  options: RunProgramOptions,
+): Promise<Outcome> {
   const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
   for (const report of reports) {
-    if (report.kind === kinds.undoFailed) options.onLeftover?.(failureOf(program, report, options).message)
+    if (report.kind === kinds.undoFailed) options.onLeftover?.((await failureOf(program, report, options)).message)
   }
   const failed = find(kinds.failed)
-  if (failed) throw failureOf(program, failed, options)
+  if (failed) throw await failureOf(program, failed, options)
   const refused = find(kinds.refused)
   if (refused) {
     throw new OciError('ERR_PROGRAM_INVALID', `the runner refuses the program (error ${refused.error})`, {
@@ -93,7 +96,8 @@ export function outcomeOf(program: Program, { reports, code }: Execution, option
 }
 
 /** The words of a program have registers in braces: one program serves many calls. */
-function failureOf(program: Program, report: Report, { id, paths = {} }: RunProgramOptions): OciError {
+async function failureOf(program: Program, report: Report, { id, paths = {} }: RunProgramOptions): Promise<OciError> {
+  const { describeFailure } = await import('./failure.ts')
   const error = describeFailure(numbered(program), report)
   for (const [name, value] of Object.entries({ id, ...registerValues(paths) })) {
     error.message = error.message.replaceAll(`{${name}}`, () => value)

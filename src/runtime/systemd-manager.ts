@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type { HostFacts } from '../compile/facts.ts'
 import type { SystemdManager } from '../compile/systemd.ts'
 import { OciError } from '../errors.ts'
@@ -49,5 +49,5 @@ export const internalCommand = (): readonly string[] => [...toolCommand(), '--lo
 /** What starts the tool's command line. */
 export const toolCommand = (): readonly string[] => [
   process.execPath,
-  fileURLToPath(new URL('../../bin/bundle-tool.js', import.meta.url)),
+  join(import.meta.dirname, '../../bin/bundle-tool.js'),
 ]

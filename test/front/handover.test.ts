@@ -97,6 +97,13 @@ describe('compiled by Node.js and executed by the front, everything is the same'
     expect(place.leftovers()).toEqual([])
   })
 
+  test('a warning of the compiler', () => {
+    place.configure('exit 3', { linux: { resources: { memory: { kernel: 1 << 30 } } } })
+    const answer = byJavaScript('run', 'demo')
+    expect(answer).toMatchObject({ end: 3, stderr: expect.stringContaining('kernel memory') })
+    expect(byFront('run', 'demo')).toEqual(answer)
+  })
+
   test('a hook that cannot be undone is warned of', () => {
     const hook = { path: '/bin/sh', args: ['sh', '-c', 'exit 4'] }
     place.configure('exit 3', { config: { hooks: { poststop: [hook] } } })
@@ -141,6 +148,38 @@ function stateOf(pid: string): string {
   return existsSync(path) ? (/\) (\w)/.exec(readFileSync(path, 'utf8'))?.[1] ?? '') : ''
 }
 
+describe('which Node.js is started', () => {
+  /** The scripts that Node.js was started with for a call, one after the other. */
+  const scripts = (...args: readonly string[]): readonly string[] => {
+    const bin = join(place.directory, 'bin')
+    const log = join(place.directory, 'started')
+    mkdirSync(bin, { recursive: true })
+    writeFileSync(log, '')
+    writeFileSync(join(bin, 'node'), `#!/bin/sh\necho "$@" >>${log}\nexec ${process.execPath} "$@"\n`, { mode: 0o755 })
+    spawnSync(front, ['--root', place.root, ...args], { cwd: place.bundle, env: { PATH: bin }, stdio: 'ignore' })
+    return [...readFileSync(log, 'utf8').matchAll(/\S*\/(boot[\w.-]*)/g)].map(([, name = '']) => name)
+  }
+
+  test('the compiler alone, where there is nothing to be said', () => {
+    place.configure('sleep 100')
+    expect(scripts('run', '-d', '--pid-file', 'pid', place.id)).toEqual(['boot-compiler.cjs'])
+    expect(scripts('exec', place.id, 'true')).toEqual(['boot-compiler.cjs'])
+    expect(scripts('delete', '-f', place.id)).toEqual([])
+    expect(scripts('create', place.id)).toEqual(['boot-compiler.cjs'])
+    expect(scripts('create', place.id)).toEqual(['boot.js']) // the kept program failed, which is to be explained
+    expect(scripts('delete', place.id)).toEqual([])
+  })
+
+  test('the command line too, where there is', () => {
+    place.write({ ...place.configure('true'), hostname: 'a\0b' })
+    expect(scripts('run', place.id)).toEqual(['boot-compiler.cjs', 'boot.js'])
+    expect(scripts('run', '-b', '/nonexistent', place.id)).toEqual(['boot.js'])
+    expect(scripts('run', '--tty', place.id)).toEqual(['boot-compiler.cjs', 'boot.js'])
+    expect(scripts('run', '-keep', place.id)).toEqual(['boot.js'])
+    expect(scripts('--debug', 'run', place.id)).toEqual(['boot.js'])
+  })
+})
+
 describe('the flags of the compiler', () => {
   const flags = (config: string, ...args: readonly string[]): string => {
     const bin = join(place.directory, 'bin')
@@ -152,8 +191,8 @@ describe('the flags of the compiler', () => {
   }
 
   test('a config.json in which many keys could collide is read with hashes that nobody knows', () => {
-    expect(flags('{}')).toContain('--no-rehash-snapshot')
-    expect(flags(' '.repeat(128 * 1024 + 1))).not.toContain('--no-')
+    expect(flags('{}')).toMatch(/--no-rehash-snapshot .*boot-compiler\.cjs/)
+    expect(flags(' '.repeat(128 * 1024 + 1))).toMatch(/^\S*boot\.js /)
     expect(flags('{}', 'run', '-bundle=.', 'demo')).not.toContain('--no-rehash-snapshot')
     expect(flags('{}', 'list')).not.toContain('--no-rehash-snapshot')
   })
@@ -162,13 +201,13 @@ describe('the flags of the compiler', () => {
     const script = `
       const { Script } = require('node:vm')
       const { readFileSync } = require('node:fs')
-      const cachedData = readFileSync('dist/bin/cli.compiler.cache')
-      const script = new Script(readFileSync('dist/bin/cli.js', 'latin1'), { filename: 'cli.js', cachedData })
+      const cachedData = readFileSync('dist/bin/compiler.cache')
+      const script = new Script(readFileSync('dist/bin/compiler.js', 'latin1'), { filename: 'compiler.js', cachedData })
       process.exit(script.cachedDataRejected ? 1 : 0)`
     const words = flags('{}').split(' ')
     const used = words.slice(
       0,
-      words.findIndex((word) => word.endsWith('boot.js')),
+      words.findIndex((word) => word.endsWith('boot-compiler.cjs')),
     )
     expect(used.length).toBeGreaterThan(0)
     expect(spawnSync(process.execPath, [...used, '-e', script], { cwd: project }).status).toBe(0)

@@ -1,0 +1,9 @@
+import { loadCached } from './cached-script.ts'
+
+/** What the front understands as: there is no program, and nothing was done or said (NO_PROGRAM in native/front.h). */
+const notCompiled = 75
+
+const { compileCall } = loadCached<typeof import('./compiler.ts')>(__dirname, 'compiler', require)
+void compileCall(process.argv.slice(2), process.env, Number(process.env.BUNDLE_TOOL_HANDOVER)).then(() => {
+  process.exitCode = notCompiled
+})

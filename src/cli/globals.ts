@@ -1,0 +1,27 @@
+import { absoluteRoot, defaultRoot } from '../root.ts'
+import type { IO } from './io.ts'
+import type { LogFormat } from './log.ts'
+
+/** The options before the command's name. */
+export interface Globals {
+  readonly root?: string | undefined
+  readonly log?: string | undefined
+  readonly logFormat: LogFormat
+  readonly debug: boolean
+  readonly cgroupManager: keyof typeof cgroupManagers
+}
+
+/** What makes cgroups, by its name on the command line, and what the library calls it. */
+export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } as const
+
+/** The directory of container state that `--root` names, or the caller's own. */
+export function rootOf({
+  globals,
+  io,
+}: {
+  readonly globals: () => Globals
+  readonly io: Pick<IO, 'env' | 'euid'>
+}): string {
+  const { root } = globals()
+  return root === undefined ? defaultRoot(io.env, io.euid) : absoluteRoot(root)
+}
