@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'vitest'
 
@@ -25,14 +26,21 @@ const securityModules: readonly string[] = [
 ]
 
 /** What a host is, not what it has: tests of the other kind run in a virtual machine. */
-const kindsOfHost: readonly string[] = ['cgroup1', 'cgroup2', 'x86_64', 'no-security-module', 'criu that works']
+const kindsOfHost: readonly string[] = [
+  'cgroup1',
+  'cgroup2',
+  'x86_64',
+  'two CPUs',
+  'no-security-module',
+  'criu that works',
+]
 
 /**
  * `test` and `describe` for tests that need root or installed programs.
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
- * @param needs `root`, `cgroup1`, `cgroup2`, `x86_64`, `no-security-module`, `criu that works` with this kernel,
+ * @param needs `root`, `cgroup1`, `cgroup2`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
  *   `libseccomp-dev`, a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
@@ -53,6 +61,7 @@ function isThere(need: string): boolean {
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
   if (need === 'criu that works') return criuProblem() === undefined
+  if (need === 'two CPUs') return availableParallelism() > 1
   if (need === 'x86_64') return process.arch === 'x64'
   if (need === 'no-security-module') return !securityModules.some((path) => existsSync(path))
   if (need === 'libseccomp-dev') return existsSync('/usr/include/seccomp.h')

@@ -104,7 +104,9 @@ test('/linux/sysctl: by dots or slashes, and none of the host', () => {
 test('/linux/cgroupsPath: the cgroup of the container', () => {
   const { place, see } = at()
   const cgroupsPath = `/${place.id}-parent/own`
-  expect(see('grep pids /proc/self/cgroup | cut -d : -f 3', withLinux({ cgroupsPath }))).toBe(`${cgroupsPath}\n`)
+  expect(see('grep -E "pids|^0:" /proc/self/cgroup | head -n 1 | cut -d : -f 3', withLinux({ cgroupsPath }))).toBe(
+    `${cgroupsPath}\n`,
+  )
   for (const path of cgroupsNamed(`${place.id}-parent`)) rmdirSync(path)
 })
 

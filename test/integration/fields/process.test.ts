@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Capabilities, Process } from '../../../src/oci/runtime-config.ts'
 import type { ConfigChange } from '../../container.ts'
@@ -6,6 +7,7 @@ import { openPlace } from './inside.ts'
 
 const { test } = requires('root', 'busybox')
 const at = openPlace()
+const isV1 = existsSync('/sys/fs/cgroup/cpu')
 
 const withProcess = (process: Partial<Process>): ConfigChange => ({ process })
 const bit = (number: number): string => (1n << BigInt(number)).toString(16).padStart(16, '0')
@@ -146,7 +148,8 @@ test('/process/scheduler/{policy,nice,flags}', () => {
 test('/process/scheduler/priority: of a process in real time', () => {
   const shown = at().see('grep -hE "^(policy|prio) " /proc/1/sched | sed "s/ *: */ /"', {
     process: { scheduler: { policy: 'SCHED_FIFO', priority: 7 } },
-    linux: { resources: { cpu: { realtimePeriod: 1_000_000, realtimeRuntime: 10_000 } } },
+    // A cgroup v1 has no time for such a process unless it is given some.
+    linux: { resources: isV1 ? { cpu: { realtimePeriod: 1_000_000, realtimeRuntime: 10_000 } } : {} },
   })
   expect(shown).toBe('policy 1\nprio 92\n')
 })
@@ -166,7 +169,7 @@ test.each([
   expect(at().see('ionice', withProcess({ ioPriority: { class: ioClass, priority } }))).toBe(shown)
 })
 
-test('/process/execCPUAffinity/{initial,final}: of a process that joins, before and after', () => {
+requires('two CPUs').test('/process/execCPUAffinity/{initial,final}: of a process that joins, before and after', () => {
   const { place, see } = at()
   const cpus = 'grep Cpus_allowed_list /proc/self/status | cut -f 2'
   const affinity = withProcess({ execCPUAffinity: { initial: '0', final: '1' } })
