@@ -1,21 +1,31 @@
-// Runs containers and prints the seconds that took, this program's own start left out.
+// Runs containers and prints the seconds that took, this program's own start left out, and its memory after each wave.
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import pLimit from 'p-limit'
 import { library } from './machine.mjs'
 
-const { count, bundle, root, command } = JSON.parse(process.argv[2])
+const { count, atOnce, waves, bundle, root, command } = JSON.parse(process.argv[2])
 const once = command ? start : await throughLibrary()
+const limit = pLimit(atOnce)
 
 const begin = process.hrtime.bigint()
-for (let i = 0; i < count; i++) {
-  const status = await once()
-  if (status !== 0) throw new Error(`a container ended with ${status}`)
+const resident = []
+for (let wave = 0; wave < waves; wave++) {
+  const ids = Array.from({ length: count }, (_, index) => `bench${index}`)
+  await Promise.all(ids.map((id) => limit(runOne, id)))
+  resident.push(Number(/^VmRSS:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024)
 }
-console.log(Number(process.hrtime.bigint() - begin) / 1e9)
+console.log(JSON.stringify({ seconds: Number(process.hrtime.bigint() - begin) / 1e9, resident }))
 
-function start() {
+async function runOne(id) {
+  const status = await once(id)
+  if (status !== 0) throw new Error(`the container ${id} ended with ${status}`)
+}
+
+function start(id) {
   return new Promise((resolve, reject) => {
     const [program, ...flags] = command
-    const child = spawn(program, [...flags, 'run', '-b', bundle, 'bench'], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(program, [...flags, 'run', '-b', bundle, id], { stdio: ['ignore', 'ignore', 'inherit'] })
     child.once('error', reject)
     child.once('exit', (code) => resolve(code))
   })
@@ -24,5 +34,5 @@ function start() {
 /** Who starts another program has not loaded the library. */
 async function throughLibrary() {
   const { run } = await import(library)
-  return () => run({ id: 'bench', bundle, root })
+  return (id) => run({ id, bundle, root })
 }

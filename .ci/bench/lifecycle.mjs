@@ -1,19 +1,22 @@
 // The commands that an engine calls, one by one, from a shell.
 import { spawnSync } from 'node:child_process'
-import { makeBundle, runtimes, setting } from './containers.mjs'
+import { configs, makeBundle, runtimes, setting } from './containers.mjs'
 import { inTurns } from './measure.mjs'
 import { output, timedShell } from './processes.mjs'
 
 const repetitions = 10
 
 export async function lifecycle({ scratch, rounds }) {
-  const brief = await makeBundle(scratch, 'brief-bundle', ['/bin/true'])
+  const briefs = []
+  for (const kind of configs) briefs.push([kind, await makeBundle(scratch, 'brief-bundle', ['/bin/true'], kind)])
   const lasting = await makeBundle(scratch, 'lasting-bundle', ['/bin/sleep', '1000'])
   const all = runtimes(scratch)
-  return [await wholeLife({ all, brief, rounds }), ...(await singleCommands({ all, brief, lasting, rounds }))]
+  const results = []
+  for (const [kind, brief] of briefs) results.push(await wholeLife({ all, kind, brief, rounds }))
+  return [...results, ...(await singleCommands({ all, brief: briefs[0][1], lasting, rounds }))]
 }
 
-async function wholeLife({ all, brief, rounds }) {
+async function wholeLife({ all, kind, brief, rounds }) {
   const script = `i=0; while [ $i -lt ${repetitions} ]; do i=$((i + 1)); "$@" create -b "$bundle" bench; "$@" start bench
     "$@" delete -f bench; done`
   const contenders = all.map(({ name, command }) => ({
@@ -22,7 +25,7 @@ async function wholeLife({ all, brief, rounds }) {
   }))
   const [mine, ...peers] = contenders.map(({ name }) => name)
   return {
-    title: `create + start + delete of /bin/true (${setting()})`,
+    title: `create + start + delete of /bin/true (${setting(kind)})`,
     rows: await inTurns(contenders, rounds),
     budgets: peers.map((against) => ({ of: mine, against, ...(against.startsWith('crun') ? { ratio: 0.7 } : {}) })),
   }

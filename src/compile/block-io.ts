@@ -27,9 +27,13 @@ export function blockIOLimitsV1(blockIO: BlockIO, host: LimitHost): readonly Lim
   return limits
 }
 
-/** Whether there are weights, and BFQ to heed them: which schedulers there are is only looked up for those. */
-function isForBfq({ weight, weightDevice = [] }: BlockIO, host: LimitHost): boolean {
-  return Boolean(weight || weightDevice.length > 0) && host.hasBfq
+/** Whether there are weights: only for those it matters, and is looked up, which I/O schedulers the host has. */
+export function hasWeights({ weight, weightDevice = [] }: BlockIO): boolean {
+  return Boolean(weight) || weightDevice.length > 0
+}
+
+function isForBfq(blockIO: BlockIO, host: LimitHost): boolean {
+  return hasWeights(blockIO) && host.hasBfq
 }
 
 /** @see kernel cgroup-v2.rst "IO Interface Files" */

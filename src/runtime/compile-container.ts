@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { hasWeights } from '../compile/block-io.ts'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
 import { compile as compileProgram } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
@@ -86,7 +87,7 @@ export async function compileContainer(
   const { directory } = loaded
   const config = withServiceManager(change(loaded.config), { ...options, root })
   const resctrl = resctrlGroups(config, facts)
-  const hasUnguarded = config.linux?.resources?.blockIO !== undefined || resctrl !== undefined
+  const hasUnguarded = hasWeights(config.linux?.resources?.blockIO ?? {}) || resctrl !== undefined
   const systemd = await systemdFor(config, options, facts)
   const rootfs = resolve(directory, config.root.path)
   const stateFacts = {

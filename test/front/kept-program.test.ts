@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -69,6 +70,18 @@ test('the second run needs no Node.js', () => {
   expect(warm({ args: ['run', place.id], cwd: place.bundle })).toEqual({ status: 3, stderr: '' })
   expect(warm({ args: ['run', '--bundle', 'bundle', place.id] })).toEqual({ status: 3, stderr: '' })
   expect(place.leftovers()).toEqual([])
+})
+
+test('a program whose limits depend on the I/O schedulers of the moment is not kept; what Docker writes for none is', () => {
+  const withBlockIO = (weight: number): readonly string[] => {
+    place.configure('exit 3', { linux: { resources: { blockIO: { weight }, cpu: { shares: 0 } } } })
+    cold()
+    return kept()
+  }
+  expect(withBlockIO(0)).toHaveLength(1)
+  expect(warm()).toEqual({ status: 3, stderr: '' })
+  rmSync(kept()[0] ?? '')
+  expect(withBlockIO(500)).toEqual([])
 })
 
 test('what was kept for one mode, root or bundle is not used for another', () => {

@@ -107,7 +107,7 @@ test('what the library gives to the front is not in the environment of hooks', (
   expect(readFileSync(join(place.directory, 'env'), 'utf8')).not.toContain('BUNDLE_TOOL')
 })
 
-test('two hundred at once, again and again: all end, and the program grows no further', { timeout: 120_000 }, () => {
+test('two hundred at once, again and again: all end, and the program grows no further', { timeout: 600_000 }, () => {
   place.configure('echo "$0"; exit 7')
   const script = `
     import { readdirSync, readFileSync } from 'node:fs'
