@@ -64,10 +64,11 @@ function runInMachine(flags, file) {
   // Loaded without a copy of it beside the modules, where a user may not write.
   const config = ['--config', '.vitest.vm.config.mjs', '--configLoader', 'native']
   const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
+  // A disk to set limits for, network devices to move: such machines have none. A user can have none, and needs none.
+  const modules = '{ busybox modprobe brd rd_nr=1 rd_size=16384; busybox modprobe -a veth loop; } 2>/dev/null'
   // A home that can be written to.
-  // A disk to set limits for: such machines have none. A user cannot, and has no test that wants one.
-  const withDisk = 'busybox modprobe brd rd_nr=1 rd_size=16384 2>/dev/null; exec "$@"'
-  const command = ['sh', '-c', withDisk, 'sh', 'env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
+  const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
+  const command = ['sh', '-c', `${modules}; exec "$@"`, 'sh', ...words]
   const args = ['-t', String(timeoutSeconds), ...flags, '--', ...command]
   return spawnSync(runner, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status
 }
