@@ -40,15 +40,14 @@ const globalOptions: readonly CallOption[] = [
 function takeOptions(args: readonly string[], options: readonly CallOption[]) {
   const flags: Record<string, unknown> = {}
   for (const { flags: forms, kind } of options) {
-    const { name, isNegated } = namesOf(forms)
-    if (kind !== undefined) flags[name] = kinds[kind].initial
-    else if (isNegated) flags[name] = true
+    if (kind !== undefined) flags[namesOf(forms).name] = kinds[kind].initial
+    else if (forms.startsWith('--no-')) flags[namesOf(forms).name] = true
   }
   let index = 0
   for (; args[index]?.startsWith('-'); index++) {
     const [, form, given] = /^(--[^=]*|-.)(?:=(.*))?$/s.exec(args[index] ?? '') ?? []
-    const option = options.find((candidate) => namesOf(candidate.flags).forms.includes(form ?? ''))
-    if (option === undefined) return undefined
+    const option = form && options.find(({ flags: forms }) => forms.split(/,? /).includes(form))
+    if (!option) return undefined
     const { name, hasValue, isNegated } = namesOf(option.flags)
     if (!hasValue) {
       if (given !== undefined) return undefined
@@ -70,5 +69,5 @@ function namesOf(flags: string) {
   const long = (forms.at(-1) ?? '').slice(2)
   const isNegated = long.startsWith('no-')
   const name = (isNegated ? long.slice(3) : long).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
-  return { forms, name, isNegated, hasValue: words.length > forms.length }
+  return { name, isNegated, hasValue: words.length > forms.length }
 }

@@ -97,8 +97,9 @@ function setWord(view: DataView, at: number, value: number | bigint): void {
     view.setBigUint64(at, BigInt.asUintN(64, value), true)
     return
   }
+  if (value === 0) return // as the buffer is
   view.setUint32(at, value % 2 ** 32, true)
-  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+  if (value < 0 || value >= 2 ** 32) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }
 
 function assemble(
@@ -108,22 +109,38 @@ function assemble(
   strings: StringTable,
 ): Uint8Array {
   const size = headerBytes + table.length + lists.length * 8 + strings.size
-  const image = Buffer.alloc(size)
-  image.write(magic)
-  image.writeUInt32LE(version, 4)
-  image.writeUInt32LE(size, 8)
+  const image = new Uint8Array(size)
+  const view = new DataView(image.buffer)
+  writeText(image, magic, 0)
+  view.setUint32(4, version, true)
+  view.setUint32(8, size, true)
   phases.forEach((phase, index) => {
-    image.writeUInt32LE(steps.filter((step) => step.phase === phase).length, 12 + index * 4)
+    view.setUint32(12 + index * 4, steps.filter((step) => step.phase === phase).length, true)
   })
-  image.writeUInt32LE(lists.length, 28)
-  image.writeUInt32LE(strings.size, 32)
+  view.setUint32(28, lists.length, true)
+  view.setUint32(32, strings.size, true)
   image.set(table, headerBytes)
   lists.forEach((word, index) => {
-    image.writeUInt32LE(word, headerBytes + table.length + index * 8)
+    view.setUint32(headerBytes + table.length + index * 8, word, true)
   })
   strings.write(image, size - strings.size)
-  return new Uint8Array(image.buffer, image.byteOffset, size)
+  return image
 }
+
+// Not Buffer's functions, of which each is compiled when it is first called: together they take half a millisecond.
+const utf8 = new TextEncoder()
+
+/** @returns how many bytes it takes */
+function writeText(image: Uint8Array, text: string, at: number): number {
+  return utf8.encodeInto(text, image.subarray(at)).written
+}
+
+function byteLength(part: string | Uint8Array): number {
+  if (typeof part !== 'string') return part.length
+  return isAscii.test(part) ? part.length : utf8.encode(part).length
+}
+
+const isAscii = /^[\0-\x7f]*$/
 
 /** Strings, each once; offset 0 holds an empty one and stands for "none". */
 class StringTable {
@@ -149,7 +166,7 @@ class StringTable {
     return BigInt(this.#append(bytes)) | (BigInt(bytes.length) << 32n)
   }
 
-  write(image: Buffer, start: number): void {
+  write(image: Uint8Array, start: number): void {
     let at = start
     let text = '' // of neighbouring strings, written at once
     for (const part of this.#parts) {
@@ -157,18 +174,18 @@ class StringTable {
         text += `${part}\0`
         continue
       }
-      at += image.write(text, at)
+      at += writeText(image, text, at)
       text = ''
       image.set(part, at)
       at += part.length + 1
     }
-    image.write(text, at)
+    writeText(image, text, at)
   }
 
   #append(part: string | Uint8Array): number {
     const offset = this.size
     this.#parts.push(part)
-    this.size += Buffer.byteLength(part) + 1
+    this.size += byteLength(part) + 1
     return offset
   }
 }

@@ -53,12 +53,14 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
 }
 
 /** Where the program begins, the ID, the directory to run it in, the program: see native/node.c. */
-function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions): Buffer {
-  const texts = Buffer.from(`${id}\0${cwd}\0`)
-  const head = Buffer.alloc((8 + texts.length + 7) & ~7)
-  head.writeUInt32LE(head.length, 0)
-  texts.copy(head, 8)
-  return Buffer.concat([head, image])
+function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions): Uint8Array {
+  const texts = new TextEncoder().encode(`${id}\0${cwd}\0`)
+  const start = (8 + texts.length + 7) & ~7
+  const message = new Uint8Array(start + image.length)
+  new DataView(message.buffer).setUint32(0, start, true)
+  message.set(texts, 8)
+  message.set(image, start)
+  return message
 }
 
 /**
