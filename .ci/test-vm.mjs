@@ -4,7 +4,8 @@
 //
 // VM_RUN names a program `VM_RUN [-t SECONDS] [--systemd] [-u USER] -- COMMAND [ARGUMENT...]` that runs the command in a
 // machine that has cgroup v2 alone and this machine's files at the same paths, /tmp and /run being new ones. It ends with the
-// command's status, 124 after SECONDS, or 125 when the machine itself failed.
+// command's status, 124 after SECONDS, or 125 when the machine itself failed. For `hybrid`, which runs when it is named, it must
+// heed VM_KERNEL_ARGUMENTS: what the kernel and systemd get in place of "cgroup_no_v1=all".
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,12 +19,17 @@ const machineFailed = 125
 const machines = {
   root: { flags: [], tests: ['vm/cgroups'] },
   systemd: { flags: ['--systemd'], tests: ['vm/systemd.test'] },
+  hybrid: {
+    flags: ['--systemd'],
+    tests: ['vm/systemd-hybrid'],
+    env: { VM_KERNEL_ARGUMENTS: 'systemd.unified_cgroup_hierarchy=0' },
+  },
   delegated: { flags: ['-u', 'tester'], tests: ['vm/delegated'] },
   user: { flags: ['--systemd', '-u', 'tester'], tests: ['vm/systemd-user'] },
   integration: { flags: [], tests: testFiles('test/integration') },
 }
-/** Those that take hours run when they are named. */
-const quick = Object.keys(machines).filter((name) => name !== 'integration')
+/** The others take an hour, or a machine of another kind. */
+const quick = ['root', 'systemd', 'delegated', 'user']
 
 const runner = process.env.VM_RUN
 if (runner === undefined) fail('VM_RUN is not set: name a program that runs a command in a cgroup v2 machine')
@@ -43,24 +49,24 @@ if (failed.length > 0) fail(`there are failures: ${failed.join(', ')}`)
 
 /** Which of the files of a machine fail. */
 function failures(name) {
-  const { flags, tests } = machines[name]
-  return (files.length > 0 ? files : tests).filter((file) => !passes(flags, file)).map((file) => `${name} ${file}`)
+  const { flags, tests, env } = machines[name]
+  return (files.length > 0 ? files : tests).filter((file) => !passes(flags, file, env)).map((file) => `${name} ${file}`)
 }
 
-function passes(flags, file) {
+function passes(flags, file, env) {
   console.log(`test-vm: ${[...flags, file].join(' ')}`)
-  let status = runInMachine(flags, file)
+  let status = runInMachine(flags, file, env)
   if (status === machineFailed) {
     // An emulated processor that patches the kernel's code on one CPU while the other runs it crashes now and then.
     console.error('test-vm: the machine itself failed; once more')
-    status = runInMachine(flags, file)
+    status = runInMachine(flags, file, env)
   }
   if (status === 124) console.error(`test-vm: ${file}: stopped after ${timeoutSeconds} s`)
   else if (status !== 0) console.error(`test-vm: ${file}: failed with status ${status}`)
   return status === 0
 }
 
-function runInMachine(flags, file) {
+function runInMachine(flags, file, env = {}) {
   // Loaded without a copy of it beside the modules, where a user may not write.
   const config = ['--config', '.vitest.vm.config.mjs', '--configLoader', 'native']
   const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
@@ -70,7 +76,8 @@ function runInMachine(flags, file) {
   const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
   const command = ['sh', '-c', `${modules}; exec "$@"`, 'sh', ...words]
   const args = ['-t', String(timeoutSeconds), ...flags, '--', ...command]
-  return spawnSync(runner, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status
+  const stdio = ['ignore', 'inherit', 'inherit']
+  return spawnSync(runner, args, { cwd: root, stdio, env: { ...process.env, ...env } }).status
 }
 
 function testFiles(directory) {

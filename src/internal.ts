@@ -1,4 +1,4 @@
-import type { UnitProperty } from './compile/systemd.ts'
+import type { UnitProperty } from './compile/unit-property.ts'
 import { OciError } from './errors.ts'
 import { attachProcess, type ManagerKind, startUnit, stopUnit, withSystemd } from './runtime/systemd.ts'
 

@@ -1,6 +1,7 @@
 import type { Limit } from './compile/limit.ts'
 import { limitsOf } from './compile/limits.ts'
 import { limitProperties, limitsForUnit } from './compile/systemd.ts'
+import { limitPropertiesV1 } from './compile/systemd-v1.ts'
 import { OciError } from './errors.ts'
 import type { IntelRdt, Resources } from './oci/runtime-config.ts'
 import { applyLimits, cgroupVersion } from './runtime/apply-limits.ts'
@@ -44,9 +45,13 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   const takeBack = hasSchema ? changeSchemata(container, intelRdt, facts.resctrl) : undefined
   try {
     checkMemoryUsage(merged, cgroupPaths)
-    const asked = limitsOf(merged, host).filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
-    const changed = unit === undefined ? asked : limitsForUnit(asked, warn)
-    await applyLimits(changed, cgroupPaths, { warn, alongside: unit && (() => tellSystemd(unit, changed)) })
+    const all = limitsOf(merged, host)
+    const asked = all.filter(({ from }) => from.some((pointer) => isGiven(limits, pointer)))
+    const changed = unit === undefined ? asked : limitsForUnit(asked, warn, all)
+    await applyLimits(changed, cgroupPaths, {
+      warn,
+      alongside: unit && (() => tellSystemd(unit, host.version, host.version === 1 ? all : changed)),
+    })
   } catch (error) {
     takeBack?.()
     throw error instanceof OciError ? withoutPointer(error) : error
@@ -55,11 +60,12 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
 }
 
 /** Else it would put its own values back at its next reload. */
-async function tellSystemd({ kind, name }: ContainerUnit, limits: readonly Limit[]): Promise<void> {
+async function tellSystemd({ kind, name }: ContainerUnit, host: 1 | 2, limits: readonly Limit[]): Promise<void> {
   const { readManager, setUnitProperties, withSystemd } = await import('./runtime/systemd.ts')
   await withSystemd(kind, async (connection) => {
     const { version } = await readManager(connection)
-    await setUnitProperties(connection, name, limitProperties(limits, version))
+    const properties = host === 1 ? limitPropertiesV1(limits, version) : limitProperties(limits, version)
+    await setUnitProperties(connection, name, properties)
   })
 }
 

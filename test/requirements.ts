@@ -29,6 +29,7 @@ const securityModules: readonly string[] = [
 const kindsOfHost: readonly string[] = [
   'cgroup1',
   'cgroup2',
+  'a hybrid hierarchy',
   'x86_64',
   'two CPUs',
   'no-security-module',
@@ -40,7 +41,7 @@ const kindsOfHost: readonly string[] = [
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
- * @param needs `root`, `cgroup1`, `cgroup2`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
+ * @param needs `root`, `cgroup1`, `cgroup2`, `a hybrid hierarchy`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
  *   `libseccomp-dev`, a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
@@ -59,6 +60,7 @@ export function requires(...needs: readonly string[]): {
 function isThere(need: string): boolean {
   if (need === 'root') return process.geteuid?.() === 0
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
+  if (need === 'a hybrid hierarchy') return existsSync('/sys/fs/cgroup/unified')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
   if (need === 'criu that works') return criuProblem() === undefined
   if (need === 'two CPUs') return availableParallelism() > 1

@@ -4,6 +4,7 @@ import { type HostStep, op, type Step, type Text, undoable } from '../program/pr
 import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
+import { deviceRulesOf } from './device-rules.ts'
 import { compileResources } from './resources.ts'
 import { compileStartUnit, compileStopUnit, type SystemdManager, unitOf } from './systemd.ts'
 
@@ -25,15 +26,35 @@ export function compileCgroups(context: CompileContext): readonly HostStep[] {
 export function compileUnit(context: CompileContext): readonly HostStep[] {
   const { config, systemd, cgroups } = context
   if (systemd === undefined) return []
+  // Once is enough for what is to be warned of.
+  const devices = systemd.v1 ? deviceRulesOf({ ...context, warn: undefined }) : []
   return [
-    undoable(compileStartUnit(config, systemd), ...compileUnitUndo(context, systemd)),
-    ...cgroups.flatMap((place) => [
-      ...enableControllers(place),
-      ...compileDelegation(place, context).map((step) => undoable(step)),
-      // A unit that is a slice starts without a process.
-      ...(unitOf(config, systemd).isSlice ? [undoable(moveByHost(place))] : []),
-    ]),
+    undoable(compileStartUnit(config, systemd, devices), ...compileUnitUndo(context, systemd)),
+    ...cgroups.flatMap((place) =>
+      systemd.v1
+        ? enterV1(place, context)
+        : [
+            ...enableControllers(place),
+            ...compileDelegation(place, context).map((step) => undoable(step)),
+            // A unit that is a slice starts without a process.
+            ...(unitOf(config, systemd).isSlice ? [undoable(moveByHost(place))] : []),
+          ],
+    ),
     ...compileResources(context).map((step) => undoable(step)),
+  ]
+}
+
+/** Of the controllers of cgroup v1 systemd uses some: in the hierarchies of others there is no cgroup of the unit yet. */
+function enterV1(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
+  const { mountPoint, controllers, isUnified } = place.hierarchy
+  const parents = directoriesAbove(place)
+  return [
+    ...[...parents, cgroupFile(place)].map((path) =>
+      undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST')),
+    ),
+    ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
+    ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
+    undoable(moveByHost(place)),
   ]
 }
 
@@ -168,7 +189,7 @@ export function compileJoin(context: CompileContext): {
   readonly host: readonly HostStep[]
   readonly child: readonly Step[]
 } {
-  const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
+  const places = context.systemd ? [] : context.cgroups.filter((place) => !place.hierarchy.isUnified)
   if (context.hasUserNamespace) {
     return {
       host: places.map((place) => undoable(moveByHost(place))),

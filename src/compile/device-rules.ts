@@ -37,6 +37,11 @@ const defaultRules: readonly (DeviceRule & { readonly path?: string })[] = [
   characterDevice(10, 200),
 ]
 
+/** The rules that hold: those of config.json, then the default ones. */
+export function deviceRulesOf(context: CompileContext): readonly DeviceRule[] {
+  return [...configuredRules(context), ...rulesOfDefaults(context)]
+}
+
 /** Which devices the container may use: files of the devices controller on cgroup v1, an eBPF filter on v2. */
 export function compileDeviceRules(context: CompileContext): readonly Step[] {
   const { facts, cgroups } = context
@@ -65,11 +70,7 @@ function compileFilter(context: CompileContext): readonly Step[] {
   const flags = openFlags.RDONLY | openFlags.DIRECTORY
   return [
     op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags }, from),
-    op(
-      'device_filter',
-      { cgroup: 'cgroup', instructions: deviceFilter([...configuredRules(context), ...rulesOfDefaults(context)]) },
-      from,
-    ),
+    op('device_filter', { cgroup: 'cgroup', instructions: deviceFilter(deviceRulesOf(context)) }, from),
   ]
 }
 

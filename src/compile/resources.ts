@@ -25,7 +25,7 @@ export function compileResources(context: CompileContext): readonly Step[] {
     },
   } as const
   const asked = limitsOf(resources, host)
-  const limits = context.systemd === undefined ? asked : asked.map(withSystemdQuota)
+  const limits = context.systemd === undefined ? asked : withSystemdQuota(asked)
   return [...limits.map((limit) => writeLimit(limit, context)), ...compileDeviceRules(context)]
 }
 

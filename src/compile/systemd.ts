@@ -1,10 +1,14 @@
 import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { op, type Step, type Text } from '../program/program.ts'
+import type { DeviceRule } from './device-filter.ts'
 import type { Limit } from './limit.ts'
+import { limitsV1 } from './limits-v1.ts'
 import { limitsV2 } from './limits-v2.ts'
 import { maskOf, parseNumberList } from './number-list.ts'
+import { type DeviceNames, defaultPeriod, deviceProperties, limitPropertiesV1 } from './systemd-v1.ts'
 import { annotatedProperties } from './unit-annotations.ts'
+import { microsecondsPerSecond, quotaPerSecond, type UnitProperty, unlimited } from './unit-property.ts'
 
 /** The service manager that makes the container's cgroup, where the caller asks for it. */
 export interface SystemdManager {
@@ -16,6 +20,8 @@ export interface SystemdManager {
   readonly cgroup: string
   /** The command that does at run time what needs D-Bus; it gets the name of an action and its input as JSON on stdin. */
   readonly command: readonly string[]
+  /** Where the controllers are on cgroup v1: what else it takes to describe a unit. */
+  readonly v1?: { readonly deviceNames: DeviceNames } | undefined
 }
 
 /** The unit of a container, and its cgroup below that of the manager, beginning with a slash. */
@@ -28,11 +34,6 @@ export interface Unit {
   /** The cgroups above it, from the top. */
   readonly parents: readonly string[]
 }
-
-/** A property of a unit as D-Bus has it: its name, the type of its value, the value. */
-export type UnitProperty = readonly [name: string, type: string, value: PropertyValue]
-/** Integers of 64 bits are in decimal. */
-export type PropertyValue = boolean | number | string | readonly PropertyValue[]
 
 const from = '/linux/cgroupsPath'
 const timeoutMs = 60_000
@@ -90,15 +91,19 @@ function slicePath(slice: string): readonly string[] {
   return components.map((_, index) => `${components.slice(0, index + 1).join('-')}.slice`)
 }
 
-/** A host step, when the container's process waits: systemd makes the unit with the process in it. */
-export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager): Step {
+/**
+ * A host step, when the container's process waits: systemd makes the unit with the process in it.
+ *
+ * @param devices the rules that hold, for a unit on cgroup v1
+ */
+export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager, devices: readonly DeviceRule[]): Step {
   const unit = unitOf(config, manager)
   const input: Text = [
     `{"kind":"${manager.kind}","unit":"`,
     ...unit.name,
     '","pid":',
     { register: 'pid' },
-    `,"properties":${JSON.stringify(unitProperties(config, unit, manager))}}`,
+    `,"properties":${JSON.stringify(unitProperties(config, unit, manager, devices))}}`,
   ]
   return action('start-unit', input, manager)
 }
@@ -129,18 +134,31 @@ function action(name: string, input: Text, { command }: Pick<SystemdManager, 'co
 }
 
 /** What annotations say has the last word. */
-function unitProperties(config: RuntimeConfig, unit: Unit, { version }: SystemdManager): readonly UnitProperty[] {
-  const { blockIO: _, ...resources } = config.linux?.resources ?? {}
+function unitProperties(
+  config: RuntimeConfig,
+  unit: Unit,
+  { version, v1 }: SystemdManager,
+  devices: readonly DeviceRule[],
+): readonly UnitProperty[] {
+  const { blockIO, ...resources } = config.linux?.resources ?? {}
   const annotated = annotatedProperties(config.annotations)
   const ours: readonly UnitProperty[] = [
     ['Description', 's', 'bundle-tool container'],
     ...(unit.isSlice ? sliceProperties(unit) : scopeProperties(unit, version)),
     ['MemoryAccounting', 'b', true],
     ['CPUAccounting', 'b', true],
-    ['IOAccounting', 'b', true],
+    [v1 ? 'BlockIOAccounting' : 'IOAccounting', 'b', true],
     ['TasksAccounting', 'b', true],
     ['DefaultDependencies', 'b', false],
-    ...limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version),
+    ...(v1
+      ? [
+          ...deviceProperties(devices, v1.deviceNames),
+          ...limitPropertiesV1(
+            limitsV1({ ...resources, blockIO: { weight: blockIO?.weight } }, { version: 1, hasBfq: false }),
+            version,
+          ),
+        ]
+      : limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version)),
   ]
   return [...ours.filter(([name]) => !annotated.some(([other]) => other === name)), ...annotated]
 }
@@ -170,8 +188,6 @@ export function limitProperties(limits: readonly Limit[], version: number): read
   const files = new Map(limits.map((limit) => [limit.file, limit] as const))
   return [...files.values()].flatMap((limit) => fileProperties(limit, version))
 }
-
-const unlimited = '18446744073709551615' // what systemd calls infinity
 
 /** Files whose value is a property's. */
 const sameValue: Readonly<Record<string, string>> = {
@@ -211,29 +227,39 @@ function quotaProperties(value: string, version: number): readonly UnitProperty[
   ]
 }
 
-/** In microseconds and, as systemd has it, in steps of ten milliseconds, rounded up. */
-function quotaPerSecond(quota: bigint, period: bigint): bigint {
-  const step = 10_000n
-  return (((quota * microsecondsPerSecond) / period + step - 1n) / step) * step
+/**
+ * Limits with the quota that systemd would write at its next reload.
+ *
+ * @param all those that hold, on cgroup v1: among them the period that belongs to the quota
+ */
+export function withSystemdQuota(limits: readonly Limit[], all: readonly Limit[] = limits): readonly Limit[] {
+  const periodV1 = all.findLast(({ file }) => file === 'cpu.cfs_period_us')?.value ?? String(defaultPeriod)
+  return limits.map((limit) => {
+    if (limit.file === 'cpu.cfs_quota_us' && !limit.value.startsWith('-')) {
+      return { ...limit, value: roundedQuota(limit.value, periodV1) }
+    }
+    const [, quota, period] = (limit.file === 'cpu.max' && /^(\d+) (\d+)$/.exec(limit.value)) || []
+    if (quota === undefined || period === undefined) return limit
+    return { ...limit, value: `${roundedQuota(quota, period)} ${period}` }
+  })
 }
 
-const microsecondsPerSecond = 1_000_000n
-
-/** A limit with the quota that systemd would write at its next reload. */
-export function withSystemdQuota(limit: Limit): Limit {
-  const [, quota, period] = (limit.file === 'cpu.max' && /^(\d+) (\d+)$/.exec(limit.value)) || []
-  if (quota === undefined || period === undefined) return limit
-  const rounded = (quotaPerSecond(BigInt(quota), BigInt(period)) * BigInt(period)) / microsecondsPerSecond
-  return { ...limit, value: `${rounded} ${period}` }
+function roundedQuota(quota: string, period: string): string {
+  return String((quotaPerSecond(BigInt(quota), BigInt(period)) * BigInt(period)) / microsecondsPerSecond)
 }
 
 /**
  * Changes of a unit's cgroup as systemd can follow them: for it being idle is a weight, so that only one of the two holds.
  *
  * @param warn hears of a weight that is left out
+ * @param all as `withSystemdQuota` takes it
  */
-export function limitsForUnit(limits: readonly Limit[], warn: (message: string) => void): readonly Limit[] {
-  const rounded = limits.map(withSystemdQuota)
+export function limitsForUnit(
+  limits: readonly Limit[],
+  warn: (message: string) => void,
+  all: readonly Limit[] = limits,
+): readonly Limit[] {
+  const rounded = withSystemdQuota(limits, all)
   const weight = rounded.findLast(({ file }) => file === 'cpu.weight')
   const idle = rounded.findLast(({ file }) => file === 'cpu.idle')
   if (weight === undefined || idle?.value === '0') return rounded

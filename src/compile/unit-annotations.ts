@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import { toPointer } from '../oci/schema.ts'
-import type { PropertyValue, UnitProperty } from './systemd.ts'
+import type { PropertyValue, UnitProperty } from './unit-property.ts'
 
 const prefix = 'org.systemd.property.'
 

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HostFacts } from '../compile/facts.ts'
 import type { SystemdManager } from '../compile/systemd.ts'
+import type { DeviceNames } from '../compile/systemd-v1.ts'
 import { OciError } from '../errors.ts'
 import { busPath, readManager, withSystemd } from './systemd.ts'
 
@@ -13,7 +14,7 @@ import { busPath, readManager, withSystemd } from './systemd.ts'
 export function isSystemdWanted(asked: boolean | 'auto', cgroupsPath: string | undefined, facts: HostFacts): boolean {
   if (asked !== 'auto') return asked
   if (cgroupsPath) return !cgroupsPath.startsWith('/') && cgroupsPath.split(':').length === 3
-  return facts.cgroups.mode === 'v2' && existsSync('/run/systemd/system') && hasBus(kindOf(facts))
+  return isPossible(facts) && existsSync('/run/systemd/system') && hasBus(kindOf(facts))
 }
 
 function hasBus(kind: SystemdManager['kind']): boolean {
@@ -31,16 +32,27 @@ const kindOf = ({ euid, inUserNamespace }: HostFacts): SystemdManager['kind'] =>
 /**
  * The service manager for containers of this caller, asked over its bus.
  *
- * @throws OciError `ERR_SYSTEMD` it cannot be asked; `ERR_NOT_SUPPORTED` the host has cgroups of v1
+ * @throws OciError `ERR_SYSTEMD` it cannot be asked; `ERR_NOT_SUPPORTED` a user's, where controllers are on cgroup v1
  */
 export async function findManager(facts: HostFacts): Promise<SystemdManager> {
-  if (facts.cgroups.mode !== 'v2') {
-    throw new OciError('ERR_NOT_SUPPORTED', 'the systemd driver needs a host that has cgroup v2 alone', {
+  if (!isPossible(facts)) {
+    throw new OciError('ERR_NOT_SUPPORTED', "a user's service manager makes cgroups where there is cgroup v2 alone", {
       hint: 'leave out --systemd-cgroup, or boot with systemd.unified_cgroup_hierarchy=1',
     })
   }
   const kind = kindOf(facts)
-  return { kind, command: internalCommand(), ...(await withSystemd(kind, readManager)) }
+  const v1 = facts.cgroups.mode === 'v2' ? undefined : { deviceNames: readDeviceNames() }
+  return { kind, command: internalCommand(), v1, ...(await withSystemd(kind, readManager)) }
+}
+
+/** Cgroups of v1 are root's alone. */
+const isPossible = (facts: HostFacts): boolean => facts.cgroups.mode === 'v2' || kindOf(facts) === 'system'
+
+function readDeviceNames(): DeviceNames {
+  const [characters = '', blocks = ''] = readFileSync('/proc/devices', 'utf8').split('Block devices:')
+  const named = (type: 'b' | 'c', text: string) =>
+    [...text.matchAll(/^ *(\d+) (.+)$/gm)].map(([, major, name = '']) => [`${type} ${major}`, name] as const)
+  return Object.fromEntries([...named('c', characters), ...named('b', blocks)])
 }
 
 /** The tool itself, for a step that needs D-Bus. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { UnitProperty } from '../../src/compile/systemd.ts'
 import { annotatedProperties } from '../../src/compile/unit-annotations.ts'
+import type { UnitProperty } from '../../src/compile/unit-property.ts'
 
 const prefix = 'org.systemd.property.'
 const parse = (name: string, text: string) => annotatedProperties({ [prefix + name]: text, other: 'x' })
