@@ -37,7 +37,8 @@ try {
   const [root, bundle] = ['root', 'bundle'].map((word) => join(place, word))
   mkdirSync(join(bundle, 'rootfs'), { recursive: true })
   const config = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
-  const text = JSON.stringify({ ...config, process: { ...config.process, terminal: false } })
+  const linux = { ...config.linux, seccomp: seccompProfile() }
+  const text = JSON.stringify({ ...config, linux, process: { ...config.process, terminal: false } })
   writeFileSync(join(bundle, 'config.json'), text)
   writeState(join(root, 'running'), bundle)
   const words = {
@@ -54,6 +55,25 @@ try {
   rmSync(place, { recursive: true, force: true })
 }
 writeFileSync(join(filename, `../${name}.cache`), script.createCachedData())
+
+/** What engines write has rules of each of these kinds. */
+function seccompProfile() {
+  const action = 'SCMP_ACT_ALLOW'
+  const personality = [0, 8, 0xffffffff].map((value) => [{ index: 0, value, op: 'SCMP_CMP_EQ' }])
+  const namespaces = [{ index: 0, value: 0x7e020000, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }]
+  const noVirtualSockets = [{ index: 0, value: 40, op: 'SCMP_CMP_NE' }]
+  return {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+    syscalls: [
+      { names: ['read', 'write', 'openat', 'close', 'accept', 'statx', 'a_name_that_no_kernel_has'], action },
+      ...personality.map((args) => ({ names: ['personality'], action, args })),
+      { names: ['clone'], action, args: namespaces },
+      { names: ['socket'], action, args: noVirtualSockets },
+      { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 },
+    ],
+  }
+}
 
 /** The state of a container whose first process is this one. */
 function writeState(directory, bundle) {

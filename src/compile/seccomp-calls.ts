@@ -37,7 +37,7 @@ export function callsNamed(
 ): readonly NumberedCall[] {
   const number = byName.get(name)
   const direct = number === undefined ? [] : [{ number, args }]
-  const multiplexed = multiplexedCalls.get(name)
+  const multiplexed = architecture.multiplexers && multiplexedCalls.get(name)
   if (!architecture.multiplexers || !multiplexed) return direct
   const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
   const others = args.filter(({ index }) => index !== 0)

@@ -29,13 +29,14 @@ export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyM
   for (const [index, entry] of (seccomp.syscalls ?? []).entries()) {
     const verdict = verdictOf(entry.action, entry.errnoRet)
     if (verdict === defaultVerdict) continue
+    const from = `/linux/seccomp/syscalls/${index}`
+    // Most calls have no conditions: one set will do for all of an entry.
+    const plain = onlyRule({ conditions: [], verdict, from })
     for (const { number, args } of callsOf(entry, numbers)) {
-      const rule = {
-        conditions: toConditions(args, numbers.architecture),
-        verdict,
-        from: `/linux/seccomp/syscalls/${index}`,
-      }
-      rules.set(number, addRule(rule, rules.get(number)))
+      const conditions = args.length === 0 ? [] : toConditions(args, numbers.architecture)
+      const known = rules.get(number)
+      if (conditions.length > 0) rules.set(number, addRule({ conditions, verdict, from }, known))
+      else if (!isSettled(known)) rules.set(number, plain)
     }
   }
   return new Map([...rules].map(([number, { byConditions }]) => [number, inOrder(byConditions, numbers)]))
@@ -44,6 +45,7 @@ export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyM
 function inOrder(byConditions: RuleSet['byConditions'], { architecture }: CallNumbers): readonly NumberRule[] {
   // Each rule takes an instruction at least; the order of many more takes too long to work out.
   if (byConditions.size > maxInstructions) throw tooLong()
+  if (byConditions.size === 1) return [...byConditions.values()]
   return orderRules([...byConditions.values()], architecture)
 }
 
@@ -60,9 +62,14 @@ interface RuleSet {
   readonly longer: Map<string, readonly NumberRule[]>
 }
 
+/** Whether it has a rule without conditions, after which nothing counts. */
+const isSettled = (rules: RuleSet | undefined): boolean => rules?.byConditions.has('') ?? false
+
+/** A set that nothing is added to any more. */
+const onlyRule = (rule: NumberRule): RuleSet => ({ byConditions: new Map([['', rule]]), longer: new Map() })
+
 function addRule(rule: NumberRule, rules: RuleSet | undefined): RuleSet {
-  if (rules?.byConditions.has('')) return rules
-  if (rule.conditions.length === 0) return { byConditions: new Map([['', rule]]), longer: new Map() }
+  if (rules !== undefined && isSettled(rules)) return rules
   const set: RuleSet = rules ?? { byConditions: new Map(), longer: new Map() }
   const [key = '', ...prefixes] = conditionKeys(rule.conditions)
   const other = [...(set.longer.get(key) ?? []), set.byConditions.get(key)].find(

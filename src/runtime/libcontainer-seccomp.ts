@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { Seccomp, SeccompAction, SeccompOperator } from '../oci/runtime-config.ts'
-import type { JsonValue } from './json-text.ts'
+import { type JsonValue, plainJson } from './json-text.ts'
 
 const actions: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_KILL: 1,
@@ -41,8 +41,10 @@ export function libcontainerSeccomp(profile: Seccomp): JsonValue {
     flags: profile.flags,
     listener_path: profile.listenerPath || undefined,
     listener_metadata: profile.listenerMetadata || undefined,
-    syscalls: (profile.syscalls ?? []).flatMap(({ names, action, errnoRet, args = [] }) =>
-      names.map((name) => ({
+    syscalls: (profile.syscalls ?? []).flatMap(({ names, action, errnoRet, args = [] }): readonly JsonValue[] => {
+      // There are hundreds without arguments, and so without integers of 64 bits.
+      if (args.length === 0) return names.map((name) => plainJson({ name, action: actions[action], errnoRet, args }))
+      return names.map((name) => ({
         name,
         action: actions[action],
         errnoRet,
@@ -52,8 +54,8 @@ export function libcontainerSeccomp(profile: Seccomp): JsonValue {
           value_two: valueTwo,
           op: operators[op],
         })),
-      })),
-    ),
+      }))
+    }),
   }
 }
 
