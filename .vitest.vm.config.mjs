@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/vm/**/*.test.ts', 'test/integration/**/*.test.ts'],
-    testTimeout: 240_000,
+    testTimeout: 900_000,
     hookTimeout: 240_000,
     // One thread for all files: vitest waits a minute for a worker to start, which is not enough there for a process.
     pool: 'threads',

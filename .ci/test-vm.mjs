@@ -70,8 +70,9 @@ function runInMachine(flags, file, env = {}) {
   // Loaded without a copy of it beside the modules, where a user may not write.
   const config = ['--config', '.vitest.vm.config.mjs', '--configLoader', 'native']
   const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
-  // A disk to set limits for, network devices to move: such machines have none. A user can have none, and needs none.
-  const modules = '{ busybox modprobe brd rd_nr=1 rd_size=16384; busybox modprobe -a veth loop; } 2>/dev/null'
+  // A disk to set limits for, network devices to move, what CRIU wants: such machines have none. A user needs none of it.
+  const diag = ['inet', 'tcp', 'udp', 'raw', 'unix', 'netlink', 'af_packet'].map((name) => `${name}_diag`).join(' ')
+  const modules = `{ busybox modprobe brd rd_nr=1 rd_size=16384; busybox modprobe -a veth loop ${diag}; } 2>/dev/null`
   // A home that can be written to.
   const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
   const command = ['sh', '-c', `${modules}; exec "$@"`, 'sh', ...words]

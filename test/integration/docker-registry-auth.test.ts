@@ -62,7 +62,7 @@ async function expectGuarded(host: string, credentials: { username: string; pass
   for (const name of ['anonymous', 'gone']) expect(existsSync(at(name))).toBe(false)
 }
 
-test('docker-registry with htpasswd, over TLS of a private authority', { timeout: 120_000 }, async () => {
+test('docker-registry with htpasswd, over TLS of a private authority', { timeout: 600_000 }, async () => {
   // The name `me` and the password `secret`.
   const line = 'me:$2b$04$5kBs5bQP3XJpzNAJ9rNT8uknls/mXYqEHss7z.FfUBqzKhdr0TA5m\n'
   writeFileSync(at('htpasswd'), line)
@@ -136,7 +136,7 @@ async function startTokenServer(issuer: string, service: string) {
   }
 }
 
-test('docker-registry with a token server', { timeout: 120_000 }, async () => {
+test('docker-registry with a token server', { timeout: 600_000 }, async () => {
   const [issuer, service] = ['test-issuer', 'test-service']
   await using tokens = await startTokenServer(issuer, service)
   const rootcertbundle = join(certificates, 'ca.crt')

@@ -164,7 +164,7 @@ test.each(damaged)(
     expectNothingVisible()
     await expectValidStore()
   },
-  30_000,
+  600_000,
 )
 
 test('a layer that does not uncompress to its diffID is refused', async () => {
