@@ -165,12 +165,14 @@ function unitProperties(
 
 const sliceProperties = ({ slice }: Unit): readonly UnitProperty[] => [['Wants', 'as', [slice]]]
 
-/** The unit goes away by itself when it has failed; one process killed for want of memory is not the end of the rest. */
+/**
+ * One process killed for want of memory is not the end of the rest. A unit that has failed stays, with the reason, until the
+ * container is deleted.
+ */
 function scopeProperties({ slice }: Unit, version: number): readonly UnitProperty[] {
   return [
     ['Slice', 's', slice],
     ['Delegate', 'b', true],
-    ['CollectMode', 's', 'inactive-or-failed'],
     ...(version >= 253 ? [['OOMPolicy', 's', 'continue'] as const] : []),
   ]
 }

@@ -19,10 +19,10 @@ afterEach(() => place.close())
 
 const scope = (): string => `test-${place.id}.scope`
 
-/** Properties of the scope, sorted: without times, counts, what names the runtime, and how runc before 1.2 lets it go. */
+/** Properties of the scope, sorted: without times, counts, and what names the runtime. */
 function show(): readonly string[] {
   const restless =
-    /^(Invocation|Description|CollectMode|NeedDaemonReload|.*(Timestamp|Monotonic|USec|Usage|Current|NSec|IngressPackets|Bytes)\b|ControlGroupId|Id|Names|Job|Memory(Peak|Available)|.*(Packets|Operations|Tasks))/
+    /^(Invocation|Description|NeedDaemonReload|.*(Timestamp|Monotonic|USec|Usage|Current|NSec|IngressPackets|Bytes)\b|ControlGroupId|Id|Names|Job|Memory(Peak|Available)|.*(Packets|Operations|Tasks))/
   const names = ['CPUQuotaPerSecUSec', 'CPUQuotaPeriodUSec', 'TasksMax']
   const lines = execFileSync('systemctl', ['show', scope()], { encoding: 'utf8' }).trim().split('\n')
   return lines.filter((line) => names.includes(line.split('=')[0] ?? '') || !restless.test(line)).sort()

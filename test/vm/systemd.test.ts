@@ -60,7 +60,7 @@ test('a container is a scope with its limits while it runs, and nothing is left 
     ControlGroup: `/machine.slice/${scope}`,
     Delegate: 'yes',
     DefaultDependencies: 'no',
-    CollectMode: 'inactive-or-failed',
+    CollectMode: 'inactive',
     CPUAccounting: 'yes',
     MemoryAccounting: 'yes',
     IOAccounting: 'yes',
