@@ -146,9 +146,9 @@ static bool parse_handover(char *image, size_t size, struct job *job)
 
 /*
  * The program is whole when the child has closed the pipe. Its end would take Node.js longer than a container takes to start:
- * the kernel ends it while this process goes on.
+ * the kernel ends a compiler while this process goes on. All of the command line may have something to say after it.
  */
-static int take_program(int pipe, int child, struct job *job)
+static int take_program(int pipe, int child, bool is_compiler, struct job *job)
 {
 	void *image = NULL;
 	size_t size = 0;
@@ -157,13 +157,13 @@ static int take_program(int pipe, int child, struct job *job)
 
 	if (sys(close, pipe) < 0 || r < 0)
 		return 1;
-	if (size && parse_handover(image, size, job)) {
+	if (is_compiler && size && parse_handover(image, size, job)) {
 		job->compiler = child;
 		return sys(kill, child, SIGKILL) < 0;
 	}
 	if (sys(wait4, child, &status, 0, NULL) < 0)
 		return 1;
-	if (!status && size) {
+	if (!status && size && !parse_handover(image, size, job)) {
 		complain("the program cannot be read: run \"npm run build\"");
 		return 1;
 	}
@@ -186,7 +186,7 @@ int compile_by_node(const struct call *call, struct job *job)
 		become_child(call, pipe[1], is_compiler);
 	if (sys(close, pipe[1]) < 0)
 		return 1;
-	code = take_program(pipe[0], (int)pid, job);
+	code = take_program(pipe[0], (int)pid, is_compiler, job);
 	return is_compiler && code == NO_PROGRAM ? become_node(call, nothing) : code;
 }
 

@@ -180,6 +180,22 @@ describe('which Node.js is started', () => {
   })
 })
 
+test('what the command line says after the program has been handed over is said to its end', () => {
+  place.configure('exit 3')
+  const bin = join(place.directory, 'bin')
+  mkdirSync(bin)
+  const late = 'eval "exec $BUNDLE_TOOL_HANDOVER>&-"; wait $!; status=$?; sleep 0.3; echo late >&2; exit $status'
+  writeFileSync(join(bin, 'node'), `#!/bin/sh\n${process.execPath} "$@" &\n${late}\n`, { mode: 0o755 })
+  const { status, stderr } = spawnSync(front, ['--root', place.root, 'run', '--debug', place.id], {
+    cwd: place.bundle,
+    env: { PATH: `${bin}:/usr/bin:/bin` },
+    encoding: 'utf8',
+  })
+  expect(status).toBe(3)
+  expect(stderr).toContain('child process in init(): all steps are done')
+  expect(stderr).toMatch(/^late$/m)
+})
+
 describe('the flags of the compiler', () => {
   const flags = (config: string, ...args: readonly string[]): string => {
     const bin = join(place.directory, 'bin')
