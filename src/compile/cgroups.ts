@@ -7,6 +7,8 @@ import type { CompileContext } from './context.ts'
 import { deviceRulesOf } from './device-rules.ts'
 import { compileResources } from './resources.ts'
 import { compileStartUnit, compileStopUnit, type SystemdManager, unitOf } from './systemd.ts'
+import { type DeviceNames, deviceProperties } from './systemd-v1.ts'
+import type { UnitProperty } from './unit-property.ts'
 
 const from = '/linux/cgroupsPath'
 
@@ -26,8 +28,7 @@ export function compileCgroups(context: CompileContext): readonly HostStep[] {
 export function compileUnit(context: CompileContext): readonly HostStep[] {
   const { config, systemd, cgroups } = context
   if (systemd === undefined) return []
-  // Once is enough for what is to be warned of.
-  const devices = systemd.v1 ? deviceRulesOf({ ...context, warn: undefined }) : []
+  const devices = systemd.v1 ? devicePropertiesOf(context, systemd.v1.deviceNames) : []
   return [
     undoable(compileStartUnit(config, systemd, devices), ...compileUnitUndo(context, systemd)),
     ...cgroups.flatMap((place) =>
@@ -42,6 +43,11 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
     ),
     ...compileResources(context).map((step) => undoable(step)),
   ]
+}
+
+/** The rules themselves have been warned of by whom writes them. */
+function devicePropertiesOf(context: CompileContext, names: DeviceNames): readonly UnitProperty[] {
+  return deviceProperties(deviceRulesOf({ ...context, warn: undefined }), names, context.warn)
 }
 
 /** Of the controllers of cgroup v1 systemd uses some: in the hierarchies of others there is no cgroup of the unit yet. */

@@ -1,12 +1,11 @@
 import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { op, type Step, type Text } from '../program/program.ts'
-import type { DeviceRule } from './device-filter.ts'
 import type { Limit } from './limit.ts'
 import { limitsV1 } from './limits-v1.ts'
 import { limitsV2 } from './limits-v2.ts'
 import { maskOf, parseNumberList } from './number-list.ts'
-import { type DeviceNames, defaultPeriod, deviceProperties, limitPropertiesV1 } from './systemd-v1.ts'
+import { type DeviceNames, defaultPeriod, limitPropertiesV1 } from './systemd-v1.ts'
 import { annotatedProperties } from './unit-annotations.ts'
 import { microsecondsPerSecond, quotaPerSecond, type UnitProperty, unlimited } from './unit-property.ts'
 
@@ -94,9 +93,13 @@ function slicePath(slice: string): readonly string[] {
 /**
  * A host step, when the container's process waits: systemd makes the unit with the process in it.
  *
- * @param devices the rules that hold, for a unit on cgroup v1
+ * @param devices what it may use, for a unit on cgroup v1
  */
-export function compileStartUnit(config: RuntimeConfig, manager: SystemdManager, devices: readonly DeviceRule[]): Step {
+export function compileStartUnit(
+  config: RuntimeConfig,
+  manager: SystemdManager,
+  devices: readonly UnitProperty[],
+): Step {
   const unit = unitOf(config, manager)
   const input: Text = [
     `{"kind":"${manager.kind}","unit":"`,
@@ -138,7 +141,7 @@ function unitProperties(
   config: RuntimeConfig,
   unit: Unit,
   { version, v1 }: SystemdManager,
-  devices: readonly DeviceRule[],
+  devices: readonly UnitProperty[],
 ): readonly UnitProperty[] {
   const { blockIO, ...resources } = config.linux?.resources ?? {}
   const annotated = annotatedProperties(config.annotations)
@@ -152,7 +155,7 @@ function unitProperties(
     ['DefaultDependencies', 'b', false],
     ...(v1
       ? [
-          ...deviceProperties(devices, v1.deviceNames),
+          ...devices,
           ...limitPropertiesV1(
             limitsV1({ ...resources, blockIO: { weight: blockIO?.weight } }, { version: 1, hasBfq: false }),
             version,

@@ -89,16 +89,26 @@ describe('devices of a unit on cgroup v1', () => {
   })
 })
 
+const hybridManager = {
+  kind: 'system',
+  version: 252,
+  cgroup: '/',
+  command: ['/bin/tool', 'internal'],
+  v1: { deviceNames: {} },
+} as const
+
+test('a rule that systemd cannot be told is warned of, once', () => {
+  const warnings: string[] = []
+  const warn = (message: string): number => warnings.push(message)
+  const devices = [{ allow: true, type: 'c', major: 77, access: 'rw' }] as const
+  const config = { ...smallConfig, linux: { ...smallConfig.linux, cgroupsPath: '::c1', resources: { devices } } }
+  compile(config, { ...plainRun, systemd: hybridManager, warn }, hosts.hybrid)
+  expect(warnings.filter((text) => text.includes('major number 77'))).toHaveLength(1)
+})
+
 test('on a hybrid host the process gets into the unit of systemd, then into the hierarchies that it does not use', () => {
-  const systemd = {
-    kind: 'system',
-    version: 252,
-    cgroup: '/',
-    command: ['/bin/tool', 'internal'],
-    v1: { deviceNames: {} },
-  } as const
   const config = { ...smallConfig, linux: { ...smallConfig.linux, cgroupsPath: 'machine.slice:test:c1' } }
-  const text = formatExplanation(explainProgram(compile(config, { ...plainRun, systemd }, hosts.hybrid)))
+  const text = formatExplanation(explainProgram(compile(config, { ...plainRun, systemd: hybridManager }, hosts.hybrid)))
   const lines = text.split('\n')
   const at = (pattern: RegExp): number => lines.findIndex((line) => pattern.test(line))
   expect(at(/start-unit/)).toBeGreaterThan(0)
