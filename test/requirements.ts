@@ -34,6 +34,7 @@ const kindsOfHost: readonly string[] = [
   'two CPUs',
   'no-security-module',
   'criu that works',
+  '/proc/sys/vm/memfd_noexec', // Linux 6.3
 ]
 
 /**

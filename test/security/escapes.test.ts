@@ -93,6 +93,24 @@ test('CVE-2019-5736: what runs in the container is a sealed copy, which nobody e
   expect(readFileSync(runner).equals(before)).toBe(true)
 })
 
+requires('root', 'busybox', 'unshare', '/proc/sys/vm/memfd_noexec').test.each<readonly [number, RegExp]>([
+  [1, /^\/memfd:bundle-tool-runner \(deleted\)$/m],
+  [2, /^\/run\/#\d+ \(deleted\)$/m],
+])('CVE-2019-5736: there is a copy where memory is not to be executed (vm.memfd_noexec %i)', (value, copy) => {
+  const script = `echo ${value} > /proc/sys/vm/memfd_noexec && exec "$@"` // of its own PID namespace alone
+  const under = ['unshare', '--pid', '--fork', '--mount-proc', 'sh', '-c', script, 'sh']
+  const { namespaces = [] } = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 }).linux ?? {}
+  const granted = ['CAP_SYS_PTRACE']
+  place.configure('for p in /proc/[0-9]*; do readlink $p/exe; done', {
+    process: { capabilities: { bounding: granted, effective: granted, permitted: granted } },
+    linux: { namespaces: namespaces.filter(({ type }) => type !== 'pid') },
+  })
+  const { end, stdout } = place.tool(['run', '-b', place.bundle, place.id], { under })
+  expect(end).toBe(0)
+  expect(stdout).toMatch(copy)
+  expect(stdout).not.toMatch(/\/bundle-tool-runner$/m)
+})
+
 test('CVE-2019-5736: a script whose interpreter is /proc/self/exe finds no file of the host', () => {
   place.configure('exec sleep 1000')
   writeFileSync(inRootfs('evil'), '#!/proc/self/exe\n', { mode: 0o755 })
