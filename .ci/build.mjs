@@ -60,6 +60,7 @@ if (
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs')
   run(process.execPath, '.ci/code-cache.mjs', 'cli')
+  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp')
   run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
   run(process.execPath, '.ci/code-cache-images.mjs')
   stamp('dist/.typescript')

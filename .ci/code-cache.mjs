@@ -3,6 +3,7 @@
 //
 //   cli         the command line
 //   compiler    what the front starts to compile a program, with the flags that it gives to Node.js
+//   seccomp     what that loads to compile a filter, with the same flags
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -26,10 +27,12 @@ const callOf = {
     return module.exports.main(args, io)
   },
   compiler: (...args) => module.exports.compileCall(args, {}, openSync('/dev/null', 'w')),
+  seccomp: () => module.exports.compileSeccomp(seccompProfile(), process.arch),
 }
 const commands = {
   cli: ['run', 'create', 'exec', 'spec', 'start', 'state', 'list'],
   compiler: ['run', 'create', 'exec'],
+  seccomp: ['run'],
 }
 
 const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
