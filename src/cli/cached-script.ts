@@ -13,8 +13,8 @@ import { isSystemError } from '../errors.ts'
 export function loadCached<T extends object>(directory: string, name: string, require: NodeJS.Require): T {
   const filename = join(directory, `${name}.js`)
   const cachedData = readIfThere(join(directory, `${name}.cache`))
-  // esbuild writes ASCII, and latin1 is the encoding that is not checked.
-  const script = new Script(readFileSync(filename, 'latin1'), { filename, ...(cachedData && { cachedData }) })
+  // UTF-8 is what Node.js reads without any JavaScript of its own.
+  const script = new Script(readFileSync(filename, 'utf8'), { filename, ...(cachedData && { cachedData }) })
   const module = { exports: {} as T }
   script.runInThisContext()(module.exports, require, module, filename)
   return module.exports

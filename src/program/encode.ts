@@ -8,7 +8,7 @@ import {
   type TolerableError,
   tolerableErrors,
 } from './ops.ts'
-import { type AnyOperand, type NumberedStep, numbered, type Program, type Text } from './program.ts'
+import { type AnyOperand, numbered, type Program, type Text } from './program.ts'
 
 /** The first bytes of an encoded program, and the version that the runner of the same release reads. */
 export const magic = 'BTPR'
@@ -66,12 +66,15 @@ function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
     }
   }
   const table = new DataView(new ArrayBuffer(steps.length * stepBytes))
+  const counts = phases.map(() => 0)
   for (const { address, phase, step, undoes } of steps) {
     const at = address * stepBytes
     const { number, operands } = ops[step.op]
+    const phaseNumber = phases.indexOf(phase)
+    counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
     table.setUint16(at, number, true)
-    table.setUint8(at + 2, phases.indexOf(phase))
-    table.setUint32(at + 4, toleranceMask(step.ok), true)
+    table.setUint8(at + 2, phaseNumber)
+    if (step.ok.length > 0) table.setUint32(at + 4, toleranceMask(step.ok), true)
     let place = at + 8
     const kinds: Readonly<Record<string, OperandKind>> = operands
     for (const name in kinds) {
@@ -79,9 +82,9 @@ function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
       place += 8
     }
     table.setUint32(at + 56, strings.add(step.from), true)
-    table.setUint32(at + 60, undoes ?? 0, true)
+    if (undoes !== undefined) table.setUint32(at + 60, undoes, true)
   }
-  return assemble(steps, new Uint8Array(table.buffer), lists.words(), strings)
+  return assemble(counts, new Uint8Array(table.buffer), lists.words(), strings)
 }
 
 export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
@@ -98,12 +101,12 @@ function setWord(view: DataView, at: number, value: number | bigint): void {
     return
   }
   if (value === 0) return // as the buffer is
-  view.setUint32(at, value % 2 ** 32, true)
+  view.setUint32(at, value, true) // the lower half of it
   if (value < 0 || value >= 2 ** 32) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }
 
 function assemble(
-  steps: readonly NumberedStep[],
+  counts: readonly number[],
   table: Uint8Array,
   lists: readonly number[],
   strings: StringTable,
@@ -114,8 +117,8 @@ function assemble(
   writeText(image, magic, 0)
   view.setUint32(4, version, true)
   view.setUint32(8, size, true)
-  phases.forEach((phase, index) => {
-    view.setUint32(12 + index * 4, steps.filter((step) => step.phase === phase).length, true)
+  counts.forEach((count, index) => {
+    view.setUint32(12 + index * 4, count, true)
   })
   view.setUint32(28, lists.length, true)
   view.setUint32(32, strings.size, true)
@@ -226,18 +229,19 @@ function slotNumber(slots: Map<string, number>, name: string, isNew: boolean): n
 }
 
 function textOf(value: Text, values: RegisterValues): string {
-  const pieces = typeof value === 'string' ? [value] : value
-  return pieces
-    .map((piece) => {
-      if (typeof piece === 'string') return escaped(piece)
-      const value = values[piece.register]
-      return value === undefined ? reference(piece.register) : escaped(value)
-    })
-    .join('')
+  if (typeof value === 'string') return escaped(value)
+  let text = ''
+  for (const piece of value) text += typeof piece === 'string' ? escaped(piece) : textOfRegister(piece.register, values)
+  return text
+}
+
+function textOfRegister(register: RegisterName, values: RegisterValues): string {
+  const value = values[register]
+  return value === undefined ? reference(register) : escaped(value)
 }
 
 function escaped(piece: string): string {
-  return piece.replaceAll('\x01', '\x01\x01')
+  return piece.includes('\x01') ? piece.replaceAll('\x01', '\x01\x01') : piece
 }
 
 function reference(register: RegisterName): string {
@@ -245,7 +249,7 @@ function reference(register: RegisterName): string {
 }
 
 function toleranceMask(ok: readonly TolerableError[]): number {
-  if (ok.length === 0) return 0
-  const names = Object.keys(tolerableErrors)
-  return ok.reduce((mask, name) => mask | (1 << names.indexOf(name)), 0)
+  return ok.reduce((mask, name) => mask | (1 << tolerableNames.indexOf(name)), 0)
 }
+
+const tolerableNames = Object.keys(tolerableErrors)

@@ -80,7 +80,8 @@ export function undoable(step: Step, ...undo: readonly Step[]): HostStep {
 export function numbered(program: Program): readonly NumberedStep[] {
   const steps: NumberedStep[] = []
   const add = (phase: Phase, step: Step, undoes?: number): void => {
-    steps.push({ address: steps.length, phase, step, ...(undoes !== undefined && { undoes }) })
+    const address = steps.length
+    steps.push(undoes === undefined ? { address, phase, step } : { address, phase, step, undoes })
   }
   for (const step of program.host) add('host', step)
   for (const step of program.stage) add('stage', step)

@@ -62,7 +62,7 @@ export function parseCgroups(own: string, mounts: string): CgroupFacts {
   const found = new Map<string, CgroupHierarchy>()
   for (const line of lines(mounts)) {
     uncoverOnly(found, mountPointOf(line))
-    const hierarchy = parseMount(line, places)
+    const hierarchy = line.includes(' - cgroup') ? parseMount(line, places) : undefined
     if (hierarchy && !found.has(hierarchy.controllers.join(','))) found.set(hierarchy.controllers.join(','), hierarchy)
   }
   const hierarchies = [...found.values()]
@@ -73,7 +73,7 @@ export function parseCgroups(own: string, mounts: string): CgroupFacts {
 
 /** A later mount hides what is at its place and below. */
 function uncoverOnly(found: Map<string, CgroupHierarchy>, mountPoint: string): void {
-  if (mountPoint === '/') return
+  if (found.size === 0 || mountPoint === '/') return
   for (const [key, hierarchy] of found) {
     if (`${hierarchy.mountPoint}/`.startsWith(`${mountPoint}/`)) found.delete(key)
   }
@@ -110,6 +110,7 @@ function beneath(root: string, place: string): string {
 }
 
 function unescapeOctal(field: string): string {
+  if (!field.includes('\\')) return field
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
