@@ -15,33 +15,30 @@ export interface NumberedCall {
 }
 
 export function callNumbers(architecture: SeccompArchitecture): CallNumbers {
-  const { table, numberBit = 0 } = architecture
-  const numbers = parseSyscallTable(table())
-  return {
-    architecture,
-    byName: numberBit === 0 ? numbers : new Map([...numbers].map(([name, number]) => [name, number | numberBit])),
-  }
+  return { architecture, byName: parseSyscallTable(architecture.table(), architecture.numberBit) }
 }
 
 /**
- * What a name stands for on an architecture: nothing where it has no such call, and two calls where sockets or System V
+ * Adds what a name stands for on an architecture: nothing where it has no such call, and two calls where sockets or System V
  * IPC have both numbers of their own and a multiplexer (as 32-bit x86 has).
  *
  * The multiplexer's first argument says which call it is, and takes the place of the rule's condition on its own first
  * argument: what else there is lies in memory, which a filter cannot read. So does libseccomp.
  */
-export function callsNamed(
+export function addCalls(
+  calls: NumberedCall[],
   name: string,
   args: readonly SeccompArg[],
-  { architecture, byName }: CallNumbers,
-): readonly NumberedCall[] {
+  { architecture: { multiplexers }, byName }: CallNumbers,
+): void {
+  const multiplexed = multiplexers && multiplexedCalls.get(name)
+  if (multiplexed) {
+    const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
+    const others = args.filter(({ index }) => index !== 0)
+    calls.push({ number: multiplexers[multiplexed.by], args: [which, ...others] })
+  }
   const number = byName.get(name)
-  const direct = number === undefined ? [] : [{ number, args }]
-  const multiplexed = architecture.multiplexers && multiplexedCalls.get(name)
-  if (!architecture.multiplexers || !multiplexed) return direct
-  const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
-  const others = args.filter(({ index }) => index !== 0)
-  return [{ number: architecture.multiplexers[multiplexed.by], args: [which, ...others] }, ...direct]
+  if (number !== undefined) calls.push({ number, args })
 }
 
 /**

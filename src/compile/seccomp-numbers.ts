@@ -4,7 +4,7 @@ import { x32Bit } from './seccomp-architectures.ts'
 import { type CallNumbers, largestNumber } from './seccomp-calls.ts'
 import { compileConditions } from './seccomp-conditions.ts'
 import type { FilterNode, NodeFactory } from './seccomp-nodes.ts'
-import { rulesByNumber } from './seccomp-rules.ts'
+import { type NumberRule, rulesByNumber } from './seccomp-rules.ts'
 import type { NumberRange } from './seccomp-tree.ts'
 
 /**
@@ -13,9 +13,10 @@ import type { NumberRange } from './seccomp-tree.ts'
  * @param abis one, or x86_64 and x32, whose numbers the kernel shows under the same `AUDIT_ARCH`
  */
 export function rangesOf(seccomp: Seccomp, abis: readonly CallNumbers[], nodes: NodeFactory): readonly NumberRange[] {
-  const ruled = new Map(abis.flatMap((abi) => [...nodesByNumber(seccomp, abi, nodes)]))
-  const limits = abis.flatMap((abi) => unknownNumbers(seccomp, abi) ?? [])
   const otherwise = nodes.returns(verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet))
+  const ruled = new Map<number, FilterNode>()
+  for (const abi of abis) decideNumbers(ruled, { seccomp, abi, nodes, otherwise })
+  const limits = abis.flatMap((abi) => unknownNumbers(seccomp, abi) ?? [])
   const nodeFor = (number: number): FilterNode => {
     if (limits.some(({ has }) => has(number))) return nodes.returns(enosysVerdict)
     if (!abis.some((abi) => hasNumber(abi, number))) return nodes.returns(killThreadVerdict)
@@ -23,25 +24,33 @@ export function rangesOf(seccomp: Seccomp, abis: readonly CallNumbers[], nodes: 
   }
   const starts = new Set([0, ...abiStarts, ...limits.map(({ from }) => from)])
   for (const number of ruled.keys()) starts.add(number).add(number + 1)
-  return [...starts].sort((a, b) => a - b).map((from) => ({ from, node: nodeFor(from) }))
+  return [...Uint32Array.from(starts).sort()].map((from) => ({ from, node: nodeFor(from) }))
 }
 
 /** Where bit 30 changes, and the number that a tracer sets to skip a call. */
 const skippedCall = 0xffffffff
 const abiStarts = [1, x32Bit, 2 * x32Bit, 3 * x32Bit, skippedCall]
 
-/** The decision for each number that the profile has rules for. */
-function nodesByNumber(seccomp: Seccomp, abi: CallNumbers, nodes: NodeFactory): ReadonlyMap<number, FilterNode> {
-  const otherwise = nodes.returns(verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet))
-  const decide = rulesByNumber(seccomp, abi)
-  return new Map(
-    [...decide].map(([number, rules]) => [
-      number,
+interface Deciding {
+  readonly seccomp: Seccomp
+  readonly abi: CallNumbers
+  readonly nodes: NodeFactory
+  /** What becomes of a call that no rule holds for. */
+  readonly otherwise: FilterNode
+}
+
+/** Adds the decision for each number that the profile has rules for. */
+function decideNumbers(ruled: Map<number, FilterNode>, { seccomp, abi, nodes, otherwise }: Deciding): void {
+  const decided = new Map<readonly NumberRule[], FilterNode>() // most numbers share theirs
+  for (const [number, rules] of rulesByNumber(seccomp, abi)) {
+    const node =
+      decided.get(rules) ??
       rules.reduceRight<FilterNode>((no, { conditions, verdict }) => {
         return compileConditions(conditions, abi.architecture, { yes: nodes.returns(verdict), no, nodes })
-      }, otherwise),
-    ]),
-  )
+      }, otherwise)
+    decided.set(rules, node)
+    ruled.set(number, node)
+  }
 }
 
 /** Whether a number is one of an ABI's; what a tracer skips is everybody's. */

@@ -2,7 +2,7 @@ import { OciError } from '../errors.ts'
 import type { Seccomp, SeccompSyscall } from '../oci/runtime-config.ts'
 import { verdictOf } from './seccomp-actions.ts'
 import { maxInstructions, tooLong } from './seccomp-assemble.ts'
-import { type CallNumbers, callsNamed, type NumberedCall } from './seccomp-calls.ts'
+import { addCalls, type CallNumbers, type NumberedCall } from './seccomp-calls.ts'
 import { type Condition, toConditions } from './seccomp-conditions.ts'
 import { orderRules } from './seccomp-order.ts'
 
@@ -25,27 +25,28 @@ export interface NumberRule {
  */
 export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyMap<number, readonly NumberRule[]> {
   const defaultVerdict = verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet)
-  const rules = new Map<number, RuleSet>()
+  const settled = new Map<number, readonly NumberRule[]>()
+  const open = new Map<number, RuleSet>()
   for (const [index, entry] of (seccomp.syscalls ?? []).entries()) {
     const verdict = verdictOf(entry.action, entry.errnoRet)
     if (verdict === defaultVerdict) continue
     const from = `/linux/seccomp/syscalls/${index}`
-    // Most calls have no conditions: one set will do for all of an entry.
-    const plain = onlyRule({ conditions: [], verdict, from })
+    // Most calls have no conditions: one array will do for all of an entry.
+    const plain: readonly NumberRule[] = [{ conditions: [], verdict, from }]
     for (const { number, args } of callsOf(entry, numbers)) {
+      if (settled.has(number)) continue
       const conditions = args.length === 0 ? [] : toConditions(args, numbers.architecture)
-      const known = rules.get(number)
-      if (conditions.length > 0) rules.set(number, addRule({ conditions, verdict, from }, known))
-      else if (!isSettled(known)) rules.set(number, plain)
+      if (conditions.length === 0) settled.set(number, plain)
+      else open.set(number, addRule({ conditions, verdict, from }, open.get(number)))
     }
   }
-  return new Map([...rules].map(([number, { byConditions }]) => [number, inOrder(byConditions, numbers)]))
+  for (const [number, rules] of open) if (!settled.has(number)) settled.set(number, inOrder(rules, numbers))
+  return settled
 }
 
-function inOrder(byConditions: RuleSet['byConditions'], { architecture }: CallNumbers): readonly NumberRule[] {
+function inOrder({ byConditions }: RuleSet, { architecture }: CallNumbers): readonly NumberRule[] {
   // Each rule takes an instruction at least; the order of many more takes too long to work out.
   if (byConditions.size > maxInstructions) throw tooLong()
-  if (byConditions.size === 1) return [...byConditions.values()]
   return orderRules([...byConditions.values()], architecture)
 }
 
@@ -53,23 +54,19 @@ function callsOf({ names, args = [] }: SeccompSyscall, numbers: CallNumbers): re
   // runc: two conditions on one argument are alternatives, and then so are all conditions of the rule.
   const isRepeated = new Set(args.map(({ index }) => index)).size < args.length
   const alternatives = isRepeated ? args.map((arg) => [arg]) : [args]
-  return names.flatMap((name) => alternatives.flatMap((some) => callsNamed(name, some, numbers)))
+  const calls: NumberedCall[] = []
+  for (const name of names) for (const some of alternatives) addCalls(calls, name, some, numbers)
+  return calls
 }
 
+/** The rules with conditions of one number. */
 interface RuleSet {
   readonly byConditions: Map<string, NumberRule>
   /** The rules with more conditions than these, one for each verdict. */
   readonly longer: Map<string, readonly NumberRule[]>
 }
 
-/** Whether it has a rule without conditions, after which nothing counts. */
-const isSettled = (rules: RuleSet | undefined): boolean => rules?.byConditions.has('') ?? false
-
-/** A set that nothing is added to any more. */
-const onlyRule = (rule: NumberRule): RuleSet => ({ byConditions: new Map([['', rule]]), longer: new Map() })
-
 function addRule(rule: NumberRule, rules: RuleSet | undefined): RuleSet {
-  if (rules !== undefined && isSettled(rules)) return rules
   const set: RuleSet = rules ?? { byConditions: new Map(), longer: new Map() }
   const [key = '', ...prefixes] = conditionKeys(rule.conditions)
   const other = [...(set.longer.get(key) ?? []), set.byConditions.get(key)].find(

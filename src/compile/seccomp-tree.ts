@@ -13,15 +13,26 @@ export function mergeRanges(ranges: readonly NumberRange[]): readonly NumberRang
 
 /** Asks for the number by halves: as many tests as the number of ranges has binary digits, and seldom one more. */
 export function compileTree(ranges: readonly NumberRange[], nodes: NodeFactory): FilterNode {
-  const [first, second, third, ...more] = ranges
+  return compilePart(ranges, { start: 0, end: ranges.length }, nodes)
+}
+
+function compilePart(
+  ranges: readonly NumberRange[],
+  { start, end }: { readonly start: number; readonly end: number },
+  nodes: NodeFactory,
+): FilterNode {
+  const first = ranges[start]
   if (!first) throw new Error('there is no number without a verdict')
-  if (!second) return first.node
+  if (end - start === 1) return first.node
+  const second = ranges[start + 1]
+  const third = ranges[start + 2]
   // A single number within a range takes one test instead of two.
-  const isSingle = third?.from === second.from + 1 && third.node === first.node && more.length === 0
-  if (isSingle) return nodes.tests(numberWord, 'eq', second.from, { yes: second.node, no: first.node })
-  const half = ranges.length >> 1
+  if (end - start === 3 && second && third?.from === second.from + 1 && third.node === first.node) {
+    return nodes.tests(numberWord, 'eq', second.from, { yes: second.node, no: first.node })
+  }
+  const half = start + ((end - start) >> 1)
   return nodes.tests(numberWord, 'ge', ranges[half]?.from ?? 0, {
-    yes: compileTree(ranges.slice(half), nodes),
-    no: compileTree(ranges.slice(0, half), nodes),
+    yes: compilePart(ranges, { start: half, end }, nodes),
+    no: compilePart(ranges, { start, end: half }, nodes),
   })
 }

@@ -28,8 +28,8 @@ export class JsonSyntaxError extends SyntaxError {
  */
 export function parseExactJson(text: string): unknown {
   try {
-    const hasLongNumber = /\d{16}/.test(text)
-    return hasLongNumber ? JSON.parse(markLongIntegers(text), reviveLong) : JSON.parse(text, revive)
+    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), reviveLong)
+    return text.includes('null') ? JSON.parse(text, revive) : JSON.parse(text) // where there is nothing to leave out
   } catch (error) {
     if (error instanceof SyntaxError) throw locate(text)
     throw error

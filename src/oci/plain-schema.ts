@@ -30,7 +30,8 @@ abstract class Schema {
 
   take(value: unknown): unknown {
     const taken = this.read(value)
-    return taken !== invalid && this.checks.every((check) => check(taken)) ? taken : invalid
+    if (taken === invalid || this.checks.length === 0) return taken
+    return this.checks.every((check) => check(taken)) ? taken : invalid
   }
 
   safeParse(value: unknown): Result {

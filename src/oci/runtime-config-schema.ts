@@ -326,8 +326,11 @@ export function checkRuntimeConfig(value: unknown): CheckResult {
 /** Pointers of the object members of `value` that `config`, what the schema made of it, has not. */
 export function unknownProperties(value: unknown, config: unknown, path: readonly PropertyKey[] = []): string[] {
   if (typeof value !== 'object' || value === null || typeof config !== 'object' || config === null) return []
-  return Object.keys(value).flatMap((key) => {
-    const inner = [...path, key]
-    return key in config ? unknownProperties(member(value, key), member(config, key), inner) : [toPointer(inner)]
-  })
+  const unknown: string[] = []
+  for (const key of Object.keys(value)) {
+    const inner = member(value, key)
+    if (!(key in config)) unknown.push(toPointer([...path, key]))
+    else if (typeof inner === 'object') unknown.push(...unknownProperties(inner, member(config, key), [...path, key]))
+  }
+  return unknown
 }

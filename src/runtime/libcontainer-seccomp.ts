@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import type { Seccomp, SeccompAction, SeccompOperator } from '../oci/runtime-config.ts'
+import type { Seccomp, SeccompAction, SeccompOperator, SeccompSyscall } from '../oci/runtime-config.ts'
 import { type JsonValue, plainJson } from './json-text.ts'
 
 const actions: Readonly<Record<SeccompAction, number>> = {
@@ -41,22 +41,22 @@ export function libcontainerSeccomp(profile: Seccomp): JsonValue {
     flags: profile.flags,
     listener_path: profile.listenerPath || undefined,
     listener_metadata: profile.listenerMetadata || undefined,
-    syscalls: (profile.syscalls ?? []).flatMap(({ names, action, errnoRet, args = [] }): readonly JsonValue[] => {
-      // There are hundreds without arguments, and so without integers of 64 bits.
-      if (args.length === 0) return names.map((name) => plainJson({ name, action: actions[action], errnoRet, args }))
-      return names.map((name) => ({
-        name,
-        action: actions[action],
-        errnoRet,
-        args: args.map(({ index, value, valueTwo = 0, op }) => ({
-          index,
-          value,
-          value_two: valueTwo,
-          op: operators[op],
-        })),
-      }))
-    }),
+    syscalls: syscallEntries(profile.syscalls ?? []),
   }
+}
+
+/** There are hundreds, and seldom one with an integer of 64 bits. */
+function syscallEntries(syscalls: readonly SeccompSyscall[]): JsonValue {
+  const entries = syscalls.flatMap(({ names, action, errnoRet, args = [] }) => {
+    const conditions = args.map(({ index, value, valueTwo = 0, op }) => {
+      return { index, value, value_two: valueTwo, op: operators[op] }
+    })
+    return names.map((name) => ({ name, action: actions[action], errnoRet, args: conditions }))
+  })
+  const hasLong = syscalls.some(({ args = [] }) => {
+    return args.some(({ value, valueTwo }) => typeof value === 'bigint' || typeof valueTwo === 'bigint')
+  })
+  return hasLong ? entries : plainJson(entries)
 }
 
 function architecture(text: string, index: number): string {
