@@ -54,11 +54,16 @@ export function compileDeviceRules(context: CompileContext): readonly Step[] {
   const pointerOf = (index: number): string => (index < configured.length ? `${from}/${index}` : from)
   refuseHoles(rules, pointerOf)
   const line = (rule: DeviceRule): string => `${nameOf(rule)} ${rule.access}`
+  // All that comes before something is allowed denies what is denied already.
+  const firstAllowed = configured.findIndex(({ allow }) => allow)
+  const isSaid = (index: number): boolean => firstAllowed === -1 || index < firstAllowed
   const write = (file: string, lines: readonly string[], pointer: string): Step =>
     op('write_lines', { path: cgroupFile(place, file), lines }, pointer)
   return [
     write('devices.deny', ['a'], from),
-    ...configured.map((rule, index) => write(fileFor(rule), [line(rule)], pointerOf(index))),
+    ...configured.flatMap((rule, index) =>
+      isSaid(index) ? [] : [write(fileFor(rule), [line(rule)], pointerOf(index))],
+    ),
     write('devices.allow', defaults.map(line), from),
   ]
 }

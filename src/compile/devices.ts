@@ -51,20 +51,24 @@ const links = [
  * @see runtime-spec 1.3.0 config-linux.md "Default Devices"
  */
 export function compileDevices(context: CompileContext): readonly Step[] {
-  const dev = mountEntries(context).findLast((entry) => entry.destination === '/dev')
+  const entries = mountEntries(context)
+  const dev = entries.findLast((entry) => entry.destination === '/dev')
   if (dev && isBind(dev)) return []
   const nodes = wantedNodes(context)
   const from = '/linux/devices'
+  const isEmpty = dev?.mount.type === 'tmpfs' && !dev.options.copyUp
+  /** Whether nothing can be there that no other step makes. */
+  const isFree = (path: string): boolean => isEmpty && !entries.some(({ destination }) => destination === path)
   return [
     ...withoutRepetition([
-      ...nodes.flatMap((node) => compileNode(node, context)),
+      ...nodes.flatMap((node) => compileNode(node, { context, isFree: node.from === from && isFree(node.path) })),
       op('resolve', { to: 'dev', root: 'root', path: '/dev', kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
     ]),
     ...links.map(([target, path]) => op('symlink', { target, at: 'dev', path }, from, 'EEXIST')),
     ...(context.facts.hasKcore
       ? [op('symlink', { target: '/proc/kcore', at: 'dev', path: 'core' }, from, 'EEXIST')]
       : []),
-    op('unlink', { at: 'dev', path: 'ptmx' }, from, 'ENOENT'),
+    ...(isFree('/dev/ptmx') ? [] : [op('unlink', { at: 'dev', path: 'ptmx' }, from, 'ENOENT')]),
     op('symlink', { target: 'pts/ptmx', at: 'dev', path: 'ptmx' }, from),
   ]
 }
@@ -106,7 +110,10 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
   )
 }
 
-function compileNode(node: DeviceNode, context: CompileContext): readonly Step[] {
+function compileNode(
+  node: DeviceNode,
+  { context, isFree }: { readonly context: CompileContext; readonly isFree: boolean },
+): readonly Step[] {
   const { path, from } = node
   const slash = path.lastIndexOf('/')
   const name = path.slice(slash + 1)
@@ -115,7 +122,7 @@ function compileNode(node: DeviceNode, context: CompileContext): readonly Step[]
   if (context.hasUserNamespace && node.type !== 'p') return bindNode(node)
   return [
     op('resolve', { to: 'dev', root: 'root', path: directory, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
-    op('unlink', { at: 'dev', path: name }, from, 'ENOENT'),
+    ...(isFree ? [] : [op('unlink', { at: 'dev', path: name }, from, 'ENOENT')]),
     op(
       'mknod',
       { at: 'dev', path: name, mode: fileTypes[node.type] | node.mode, major: node.major, minor: node.minor },

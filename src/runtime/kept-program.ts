@@ -99,7 +99,9 @@ function keep(directory: string, key: string, count: number, program: Program, g
 
 /** Every fact of `compile`, and everything it is read from. */
 function hostGuards(facts: HostFacts): readonly Guard[] {
-  const ownFiles = ['bundle-tool', 'bin/cli.js', 'bin/compiler.js'].map((path) => join(import.meta.dirname, '..', path))
+  const ownFiles = ['bundle-tool', 'bin/cli.js', 'bin/compiler.js', 'bin/seccomp.js'].map((path) =>
+    join(import.meta.dirname, '..', path),
+  )
   return [
     { kind: kinds.caller, text: '', values: [BigInt(facts.euid), BigInt(facts.egid), facts.capabilities] },
     { kind: kinds.kernel, text: `${kernelFact('osrelease')} ${kernelFact('version')}` },

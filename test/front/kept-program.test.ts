@@ -216,18 +216,21 @@ for (const [name, change] of Object.entries(changes)) {
   })
 }
 
-test('a kept program is not used when the tool has changed', () => {
-  const copy = join(place.directory, 'copy')
-  mkdirSync(copy)
-  cpSync(join(project, 'bin'), join(copy, 'bin'), { recursive: true })
-  cpSync(join(project, 'dist'), join(copy, 'dist'), { recursive: true })
-  cpSync(join(project, 'package.json'), join(copy, 'package.json'))
-  const tool = join(copy, 'dist/bundle-tool')
-  cold({ tool })
-  expect(warm({ tool }).status).toBe(3)
-  utimesSync(join(copy, 'dist/bin/cli.js'), 1, 1)
-  expect(warm({ tool })).toEqual(needsNode)
-})
+test.each(['cli.js', 'compiler.js', 'seccomp.js'])(
+  'a kept program is not used when %s of the tool has changed',
+  (name) => {
+    const copy = join(place.directory, 'copy')
+    mkdirSync(copy)
+    cpSync(join(project, 'bin'), join(copy, 'bin'), { recursive: true })
+    cpSync(join(project, 'dist'), join(copy, 'dist'), { recursive: true })
+    cpSync(join(project, 'package.json'), join(copy, 'package.json'))
+    const tool = join(copy, 'dist/bundle-tool')
+    cold({ tool })
+    expect(warm({ tool }).status).toBe(3)
+    utimesSync(join(copy, 'dist/bin', name), 1, 1)
+    expect(warm({ tool })).toEqual(needsNode)
+  },
+)
 
 test('a program whose head or first guards are damaged is never run', () => {
   cold()
