@@ -145,7 +145,7 @@ static const char *take_variable(char **env, const char *name)
 	return value;
 }
 
-/* The path of this binary: from before it was sealed, or now. */
+/* The path of this binary: from before it became a copy, or now. */
 static const char *own_path(char **env, char *to, size_t size)
 {
 	const char *known = take_variable(env, "BUNDLE_TOOL_FRONT");
@@ -158,7 +158,7 @@ static const char *own_path(char **env, char *to, size_t size)
 	return to;
 }
 
-/* Goes on in a sealed copy, which cannot find out the path of this binary. */
+/* A copy could not find out the path of this binary. */
 static bool become_sealed(const struct call *call)
 {
 	static char entry[PATH_SIZE + 32];

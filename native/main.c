@@ -12,8 +12,6 @@
 
 #include <asm/signal.h>
 #include <asm/stat.h>
-#include <linux/fs.h>
-#include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/signalfd.h>
@@ -354,69 +352,6 @@ static int load(struct vm *vm, int fd)
 	if (!r)
 		r = read_program(fd, &image, &size);
 	return r < 0 ? r : prepare(vm, image, size);
-}
-
-#ifndef MFD_EXEC /* Linux 6.3 */
-#define MFD_EXEC 0x0010U
-#endif
-
-enum { COPY_MODE = S_IRUSR | S_IXUSR }; /* of a copy in a file */
-
-static bool is_copy(int self, const struct stat *st)
-{
-	long seals = sys(fcntl, self, F_GET_SEALS);
-
-	if (seals > 0 && seals & F_SEAL_WRITE) /* any file of a tmpfs has F_SEAL_SEAL */
-		return true;
-	return !st->st_nlink && (st->st_mode & 07777) == COPY_MODE;
-}
-
-/* Executes a copy of this binary in a file that is open for writing. */
-static long become_copy(int self, int copy, const struct stat *st, char **argv, char **envp)
-{
-	char path[64];
-	long sent = 0, r = 0;
-
-	while (r >= 0 && sent < st->st_size) {
-		r = sys(sendfile, copy, self, NULL, st->st_size - sent);
-		if (r == 0)
-			r = -EIO;
-		sent += r;
-	}
-	if (r >= 0 && sys(fcntl, copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) >= 0)
-		return sys(execveat, copy, "", argv, envp, AT_EMPTY_PATH);
-	name_of_fd(path, copy);
-	if (r >= 0)
-		r = closing(copy, sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC)); /* or it were busy */
-	return r < 0 ? r : closing(r, sys(execveat, r, "", argv, envp, AT_EMPTY_PATH));
-}
-
-/*
- * Goes on in a copy of this binary that nobody else runs: sealed in memory, or where none may be executed from there
- * (vm.memfd_noexec), in a file without a name. A process in a container can reach the runner's file through /proc/PID/exe while
- * the runner is inside (CVE-2019-5736).
- */
-int seal(char **argv, char **envp)
-{
-	static const char *const places[] = {"/run", "/tmp", "/var/tmp"};
-	static const char name[] = "bundle-tool-runner";
-	struct stat st;
-	long self = sys(openat, AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC), copy, r;
-
-	r = self < 0 ? self : sys(fstat, self, &st);
-	if (r < 0)
-		return (int)r;
-	if (is_copy((int)self, &st))
-		return (int)sys(close, self);
-	copy = sys(memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (copy == -EINVAL)
-		copy = sys(memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	for (size_t i = 0;; i++) {
-		r = copy < 0 ? copy : become_copy((int)self, (int)copy, &st, argv, envp);
-		if (i == sizeof places / sizeof *places)
-			return (int)r;
-		copy = sys(openat, AT_FDCWD, places[i], O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, COPY_MODE);
-	}
 }
 
 static int refuse(struct vm *vm, int error)

@@ -163,7 +163,10 @@ int read_program(int fd, void **image, size_t *size);
 /* -EACCES when others than the caller and root could have written it. */
 int check_owner(int fd);
 
-/* Goes on in a sealed copy of this binary; 0 when this is one. */
+/*
+ * Parts this process from the file of this binary: 0 when that is done, or it goes on in a copy, with these variables; `argv`
+ * is the one that it was started with.
+ */
 int seal(char **argv, char **envp);
 
 /* The tool under its own name: its exit code. */
