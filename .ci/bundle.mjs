@@ -94,7 +94,7 @@ const constants = (values) =>
 const seccompLater = {
   name: 'seccomp-later',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/seccomp\.ts$/ }, () => ({ path: 'seccomp', namespace: 'seccomp-later' }))
+    onResolve({ filter: /\/seccomp\.ts$/ }, () => ({ path: 'seccomp', namespace: 'seccomp-later' }))
     onLoad({ filter: /.*/, namespace: 'seccomp-later' }, () => ({ contents: loadSeccomp, resolveDir: 'src' }))
   },
 }

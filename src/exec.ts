@@ -8,6 +8,7 @@ import { filesOfChoice, joinableCgroups } from './runtime/exec-cgroups.ts'
 import { readHostFacts } from './runtime/host-facts.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
 import { describeCall } from './runtime/kept-call.ts'
+import { keptFilters } from './runtime/kept-filter.ts'
 import { keepExecProgram } from './runtime/kept-program.ts'
 import type { FrontOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
@@ -82,6 +83,7 @@ export async function exec(options: ExecOptions): Promise<number> {
     subCgroups: options.cgroups,
     noSubreaper: options.noSubreaper,
     noNewKeyring: container.noNewKeyring,
+    compileFilter: keptFilters(absoluteRoot(options.root)),
     warn: (message: string) => {
       hasWarned = true
       options.log?.('warning', message)

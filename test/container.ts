@@ -122,10 +122,10 @@ export class ContainerPlace {
     return this.directory.split('/').at(-1) ?? ''
   }
 
-  /** The state root, but for the programs that are kept there. */
+  /** The state root, but for the programs and filters that are kept there. */
   states(): readonly string[] {
     const names = existsSync(this.root) ? readdirSync(this.root) : []
-    return names.filter((name) => !name.startsWith('.program-'))
+    return names.filter((name) => !/^\.(program|filter)-/.test(name))
   }
 
   /** What is left of the container on the machine: nothing, after its end. */

@@ -3,11 +3,11 @@ import type { Text } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import type { HostFacts } from './facts.ts'
 import type { NotifyTarget } from './notify.ts'
-import type { SeccompSteps } from './seccomp-steps.ts'
+import type { SeccompOptions, SeccompSteps } from './seccomp-steps.ts'
 import type { SystemdManager } from './systemd.ts'
 
 /** What the caller of `compile` asks for, beside config.json. */
-export interface CompileOptions {
+export interface CompileOptions extends Pick<SeccompOptions, 'compileFilter'> {
   /** Absolute. */
   readonly bundle: string
   /** The state root, absolute. */

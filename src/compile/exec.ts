@@ -38,6 +38,7 @@ export type ExecOptions = Pick<
   | 'preserveFds'
   | 'noNewKeyring'
   | 'noSubreaper'
+  | 'compileFilter'
   | 'warn'
   | 'debug'
 > & {

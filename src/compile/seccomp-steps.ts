@@ -21,8 +21,9 @@ export function awaitReady(barrier: number, { seccomp }: { readonly seccomp: Sec
   return op('sync_within', { barrier, timeoutMs: agentTimeoutMs }, '/linux/seccomp/listenerPath')
 }
 
-/** What the compiler reports on its way. */
-export interface SeccompLog {
+/** What the compiler reports on its way, and what compiles a profile; default: `compileSeccomp`. */
+export interface SeccompOptions {
+  readonly compileFilter?: typeof compileSeccomp | undefined
   readonly warn?: ((message: string) => void) | undefined
   readonly debug?: ((message: string) => void) | undefined
 }
@@ -43,12 +44,12 @@ export const noSeccomp: SeccompSteps = { isEarly: false, child: [], host: [] }
 export function compileSeccompSteps(
   config: RuntimeConfig,
   facts: HostFacts,
-  situation: { readonly bundle: string; readonly status: 'creating' | 'running' } & SeccompLog,
+  situation: { readonly bundle: string; readonly status: 'creating' | 'running' } & SeccompOptions,
 ): SeccompSteps {
   const seccomp = config.linux?.seccomp
   if (!seccomp) return noSeccomp
   const from = '/linux/seccomp'
-  const filter = compileSeccomp(seccomp, facts.arch)
+  const filter = (situation.compileFilter ?? compileSeccomp)(seccomp, facts.arch)
   for (const warning of filter.warnings) situation.debug?.(warning)
   situation.debug?.(`seccomp filter flags: ${filter.flags}`)
   const load = op('seccomp', { filter: filter.instructions, flags: filter.flags, listener: 'listener' }, from)

@@ -13,6 +13,7 @@ import { registersOf } from './call-registers.ts'
 import { frontRecord } from './front-record.ts'
 import { checkHost, readHostFacts } from './host-facts.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
+import { keptFilters } from './kept-filter.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
 import { loadBundle } from './load-bundle.ts'
 import { absolute, absoluteRoot } from './root.ts'
@@ -74,7 +75,7 @@ export interface Compiler {
  * @throws OciError what `loadBundle` and `compile` find wrong
  */
 export async function compileContainer(
-  options: ContainerOptions & ForegroundOptions,
+  options: ContainerOptions & ForegroundOptions & { readonly noCache?: boolean | undefined },
   mode: CompileOptions['mode'],
   { compile, change = (config) => config }: Compiler = { compile: compileProgram },
 ): Promise<CompiledContainer> {
@@ -113,6 +114,7 @@ export async function compileContainer(
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       systemd,
+      compileFilter: options.noCache ? undefined : keptFilters(root),
       ...registersOf(options),
       pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: inheritedFds(options),

@@ -84,6 +84,29 @@ test('a program whose limits depend on the I/O schedulers of the moment is not k
   expect(withBlockIO(500)).toEqual([])
 })
 
+test('the filter of a profile is kept for all containers of the root, but for --no-cache', () => {
+  const seccomp = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+  } as const
+  const filters = () => readdirSync(place.root).filter((name) => name.startsWith('.filter-'))
+  const run = (mark: string, ...flags: readonly string[]) => {
+    place.configure(`mkdir /dev/shm/${mark} || exit 7`, { linux: { seccomp } })
+    return cold({ args: ['run', ...flags, '-b', place.bundle, place.id] })
+  }
+  cold() // makes the root
+  expect(run('one', '--no-cache').status).toBe(7)
+  expect(filters()).toEqual([])
+  expect(run('two').status).toBe(7)
+  expect(filters()).toHaveLength(1)
+  const path = join(place.root, filters()[0] ?? '')
+  const allowAll = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]).toString('base64')
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), instructions: allowAll }))
+  expect(run('three').status).toBe(0)
+  expect(run('four', '--no-cache').status).toBe(7)
+  expect(filters()).toHaveLength(1)
+})
+
 test('what was kept for one mode, root or bundle is not used for another', () => {
   cold()
   for (const args of [

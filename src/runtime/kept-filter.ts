@@ -1,0 +1,97 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { compileSeccomp, type SeccompFilter } from '../compile/seccomp.ts'
+import { isSystemError } from '../errors.ts'
+import type { Seccomp } from '../oci/runtime-config.ts'
+
+/** What a kept filter's file says: what it is for, in full, and what `compileSeccomp` gave for it. */
+interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
+  readonly key: string
+  /** In base64. */
+  readonly instructions: string
+}
+
+const prefix = '.filter-'
+const maxKept = 16
+
+/**
+ * `compileSeccomp` for containers of this state root: what was compiled for a profile is kept there, and given again for the
+ * same one.
+ *
+ * Engines write a config.json for each container, and the same profile into all of them: its filter takes a sixth of their
+ * `create`. At most 16 are kept; the oldest go first. What cannot be kept or read is no failure: it is compiled.
+ * @param root absolute
+ */
+export function keptFilters(root: string, compile: typeof compileSeccomp = compileSeccomp): typeof compileSeccomp {
+  return (seccomp, arch) => {
+    const key = keyOf(seccomp, arch)
+    const path = join(root, prefix + nameOf(key))
+    const known = read(path)
+    if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
+    const filter = compile(seccomp, arch)
+    keep(path, { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') })
+    return filter
+  }
+}
+
+/** All that a filter is compiled from; the compiler too. */
+function keyOf(seccomp: Seccomp, arch: string): string {
+  const own = statSync(join(import.meta.dirname, '../bin/seccomp.js'), { throwIfNoEntry: false })
+  const integers = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value)
+  return JSON.stringify([arch, own?.ino, own?.size, own?.mtimeMs, own?.ctimeMs, seccomp], integers)
+}
+
+/** Short, and cheap to find out; two profiles of one name take turns. */
+function nameOf(key: string): string {
+  let sum = key.length
+  for (let at = 0; at < key.length; at += 61) sum = (Math.imul(sum, 31) + key.charCodeAt(at)) | 0
+  return (sum >>> 0).toString(16).padStart(8, '0')
+}
+
+/** Only what the caller has written, and nobody else could have. */
+function read(path: string): KeptFilter | undefined {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      const { uid, mode } = fstatSync(fd)
+      if (uid !== process.geteuid?.() || (mode & 0o022) !== 0) return undefined
+      return JSON.parse(readFileSync(fd, 'utf8'))
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    if (isSystemError(error) || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+function keep(path: string, filter: KeptFilter): void {
+  const temporary = `${path}.${process.pid}`
+  try {
+    writeFileSync(temporary, JSON.stringify(filter), { mode: 0o600, flag: 'wx' })
+    renameSync(temporary, path)
+    removeOldest(join(path, '..'))
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+  }
+}
+
+function removeOldest(root: string): void {
+  const names = readdirSync(root).filter((name) => name.startsWith(prefix))
+  if (names.length <= maxKept) return
+  const byAge = names
+    .map((name) => ({ name, age: statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.age - b.age)
+  for (const { name } of byAge.slice(0, names.length - maxKept)) rmSync(join(root, name), { force: true })
+}
