@@ -30,7 +30,7 @@ interface Guard {
   readonly content?: Uint8Array
 }
 
-const maxKept = 256
+const maxKept = 64
 const maxKeptOfContainer = 32
 const guardBytes = 72
 const headerBytes = 16
@@ -42,7 +42,7 @@ const prefix = '.program-'
  * everything that `compile` looked at is the same.
  *
  * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
- * 256 are kept, and the oldest go first. A program that cannot be kept is no failure: it is compiled again.
+ * 64 are kept, and the oldest quarter goes first: engines, whose bundles never come again, leave 50 KB for each. A program that cannot be kept is no failure: it is compiled again.
  */
 export function keepProgram(program: Program, { call, bundle, rootfs, root, facts }: KeptOrigin): void {
   const key = [call, bundle, root].join('\n')
@@ -181,5 +181,6 @@ function removeOldest(directory: string, count: number): void {
   const byAge = names
     .map((name) => ({ name, age: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => a.age - b.age)
-  for (const { name } of byAge.slice(0, names.length - count)) rmSync(join(directory, name), { force: true })
+  const left = Math.floor(count * 0.75)
+  for (const { name } of byAge.slice(0, names.length - left)) rmSync(join(directory, name), { force: true })
 }

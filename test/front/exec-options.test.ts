@@ -163,7 +163,7 @@ describe('a file with the whole process', () => {
     for (const name of kept()) utimesSync(join(directory, name), 1, 1)
     for (let number = 0; number < 40; number++) writeFileSync(join(directory, `.program-${number}`), '')
     expect(run(withNode, 'new')).toEqual(done)
-    expect(kept()).toHaveLength(32)
+    expect(kept()).toHaveLength(24)
     expect(run(withoutNode, 'new')).toEqual(done)
     expect(run(withoutNode, 'old')).toEqual(needsNode)
   })

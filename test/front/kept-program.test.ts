@@ -84,6 +84,16 @@ test('a program whose limits depend on the I/O schedulers of the moment is not k
   expect(withBlockIO(500)).toEqual([])
 })
 
+test('few are kept in a root, the newest', () => {
+  cold()
+  for (const path of kept()) utimesSync(path, 1, 1)
+  for (let number = 0; number < 63; number++) writeFileSync(join(place.root, `.program-${number}`), '')
+  place.configure('exit 4')
+  expect(cold({ args: ['run', '--no-pivot', '-b', place.bundle, place.id] }).status).toBe(4)
+  expect(kept()).toHaveLength(48)
+  expect(warm({ args: ['run', '--no-pivot', '-b', place.bundle, place.id] }).status).toBe(4)
+})
+
 test('the filter of a profile is kept for all containers of the root, but for --no-cache', () => {
   const seccomp = {
     defaultAction: 'SCMP_ACT_ALLOW',

@@ -72,6 +72,18 @@ describe('without Node.js', () => {
     await vi.waitFor(() => expect(readFileSync(file('got'), 'utf8')).toBe(`${number}\n`), 5000)
   })
 
+  test.each(['--force', '-f'])('delete %s of what is gone, or never was, is done', (flag) => {
+    expect(call(['delete', flag, place.id])).toEqual(done)
+    create()
+    expect(call(['delete', place.id])).toEqual(done)
+    const log = join(place.directory, 'log')
+    expect(call(['--log', log, '--log-format', 'json', 'delete', flag, place.id])).toEqual(done)
+    expect(readFileSync(log, 'utf8')).toBe('')
+    expect(call(['delete', place.id])).toEqual(needsNode)
+    expect(call(['delete', flag, place.id, 'more'])).toEqual(needsNode)
+    expect(call(['delete', flag, '../x'])).toEqual(needsNode)
+  })
+
   test('delete ends a container that is created, and with --force one that runs', () => {
     create()
     expect(call(['delete', place.id])).toEqual(done)
