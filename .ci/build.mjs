@@ -52,6 +52,8 @@ if (
     ...filesBelow('src'),
     '.ci/bundle.mjs',
     '.ci/code-cache.mjs',
+    '.ci/code-cache-images.mjs',
+    '.ci/script-cache.mjs',
     'native/node.c',
     'tsconfig.json',
     'package-lock.json',

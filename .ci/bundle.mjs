@@ -21,6 +21,7 @@ const common = {
   target: 'node20',
   // Names stay, for stack traces; less text is read faster.
   minifyWhitespace: true,
+  legalComments: 'external',
   logLevel: 'warning',
   define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': 'moduleDirectory' },
   supported: { 'dynamic-import': false },

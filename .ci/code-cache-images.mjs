@@ -8,9 +8,9 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Script } from 'node:vm'
 import * as threads from 'node:worker_threads'
 import { directories, file, writeImage } from './image-layout.mjs'
+import { keepCode, scriptOf } from './script-cache.mjs'
 
 const directory = fileURLToPath(new URL('../dist/bin/', import.meta.url))
 const nodeRequire = createRequire(join(directory, 'images.js'))
@@ -19,7 +19,7 @@ const scripts = new Map()
 /** Runs NAME.code.js, and remembers its script. */
 function load(name, modules) {
   const filename = join(directory, `${name}.code.js`)
-  const script = new Script(readFileSync(filename, 'latin1'), { filename })
+  const script = scriptOf(filename)
   scripts.set(filename, script)
   const module = { exports: {} }
   const require = (id) => modules[id] ?? (id === './undici.js' ? undici() : nodeRequire(id))
@@ -86,6 +86,4 @@ try {
   server.closeAllConnections()
   rmSync(place, { recursive: true, force: true })
 }
-for (const [filename, script] of scripts) {
-  writeFileSync(filename.replace(/\.js$/, '.cache'), script.createCachedData())
-}
+for (const [filename, script] of scripts) keepCode(script, filename)

@@ -9,14 +9,14 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Script } from 'node:vm'
 import { defaultConfig } from '../dist/bundle/default-config.js'
 import * as errors from '../dist/errors.js'
+import { keepCode, scriptOf } from './script-cache.mjs'
 
 const name = process.argv[2]
 const filename = fileURLToPath(new URL(`../dist/bin/${name}.js`, import.meta.url))
 const require = createRequire(filename)
-const script = new Script(readFileSync(filename, 'latin1'), { filename })
+const script = scriptOf(filename)
 const module = { exports: {} }
 script.runInThisContext()(module.exports, (id) => (id === './errors.js' ? errors : require(id)), module, filename)
 
@@ -57,7 +57,7 @@ try {
 } finally {
   rmSync(place, { recursive: true, force: true })
 }
-writeFileSync(join(filename, `../${name}.cache`), script.createCachedData())
+keepCode(script, filename)
 
 /** What engines write has rules of each of these kinds. */
 function seccompProfile() {

@@ -6,7 +6,8 @@ const unitMs: Readonly<Record<string, number>> = {
   s: 1000,
   ms: 1,
   us: 1e-3,
-  µs: 1e-3,
+  '\u00b5s': 1e-3,
+  '\u03bcs': 1e-3,
   ns: 1e-6,
 }
 
@@ -15,10 +16,10 @@ const unitMs: Readonly<Record<string, number>> = {
  * @see https://pkg.go.dev/time#ParseDuration
  */
 export function parseDuration(text: string): number {
-  if (!/^\+?(?:\d+(?:\.\d*)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) {
+  if (!/^\+?(?:\d+(?:\.\d*)?(?:h|ms|m|s|[u\u00b5\u03bc]s|ns))+$/.test(text)) {
     throw new InvalidArgumentError('it must be a duration such as 5s or 100ms')
   }
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?)(h|ms|m|s|us|µs|ns)/g)]
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?)(h|ms|m|s|[u\u00b5\u03bc]s|ns)/g)]
   const ms = parts.reduce((all, [, number, unit = '']) => all + Number(number) * (unitMs[unit] ?? 0), 0)
   if (ms > 0) return ms
   throw new InvalidArgumentError('it must be greater than 0')
