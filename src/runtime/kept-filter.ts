@@ -1,19 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileSeccomp, type SeccompFilter } from '../compile/seccomp.ts'
 import { isSystemError } from '../errors.ts'
 import type { Seccomp } from '../oci/runtime-config.ts'
+import { type KeptFiles, keepFile } from './kept-files.ts'
 
 /** What a kept filter's file says: what it is for, in full, and what `compileSeccomp` gave for it. */
 interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
@@ -22,25 +12,23 @@ interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
   readonly instructions: string
 }
 
-const prefix = '.filter-'
-const maxKept = 16
-
 /**
  * `compileSeccomp` for containers of this state root: what was compiled for a profile is kept there, and given again for the
  * same one.
  *
  * Engines write a config.json for each container, and the same profile into all of them: its filter takes a sixth of their
- * `create`. At most 16 are kept; the oldest go first. What cannot be kept or read is no failure: it is compiled.
+ * `create`. At most 16 are kept. What cannot be kept or read is no failure: it is compiled.
  * @param root absolute
  */
 export function keptFilters(root: string, compile: typeof compileSeccomp = compileSeccomp): typeof compileSeccomp {
+  const files = { directory: root, prefix: '.filter-', most: 16 }
   return (seccomp, arch) => {
     const key = keyOf(seccomp, arch)
-    const path = join(root, prefix + nameOf(key))
-    const known = read(path)
+    const name = nameOf(key)
+    const known = read(join(root, files.prefix + name))
     if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
     const filter = compile(seccomp, arch)
-    keep(path, { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') })
+    keep(files, name, { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') })
     return filter
   }
 }
@@ -76,22 +64,10 @@ function read(path: string): KeptFilter | undefined {
   }
 }
 
-function keep(path: string, filter: KeptFilter): void {
-  const temporary = `${path}.${process.pid}`
+function keep(files: KeptFiles, name: string, filter: KeptFilter): void {
   try {
-    writeFileSync(temporary, JSON.stringify(filter), { mode: 0o600, flag: 'wx' })
-    renameSync(temporary, path)
-    removeOldest(join(path, '..'))
+    keepFile(files, name, JSON.stringify(filter))
   } catch (error) {
     if (!isSystemError(error)) throw error
   }
-}
-
-function removeOldest(root: string): void {
-  const names = readdirSync(root).filter((name) => name.startsWith(prefix))
-  if (names.length <= maxKept) return
-  const byAge = names
-    .map((name) => ({ name, age: statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .sort((a, b) => a.age - b.age)
-  for (const { name } of byAge.slice(0, names.length - maxKept)) rmSync(join(root, name), { force: true })
 }

@@ -1,10 +1,11 @@
-import { lstatSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HostFacts } from '../compile/facts.ts'
 import { isSystemError } from '../errors.ts'
 import { encode, keptMagic, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
 import { probedPaths } from './host-facts.ts'
+import { keepFile } from './kept-files.ts'
 import { withoutCommand } from './process-text.ts'
 
 /** What a kept program is for, and what it was compiled from. */
@@ -34,8 +35,6 @@ const maxKept = 64
 const maxKeptOfContainer = 32
 const guardBytes = 72
 const headerBytes = 16
-
-const prefix = '.program-'
 
 /**
  * Keeps a program where the front finds it: the next `run` or `create` of the same bundle needs no compiling, as long as
@@ -84,14 +83,8 @@ export function keepExecProgram(
 
 function keep(directory: string, key: string, count: number, program: Program, guards: () => readonly Guard[]): void {
   try {
-    const path = join(directory, prefix + hash(key))
-    const temporary = `${path}.${process.pid}`
-    writeFileSync(temporary, keptFile(program, [{ kind: kinds.key, text: key }, ...guards()]), {
-      mode: 0o600,
-      flag: 'wx',
-    })
-    renameSync(temporary, path)
-    removeOldest(directory, count)
+    const content = keptFile(program, [{ kind: kinds.key, text: key }, ...guards()])
+    keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
   } catch (error) {
     if (!isSystemError(error)) throw error
   }
@@ -173,14 +166,4 @@ function hash(key: string): string {
     0xcbf29ce484222325n,
   )
   return value.toString(16).padStart(16, '0')
-}
-
-function removeOldest(directory: string, count: number): void {
-  const names = readdirSync(directory).filter((name) => name.startsWith(prefix))
-  if (names.length <= count) return
-  const byAge = names
-    .map((name) => ({ name, age: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .sort((a, b) => a.age - b.age)
-  const left = Math.floor(count * 0.75)
-  for (const { name } of byAge.slice(0, names.length - left)) rmSync(join(directory, name), { force: true })
 }
