@@ -49,7 +49,7 @@ const noSubreaper = '--no-subreaper'
 const createOptions: readonly CallOption[] = [
   bundleOption,
   { flags: '--console-socket <path>', description: "a unix socket to send the container's terminal to" },
-  { flags: '--no-cache', description: 'compile the bundle, and do not keep its program' },
+  { flags: '--no-cache', description: 'compile the bundle, and use and keep no program or filter' },
   { flags: '--pid-file <file>', description: 'write the process ID of the container to this file' },
   { flags: '--pidfd-socket <path>', description: 'a unix socket to send a pidfd of the container to' },
   {
