@@ -92,22 +92,27 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     const isOwn = url.origin === base.origin
     const once = (authorized: string | undefined) =>
       http.send(url, { method, headers, body: body?.(), authorization: isOwn ? authorized : undefined, signal })
+    const isChallenge = ({ status, url }: HttpResponse): boolean => status === 401 && url.origin === base.origin
     const used = authorization
-    const response = await once(used)
-    if (response.status !== 401 || response.url.origin !== base.origin) return response
+    let response = await once(used)
+    if (!isChallenge(response)) return response
     await discard(response)
-    // Another request may have fetched a token meanwhile.
-    if (authorization === used) {
-      const { registry, repository } = endpoint
-      authorization = await answerChallenge(response, {
-        http,
-        registry,
-        scope: path === '' ? undefined : `repository:${repository}:${options.actions ?? 'pull'}`,
-        credentials: await options.credentials?.(registry, repository),
-        signal,
-      })
+    // Another request may have fetched a token meanwhile, though perhaps for less than this one does.
+    if (authorization !== used) {
+      response = await once(authorization)
+      if (!isChallenge(response)) return response
+      await discard(response)
     }
-    return once(authorization)
+    const { registry, repository } = endpoint
+    const own = await answerChallenge(response, {
+      http,
+      registry,
+      scope: path === '' ? undefined : `repository:${repository}:${options.actions ?? 'pull'}`,
+      credentials: await options.credentials?.(registry, repository),
+      signal,
+    })
+    authorization = own
+    return once(own)
   }
 
   async function sendOnce(request: RegistryRequest): Promise<HttpResponse> {
