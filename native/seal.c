@@ -1,6 +1,6 @@
 /*
- * Keeps the file of this binary from the containers. A process there could reach it through /proc/PID/exe while the runner is
- * inside, or by executing /proc/self/exe, and write to it when nobody executes it any more (CVE-2019-5736).
+ * Keeps the file of this binary from the containers. A process there could reach it through /proc/PID/exe while the runner
+ * is inside, or by executing /proc/self/exe, and write to it when nobody executes it any more (CVE-2019-5736).
  *
  * Where the kernel lets it, this process takes its memory off that file and names another; else it goes on in a copy.
  */

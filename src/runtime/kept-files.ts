@@ -1,5 +1,6 @@
 import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isSystemError } from '../errors.ts'
 
 /** Files whose names begin alike, in a directory that only the caller writes to. */
 export interface KeptFiles {
@@ -9,12 +10,20 @@ export interface KeptFiles {
   readonly most: number
 }
 
-/** Writes one of them, whole or not at all. */
-export function keepFile({ directory, prefix, most }: KeptFiles, name: string, content: string | Uint8Array): void {
-  const path = join(directory, prefix + name)
-  const temporary = `${path}.${process.pid}`
-  writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' })
-  renameSync(temporary, path)
+/** Writes one of them, whole or not at all; that it cannot be made or written is no failure. */
+export function keepFile(files: KeptFiles, name: string, content: () => string | Uint8Array): void {
+  try {
+    const path = join(files.directory, files.prefix + name)
+    const temporary = `${path}.${process.pid}`
+    writeFileSync(temporary, content(), { mode: 0o600, flag: 'wx' })
+    renameSync(temporary, path)
+    removeOldest(files)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+  }
+}
+
+function removeOldest({ directory, prefix, most }: KeptFiles): void {
   const names = readdirSync(directory).filter((other) => other.startsWith(prefix))
   if (names.length <= most) return
   const byAge = names

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { compileSeccomp, type SeccompFilter } from '../compile/seccomp.ts'
 import { isSystemError } from '../errors.ts'
 import type { Seccomp } from '../oci/runtime-config.ts'
-import { type KeptFiles, keepFile } from './kept-files.ts'
+import { keepFile } from './kept-files.ts'
 
 /** What a kept filter's file says: what it is for, in full, and what `compileSeccomp` gave for it. */
 interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
@@ -28,7 +28,8 @@ export function keptFilters(root: string, compile: typeof compileSeccomp = compi
     const known = read(join(root, files.prefix + name))
     if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
     const filter = compile(seccomp, arch)
-    keep(files, name, { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') })
+    const kept: KeptFilter = { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') }
+    keepFile(files, name, () => JSON.stringify(kept))
     return filter
   }
 }
@@ -61,13 +62,5 @@ function read(path: string): KeptFilter | undefined {
   } catch (error) {
     if (isSystemError(error) || error instanceof SyntaxError) return undefined
     throw error
-  }
-}
-
-function keep(files: KeptFiles, name: string, filter: KeptFilter): void {
-  try {
-    keepFile(files, name, JSON.stringify(filter))
-  } catch (error) {
-    if (!isSystemError(error)) throw error
   }
 }

@@ -1,7 +1,6 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HostFacts } from '../compile/facts.ts'
-import { isSystemError } from '../errors.ts'
 import { encode, keptMagic, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
 import { probedPaths } from './host-facts.ts'
@@ -41,7 +40,8 @@ const headerBytes = 16
  * everything that `compile` looked at is the same.
  *
  * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
- * 64 are kept, and the oldest quarter goes first: engines, whose bundles never come again, leave 50 KB for each. A program that cannot be kept is no failure: it is compiled again.
+ * 64 are kept, and the oldest quarter goes first: engines, whose bundles never come again, leave 50 KB for each. A program
+ * that cannot be kept is no failure: it is compiled again.
  */
 export function keepProgram(program: Program, { call, bundle, rootfs, root, facts }: KeptOrigin): void {
   const key = [call, bundle, root].join('\n')
@@ -82,12 +82,8 @@ export function keepExecProgram(
 }
 
 function keep(directory: string, key: string, count: number, program: Program, guards: () => readonly Guard[]): void {
-  try {
-    const content = keptFile(program, [{ kind: kinds.key, text: key }, ...guards()])
-    keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
-  } catch (error) {
-    if (!isSystemError(error)) throw error
-  }
+  const content = (): Buffer => keptFile(program, [{ kind: kinds.key, text: key }, ...guards()])
+  keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
 }
 
 /** Every fact of `compile`, and everything it is read from. */
