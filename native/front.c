@@ -190,10 +190,10 @@ static bool ends_in_program(const struct call *call)
 	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
 }
 
-/* The descriptor for reports that the library has given with the name of the tool; -1: none, the caller is to be told in words. */
-static int find_report(const struct call *call)
+/* The socket that the library has given with the name of the tool, for a fork server; -1: none. */
+static int find_socket(const struct call *call)
 {
-	static const char name[] = "bundle-tool:report=";
+	static const char name[] = "bundle-tool:orders=";
 	const char *text = call->argv[0] + sizeof name - 1;
 	uint64_t fd;
 
@@ -202,7 +202,7 @@ static int find_report(const struct call *call)
 
 static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
 {
-	const struct report begun = {.kind = REPORT_BEGUN};
+	struct report begun = {.kind = REPORT_BEGUN};
 	char *const nothing[] = {NULL};
 	int code;
 
@@ -227,15 +227,28 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	return sys(fchdir, vm->caller) < 0 ? code : explain(call, vm);
 }
 
+int execute_kept(struct vm *vm, char **argv, char **env, int report)
+{
+	struct call call = {.argv = argv, .env = env};
+	struct job job = {0};
+
+	parse_globals(&call);
+	if (!argv[call.command] || !ends_in_program(&call) || !find_kept(&call, &job))
+		return NO_PROGRAM;
+	return execute(vm, &call, &job, report);
+}
+
 int front(struct vm *vm, char **argv, char **env)
 {
 	static char exe[PATH_SIZE];
 	struct call call = {.argv = argv, .env = env};
 	char *const nothing[] = {NULL};
 	struct job job = {0};
-	int report;
+	int socket = find_socket(&call);
 
 	call.exe = own_path(env, exe, sizeof exe);
+	if (socket >= 0)
+		return become_sealed(&call) ? serve(vm, env, socket) : 1;
 	parse_globals(&call);
 	if (!argv[call.command])
 		return become_node(&call, nothing);
@@ -243,12 +256,11 @@ int front(struct vm *vm, char **argv, char **env)
 		return 0;
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_node(&call, nothing);
-	report = find_report(&call);
 	if (!find_kept(&call, &job)) {
-		int code = report < 0 ? compile_by_node(&call, &job) : NO_PROGRAM;
+		int code = compile_by_node(&call, &job);
 
 		if (!job.program)
 			return code;
 	}
-	return execute(vm, &call, &job, report);
+	return execute(vm, &call, &job, -1);
 }

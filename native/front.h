@@ -1,4 +1,4 @@
-/* What the files of the front share: front.c, kept.c, node.c, lifecycle.c. */
+/* What the files of the front share: front.c, kept.c, node.c, lifecycle.c, fork_server.c. */
 #ifndef FRONT_H
 #define FRONT_H
 
@@ -7,8 +7,8 @@
 enum { PATH_SIZE = 4096 };
 
 /*
- * An exit code: there is no program, and nothing was done. The compiler gives it (src/cli/boot-compiler.ts), and the front to
- * a program that only wants a kept one to be executed (src/runtime/kept-run.ts).
+ * An exit code: there is no program, and nothing was done. The compiler gives it (src/cli/boot-compiler.ts), and the fork
+ * server for a run whose program was not kept (src/runtime/kept-run.ts).
  */
 enum { NO_PROGRAM = 75 };
 
@@ -106,6 +106,12 @@ char *append(char *to, const char *end, const char *text);
 
 /* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
 bool find_kept(const struct call *call, struct job *job);
+
+/* Executes the program that was kept for a command line, and reports there: the exit code. */
+int execute_kept(struct vm *vm, char **argv, char **env, int report);
+
+/* Does what the library asks for through a socket, until that is closed: the exit code. */
+int serve(struct vm *vm, char **env, int socket);
 
 /* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
 int become_node(const struct call *call, char *const *more);

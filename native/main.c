@@ -89,8 +89,9 @@ int fill_slot(struct vm *vm, const struct step *s, int i, long fd)
 	return 0;
 }
 
-int send_report(struct vm *vm, const struct report *report)
+int send_report(struct vm *vm, struct report *report)
 {
+	report->order = vm->order;
 	if (vm->report < 0) { /* nobody reads: the front has these for Node.js */
 		*(report->kind == REPORT_UNDO_FAILED ? &vm->leftover : &vm->last) = *report;
 		return 0;

@@ -279,18 +279,29 @@ int op_supervise(struct vm *vm, const struct step *s)
 	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }
 
-/* In the process that will be the helper: stdin and output are given, signals as a new program expects them. */
-static _Noreturn void become(const char *path, char **argv, char **env, int in, int out)
+struct helper {
+	const char *path;
+	char **argv;
+	char **env;
+	const char *input;
+	int timeout_ms; /* -1: none */
+};
+
+/* In the process that will be the helper: stdin and output are given, signals as a new program expects them, umask the caller's. */
+static _Noreturn void become(const struct vm *vm, const struct helper *helper, int in, int out)
 {
 	uint64_t none = 0;
-	long r = sys(dup3, in, 0, 0);
+	long r = sys(umask, vm->umask);
+
+	if (r >= 0)
+		r = sys(dup3, in, 0, 0);
 
 	for (int fd = 1; fd <= 2 && r >= 0; fd++)
 		r = sys(dup3, out, fd, 0);
 	if (r >= 0)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
-		r = sys(execve, path, argv, env);
+		r = sys(execve, helper->path, helper->argv, helper->env);
 	exit_with(127);
 }
 
@@ -311,14 +322,6 @@ static long take_output(struct vm *vm, int from, size_t *used)
 	}
 	return r;
 }
-
-struct helper {
-	const char *path;
-	char **argv;
-	char **env;
-	const char *input;
-	int timeout_ms; /* -1: none */
-};
 
 /* A file in memory for the helper's stdin: of any size, whether and when it is read or not. */
 static long open_input(const char *input)
@@ -368,7 +371,7 @@ static int run_helper(struct vm *vm, const struct helper *helper)
 		return (int)r;
 	pid = start_process(&args);
 	if (pid == 0)
-		become(helper->path, helper->argv, helper->env, (int)in, out[1]);
+		become(vm, helper, (int)in, out[1]);
 	r = sys(close, in);
 	closed = sys(close, out[1]);
 	if (pid < 0 || r < 0 || closed < 0)

@@ -18,7 +18,16 @@ struct shared {
 	char detail[DETAIL_SIZE]; /* what it wrote */
 };
 
-enum report_kind { REPORT_READY = 1, REPORT_FAILED, REPORT_UNDO_FAILED, REPORT_EXITED, REPORT_REFUSED, REPORT_BEGUN };
+enum report_kind {
+	REPORT_READY = 1,
+	REPORT_FAILED,
+	REPORT_UNDO_FAILED,
+	REPORT_EXITED,
+	REPORT_REFUSED,
+	REPORT_BEGUN,
+	REPORT_PIPE, /* of the fork server: its ends are in `pid` and `status` */
+	REPORT_ENDED, /* of the fork server: the exit code of a run */
+};
 
 /* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
 struct report {
@@ -28,6 +37,7 @@ struct report {
 	int32_t syscall;
 	int32_t pid;
 	int32_t status;
+	uint32_t order; /* of the fork server; 0: of nobody */
 	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };
 
@@ -49,6 +59,7 @@ struct vm {
 	int signals; /* signalfd: every signal is blocked and read here */
 	long umask; /* of the caller: here it is 0 */
 	int report; /* -1: none, see `last` */
+	uint32_t order; /* that its reports answer: see fork_server.c */
 	int caller; /* the directory that the front was called in; 0: not known */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
@@ -140,7 +151,7 @@ int close_of_host(struct vm *vm);
 /* Runs the steps of a child's phase in the process that clone made; does not return. */
 _Noreturn void run_child(struct vm *vm, enum phase phase);
 
-int send_report(struct vm *vm, const struct report *report);
+int send_report(struct vm *vm, struct report *report);
 
 /* Loads a program and readies the machine for it: memory, signals, umask. */
 int prepare(struct vm *vm, void *image, size_t size);

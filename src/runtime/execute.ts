@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process'
-import { readSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
 import type { Failure } from './failure.ts'
@@ -22,11 +21,16 @@ export interface ContainerStdio {
 /** For what runs and means nothing to whoever called: null devices. */
 export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
-export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6 } as const
-const reportBytes = 24 + 1024
+export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6, pipe: 7, ended: 8 } as const
+export const reportBytes: number = 28 + 1024
 
 export interface Report extends Failure {
   readonly kind: number
+}
+
+/** Of a fork server: the number of the order that it answers. */
+export interface Answer extends Report {
+  readonly order: number
 }
 
 export interface ExecuteOptions {
@@ -38,13 +42,9 @@ export interface ExecuteOptions {
   readonly stdio?: ContainerStdio | undefined
   /** Wait, too, until everything that was written to the streams of `stdio` has arrived. */
   readonly drain?: boolean
-  /** From 3 on; the last is for the reports: a pipe, or a file that is read when the runner has ended. */
+  /** From 3 on; the last is a pipe for the reports. */
   readonly descriptors: readonly (number | 'pipe')[]
-  /** The name that the program gets; default: the command. */
-  readonly argv0?: string
   readonly feed?: (child: ChildProcess) => void
-  /** Leave a `stdio.stdin` alone until a pipe has a report: a front without a program ends before. */
-  readonly awaitsReport?: boolean
 }
 
 /** What a runner has reported, and its exit code. */
@@ -53,45 +53,39 @@ export interface Execution {
   readonly code: number
 }
 
-/** Starts a runner, or the front in its place, and waits for its end. */
+/** Starts a runner and waits for its end. */
 export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
   // Loading it takes longer than many a command, and who hands over does not need it.
   const { spawn } = process.getBuiltinModule('node:child_process')
-  const { cwd, argv0, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
+  const { cwd, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
   const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
   const child = spawn(command, args, {
     stdio: [...first.map((given) => given ?? 'inherit'), ...descriptors],
     detached,
     ...(cwd !== undefined && { cwd }),
-    ...(argv0 !== undefined && { argv0 }),
   })
-  const hasTerminal = !detached && process.getBuiltinModule('node:tty').isatty(0)
-  const stopForwarding = forwards ? forwardSignals(child, hasTerminal) : undefined
+  const stopForwarding = forwards ? forwardSignals((signal) => child.kill(signal), detached) : undefined
   try {
-    const file = descriptors.at(-1)
-    const source = child.stdio[2 + descriptors.length] as unknown as Readable | null
-    if (options.awaitsReport) source?.once('data', () => connectInput(child, stdio))
-    else connectInput(child, stdio)
-    connectOutput(child, stdio)
+    connect(child, stdio)
     feed?.(child)
-    const reports = source ? collect(source) : undefined
+    const reports = collect(child.stdio[2 + descriptors.length] as unknown as Readable)
     const [bytes, code] = await Promise.all([reports, exitOf(child, drain ? 'close' : 'exit')])
-    return { reports: parseReports(bytes ?? readWritten(Number(file))), code }
+    return { reports: parseReports(bytes), code }
   } finally {
     stopForwarding?.()
   }
 }
 
-function connectInput({ stdin: to }: ChildProcess, { stdin }: ContainerStdio): void {
-  if (typeof stdin !== 'object') return
-  to?.on('error', () => undefined) // the container need not read all of it
-  if (to) stdin.pipe(to)
-}
-
 /** The streams run as long as somebody holds their other end. */
-function connectOutput({ stdout, stderr }: ChildProcess, stdio: ContainerStdio): void {
+function connect({ stdin, stdout, stderr }: ChildProcess, stdio: ContainerStdio): void {
+  if (typeof stdio.stdin === 'object' && stdin) feed(stdio.stdin, stdin)
   if (typeof stdio.stdout === 'object') stdout?.pipe(stdio.stdout, { end: false })
   if (typeof stdio.stderr === 'object') stderr?.pipe(stdio.stderr, { end: false })
+}
+
+export function feed(from: Readable, to: Writable): void {
+  to.on('error', () => undefined) // the container need not read all of it
+  from.pipe(to)
 }
 
 /**
@@ -111,7 +105,8 @@ export function successOf({ reports, code }: Execution): Outcome {
   })
 }
 
-function parseReports(bytes: Buffer): readonly Report[] {
+/** Those that are whole. */
+export function parseReports(bytes: Buffer): readonly Answer[] {
   return Array.from({ length: Math.floor(bytes.length / reportBytes) }, (_, index) => {
     const at = index * reportBytes
     return {
@@ -121,7 +116,8 @@ function parseReports(bytes: Buffer): readonly Report[] {
       syscall: bytes.readInt32LE(at + 12),
       pid: bytes.readInt32LE(at + 16),
       status: bytes.readInt32LE(at + 20),
-      detail: cString(bytes.subarray(at + 24, at + reportBytes)),
+      order: bytes.readUInt32LE(at + 24),
+      detail: cString(bytes.subarray(at + 28, at + reportBytes)),
     }
   })
 }
@@ -136,15 +132,6 @@ function collect(stream: Readable): Promise<Buffer> {
     stream.on('data', (chunk: Buffer) => chunks.push(chunk))
     stream.once('error', reject).once('end', () => resolve(Buffer.concat(chunks)))
   })
-}
-
-/** What a file has from its beginning on: its position is that of who wrote it. */
-function readWritten(fd: number): Buffer {
-  for (let size = 3 * reportBytes; ; size *= 2) {
-    const bytes = Buffer.allocUnsafe(size)
-    const count = readSync(fd, bytes, 0, size, 0)
-    if (count < size) return bytes.subarray(0, count)
-  }
 }
 
 function exitOf(runner: ChildProcess, event: 'exit' | 'close'): Promise<number> {
@@ -174,14 +161,15 @@ const forwarded = [
 ] as const
 
 /**
- * Passes signals on. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole foreground process group, so the runner
- * has them already.
+ * Passes signals on. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole foreground process group, so a runner that
+ * is in it has them already.
  */
-function forwardSignals(runner: ChildProcess, hasTerminal: boolean): () => void {
+export function forwardSignals(pass: (signal: NodeJS.Signals) => void, detached = false): () => void {
+  const hasTerminal = !detached && process.getBuiltinModule('node:tty').isatty(0)
   const fromTerminal = hasTerminal ? ['SIGINT', 'SIGQUIT', 'SIGWINCH'] : []
   const handlers = forwarded.map((signal) => {
     const handler = (): void => {
-      if (!fromTerminal.includes(signal)) runner.kill(signal)
+      if (!fromTerminal.includes(signal)) pass(signal)
     }
     process.on(signal, handler)
     return { signal, handler }

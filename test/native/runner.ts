@@ -12,7 +12,7 @@ import { type HostStep, numbered, op, type Program, type Step, undoable } from '
 export const runnerPath = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
 const reportKinds = ['', 'ready', 'failed', 'undo failed', 'exited', 'refused'] as const
-const reportBytes = 24 + 1024
+const reportBytes = 28 + 1024
 
 /** What the runner says on its report descriptor; `step` is an address of the program, `error` a name of errno. */
 export interface RunnerReport {
@@ -102,7 +102,7 @@ function parseReports(bytes: Buffer): readonly RunnerReport[] {
       step: bytes.readUInt32LE(at + 4),
       error: errorName(bytes.readInt32LE(at + 8)),
       status: bytes.readInt32LE(at + 20),
-      detail: bytes.toString('utf8', at + 24, bytes.indexOf(0, at + 24)),
+      detail: bytes.toString('utf8', at + 28, bytes.indexOf(0, at + 28)),
     }
   })
 }

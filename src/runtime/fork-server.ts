@@ -1,0 +1,210 @@
+import type { ChildProcess } from 'node:child_process'
+import { constants as flags, openSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { isSystemError, OciError } from '../errors.ts'
+import {
+  type ContainerStdio,
+  type ExecuteOptions,
+  type Execution,
+  feed,
+  forwardSignals,
+  kinds,
+  parseReports,
+  type Report,
+  reportBytes,
+} from './execute.ts'
+
+/** What the server can be asked for: order_kind in native/fork_server.c. */
+const orders = { run: 1, pipe: 2, close: 3, signal: 4 } as const
+
+/** In place of a descriptor: none, or for a run, /dev/null. */
+const none = -1
+
+interface Waiting {
+  readonly hear: (report: Report) => void
+  readonly fail: (error: OciError) => void
+}
+
+type RunOptions = Pick<ExecuteOptions, 'stdio' | 'forwardSignals' | 'drain'>
+
+/** One end of a pipe as a stream, and the descriptor that the server has of the other. */
+interface Pipe {
+  readonly stream: Socket
+  readonly other: number
+}
+
+/**
+ * A process that forks in place of this one, which the kernel would have to copy: native/fork_server.c.
+ *
+ * It does not keep this process from ending, and ends with it.
+ */
+export class ForkServer {
+  readonly #child: ChildProcess
+  readonly #socket: Socket
+  readonly #waiting = new Map<number, Waiting>()
+  #lastNumber = 0
+  #unread: Buffer = Buffer.alloc(0)
+  #failure: OciError | undefined
+  #isRetired = false
+
+  /** @param stdio what runs inherit as descriptors 0 to 2 */
+  constructor(front: string, stdio: readonly ('inherit' | number)[]) {
+    const { spawn } = process.getBuiltinModule('node:child_process')
+    this.#child = spawn(front, [], { argv0: 'bundle-tool:orders=3', stdio: [...stdio, 'pipe'] })
+    this.#socket = this.#child.stdio[3] as Socket
+    this.#child.once('error', (cause) => this.#fail(`cannot be started: ${cause.message}`, cause))
+    this.#child.once('exit', (code, signal) => this.#fail(`has ended with ${code ?? signal}`))
+    this.#socket.on('data', (bytes) => this.#receive(bytes))
+    this.#socket.on('error', (cause) => this.#fail(`does not answer: ${cause.message}`, cause))
+    this.#child.unref()
+    this.#socket.unref()
+  }
+
+  get isUsable(): boolean {
+    return this.#failure === undefined
+  }
+
+  /** Ends it when it has answered everything. */
+  retire(): void {
+    this.#isRetired = true
+    if (this.#waiting.size === 0) this.#socket.destroy()
+  }
+
+  /**
+   * Runs a command line whose program was kept, and waits for its end.
+   *
+   * @param stdio streams, `inherit` and `ignore`
+   * @returns undefined where the streams cannot have pipes: nothing was done
+   * @throws OciError `ERR_RUNNER_MISSING` the server is gone
+   */
+  async run(
+    words: readonly string[],
+    { stdio = {}, forwardSignals: forwards = false, drain = false }: RunOptions,
+  ): Promise<Execution | undefined> {
+    const given = [stdio.stdin, stdio.stdout, stdio.stderr]
+    const pipes = given.some(isStream) ? await this.#openPipes(given) : []
+    if (pipes === undefined) return undefined
+    const descriptors = given.map((way, fd) => pipes[fd]?.other ?? (way === 'ignore' ? none : fd))
+    const arrived = pipes.map((pipe, fd) => pipe && fd > 0 && deliver(pipe.stream, given[fd] as Writable))
+    const number = ++this.#lastNumber
+    const stopForwarding = forwards
+      ? forwardSignals((signal) => this.#send(orders.signal, number, [numberOf(signal)]))
+      : undefined
+    const reports: Report[] = []
+    try {
+      this.#send(orders.run, number, descriptors, words)
+      const code = await this.#answer(number, (report) => {
+        if (report.kind === kinds.ended) return report.status
+        // A run whose program was not kept ends without a word, and must leave the input alone.
+        if (reports.push(report) === 1 && pipes[0]) feed(stdio.stdin as Readable, pipes[0].stream)
+        // All of it is done when the container's end is known, but for the end of the process.
+        return report.kind === kinds.exited ? report.status : undefined
+      })
+      if (drain) await Promise.all(arrived)
+      return { reports, code }
+    } finally {
+      stopForwarding?.()
+      pipes[0]?.stream.destroy()
+    }
+  }
+
+  /** A pipe for each stream; undefined when one cannot be made or opened. */
+  async #openPipes(given: readonly ContainerStdio[keyof ContainerStdio][]): Promise<(Pipe | undefined)[] | undefined> {
+    const pipes: (Pipe | undefined)[] = []
+    for (const [fd, way] of given.entries()) {
+      const pipe = isStream(way) ? await this.#openPipe(fd === 0) : undefined
+      if (pipe === null) {
+        for (const opened of pipes) opened?.stream.destroy()
+        this.#close(pipes.map((opened) => opened?.other ?? none))
+        return undefined
+      }
+      pipes.push(pipe)
+    }
+    return pipes
+  }
+
+  /** This process gets its end by the name that it has in procfs; null when it does not. */
+  async #openPipe(isInput: boolean): Promise<Pipe | null> {
+    const number = ++this.#lastNumber
+    this.#send(orders.pipe, number)
+    const { error, pid: readEnd, status: writeEnd } = await this.#answer(number, (report) => report)
+    if (error !== 0) return null
+    const [own, other] = isInput ? [writeEnd, readEnd] : [readEnd, writeEnd]
+    try {
+      const access = (isInput ? flags.O_WRONLY : flags.O_RDONLY) | flags.O_NONBLOCK
+      const fd = openSync(`/proc/${this.#child.pid}/fd/${own}`, access)
+      const { Socket } = process.getBuiltinModule('node:net')
+      return { stream: new Socket({ fd, readable: !isInput, writable: isInput }), other }
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+      this.#close([other])
+      return null
+    } finally {
+      this.#close([own])
+    }
+  }
+
+  #close(descriptors: readonly number[]): void {
+    this.#send(orders.close, ++this.#lastNumber, descriptors)
+  }
+
+  #send(kind: number, number: number, values: readonly number[] = [], words: readonly string[] = []): void {
+    const text = Buffer.from(words.map((word) => `${word}\0`).join(''))
+    const header = new Int32Array([kind, number, text.length, values[0] ?? none, values[1] ?? none, values[2] ?? none])
+    this.#socket.write(Buffer.concat([Buffer.from(header.buffer), text]))
+  }
+
+  /** What `hear` makes of the first report of this number of which it makes something. */
+  #answer<T>(number: number, hear: (report: Report) => T | undefined): Promise<T> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    if (this.#waiting.size === 0) this.#socket.ref()
+    return new Promise((resolve, fail) => {
+      this.#waiting.set(number, {
+        hear: (report) => {
+          const answer = hear(report)
+          if (answer === undefined) return
+          this.#waiting.delete(number)
+          if (this.#waiting.size === 0) this.#rest()
+          resolve(answer)
+        },
+        fail,
+      })
+    })
+  }
+
+  #rest(): void {
+    this.#socket.unref()
+    if (this.#isRetired) this.#socket.destroy()
+  }
+
+  #receive(bytes: Buffer): void {
+    const all = this.#unread.length === 0 ? bytes : Buffer.concat([this.#unread, bytes])
+    for (const report of parseReports(all)) this.#waiting.get(report.order)?.hear(report)
+    this.#unread = all.subarray(all.length - (all.length % reportBytes))
+  }
+
+  #fail(what: string, cause?: Error): void {
+    this.#failure ??= new OciError('ERR_RUNNER_MISSING', `the process that starts containers ${what}`, {
+      cause,
+      hint: 'see "bundle-tool list" for containers that it has started; "npm run build" makes its binary',
+    })
+    for (const { fail } of this.#waiting.values()) fail(this.#failure)
+    this.#waiting.clear()
+    this.#socket.destroy()
+  }
+}
+
+function numberOf(signal: NodeJS.Signals): number {
+  return process.getBuiltinModule('node:os').constants.signals[signal]
+}
+
+function isStream(way: ContainerStdio[keyof ContainerStdio]): way is Readable | Writable {
+  return typeof way === 'object'
+}
+
+/** Passes on what a container writes; resolves when nobody has the other end any more. */
+function deliver(from: Socket, to: Writable): Promise<void> {
+  from.pipe(to, { end: false })
+  return new Promise((resolve) => from.on('error', () => undefined).once('close', () => resolve()))
+}
