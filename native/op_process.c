@@ -248,7 +248,7 @@ int op_kill_child(struct vm *vm, const struct step *s)
 	long r;
 
 	(void)s;
-	if (vm->has_exited)
+	if (vm->has_exited || vm->has_reaped)
 		return 0;
 	for (int i = 0; i < 2; i++) {
 		int victim = i ? pid : vm->stage;
@@ -260,6 +260,7 @@ int op_kill_child(struct vm *vm, const struct step *s)
 	r = reap(vm->stage, &ignored);
 	if (r >= 0)
 		r = reap(pid, &vm->status);
+	vm->has_reaped = r >= 0;
 	return r < 0 ? (int)r : 0;
 }
 

@@ -64,6 +64,7 @@ struct vm {
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
 	bool has_masked; /* the mount that masks directories is attached somewhere */
+	bool has_reaped; /* kill_child has seen its end */
 	bool has_exited; /* supervise saw the end of the container */
 	bool keeps; /* what the program made stays when the container has exited */
 	struct report last; /* where nobody reads the reports: how it ended */

@@ -12,13 +12,20 @@ import type { UnitProperty } from './unit-property.ts'
 
 const from = '/linux/cgroupsPath'
 
-/** Host steps before clone: the container's cgroup in every hierarchy, empty and with its limits. */
-export function compileCgroups(context: CompileContext): readonly HostStep[] {
-  if (context.systemd !== undefined) return []
-  return [
-    ...context.cgroups.flatMap((place) => makeCgroup(place, context)),
-    ...compileResources(context).map((step) => undoable(step)),
-  ]
+/** Host steps: the container's cgroup in every hierarchy, empty and with its limits. What clone needs of that is `early`. */
+export function compileCgroups(context: CompileContext): {
+  readonly early: readonly HostStep[]
+  readonly late: readonly HostStep[]
+} {
+  if (context.systemd !== undefined) return { early: [], late: [] }
+  const make = (places: readonly CgroupPlace[]): readonly HostStep[] =>
+    places.flatMap((place) => makeCgroup(place, context))
+  const unified = context.cgroups.filter(({ hierarchy }) => hierarchy.isUnified)
+  const others = context.cgroups.filter(({ hierarchy }) => !hierarchy.isUnified)
+  return {
+    early: make(unified),
+    late: [...make(others), ...compileResources(context).map((step) => undoable(step))],
+  }
 }
 
 /**
@@ -133,6 +140,24 @@ function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
     places.find(({ hierarchy }) => hierarchy.controllers.includes('pids')) ??
     places[0]
   return place ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') }, from)] : []
+}
+
+/**
+ * Whether the process may be at work before its cgroups are made, at what needs none of them: on cgroup v1 it enters them by
+ * itself. What it takes of memory until then counts for the runtime, and network devices are moved to it after that.
+ */
+export function mayEnterLate({ config, systemd, cgroups, hasUserNamespace }: CompileContext): boolean {
+  const { limit, swap } = config.linux?.resources?.memory ?? {}
+  const isLimited = limit !== undefined || swap !== undefined
+  const copiesFiles = (config.mounts ?? []).some(({ options }) => options?.includes('tmpcopyup'))
+  return (
+    systemd === undefined &&
+    !hasUserNamespace &&
+    !isLimited &&
+    !copiesFiles &&
+    config.linux?.netDevices === undefined &&
+    cgroups.some(({ hierarchy }) => !hierarchy.isUnified)
+  )
 }
 
 /** What says whether the kernel killed the process for want of memory, before its cgroup is removed. */

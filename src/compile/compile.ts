@@ -10,18 +10,19 @@ import {
   compileKill,
   compileOomReport,
   compileUnit,
+  mayEnterLate,
 } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
-import { awaitBirth, compileIdMaps, isNew, namespacesOf, planNamespaces } from './namespaces.ts'
+import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
 import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
 import { warnOfOtherPlatforms } from './other-platforms.ts'
 import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
-import { compileRootfs } from './rootfs.ts'
+import { compileRootfs, type RootfsSteps } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
@@ -36,12 +37,20 @@ import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 
 /**
- * Where the two sides meet: the user namespace has its ids; the mounts are made, and the host's hooks have run; the
+ * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's hooks have run; the
  * process is ready; the state is written.
  */
 const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5 } as const
 
 const sigkill = 9
+
+/** What the two sides are made from. */
+interface Parts {
+  readonly plan: NamespacePlan
+  readonly rootfs: RootfsSteps
+  /** Whether the process begins with its mounts while the host makes the cgroups: each has a CPU to itself. */
+  readonly entersLate: boolean
+}
 
 /**
  * Turns config.json into the program that creates (or runs) the container. Pure: the same input gives the same program.
@@ -60,7 +69,9 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   warnOfOtherPlatforms(config, options.warn)
   checkTerminal(process, context)
   const plan = planNamespaces(context)
-  return { host: compileHost(process, context), stage: plan.stage, child: compileChild(process, context) }
+  const rootfs = compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)])
+  const parts = { plan, rootfs, entersLate: rootfs.host.length === 0 && mayEnterLate(context) }
+  return { host: compileHost(process, context, parts), stage: plan.stage, child: compileChild(process, context, parts) }
 }
 
 /** What the parts of the compiler share; without seccomp, which is the processes' own. */
@@ -93,17 +104,21 @@ function usableCgroups(
   return []
 }
 
-function compileHost(process: Process, context: CompileContext): readonly HostStep[] {
-  const plan = planNamespaces(context)
+function compileHost(process: Process, context: CompileContext, parts: Parts): readonly HostStep[] {
+  const { plan, rootfs, entersLate } = parts
+  const cgroups = compileCgroups(context)
   const maps = compileIdMaps(context)
   const join = compileJoin(context)
   const target = compileCloneTarget(context)
   const isForeground = context.mode === 'foreground'
+  // No process may be left in the cgroups when they are removed.
+  const end = [op('kill_child', {}), ...compileOomReport(context), ...compileKill(context)]
   return [
     ...compileInheritance(context),
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
-    ...compileCgroups(context),
+    ...cgroups.early,
+    ...(entersLate ? [] : cgroups.late),
     ...compileResctrlGroups(context),
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
@@ -117,10 +132,9 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...compileTimeOffsets(context),
     undoable(
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
-      op('kill_child', {}),
-      ...compileOomReport(context),
-      ...compileKill(context),
+      ...(entersLate ? [op('kill_child', {})] : end),
     ),
+    ...(entersLate ? cgroups.late : []),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,
     ...join.host,
@@ -128,8 +142,8 @@ function compileHost(process: Process, context: CompileContext): readonly HostSt
     ...joinResctrlGroups(resctrlGroups(context.config, context.facts)),
     ...compileOomScore(process),
     ...compileNetDevices(context),
-    undoable(op('sync_send', { barrier: barriers.mapped })),
-    ...compileRootfs(context, []).host,
+    undoable(op('sync_send', { barrier: barriers.mapped }), ...(entersLate ? end : [])),
+    ...rootfs.host,
     ...compileTerminalRelay(context),
     ...hostHooks(context),
     ...context.seccomp.host,
@@ -224,23 +238,31 @@ function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
   ]
 }
 
-function compileChild(process: Process, context: CompileContext): readonly Step[] {
+function compileChild(process: Process, context: CompileContext, parts: Parts): readonly Step[] {
   const { config } = context
-  const plan = planNamespaces(context)
+  const { plan, rootfs, entersLate } = parts
   const hasNewUser = isNew(config, 'user')
   const env = environmentOf(process)
+  const mapped = op('sync_wait', { barrier: barriers.mapped })
+  const enterCgroups = compileJoin(context).child
   return [
-    op('sync_wait', { barrier: barriers.mapped }),
-    ...(context.hasUserNamespace ? becomeRoot(hasNewUser, context) : []),
-    ...compileJoin(context).child,
-    ...plan.join,
-    ...plan.unshare,
+    ...(entersLate
+      ? plan.join
+      : [
+          mapped,
+          ...(context.hasUserNamespace ? becomeRoot(hasNewUser, context) : []),
+          ...enterCgroups,
+          ...plan.join,
+          ...plan.unshare,
+        ]),
     ...compileKeyring(process, context),
     op('setsid', {}),
     ...(isNew(config, 'network') ? [op('loopback_up', {}, '/linux/namespaces')] : []),
     ...compileNames(context),
     ...compileSysctl(context),
-    ...compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)]).child,
+    ...rootfs.early,
+    ...(entersLate ? [mapped, ...enterCgroups, ...plan.unshare] : []),
+    ...rootfs.late,
     ...compileScheduling(process, config),
     ...compileLabels(process, context),
     op('close_slots', context.mode === 'create' ? { first: 'fds', second: 'fifo' } : { first: null, second: null }),

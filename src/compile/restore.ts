@@ -50,10 +50,12 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
   const { config, facts, noSubreaper, mode } = context
   const isForeground = mode === 'foreground'
   const terminal = config.process.terminal ? 'controller' : null
+  const cgroups = compileCgroups(context)
   return [
     ...compileStateDirectory(context),
     ...compileNotifySocket({ ...context, mode: 'create' }),
-    ...compileCgroups(context),
+    ...cgroups.early,
+    ...cgroups.late,
     ...compileResctrlGroups(context),
     ...compileConsoleSocket(context),
     ...(isForeground && !noSubreaper ? [undoable(op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 }))] : []),

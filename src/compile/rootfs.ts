@@ -1,7 +1,6 @@
 import { OciError } from '../errors.ts'
 import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
-import { op, type Step } from '../program/program.ts'
-import type { MountSteps } from './bind.ts'
+import { type HostStep, op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
 import {
@@ -26,20 +25,33 @@ const propagationFlags: Readonly<Record<string, number>> = {
   runbindable: mountFlags.UNBINDABLE | mountFlags.REC,
 }
 
+export interface RootfsSteps {
+  /** Host steps, which wait for the child's. */
+  readonly host: readonly HostStep[]
+  /** Up to the first mount of cgroups: what needs none. */
+  readonly early: readonly Step[]
+  readonly late: readonly Step[]
+}
+
 /**
  * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
  * is resolved against it, by descriptor, before and after it has become the root.
  *
  * @param hooks run when all mounts are made and nothing is hidden or read-only yet
  */
-export function compileRootfs(context: CompileContext, hooks: readonly Step[]): MountSteps {
+export function compileRootfs(context: CompileContext, hooks: readonly Step[]): RootfsSteps {
   const { config } = context
   const entries = mountEntries(context)
   const mounts = entries.map((entry, index) => compileMount(entry, index, context))
   const process = config.process
-  const child = [
+  const first = entries.findIndex(({ mount }) => mount.type === 'cgroup' || mount.type === 'cgroup2')
+  const count = first < 0 ? entries.length : first
+  const early = [
     ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
-    ...mounts.flatMap((mount) => mount.child),
+    ...mounts.slice(0, count).flatMap((mount) => mount.child),
+  ]
+  const late = [
+    ...mounts.slice(count).flatMap((mount) => mount.child),
     ...compileDevices(context),
     ...(process?.terminal ? compileTerminal(context) : []),
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
@@ -48,7 +60,7 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
     ...seal(entries, context),
     ...changeRoot(context),
   ]
-  return { host: mounts.flatMap((mount) => mount.host), child }
+  return { host: mounts.flatMap((mount) => mount.host), early, late }
 }
 
 /** What may be changed no longer, or not be seen: only in a mount namespace of the container's own. */

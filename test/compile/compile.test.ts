@@ -179,3 +179,43 @@ test('an unknown capability is left out with a warning, the others are kept', ()
   expect(stepsNamed('bounding_set', input)[0]?.operands.keep).toBe(1n)
   expect(warnings).toEqual(['ignoring unknown capability CAP_NONSENSE'])
 })
+
+/** Whether the process makes its first mount before it waits for its cgroups, and the host those after clone. */
+function entersLate(input: CompileTestInput): boolean {
+  const { host, child } = compileWith(input)
+  const ops = child.map(({ op }) => op)
+  const made = host.findLastIndex(({ op }) => op === 'cgroup_make')
+  const late = ops.indexOf('mount') < ops.indexOf('sync_wait')
+  expect(made > host.findIndex(({ op }) => op === 'clone')).toBe(late)
+  return late
+}
+
+const tmpfs = (...options: readonly string[]) => ({ destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options })
+
+test.each<[string, boolean, CompileTestInput]>([
+  ['cgroup v1', true, { facts: hosts.v1 }],
+  ['both cgroups', true, { facts: hosts.hybrid }],
+  ['both, and a tmpfs', true, { config: { mounts: [tmpfs('size=1m')] } }],
+  ['cgroup v2', false, { facts: hosts.v2 }],
+  ['an OOM killer', true, { linux: { resources: { memory: { disableOOMKiller: false } } } }],
+  ['a limit of memory', false, { linux: { resources: { memory: { limit: 1 << 30 } } } }],
+  ['files copied into a tmpfs', false, { config: { mounts: [tmpfs('tmpcopyup')] } }],
+  ['a user namespace', false, { linux: user(ranges) }],
+  ['network devices', false, { linux: { ...namespaces('network'), netDevices: { eth1: {} } } }],
+])('with %s a process makes its first mounts while the host makes its cgroups: %s', (_, late, input) => {
+  expect(entersLate(input)).toBe(late)
+})
+
+test('a process is in all of its cgroups before the first of them is mounted and before any hook', () => {
+  const hooks = { createRuntime: [{ path: '/bin/hook' }], createContainer: [{ path: '/bin/hook' }] }
+  const mounts = [tmpfs(), { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [] }]
+  const { host, child } = compileWith({ facts: hosts.v1, config: { hooks, mounts } })
+  const entered = child.findLastIndex(({ from, op }) => op === 'write_file' && from === '/linux/cgroupsPath')
+  expect(child.filter(({ op }) => op === 'write_file')).toHaveLength(hosts.v1.cgroups.hierarchies.length)
+  expect(entered).toBeLessThan(child.findIndex(({ from }) => from === '/mounts/1'))
+  expect(entered).toBeGreaterThan(child.findIndex(({ from }) => from === '/mounts/0'))
+  expect(entered).toBeLessThan(child.findIndex(({ op }) => op === 'spawn'))
+  const named = (name: string) => host.findIndex(({ op }) => op === name)
+  expect(named('spawn')).toBeGreaterThan(host.findLastIndex(({ op }) => op === 'cgroup_make'))
+  expect(host[named('sync_send')]?.undo.map(({ op }) => op)).toEqual(['kill_child', 'cgroup_kill'])
+})
