@@ -173,7 +173,7 @@ static long reap_runs(struct server *server)
 			return pid == -ECHILD ? 0 : pid;
 		while (i < server->count && server->runs[i].pid != pid)
 			i++;
-		if (i == server->count) /* a process that the program had before it became the server */
+		if (i == server->count) /* none of them */
 			continue;
 		r = say_end(server, server->runs[i].number, exit_code(status));
 		server->runs[i] = server->runs[--server->count];

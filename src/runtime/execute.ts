@@ -64,6 +64,7 @@ export async function execute(command: string, args: readonly string[], options:
     detached,
     ...(cwd !== undefined && { cwd }),
   })
+  if (child.pid === undefined) return { reports: [], code: await exitOf(child, 'exit') } // which throws
   const stopForwarding = forwards ? forwardSignals((signal) => child.kill(signal), detached) : undefined
   try {
     connect(child, stdio)

@@ -40,24 +40,33 @@ interface Pipe {
  * It does not keep this process from ending, and ends with it.
  */
 export class ForkServer {
-  readonly #child: ChildProcess
+  readonly #pid: number
   readonly #socket: Socket
   readonly #waiting = new Map<number, Waiting>()
   #lastNumber = 0
+  #runs = 0
   #unread: Buffer = Buffer.alloc(0)
   #failure: OciError | undefined
   #isRetired = false
 
-  /** @param stdio what runs inherit as descriptors 0 to 2 */
-  constructor(front: string, stdio: readonly ('inherit' | number)[]) {
+  /**
+   * @param stdio what runs inherit as descriptors 0 to 2
+   * @returns undefined when it cannot be started
+   */
+  static start(front: string, stdio: readonly ('inherit' | number)[]): ForkServer | undefined {
     const { spawn } = process.getBuiltinModule('node:child_process')
-    this.#child = spawn(front, [], { argv0: 'bundle-tool:orders=3', stdio: [...stdio, 'pipe'] })
-    this.#socket = this.#child.stdio[3] as Socket
-    this.#child.once('error', (cause) => this.#fail(`cannot be started: ${cause.message}`, cause))
-    this.#child.once('exit', (code, signal) => this.#fail(`has ended with ${code ?? signal}`))
+    const child = spawn(front, [], { argv0: 'bundle-tool:orders=3', stdio: [...stdio, 'pipe'] })
+    child.on('error', () => undefined) // there is no process then, or it cannot be told of the end of this one
+    return child.pid === undefined ? undefined : new ForkServer(child, child.pid)
+  }
+
+  private constructor(child: ChildProcess, pid: number) {
+    this.#pid = pid
+    this.#socket = child.stdio[3] as Socket
+    child.once('exit', (code, signal) => this.#fail(`has ended with ${code ?? signal}`))
     this.#socket.on('data', (bytes) => this.#receive(bytes))
     this.#socket.on('error', (cause) => this.#fail(`does not answer: ${cause.message}`, cause))
-    this.#child.unref()
+    child.unref()
     this.#socket.unref()
   }
 
@@ -65,20 +74,28 @@ export class ForkServer {
     return this.#failure === undefined
   }
 
-  /** Ends it when it has answered everything. */
+  /** Ends it when nothing runs any more. */
   retire(): void {
     this.#isRetired = true
-    if (this.#waiting.size === 0) this.#socket.destroy()
+    if (this.#runs === 0) this.#socket.destroy()
   }
 
   /**
    * Runs a command line whose program was kept, and waits for its end.
    *
-   * @param stdio streams, `inherit` and `ignore`
    * @returns undefined where the streams cannot have pipes: nothing was done
    * @throws OciError `ERR_RUNNER_MISSING` the server is gone
    */
-  async run(
+  async run(words: readonly string[], options: RunOptions): Promise<Execution | undefined> {
+    if (this.#runs++ === 0) this.#socket.ref()
+    try {
+      return await this.#run(words, options)
+    } finally {
+      if (--this.#runs === 0) this.#rest()
+    }
+  }
+
+  async #run(
     words: readonly string[],
     { stdio = {}, forwardSignals: forwards = false, drain = false }: RunOptions,
   ): Promise<Execution | undefined> {
@@ -133,7 +150,7 @@ export class ForkServer {
     const [own, other] = isInput ? [writeEnd, readEnd] : [readEnd, writeEnd]
     try {
       const access = (isInput ? flags.O_WRONLY : flags.O_RDONLY) | flags.O_NONBLOCK
-      const fd = openSync(`/proc/${this.#child.pid}/fd/${own}`, access)
+      const fd = openSync(`/proc/${this.#pid}/fd/${own}`, access)
       const { Socket } = process.getBuiltinModule('node:net')
       return { stream: new Socket({ fd, readable: !isInput, writable: isInput }), other }
     } catch (error) {
@@ -158,14 +175,12 @@ export class ForkServer {
   /** What `hear` makes of the first report of this number of which it makes something. */
   #answer<T>(number: number, hear: (report: Report) => T | undefined): Promise<T> {
     if (this.#failure) return Promise.reject(this.#failure)
-    if (this.#waiting.size === 0) this.#socket.ref()
     return new Promise((resolve, fail) => {
       this.#waiting.set(number, {
         hear: (report) => {
           const answer = hear(report)
           if (answer === undefined) return
           this.#waiting.delete(number)
-          if (this.#waiting.size === 0) this.#rest()
           resolve(answer)
         },
         fail,

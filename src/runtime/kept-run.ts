@@ -12,6 +12,9 @@ const commands = { create: ['create'], detached: ['run', '--detach'], foreground
 /** The exit code of a run that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front.h). */
 const notKept = 75
 
+/** Characters, of which each has four bytes at most: WORDS_SIZE in native/fork_server.c. */
+const maxWords = 4000
+
 /**
  * Executes the program that was kept for this bundle, root and mode, in a process that the fork server makes.
  *
@@ -24,6 +27,7 @@ export async function runKept(
   const front = join(import.meta.dirname, '../bundle-tool')
   if (process.env.BUNDLE_TOOL_RUNNER !== undefined || !existsSync(front) || !existsSync(root)) return undefined
   const words = ['--root', root, ...commands[mode], '--bundle', resolve(bundle), options.id]
+  if (words.some((word) => word.includes('\0')) || words.join('').length > maxWords) return undefined
   const execution = await runInFork(front, words, options)
   return execution?.code === notKept && execution.reports.length === 0 ? undefined : execution
 }
@@ -36,11 +40,11 @@ async function runInFork(
   const { stdin, stdout, stderr } = options.stdio ?? {}
   const given = [stdin, stdout, stderr].map((way) => (typeof way === 'number' ? way : 'inherit'))
   if (given.every((way) => way === 'inherit')) return await runInCurrent(front, words, options)
-  const server = new ForkServer(front, given)
+  const server = ForkServer.start(front, given)
   try {
-    return await server.run(words, options)
+    return await server?.run(words, options)
   } finally {
-    server.retire()
+    server?.retire()
   }
 }
 
@@ -57,8 +61,8 @@ async function runInCurrent(
     return await current.server.run(words, options)
   }
   current?.server.retire()
-  const server = new ForkServer(front, ['inherit', 'inherit', 'inherit'])
-  const execution = server.run(words, options)
-  current = { server, inheritance: describeInheritance() } // which takes Node.js a while, the first time
+  const server = ForkServer.start(front, ['inherit', 'inherit', 'inherit'])
+  const execution = server?.run(words, options)
+  current = server && { server, inheritance: describeInheritance() } // which takes Node.js a while, the first time
   return await execution
 }

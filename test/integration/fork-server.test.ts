@@ -196,6 +196,48 @@ test('when the process that starts containers is killed, so is the call; the nex
   expect(place.leftovers()).toEqual([])
 })
 
+test('without descriptors left a call fails as such, and the next is as before', () => {
+  place.configure('exit 3', { process: { rlimits: [] } })
+  const [error, code] = runProgram(
+    `
+    const files = []
+    for (;;) try { files.push(openSync('/dev/null')) } catch { break }
+    for (const file of files.splice(-3)) closeSync(file) // config.json can be read, but there is no pipe
+    say(await once().catch(({ code, message }) => ({ code, message })))
+    for (const file of files) closeSync(file)
+    say(await once())`,
+    'prlimit',
+    '--nofile=200',
+  )
+  expect(error).toEqual({ code: 'ERR_RUNNER_MISSING', message: expect.stringContaining('EMFILE') })
+  expect(code).toBe(3)
+})
+
+test('an environment that changes while containers start loses none of them', () => {
+  place.configure('exit 0')
+  const [codes, processes] = runProgram(`
+    const all = []
+    for (let i = 0; i < 40; i++) {
+      process.env.VALUE = String(i)
+      all.push(streamed(), once())
+      if (i % 7 === 0) await sleep(1)
+    }
+    say([...new Set((await Promise.all(all)).flat())])
+    await sleep(100)
+    say(servers().length)`)
+  expect(codes).toEqual([0, ''])
+  expect(processes).toBe(1)
+})
+
+test('words with a NUL are no other words', () => {
+  place.configure('exit 3')
+  const [error] = runProgram(`
+    const bundle = base.bundle + '\\0--keep'
+    say(await once({ bundle }).catch(({ code }) => ({ code })))`)
+  expect(error).toEqual({ code: expect.stringMatching(/^ERR_/) })
+  expect(place.leftovers()).toEqual([])
+})
+
 /** A server alone, which is given these bytes: how it ends, by itself or when the socket is closed, which the first answer does. */
 async function order(bytes: Buffer, waits: boolean): Promise<{ code: number; answer: Buffer }> {
   const server = spawn(join(distribution, 'bundle-tool'), [], {
