@@ -76,20 +76,25 @@ const withPlainSchemas = {
   },
 }
 
-/** The op table without its descriptions, as one text: V8 makes objects of JSON faster than of literals that run once. */
+/** What the encoder needs of the op table, made already. */
 const withPlainOps = {
   name: 'with-plain-ops',
   setup({ onLoad }) {
-    onLoad({ filter: /\/program\/ops\.ts$/ }, () => ({ contents: constants({ ...opTable, ops: plainOps }) }))
+    onLoad({ filter: /\/program\/ops\.ts$/ }, () => ({ contents: constants }))
   },
 }
-const plainOps = Object.fromEntries(
-  Object.entries(opTable.ops).map(([name, { number, operands }]) => [name, { number, operands }]),
-)
-const constants = (values) =>
-  Object.entries(values)
-    .map(([name, value]) => `export const ${name} = JSON.parse(${JSON.stringify(JSON.stringify(value))})`)
-    .join('\n')
+const constants = Object.entries(opTable)
+  .filter(([name]) => name !== 'ops')
+  .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)}`)
+  .join('\n')
+
+/** Who compiles for the front runs no kept program. */
+const withoutKeptRuns = {
+  name: 'without-kept-runs',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/runtime\/kept-run\.ts$/ }, () => ({ contents: 'export const runKept = undefined' }))
+  },
+}
 
 /** Who wants a filter finds seccomp.js beside the compiler. */
 const seccompLater = {
@@ -145,7 +150,7 @@ await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 
 await buildCode(
   'compiler',
   { entryPoints: ['src/cli/compiler.ts'], minify: true },
-  { plugins: [withPlainSchemas, withPlainOps, seccompLater], banner: moduleDirectory },
+  { plugins: [withPlainSchemas, withPlainOps, withoutKeptRuns, seccompLater], banner: moduleDirectory },
 )
 await buildCode('seccomp', { entryPoints: ['src/compile/seccomp.ts'], minify: true }, { plugins: [], banner: '' })
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })

@@ -66,7 +66,7 @@ export function features({ version }: { readonly version: string }): Features {
     ociVersionMin: '1.0.0',
     ociVersionMax: runtimeSpecVersion,
     hooks: hookKinds,
-    mountOptions: knownMountOptions,
+    mountOptions: knownMountOptions(),
     linux: {
       namespaces: Object.keys(namespaceFlags).sort(),
       capabilities: capabilityNames,
@@ -76,7 +76,7 @@ export function features({ version }: { readonly version: string }): Features {
       selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: Object.keys(memoryModes), flags: Object.keys(memoryFlags) },
-      mountExtensions: { idmap: { enabled: knownMountOptions.includes('idmap') } },
+      mountExtensions: { idmap: { enabled: knownMountOptions().includes('idmap') } },
       netDevices: { enabled: true },
     },
     annotations: { 'bundle-tool.version': version },

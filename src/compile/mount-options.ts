@@ -142,14 +142,10 @@ function find<T>(table: Readonly<Record<string, T>>, option: string): T | undefi
 }
 
 /** Every option that is not passed on to the filesystem, for `features`. */
-export const knownMountOptions: readonly string[] = [
-  ...Object.keys(flags),
-  ...Object.keys(propagation),
-  ...Object.keys(recursive),
-  'idmap',
-  'ridmap',
-  'tmpcopyup',
-].sort()
+export function knownMountOptions(): readonly string[] {
+  const tables = [flags, propagation, recursive].flatMap((table) => Object.keys(table))
+  return [...tables, 'idmap', 'ridmap', 'tmpcopyup'].sort()
+}
 
 /** The MOUNT_ATTR_* that say what these MS_* flags say. */
 export function attributesOf(msFlags: number): number {

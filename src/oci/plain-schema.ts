@@ -15,15 +15,16 @@ type Result =
   | { readonly success: true; readonly data: unknown }
   | { readonly success: false; readonly error: { readonly issues: readonly never[] } }
 
+/** Fields are declared alone: what each of a hundred schemas would define first takes longer than what is assigned to it. */
 abstract class Schema {
-  checks: readonly Check[] = []
+  declare checks: readonly Check[]
 
   /** What comes of a value, its checks aside; or `invalid`. */
   abstract read(value: unknown): unknown
 
   /** The same with more checks. */
   check(...checks: readonly Check[]): this {
-    const copy: this = Object.create(Object.getPrototypeOf(this), Object.getOwnPropertyDescriptors(this))
+    const copy: this = Object.assign(Object.create(Object.getPrototypeOf(this)), this)
     copy.checks = [...this.checks, ...checks]
     return copy
   }
@@ -40,8 +41,10 @@ abstract class Schema {
   }
 }
 
+Schema.prototype.checks = []
+
 class Simple extends Schema {
-  readonly isValid: Check
+  declare readonly isValid: Check
   constructor(isValid: Check) {
     super()
     this.isValid = isValid
@@ -52,7 +55,7 @@ class Simple extends Schema {
 }
 
 export class ZodMiniOptional extends Schema {
-  readonly def: { readonly innerType: Schema }
+  declare readonly def: { readonly innerType: Schema }
   constructor(innerType: Schema) {
     super()
     this.def = { innerType }
@@ -63,7 +66,7 @@ export class ZodMiniOptional extends Schema {
 }
 
 export class ZodMiniDefault extends Schema {
-  readonly def: { readonly innerType: Schema; readonly initial: unknown }
+  declare readonly def: { readonly innerType: Schema; readonly initial: unknown }
   constructor(innerType: Schema, initial: unknown) {
     super()
     this.def = { innerType, initial }
@@ -73,17 +76,23 @@ export class ZodMiniDefault extends Schema {
   }
 }
 
+class Made {
+  declare private readonly make: () => Schema
+  declare private made: Schema | undefined
+  constructor(make: () => Schema) {
+    this.make = make
+  }
+  get innerType(): Schema {
+    this.made ??= this.make()
+    return this.made
+  }
+}
+
 export class ZodMiniLazy extends Schema {
-  readonly _zod: { readonly innerType: Schema }
+  declare readonly _zod: Made
   constructor(make: () => Schema) {
     super()
-    let made: Schema | undefined
-    this._zod = {
-      get innerType() {
-        made ??= make()
-        return made
-      },
-    }
+    this._zod = new Made(make)
   }
   read(value: unknown): unknown {
     return this._zod.innerType.take(value)
@@ -91,7 +100,7 @@ export class ZodMiniLazy extends Schema {
 }
 
 export class ZodMiniArray extends Schema {
-  readonly def: { readonly element: Schema }
+  declare readonly def: { readonly element: Schema }
   constructor(element: Schema) {
     super()
     this.def = { element }
@@ -109,7 +118,7 @@ export class ZodMiniArray extends Schema {
 }
 
 export class ZodMiniObject extends Schema {
-  readonly def: { readonly shape: Readonly<Record<string, Schema>> }
+  declare readonly def: { readonly shape: Readonly<Record<string, Schema>> }
   constructor(shape: Readonly<Record<string, Schema>>) {
     super()
     this.def = { shape }
@@ -127,7 +136,7 @@ export class ZodMiniObject extends Schema {
 }
 
 export class ZodMiniRecord extends Schema {
-  readonly def: { readonly valueType: Schema }
+  declare readonly def: { readonly valueType: Schema }
   constructor(valueType: Schema) {
     super()
     this.def = { valueType }

@@ -102,13 +102,17 @@ const mount = z.object({
   gidMappings: idMappings,
 })
 
-const hook = z.object({
-  path: absolute,
-  args: cStrings,
-  env,
-  timeout: z.optional(i32.check(z.refine((seconds) => seconds > 0, 'must be greater than 0 seconds'))),
-})
-const hooks = z.optional(z.array(hook))
+const hooks = () =>
+  z.optional(
+    z.array(
+      z.object({
+        path: absolute,
+        args: cStrings,
+        env,
+        timeout: z.optional(i32.check(z.refine((seconds) => seconds > 0, 'must be greater than 0 seconds'))),
+      }),
+    ),
+  )
 
 const deviceRule = z.object({
   allow: z._default(z.boolean(), false),
@@ -118,13 +122,14 @@ const deviceRule = z.object({
   access: text,
 })
 
-const weightDevice = z.object({
-  major: deviceNumber,
-  minor: deviceNumber,
-  weight: z.optional(u16),
-  leafWeight: z.optional(u16),
-})
-const throttle = z.optional(z.array(z.object({ major: deviceNumber, minor: deviceNumber, rate: u64 })))
+const weightDevice = () =>
+  z.object({
+    major: deviceNumber,
+    minor: deviceNumber,
+    weight: z.optional(u16),
+    leafWeight: z.optional(u16),
+  })
+const throttle = () => z.optional(z.array(z.object({ major: deviceNumber, minor: deviceNumber, rate: u64 })))
 
 /** `linux.resources`, also the document that `update --resources` takes. */
 export const resources: z.ZodMiniType<Resources> = z.object({
@@ -160,11 +165,11 @@ export const resources: z.ZodMiniType<Resources> = z.object({
     z.object({
       weight: z.optional(u16),
       leafWeight: z.optional(u16),
-      weightDevice: z.optional(z.array(weightDevice)),
-      throttleReadBpsDevice: throttle,
-      throttleWriteBpsDevice: throttle,
-      throttleReadIOPSDevice: throttle,
-      throttleWriteIOPSDevice: throttle,
+      weightDevice: z.optional(z.array(weightDevice())),
+      throttleReadBpsDevice: throttle(),
+      throttleWriteBpsDevice: throttle(),
+      throttleReadIOPSDevice: throttle(),
+      throttleWriteIOPSDevice: throttle(),
     }),
   ),
   hugepageLimits: rare(() =>
@@ -295,12 +300,12 @@ export const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
   mounts: z.optional(z.array(mount)),
   hooks: rare(() =>
     z.object({
-      prestart: hooks,
-      createRuntime: hooks,
-      createContainer: hooks,
-      startContainer: hooks,
-      poststart: hooks,
-      poststop: hooks,
+      prestart: hooks(),
+      createRuntime: hooks(),
+      createContainer: hooks(),
+      startContainer: hooks(),
+      poststart: hooks(),
+      poststop: hooks(),
     }),
   ),
   annotations: stringMap,

@@ -1,7 +1,8 @@
 import {
+  type Layout,
+  layouts,
   type OperandKind,
   type OpName,
-  ops,
   phases,
   type RegisterName,
   registers,
@@ -42,9 +43,20 @@ export function encode(program: Program, values: RegisterValues = {}): Uint8Arra
 /** Without values: what is kept is most often what is run, too. */
 const encoded = new WeakMap<Program, Uint8Array>()
 
+/** Nearly every program is ASCII: then no string need be measured before all of them are written. */
 function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
+  return encodeWith(new StringTable((text) => text.length), program, values) ?? encodeExactly(program, values)
+}
+
+function encodeExactly(program: Program, values: RegisterValues): Uint8Array {
+  const image = encodeWith(new StringTable((text) => utf8.encode(text).length), program, values)
+  if (image === undefined) throw new Error('strings are longer than they are')
+  return image
+}
+
+/** Undefined when the strings are not as long as `strings` takes them to be. */
+function encodeWith(strings: StringTable, program: Program, values: RegisterValues): Uint8Array | undefined {
   const steps = numbered(program)
-  const strings = new StringTable()
   const lists = new ListTable(strings)
   const slots = new Map<string, number>()
   const encodeOperand = (kind: OperandKind, value: AnyOperand): number | bigint => {
@@ -69,17 +81,15 @@ function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
   const counts = phases.map(() => 0)
   for (const { address, phase, step, undoes } of steps) {
     const at = address * stepBytes
-    const { number, operands } = ops[step.op]
+    const layout = layoutOf(step.op)
     const phaseNumber = phases.indexOf(phase)
     counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
-    table.setUint16(at, number, true)
+    table.setUint16(at, layout[0], true)
     table.setUint8(at + 2, phaseNumber)
     if (step.ok.length > 0) table.setUint32(at + 4, toleranceMask(step.ok), true)
-    let place = at + 8
-    const kinds: Readonly<Record<string, OperandKind>> = operands
-    for (const name in kinds) {
-      setWord(table, place, encodeOperand(kinds[name] as OperandKind, step.operands[name] ?? null))
-      place += 8
+    for (let place = at + 8, word = 1; word < layout.length; place += 8, word += 2) {
+      const value = step.operands[layout[word] as string] ?? null
+      setWord(table, place, encodeOperand(layout[word + 1] as OperandKind, value))
     }
     table.setUint32(at + 56, strings.add(step.from), true)
     if (undoes !== undefined) table.setUint32(at + 60, undoes, true)
@@ -91,8 +101,11 @@ export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
 
 /** The operands that an op declares, in order. */
 export function operandsOf(name: OpName): readonly (readonly [name: string, kind: OperandKind])[] {
-  return Object.entries(ops[name].operands)
+  const [, ...words] = layoutOf(name)
+  return words.flatMap((word, at) => (at % 2 === 0 ? [[word, words[at + 1] as OperandKind] as const] : []))
 }
+
+const layoutOf = (name: OpName): Layout => layouts[name] as Layout
 
 /** 64 bits; a number is written without a bigint, of which there would be hundreds. */
 function setWord(view: DataView, at: number, value: number | bigint): void {
@@ -110,7 +123,7 @@ function assemble(
   table: Uint8Array,
   lists: readonly number[],
   strings: StringTable,
-): Uint8Array {
+): Uint8Array | undefined {
   const size = headerBytes + table.length + lists.length * 8 + strings.size
   const image = new Uint8Array(size)
   const view = new DataView(image.buffer)
@@ -126,30 +139,29 @@ function assemble(
   lists.forEach((word, index) => {
     view.setUint32(headerBytes + table.length + index * 8, word, true)
   })
-  strings.write(image, size - strings.size)
-  return image
+  return strings.write(image, size - strings.size) ? image : undefined
 }
 
 // Not Buffer's functions, of which each is compiled when it is first called: together they take half a millisecond.
 const utf8 = new TextEncoder()
 
-/** @returns how many bytes it takes */
+/** @returns how many bytes it takes; NaN when there is no room */
 function writeText(image: Uint8Array, text: string, at: number): number {
-  return utf8.encodeInto(text, image.subarray(at)).written
+  const { read, written } = utf8.encodeInto(text, image.subarray(at))
+  return read === text.length ? written : Number.NaN
 }
-
-function byteLength(part: string | Uint8Array): number {
-  if (typeof part !== 'string') return part.length
-  return isAscii.test(part) ? part.length : utf8.encode(part).length
-}
-
-const isAscii = /^[\0-\x7f]*$/
 
 /** Strings, each once; offset 0 holds an empty one and stands for "none". */
 class StringTable {
   readonly #offsets = new Map<string, number>()
   readonly #parts: (string | Uint8Array)[] = ['']
+  readonly #measure: (text: string) => number
   size = 1
+
+  /** @param measure says how many bytes a text has */
+  constructor(measure: (text: string) => number) {
+    this.#measure = measure
+  }
 
   add(value: string | Uint8Array): number {
     // Bytes that are no text have a key that no text has.
@@ -169,26 +181,30 @@ class StringTable {
     return BigInt(this.#append(bytes)) | (BigInt(bytes.length) << 32n)
   }
 
-  write(image: Uint8Array, start: number): void {
+  /** Whether all texts have as many bytes as they were said to have. */
+  write(image: Uint8Array, start: number): boolean {
     let at = start
     let text = '' // of neighbouring strings, written at once
+    let end = start
     for (const part of this.#parts) {
       if (typeof part === 'string') {
         text += `${part}\0`
+        end += this.#measure(part) + 1
         continue
       }
       at += writeText(image, text, at)
+      if (at !== end) return false
       text = ''
       image.set(part, at)
-      at += part.length + 1
+      at = end += part.length + 1
     }
-    writeText(image, text, at)
+    return at + writeText(image, text, at) === image.length && end === image.length
   }
 
   #append(part: string | Uint8Array): number {
     const offset = this.size
     this.#parts.push(part)
-    this.size += byteLength(part) + 1
+    this.size += (typeof part === 'string' ? this.#measure(part) : part.length) + 1
     return offset
   }
 }

@@ -5,7 +5,7 @@ import type { ResctrlGroups } from '../compile/intel-rdt.ts'
 import { parseNumberList } from '../compile/number-list.ts'
 import type { Hooks, Linux, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
-import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces } from './json-text.ts'
+import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces, plainJson } from './json-text.ts'
 import { libcontainerResources } from './libcontainer-cgroup.ts'
 import { libcontainerDevices } from './libcontainer-devices.ts'
 import { idMappings, libcontainerMount, propagationFlags } from './libcontainer-mounts.ts'
@@ -122,8 +122,8 @@ function fileSystem(config: RuntimeConfig, facts: StateFacts): Record<string, Js
     rootfs: recordedRootfs(config, facts.bundle),
     readonlyfs: root.readonly || undefined,
     rootPropagation: propagationFlags(linux.rootfsPropagation) || undefined,
-    mounts: mounts.map((mount) => libcontainerMount(mount, absolute)),
-    devices: libcontainerDevices(config, (id, kind) => hostID(linux, id, kind)),
+    mounts: plainJson(mounts.map((mount) => libcontainerMount(mount, absolute))),
+    devices: plainJson(libcontainerDevices(config, (id, kind) => hostID(linux, id, kind))),
     mount_label: linux.mountLabel || undefined,
     mask_paths: linux.maskedPaths,
     readonly_paths: linux.readonlyPaths,

@@ -45,6 +45,26 @@ test('binary data may hold NUL bytes, and keeps its length', () => {
 })
 
 test.each([
+  ['the only string', ['é']],
+  ['the last string', ['a', '/bin/naïve']],
+  ['a string between others', ['a', '日本', 'b']],
+  ['four bytes for two units', ['🐋', 'b']],
+  ['none', ['a', 'b']],
+])('the strings follow each other, each with its NUL: what is not ASCII is %s', (_, paths) => {
+  const value = Uint8Array.of(0, 255)
+  for (const between of [[], [op('setxattr', { at: null, path: 'f', name: 'user.x', value }, 'f')]]) {
+    const image = encode(hostOnly(...paths.map((path) => op('chdir', { path }, path)), ...between))
+    const size = new DataView(image.buffer).getUint32(32, true)
+    const strings = Buffer.from(image.subarray(image.length - size))
+    const all = ['', ...paths, ...(between.length > 0 ? ['f', 'user.x'] : [])].map((text) => Buffer.from(`${text}\0`))
+    const binary = between.length > 0 ? [Buffer.of(0, 255, 0)] : []
+    expect(strings).toEqual(Buffer.concat([...all, ...binary]))
+    const at = new DataView(image.buffer).getBigUint64(64 + (paths.length - 1) * 64 + 8, true)
+    expect(strings.toString('utf8', Number(at), strings.indexOf(0, Number(at)))).toBe(paths.at(-1))
+  }
+})
+
+test.each([
   ['a NUL byte in a path', op('chdir', { path: 'a\0b' })],
   ['a NUL byte in an argument', op('execve', { argv: ['a\0b'], env: [] })],
   ['a slot that nothing has filled', op('close', { slot: 'nothing' })],
