@@ -1,10 +1,10 @@
 // Writes dist/bin/NAME.cache for the NAME given: V8's code of those functions of dist/bin/NAME.js that a typical command
-// runs. No container is started: the programs go to a front that does nothing.
+// runs on any host. No container is started: the programs go to a front that does nothing.
 //
 //   cli         the command line
 //   compiler    what the front starts to compile a program, with the flags that it gives to Node.js
 //   seccomp     what that loads to compile a filter, with the same flags
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,17 +17,57 @@ const name = process.argv[2]
 const filename = fileURLToPath(new URL(`../dist/bin/${name}.js`, import.meta.url))
 const require = createRequire(filename)
 const script = scriptOf(filename)
-const module = { exports: {} }
-script.runInThisContext()(module.exports, (id) => (id === './errors.js' ? errors : require(id)), module, filename)
+
+/** Programs differ with the kind of cgroups: the cache is for each of them, whatever this host has. */
+const controllers = ['cpuset', 'cpu,cpuacct', 'blkio', 'memory', 'devices', 'freezer', 'pids', 'name=systemd']
+const hosts = [
+  {
+    cgroup: '0::/user.slice/user-0.slice/session-1.scope\n',
+    mounts: ['/sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate'],
+  },
+  {
+    cgroup: ['', ...controllers].map((names, index) => `${index}:${names}:/user.slice\n`).join(''),
+    mounts: [
+      '/sys/fs/cgroup/unified rw - cgroup2 cgroup rw',
+      ...controllers.map((names) => `/sys/fs/cgroup/${names.replace('name=', '')} rw - cgroup cgroup rw,${names}`),
+    ],
+  },
+]
+
+/** The same code, loaded on such a host. */
+function loadOn({ cgroup, mounts }) {
+  const others = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  const own = mounts.map((mount, index) => `${90_000 + index} 1 0:99 / ${mount}`)
+  const files = {
+    '/proc/self/cgroup': cgroup,
+    // A later mount hides what is below it.
+    '/proc/self/mountinfo': [...others.filter((line) => line !== '' && !line.includes(' - cgroup')), ...own].join('\n'),
+  }
+  const readPicture = (path, encoding) => {
+    if (!Object.hasOwn(files, path)) return readFileSync(path, encoding)
+    return encoding === undefined ? Buffer.from(files[path]) : files[path]
+  }
+  const replaced = {
+    './errors.js': errors,
+    'node:fs': { ...fs, readFileSync: readPicture },
+  }
+  const module = { exports: {} }
+  script.runInThisContext()(module.exports, (id) => replaced[id] ?? require(id), module, filename)
+  return module.exports
+}
 
 const callOf = {
-  cli: (...args) => {
+  cli: ({ main }, ...args) => {
     const silent = { write() {} }
     const io = { name: 'bundle-tool', stdout: silent, stderr: silent, env: {}, euid: 0, handOver() {} }
-    return module.exports.main(args, io)
+    return main(args, io)
   },
-  compiler: (...args) => module.exports.compileCall(args, {}, openSync('/dev/null', 'w')),
-  seccomp: () => module.exports.compileSeccomp(seccompProfile(), process.arch),
+  compiler: async ({ compileCall }, ...args) => {
+    const program = join(place, 'program')
+    await compileCall(args, {}, openSync(program, 'w'))
+    if (statSync(program).size === 0) throw new Error(`no program for ${args.join(' ')}`)
+  },
+  seccomp: ({ compileSeccomp }) => compileSeccomp(seccompProfile(), process.arch),
 }
 const commands = {
   cli: ['run', 'create', 'exec', 'spec', 'start', 'state', 'list'],
@@ -37,27 +77,76 @@ const commands = {
 
 const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 try {
-  const [root, bundle] = ['root', 'bundle'].map((word) => join(place, word))
-  mkdirSync(join(bundle, 'rootfs'), { recursive: true })
+  const [root, bundle, engine] = ['root', 'bundle', 'engine'].map((word) => join(place, word))
   const config = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
   const linux = { ...config.linux, seccomp: seccompProfile() }
-  const text = JSON.stringify({ ...config, linux, process: { ...config.process, terminal: false } })
-  writeFileSync(join(bundle, 'config.json'), text)
+  const plain = { ...config, linux, process: { ...config.process, terminal: false } }
+  makeBundle(bundle, plain)
+  makeBundle(engine, engineConfig(plain))
   writeState(join(root, 'running'), bundle)
   const words = {
-    run: ['--bundle', bundle, '--pid-file', join(place, 'pid'), 'demo'],
-    create: ['--bundle', bundle, '--pid-file', join(place, 'pid'), 'demo'],
+    run: ['--bundle', bundle, 'demo'],
+    create: ['--bundle', engine, '--pid-file', join(place, 'pid'), 'demo'],
     exec: ['running', '/bin/true'],
     spec: ['--bundle', place],
     start: ['running'],
     state: ['running'],
     list: [],
   }
-  for (const command of commands[name]) await callOf[name]('--root', root, command, ...words[command])
+  for (const exports of hosts.map(loadOn)) {
+    for (const command of commands[name]) await callOf[name](exports, '--root', root, command, ...words[command])
+  }
 } finally {
   rmSync(place, { recursive: true, force: true })
 }
 keepCode(script, filename)
+
+function makeBundle(bundle, config) {
+  mkdirSync(join(bundle, 'rootfs'), { recursive: true })
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
+}
+
+/** What engines write beside what `spec` does: limits, devices, a user, files of the host and hooks. */
+function engineConfig({ linux, process, mounts, ...config }) {
+  const file = {
+    destination: '/etc/hosts',
+    type: 'bind',
+    source: fileURLToPath(import.meta.url),
+    options: ['rbind', 'rprivate'],
+  }
+  const hook = { path: '/bin/true', args: ['true'], env: ['A=b'], timeout: 5 }
+  const device = { path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }
+  const { type, major, minor } = device
+  const capabilities = process.capabilities.bounding
+  return {
+    ...config,
+    mounts: [...mounts, file],
+    annotations: { 'org.example.name': 'value' },
+    hooks: { prestart: [hook], poststop: [hook] },
+    process: {
+      ...process,
+      user: { uid: 1000, gid: 1000, additionalGids: [10] },
+      capabilities: { ...process.capabilities, ambient: capabilities, inheritable: capabilities },
+      oomScoreAdj: 0,
+    },
+    linux: {
+      ...linux,
+      cgroupsPath: '/engine/demo',
+      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0' },
+      devices: [device],
+      resources: {
+        devices: [
+          { allow: false, access: 'rwm' },
+          { allow: true, type, major, minor, access: 'rwm' },
+        ],
+        memory: { limit: 1 << 30, swap: 1 << 30, reservation: 1 << 29, disableOOMKiller: false },
+        cpu: { shares: 512, quota: 50_000, period: 100_000, cpus: '0' },
+        pids: { limit: 100 },
+        blockIO: { weight: 0 },
+      },
+    },
+  }
+}
 
 /** What engines write has rules of each of these kinds. */
 function seccompProfile() {
