@@ -32,7 +32,7 @@ async function runOf(kind, scratch, rounds) {
   ]
   return {
     title: `run /bin/true (${setting(kind)})`,
-    rows: await inTurns(contenders, rounds * 2),
+    rows: await inTurns(contenders, rounds * 5),
     budgets: [
       { of: warm, against: 'runc run', ratio: 0.15 },
       { of: warm, against: 'crun run', ratio: 0.6 },
