@@ -11,7 +11,14 @@ import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
 import { isBind, type MountEntry, mountEntries, rootfsPath } from './mounts.ts'
 import { compileNotifySocket } from './notify.ts'
-import { compileFinalState, compilePidFile, compilePidFileName, compileStateDirectory, stateFile } from './state.ts'
+import {
+  compileFinalState,
+  compileFinalStateName,
+  compilePidFile,
+  compilePidFileName,
+  compileStateDirectory,
+  stateFile,
+} from './state.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd } from './terminal.ts'
 
 /** The directory that CRIU has as the root of the container, in its state directory. */
@@ -72,6 +79,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
     ...hooks(context),
     wait('post-restore'),
     ...compileFinalState(context),
+    ...compileFinalStateName(context),
     ...compilePidFile(context),
     ...compilePidfd(context),
     send(proceed),

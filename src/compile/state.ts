@@ -35,20 +35,37 @@ export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** Host steps when the container's process is ready: state.json with its pid. */
+/** Host steps while the container's process makes itself ready: what is to be known of it, by names that nobody reads. */
 export function compileFinalState(context: CompileContext): readonly HostStep[] {
-  const temporary = stateFile(context, '.state.json')
   return [
     undoable(op('identify', {})),
-    ...(context.frontRecord === undefined
-      ? []
-      : [undoable(writeNew(stateFile(context, '.front'), context.frontRecord, 0o600))]),
-    undoable(writeNew(temporary, context.stateText, 0o600)),
-    undoable(op('rename', { at: null, from: temporary, to: stateFile(context, 'state.json') })),
+    ...finalFiles(context).map(({ temporary, content }) => undoable(writeNew(temporary, content, 0o600))),
   ]
 }
 
-/** Host steps before the command starts: the pid file, by a name that nobody reads. */
+/** Host steps when it is ready: the names. */
+export function compileFinalStateName(context: CompileContext): readonly HostStep[] {
+  return finalFiles(context).map(({ temporary, path }) =>
+    undoable(op('rename', { at: null, from: temporary, to: path })),
+  )
+}
+
+/** What the front reads, and state.json with the pid. */
+function finalFiles(
+  context: CompileContext,
+): readonly { readonly temporary: Text; readonly path: Text; readonly content: Text }[] {
+  const file = (temporary: string, path: string, content: Text) => ({
+    temporary: stateFile(context, temporary),
+    path: stateFile(context, path),
+    content,
+  })
+  return [
+    ...(context.frontRecord === undefined ? [] : [file('.front.new', '.front', context.frontRecord)]),
+    file('.state.json', 'state.json', context.stateText),
+  ]
+}
+
+/** Host steps as early: the pid file, by a name that nobody reads. */
 export function compilePidFile(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ temporary: path }) =>
     undoable(
