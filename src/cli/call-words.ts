@@ -45,8 +45,8 @@ function takeOptions(args: readonly string[], options: readonly CallOption[]) {
   }
   let index = 0
   for (; args[index]?.startsWith('-'); index++) {
-    const [, form, given] = /^(--[^=]*|-.)(?:=(.*))?$/s.exec(args[index] ?? '') ?? []
-    const option = form && options.find(({ flags: forms }) => forms.split(/,? /).includes(form))
+    const { form, given } = splitOption(args[index] ?? '')
+    const option = options.find(({ flags: forms }) => wordsOf(forms).includes(form))
     if (!option) return undefined
     const { name, hasValue, isNegated } = namesOf(option.flags)
     if (!hasValue) {
@@ -62,12 +62,24 @@ function takeOptions(args: readonly string[], options: readonly CallOption[]) {
   return { flags, words: args.slice(index) }
 }
 
+// No regular expressions: each takes V8 a while when it is first used, and here it is hardly used again.
+
+/** `--form=given`; a letter has its value as a word of its own. */
+function splitOption(word: string): { readonly form: string; readonly given?: string } {
+  const end = word.startsWith('--') ? word.indexOf('=') : -1
+  return end < 0 ? { form: word } : { form: word.slice(0, end), given: word.slice(end + 1) }
+}
+
+/** `-b`, `--bundle`, `<directory>` */
+const wordsOf = (flags: string): readonly string[] => flags.replaceAll(',', '').split(' ')
+
 /** What the text of an option says in commander's form. */
 function namesOf(flags: string) {
-  const words = flags.split(/,? /)
+  const words = wordsOf(flags)
   const forms = words.filter((word) => word.startsWith('-'))
   const long = (forms.at(-1) ?? '').slice(2)
   const isNegated = long.startsWith('no-')
-  const name = (isNegated ? long.slice(3) : long).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+  const [first = '', ...others] = (isNegated ? long.slice(3) : long).split('-')
+  const name = first + others.map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join('')
   return { name, isNegated, hasValue: words.length > forms.length }
 }

@@ -22,8 +22,6 @@ export const probedPaths: readonly string[] = [
 export function readHostFacts(): HostFacts {
   const status = readFileSync('/proc/self/status', 'utf8')
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-  const uid = findHelper('newuidmap')
-  const gid = findHelper('newgidmap')
   return {
     arch: process.arch,
     euid: process.geteuid?.() ?? 0,
@@ -34,6 +32,11 @@ export function readHostFacts(): HostFacts {
     appArmor: findAppArmor(),
     hasSELinux: existsSync(selinuxPath),
     // Asked for by few config.json, and files to read or to look for.
+    get idMapHelpers() {
+      const uid = findHelper('newuidmap')
+      const gid = findHelper('newgidmap')
+      return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
+    },
     get resctrl() {
       return findResctrl(mounts)
     },
@@ -41,7 +44,6 @@ export function readHostFacts(): HostFacts {
       return offersBfq()
     },
     hasKcore: existsSync(kcorePath),
-    idMapHelpers: { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
   }
 }
 
