@@ -1,10 +1,10 @@
 /*
- * The fork server: it runs kept programs for a program that has loaded the library (src/runtime/fork-server.ts), which would
- * have to copy itself for each. A fork of Node.js takes two milliseconds, and more the more memory it has; this process has a
- * few pages, executes nothing anew, and has taken itself off its file once for all containers.
+ * The fork server: it runs kept programs for a program that has loaded the library (src/runtime/fork-server.ts), which
+ * would have to copy itself for each. A fork of Node.js takes two milliseconds, and more the more memory it has; this
+ * process has a few pages, executes nothing anew, and has taken itself off its file once for all containers.
  *
- * It is a child of that program, has the same of all that a container inherits, and ends with it. What it says are reports,
- * each with the number of the order that it answers.
+ * It is a child of that program, has the same of all that a container inherits, and ends with it. What it says are
+ * reports, each with the number of the order that it answers.
  */
 #include "front.h"
 

@@ -288,7 +288,10 @@ struct helper {
 	int timeout_ms; /* -1: none */
 };
 
-/* In the process that will be the helper: stdin and output are given, signals as a new program expects them, umask the caller's. */
+/*
+ * In the process that will be the helper: stdin and output are given, signals as a new program expects them, and the umask is
+ * the caller's: what hooks make is not for everybody to write.
+ */
 static _Noreturn void become(const struct vm *vm, const struct helper *helper, int in, int out)
 {
 	uint64_t none = 0;

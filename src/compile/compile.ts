@@ -38,8 +38,8 @@ import { compileSysctl } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 
 /**
- * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's hooks have run; the
- * process is ready; the state is written.
+ * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's
+ * hooks have run; the process is ready; the state is written.
  */
 const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5 } as const
 
