@@ -65,7 +65,7 @@ function finalFiles(
   ]
 }
 
-/** Host steps as early: the pid file, by a name that nobody reads. */
+/** Host steps before the command starts: the pid file, by a name that nobody reads. */
 export function compilePidFile(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ temporary: path }) =>
     undoable(

@@ -102,17 +102,23 @@ const mount = z.object({
   gidMappings: idMappings,
 })
 
-const hooks = () =>
-  z.optional(
-    z.array(
-      z.object({
-        path: absolute,
-        args: cStrings,
-        env,
-        timeout: z.optional(i32.check(z.refine((seconds) => seconds > 0, 'must be greater than 0 seconds'))),
-      }),
-    ),
-  )
+const hookLists = () => {
+  const hook = z.object({
+    path: absolute,
+    args: cStrings,
+    env,
+    timeout: z.optional(i32.check(z.refine((seconds) => seconds > 0, 'must be greater than 0 seconds'))),
+  })
+  const hooks = z.optional(z.array(hook))
+  return z.object({
+    prestart: hooks,
+    createRuntime: hooks,
+    createContainer: hooks,
+    startContainer: hooks,
+    poststart: hooks,
+    poststop: hooks,
+  })
+}
 
 const deviceRule = z.object({
   allow: z._default(z.boolean(), false),
@@ -298,16 +304,7 @@ export const runtimeConfig: z.ZodMiniType<RuntimeConfig> = z.object({
   hostname: z.optional(cString),
   domainname: z.optional(cString),
   mounts: z.optional(z.array(mount)),
-  hooks: rare(() =>
-    z.object({
-      prestart: hooks(),
-      createRuntime: hooks(),
-      createContainer: hooks(),
-      startContainer: hooks(),
-      poststart: hooks(),
-      poststop: hooks(),
-    }),
-  ),
+  hooks: rare(hookLists),
   annotations: stringMap,
   linux: z.optional(linux),
 })
