@@ -6,6 +6,7 @@
 #include "vm.h"
 
 #include <asm/stat.h>
+#include <linux/limits.h>
 #include <linux/mount.h>
 
 #define STAGE_DIRECTORY "/../d"
@@ -129,15 +130,18 @@ long copy_mount(int at, const char *path, uint64_t flags)
 	return path ? closing(source, r) : r;
 }
 
-long attach_mount(int mount, int target)
+long attach_mount(int mount, int target, const char *name)
 {
-	char from[40], to[40];
+	uint64_t flags = MOVE_MOUNT_F_EMPTY_PATH | (name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
+	char from[40], base[40], to[PATH_MAX];
 	long r;
 
 	if (!is_old_kernel())
-		return sys(move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+		return sys(move_mount, mount, "", target, name ? name : "", flags);
 	name_of_fd(from, mount);
-	name_of_fd(to, target);
+	name_of_fd(base, target);
+	if (!JOIN(to, base, name ? "/" : NULL, name))
+		return -ENAMETOOLONG;
 	r = sys(mount, from, to, NULL, MS_MOVE, NULL);
 	return r < 0 ? r : leave_stage(false);
 }

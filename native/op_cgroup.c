@@ -18,22 +18,44 @@ int op_copy_if_empty(struct vm *vm, const struct step *s)
 {
 	char content[4096];
 	const char *from = text(vm, s, 0, 0, NULL), *to = text(vm, s, 1, 1, NULL);
-	long r = read_file(AT_FDCWD, to, content, sizeof content);
+	long fd = sys(openat, AT_FDCWD, to, O_RDWR | O_CLOEXEC), r;
 
-	if (r < 0 || (r > 0 && content[0] != '\n'))
-		return r < 0 ? (int)r : 0;
-	r = read_file(AT_FDCWD, from, content, sizeof content);
-	if (r <= 0)
-		return (int)r;
-	return (int)write_file(AT_FDCWD, to, 0, 0, content, (size_t)r);
+	if (fd < 0)
+		return (int)fd;
+	r = sys(pread64, fd, content, 1, 0);
+	if (r == 0 || (r > 0 && content[0] == '\n')) {
+		r = read_file(AT_FDCWD, from, content, sizeof content);
+		if (r > 0)
+			r = write_all((int)fd, content, (size_t)r);
+	}
+	r = closing(fd, r);
+	return r < 0 ? (int)r : 0;
+}
+
+/* mkdir(2), and of so many levels above it as are missing. */
+static long make_cgroup(char *path, uint64_t levels)
+{
+	long r = sys(mkdirat, AT_FDCWD, path, 0755);
+	size_t end = strlen(path);
+
+	if (r != -ENOENT || !levels)
+		return r;
+	while (end && path[end] != '/')
+		end--;
+	path[end] = '\0';
+	r = make_cgroup(path, levels - 1);
+	path[end] = '/';
+	return r < 0 && r != -EEXIST ? r : sys(mkdirat, AT_FDCWD, path, 0755);
 }
 
 int op_cgroup_make(struct vm *vm, const struct step *s)
 {
-	const char *path = text(vm, s, 0, 0, NULL);
-	char content[2];
-	long r = sys(mkdirat, AT_FDCWD, path, 0755), directory;
+	char *path = vm->scratch[0], content[2];
+	long r, directory;
 
+	text(vm, s, 0, 0, NULL);
+	r = make_cgroup(path, s->arg[1]);
+	vm->has_made_cgroup = r >= 0;
 	if (r != -EEXIST)
 		return (int)r;
 	directory = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -47,7 +69,11 @@ int op_expect_not(struct vm *vm, const struct step *s)
 {
 	const char *unwanted = string(vm, s, 1);
 	char content[32];
-	long r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), content, sizeof content);
+	long r;
+
+	if (s->arg[2] && vm->has_made_cgroup)
+		return 0;
+	r = read_file(AT_FDCWD, text(vm, s, 0, 0, NULL), content, sizeof content);
 
 	if (r < 0 || !unwanted)
 		return (int)r;
@@ -121,14 +147,19 @@ int op_device_filter(struct vm *vm, const struct step *s)
 	return (int)closing(filter, r);
 }
 
-/* Signals every pid listed in a cgroup.procs; the number of them, or -errno. */
-static long kill_listed(const char *path)
+/* Signals every process of a cgroup; the number of them, or -errno. One that can be removed has none. */
+static long kill_processes(const char *cgroup)
 {
 	char content[16384];
-	long r = read_file(AT_FDCWD, path, content, sizeof content), count = 0;
+	long directory = sys(unlinkat, AT_FDCWD, cgroup, AT_REMOVEDIR), count = 0, r;
 	const char *at = content;
 	uint64_t pid;
 
+	if (directory >= 0)
+		return 0;
+	r = directory = sys(openat, AT_FDCWD, cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r >= 0)
+		r = closing(directory, read_file((int)directory, "cgroup.procs", content, sizeof content));
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (; parse_decimal(&at, &pid) && *at == '\n'; at++, count++) {
@@ -145,7 +176,7 @@ int op_cgroup_kill(struct vm *vm, const struct step *s)
 	long left = 1, r = 0;
 
 	for (int i = 0; i < RETRIES && left > 0 && r >= 0; i++) {
-		left = kill_listed(path);
+		left = kill_processes(path);
 		if (left > 0)
 			r = sleep_ms(RETRY_MS);
 	}

@@ -98,7 +98,7 @@ int op_bind_flags(struct vm *vm, const struct step *s)
 
 int op_move_mount(struct vm *vm, const struct step *s)
 {
-	return (int)attach_mount(slot(vm, s, 0), slot(vm, s, 1));
+	return (int)attach_mount(slot(vm, s, 0), slot(vm, s, 1), string(vm, s, 2));
 }
 
 int op_new_mount(struct vm *vm, const struct step *s)
@@ -175,7 +175,7 @@ static long cover(int target, int mount, uint64_t tree_flags, uint64_t attribute
 	if (attributes)
 		r = set_attributes((int)copy, 0, &attr);
 	if (r >= 0)
-		r = attach_mount((int)copy, target);
+		r = attach_mount((int)copy, target, NULL);
 	return closing(copy, r);
 }
 
@@ -189,7 +189,7 @@ int op_mask(struct vm *vm, const struct step *s)
 	r = sys(newfstatat, target, "", &st, AT_EMPTY_PATH);
 	/* A detached mount cannot be copied before Linux 6.15: the first directory gets the mount itself. */
 	if (r >= 0 && S_ISDIR(st.st_mode) && !vm->has_masked)
-		r = attach_mount(slot(vm, s, 3), (int)target);
+		r = attach_mount(slot(vm, s, 3), (int)target, NULL);
 	else if (r >= 0)
 		r = cover((int)target, slot(vm, s, S_ISDIR(st.st_mode) ? 3 : 2), 0, 0);
 	if (r >= 0 && S_ISDIR(st.st_mode))

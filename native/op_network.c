@@ -81,10 +81,10 @@ static int transact(int socket, const struct nlmsghdr *request)
 	return reply.error.error;
 }
 
-/* What a container was given is its own until the end: an undo step brings it back only to a host whose create failed. */
+/* What a container was given is its own until the end: an undo step brings back only what none has had. */
 static bool is_given_away(const struct vm *vm)
 {
-	return vm->phase == PHASE_UNDO && vm->has_exited;
+	return vm->phase == PHASE_UNDO && vm->has_exited && !vm->shared->has_failed;
 }
 
 int op_netlink_request(struct vm *vm, const struct step *s)

@@ -63,6 +63,7 @@ struct vm {
 	int caller; /* the directory that the front was called in; 0: not known */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */
+	bool has_made_cgroup; /* the last cgroup_make: it was not there before */
 	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_reaped; /* kill_child has seen its end */
 	bool has_exited; /* supervise saw the end of the container */
@@ -242,8 +243,8 @@ long copy_mount(int at, const char *path, uint64_t flags);
 /* fsopen(2) and so on: a new mount that is attached nowhere yet; options: names and values in turn. */
 long make_mount(const char *type, char **options, uint64_t attributes);
 
-/* move_mount(2) of such a mount. */
-long attach_mount(int mount, int target);
+/* move_mount(2) of such a mount, on `target` itself, or on what has this name there, which is no link. */
+long attach_mount(int mount, int target, const char *name);
 
 /* Takes off "/" what these have left there, unless a mount still waits to be attached; the last time, that too. */
 long leave_stage(bool is_last);

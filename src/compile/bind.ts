@@ -53,7 +53,7 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
         ? [op('expect_filesystem', { slot: 'mount', magic: procMagic }, `${from}/source`)]
         : []),
       op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
-      op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
+      op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
       ...compilePropagation(entry, 'mount', false),
     ],
   }

@@ -58,24 +58,26 @@ function mountUnified(
       ),
     ]
   }
-  return bindCgroup(entry, place, destination, [target])
+  return [
+    ...openCgroup(entry, place),
+    target,
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
+  ]
 }
 
+/** In a tmpfs of the container's own, where nobody else makes anything yet. */
 function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupPlace): readonly Step[] {
   const { destination, from, options } = entry
   const { controllers } = place.hierarchy
   const name = place.hierarchy.mountPoint.split('/').at(-1) ?? controllers.join(',')
   const path = `${destination}/${name}`
-  // In a tmpfs of the container's own, where nobody else makes anything yet.
+  const make = op('mkdir', { at: 'hierarchies', path: name, mode: 0o755 }, from, 'EEXIST')
   const flags = openFlags.PATH | openFlags.DIRECTORY | openFlags.NOFOLLOW
-  const target = [
-    op('mkdir', { at: 'hierarchies', path: name, mode: 0o755 }, from, 'EEXIST'),
-    op('open', { to: 'target', at: 'hierarchies', path: name, flags }, from),
-  ]
   const links = controllers.length > 1 ? controllers.filter((controller) => controller !== name) : []
   const made = isNamespaced
     ? [
-        ...target,
+        make,
+        op('open', { to: 'target', at: 'hierarchies', path: name, flags }, from),
         op(
           'mount',
           {
@@ -89,21 +91,17 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
           from,
         ),
       ]
-    : bindCgroup(entry, place, path, target)
+    : [...openCgroup(entry, place), make, op('move_mount', { from: 'mount', to: 'hierarchies', name, path }, from)]
   return [
     ...made,
     ...links.map((link) => op('symlink', { target: name, at: 'hierarchies', path: link }, from, 'EEXIST')),
   ]
 }
 
-/** The container's own cgroup only. */
-function bindCgroup(entry: MountEntry, place: CgroupPlace, path: string, target: readonly Step[]): readonly Step[] {
-  const { from, options } = entry
-  const flags = attributesOf(options.flags | defaultFlags)
+/** A mount of the container's own cgroup only. */
+function openCgroup({ from, options }: MountEntry, place: CgroupPlace): readonly Step[] {
   return [
     op('open_tree', { to: 'mount', at: null, path: cgroupFile(place), flags: treeFlags.CLONE }, from),
-    setAttributes('mount', flags, 0, 0, from),
-    ...target,
-    op('move_mount', { from: 'mount', to: 'target', path }, from),
+    setAttributes('mount', attributesOf(options.flags | defaultFlags), 0, 0, from),
   ]
 }

@@ -102,11 +102,10 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   const own = cgroupFile(place)
   const isV2 = isUnified && context.facts.cgroups.mode === 'v2'
   // A threaded one does not say which processes are in it.
-  const make = isV2 ? op('cgroup_make', { path: own }, from, 'EOPNOTSUPP') : op('cgroup_make', { path: own }, from)
+  const make = op('cgroup_make', { path: own, levels: parents.length }, from, ...(isV2 ? ['EOPNOTSUPP' as const] : []))
   const thawed = expectThawed(place)
   const remove = op('cgroup_remove', { path: own }, from)
   return [
-    ...parents.map((path) => undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST'))),
     // The last check has the undo: a cgroup that was in use before is left as it was.
     thawed ? undoable(make) : undoable(make, remove),
     ...(isV2 ? [refuseType('threaded', place)] : []),
@@ -119,13 +118,21 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
 
 /** A cgroup in a threaded subtree takes threads of processes there, no container. @see kernel cgroup-v2.rst "Threads" */
 const refuseType = (type: string, place: CgroupPlace): HostStep =>
-  undoable(op('expect_not', { path: cgroupFile(place, 'cgroup.type'), content: type }, from))
+  undoable(
+    op(
+      'expect_not',
+      { path: cgroupFile(place, 'cgroup.type'), content: type, unlessMade: Number(type === 'threaded') },
+      from,
+    ),
+  )
 
 function expectThawed(place: CgroupPlace): Step | undefined {
   const { controllers, isUnified } = place.hierarchy
-  if (isUnified) return op('expect_not', { path: cgroupFile(place, 'cgroup.freeze'), content: '1' }, from, 'ENOENT')
-  if (!controllers.includes('freezer')) return undefined
-  return op('expect_not', { path: cgroupFile(place, 'freezer.state'), content: 'FRO' }, from)
+  const expect = (file: string, content: string, unlessMade: number, ...tolerated: readonly TolerableError[]): Step =>
+    op('expect_not', { path: cgroupFile(place, file), content, unlessMade }, from, ...tolerated)
+  if (isUnified) return expect('cgroup.freeze', '1', 1, 'ENOENT')
+  // On cgroup v1 a new cgroup is frozen where the one above it is.
+  return controllers.includes('freezer') ? expect('freezer.state', 'FRO', 0) : undefined
 }
 
 /** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
@@ -139,7 +146,7 @@ function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
     places.find(({ hierarchy }) => hierarchy.isUnified) ??
     places.find(({ hierarchy }) => hierarchy.controllers.includes('pids')) ??
     places[0]
-  return place ? [op('cgroup_kill', { path: cgroupFile(place, 'cgroup.procs') }, from)] : []
+  return place ? [op('cgroup_kill', { path: cgroupFile(place) }, from)] : []
 }
 
 /**

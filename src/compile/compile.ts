@@ -246,6 +246,8 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
   const hasNewUser = isNew(config, 'user')
   const env = environmentOf(process)
   const mapped = op('sync_wait', { barrier: barriers.mapped })
+  const ready = op('sync_send', { barrier: barriers.ready })
+  const readiesEarly = isReadyWithItsRoot(process, context)
   const enterCgroups = compileJoin(context).child
   return [
     ...(entersLate
@@ -265,17 +267,27 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     ...rootfs.early,
     ...(entersLate ? [mapped, ...enterCgroups, ...plan.unshare] : []),
     ...rootfs.late,
+    ...(readiesEarly ? [ready] : []),
     ...compileScheduling(process, config),
     ...compileLabels(process, context),
     op('close_slots', context.mode === 'create' ? { first: 'fds', second: 'fifo' } : { first: null, second: null }),
     ...(context.mode === 'create' ? [op('exit_on_signals', {})] : []),
     ...compileProcess(process, env, context),
-    op('sync_send', { barrier: barriers.ready }),
+    ...(readiesEarly ? [] : [ready]),
     op('sync_wait', { barrier: barriers.go }),
     ...(context.mode === 'create' ? [op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
     compileExecve(process, env),
   ]
+}
+
+/**
+ * Whether the process is as good as ready once it has its root: the host writes that it runs while it takes its ids and
+ * rights, and finds out from its end when one of these fails. Nobody enters the container before that.
+ */
+function isReadyWithItsRoot(process: Process, context: CompileContext): boolean {
+  const waitsForHost = compileRlimits(process, context).host.length > 0 || context.seccomp.host.length > 0
+  return context.mode === 'foreground' && !waitsForHost
 }
 
 /** In its user namespace the process is nobody until it takes the ids that were mapped. */

@@ -140,6 +140,6 @@ function bindNode({ path, type, major, minor, from }: DeviceNode): readonly Step
     op('expect_device', { slot: 'device', mode: fileTypes[type], major, minor }, from),
     op('open_tree', { to: 'mount', at: 'device', path: '', flags: treeFlags.CLONE }, from),
     op('resolve', { to: 'target', root: 'root', path, kind: resolveKind.FILE, mode: 0o666 }, from),
-    op('move_mount', { from: 'mount', to: 'target', path }, from),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path }, from),
   ]
 }

@@ -164,7 +164,7 @@ function compileCopyUp(entry: MountEntry, label: string | undefined): readonly S
     op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
     op('new_mount', { to: 'mount', type: 'tmpfs', options: [...own, ...pairs.flatMap(splitOption)], attributes }, from),
     op('copy_tree', { from: 'target', to: 'mount' }, `${from}/options`),
-    op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
     ...compilePropagation(entry, 'mount', false),
     ...compileRecursive(entry, 'mount', false),
   ]
@@ -213,20 +213,7 @@ export function compilePropagation(entry: MountEntry, slot: string, reopen: bool
   if (entry.options.propagation.length === 0) return []
   return [
     ...(reopen ? [reopened(entry, slot)] : []),
-    ...entry.options.propagation.map((spread) =>
-      op(
-        'mount_setattr',
-        {
-          slot,
-          flags: spread & mountFlags.REC ? treeFlags.RECURSIVE : 0,
-          set: 0,
-          clear: 0,
-          propagation: spread & ~mountFlags.REC,
-          userns: null,
-        },
-        `${entry.from}/options`,
-      ),
-    ),
+    ...entry.options.propagation.map((spread) => setPropagation(slot, spread, `${entry.from}/options`)),
   ]
 }
 
@@ -241,4 +228,14 @@ function reopened(entry: MountEntry, slot: string): Step {
 
 export function setAttributes(slot: string, set: number, clear: number, flags: number, from: string): Step {
   return op('mount_setattr', { slot, flags, set, clear, propagation: 0, userns: null }, from)
+}
+
+/** How a mount passes on what is mounted below it later, and with `REC` those below it too. */
+export function setPropagation(slot: string, propagation: number, from: string): Step {
+  const flags = propagation & mountFlags.REC ? treeFlags.RECURSIVE : 0
+  return op(
+    'mount_setattr',
+    { slot, flags, set: 0, clear: 0, propagation: propagation & ~mountFlags.REC, userns: null },
+    from,
+  )
 }

@@ -116,7 +116,7 @@ function enterMounts(context: CompileContext): readonly HostStep[] {
     op('open', { to: 'root', at: null, path: rootfsPath(context), flags: path | openFlags.DIRECTORY }, '/root/path'),
     op('open_tree', { to: 'mount', at: 'root', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
     op('open', { to: 'target', at: null, path: root, flags: path }),
-    op('move_mount', { from: 'mount', to: 'target', path: '/' }),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: '/' }),
     ...entries.filter((entry) => needsPlace(entry, entries)).flatMap((entry) => makePlace(entry, context)),
   ]
   return [
@@ -142,7 +142,7 @@ function makePlace(entry: MountEntry, { bundle }: CompileContext): readonly Step
   return [
     op('open_tree', { to: 'mount', at: null, path, flags: treeFlags.CLONE | treeFlags.RECURSIVE }, `${from}/source`),
     op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
-    op('move_mount', { from: 'mount', to: 'target', path: destination }, from),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
   ]
 }
 

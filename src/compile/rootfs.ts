@@ -4,12 +4,14 @@ import { type HostStep, op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
 import {
+  cleanPath,
   compileLateReadonly,
   compileMount,
   type MountEntry,
   mountEntries,
   rootfsPath,
   setAttributes,
+  setPropagation,
 } from './mounts.ts'
 import { mountLabelOf } from './security.ts'
 import { compileTerminal } from './terminal.ts'
@@ -46,13 +48,16 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
   const process = config.process
   const first = entries.findIndex(({ mount }) => mount.type === 'cgroup' || mount.type === 'cgroup2')
   const count = first < 0 ? entries.length : first
+  const devices = compileDevices(context)
+  const hasEarlyDevices = devicesAreApart(entries.slice(0, count), entries.slice(count), context)
   const early = [
     ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
     ...mounts.slice(0, count).flatMap((mount) => mount.child),
+    ...(hasEarlyDevices ? devices : []),
   ]
   const late = [
     ...mounts.slice(count).flatMap((mount) => mount.child),
-    ...compileDevices(context),
+    ...(hasEarlyDevices ? [] : devices),
     ...(process?.terminal ? compileTerminal(context) : []),
     op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
     ...(process ? [makeWorkingDirectory(process.cwd)] : []),
@@ -61,6 +66,21 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
     ...changeRoot(context),
   ]
   return { host: mounts.flatMap((mount) => mount.host), early, late }
+}
+
+/** Whether devices are made, not mounted, in a tmpfs of the container's own that is there, and where no mount comes later. */
+function devicesAreApart(
+  made: readonly MountEntry[],
+  later: readonly MountEntry[],
+  { config, hasUserNamespace }: CompileContext,
+): boolean {
+  const isInDev = (path: string): boolean => `${path}/`.startsWith('/dev/')
+  return (
+    !hasUserNamespace &&
+    made.some(({ mount, destination }) => mount.type === 'tmpfs' && destination === '/dev') &&
+    !later.some(({ destination }) => isInDev(destination)) &&
+    (config.linux?.devices ?? []).every(({ path }) => isInDev(cleanPath(path)))
+  )
 }
 
 /** What may be changed no longer, or not be seen: only in a mount namespace of the container's own. */
@@ -96,7 +116,9 @@ function takeRoot(context: CompileContext): readonly Step[] {
   const wanted = wantedPropagation(context)
   const isShared = wanted !== undefined && (wanted & (mountFlags.SHARED | mountFlags.UNBINDABLE)) !== 0
   const cutOff = wanted === undefined || isShared ? mountFlags.SLAVE | mountFlags.REC : wanted
-  const parent = wanted !== undefined && wanted & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
+  // pivot_root(2) refuses a parent that is shared, and the root would be mounted in its peers too.
+  const parent = cutOff & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
+  const mayBeShared = (cutOff & mountFlags.REC) === 0
   return [
     op('mount', { source: null, target: null, path: '/', type: null, flags: cutOff, data: null }, from),
     op(
@@ -104,10 +126,10 @@ function takeRoot(context: CompileContext): readonly Step[] {
       { to: 'place', at: null, path: rootfsPath(context), flags: openFlags.PATH | openFlags.DIRECTORY },
       '/root/path',
     ),
-    // pivot_root(2) refuses a parent that is shared, and the root would be mounted in its peers too.
-    op('set_propagation', { slot: 'place', flags: parent }, from),
+    ...(mayBeShared ? [op('set_propagation', { slot: 'place', flags: parent }, from)] : []),
     op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
-    op('move_mount', { from: 'root', to: 'place', path: rootfsPath(context) }, '/root/path'),
+    ...(cutOff === wanted ? [] : [setPropagation('root', mountFlags.PRIVATE, from)]),
+    op('move_mount', { from: 'root', to: 'place', name: null, path: rootfsPath(context) }, '/root/path'),
   ]
 }
 

@@ -75,7 +75,7 @@ function bindConsole(): readonly Step[] {
   return [
     op('open_tree', { to: 'mount', at: 'terminal', path: '', flags: treeFlags.CLONE }, from),
     op('resolve', { to: 'target', root: 'root', path: '/dev/console', kind: resolveKind.FILE, mode: 0o666 }, from),
-    op('move_mount', { from: 'mount', to: 'target', path: '/dev/console' }, from),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: '/dev/console' }, from),
   ]
 }
 

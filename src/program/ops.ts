@@ -131,13 +131,13 @@ export const ops = {
   },
   cgroup_make: {
     number: 27,
-    operands: { path: 'text' },
-    does: 'mkdir(2) of a cgroup; fails with EBUSY when it is there and a process is in it',
+    operands: { path: 'text', levels: 'decimal' },
+    does: 'mkdir(2) of a cgroup, and of so many levels above it as are missing; EBUSY when it is there and a process is in it',
   },
   expect_not: {
     number: 22,
-    operands: { path: 'text', content: 'string' },
-    does: 'fails with EBUSY when the file starts with the content: the cgroup is frozen, or threaded',
+    operands: { path: 'text', content: 'string', unlessMade: 'decimal' },
+    does: 'fails with EBUSY when the file starts with the content: the cgroup is frozen, or threaded; of one that was just made, if unlessMade is 1, that is known',
   },
   cgroup_remove: {
     number: 23,
@@ -147,7 +147,7 @@ export const ops = {
   cgroup_kill: {
     number: 24,
     operands: { path: 'text' },
-    does: 'SIGKILL to every process of a cgroup, until there is none, for two seconds at most',
+    does: 'rmdir(2) of a cgroup, or SIGKILL to every process of it, until there is none, for two seconds at most',
   },
   report_file: {
     number: 26,
@@ -296,8 +296,8 @@ export const ops = {
   },
   move_mount: {
     number: 54,
-    operands: { from: 'slot', to: 'slot', path: 'string' },
-    does: 'move_mount(2): attaches a detached mount on a descriptor (`path` is for the reader)',
+    operands: { from: 'slot', to: 'slot', name: 'string', path: 'string' },
+    does: 'move_mount(2): attaches a detached mount on a descriptor, or on a name in that directory (`path` is for the reader)',
   },
   new_mount: {
     number: 55,

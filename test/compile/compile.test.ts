@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { IDMapping, IntelRdt, Linux, RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { IDMapping, IntelRdt, Linux, RuntimeConfig, Seccomp } from '../../src/oci/runtime-config.ts'
 import type { Step } from '../../src/program/program.ts'
 import { type CompileTestInput, compileWith, hosts, stepsOf } from './hosts.ts'
 
@@ -219,3 +219,53 @@ test('a process is in all of its cgroups before the first of them is mounted and
   expect(named('spawn')).toBeGreaterThan(host.findLastIndex(({ op }) => op === 'cgroup_make'))
   expect(host[named('sync_send')]?.undo.map(({ op }) => op)).toEqual(['kill_child', 'cgroup_kill'])
 })
+
+const notifying: Seccomp = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  listenerPath: '/run/agent.sock',
+  syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
+}
+
+/** Where the container's process says that it is ready: once it has its root, or when nothing is left that can fail. */
+function isReadyWithItsRoot(input: CompileTestInput): boolean {
+  const child = compileWith(input).child.map(({ op, operands }) => (op === 'sync_send' ? operands.barrier : op))
+  const ready = child.indexOf(2)
+  expect(ready).toBeGreaterThan(child.indexOf('pivot_root'))
+  return ready < child.indexOf('capset')
+}
+
+test.each<[string, boolean, CompileTestInput]>([
+  ['run', true, {}],
+  ['run -d', false, { options: { mode: 'detached' } }],
+  ['create', false, { options: { mode: 'create' } }],
+  ['limits that the host sets', false, { process: { rlimits: [{ type: 'RLIMIT_CORE', soft: 0, hard: 0 }] } }],
+  ['an agent of seccomp', false, { linux: { seccomp: notifying } }],
+])('with %s the process is ready with its root: %s', (_, early, input) => {
+  expect(isReadyWithItsRoot(input)).toBe(early)
+})
+
+const dev = { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: [] }
+const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [] }
+const inDev = { destination: '/dev/cgroup', type: 'tmpfs', source: 'tmpfs', options: [] }
+
+test.each<[string, boolean, CompileTestInput]>([
+  ['/dev, then the cgroups', true, { config: { mounts: [dev, cgroup] } }],
+  ['no /dev', false, { config: { mounts: [cgroup] } }],
+  ['/dev last', false, { config: { mounts: [cgroup, dev] } }],
+  ['a mount in /dev last', false, { config: { mounts: [dev, cgroup, inDev] } }],
+  ['a device elsewhere', false, { config: { mounts: [dev, cgroup] }, linux: { devices: [deviceAt('/srv/null')] } }],
+  ['a device in /dev', true, { config: { mounts: [dev, cgroup] }, linux: { devices: [deviceAt('/dev/x')] } }],
+  [
+    'a device that only seems to be',
+    false,
+    { config: { mounts: [dev, cgroup] }, linux: { devices: [deviceAt('/dev/../x')] } },
+  ],
+])('with %s devices are made before the process has its cgroups: %s', (_, early, input) => {
+  const child = compileWith({ facts: hosts.v1, ...input }).child.map(({ op }) => op)
+  expect(child.lastIndexOf('mknod') < child.indexOf('sync_wait')).toBe(early)
+  expect(child.indexOf('sync_wait')).toBeLessThan(child.indexOf('reopen_null'))
+})
+
+function deviceAt(path: string) {
+  return { path, type: 'c' as const, major: 1, minor: 3 }
+}

@@ -44,7 +44,7 @@ test('resolve_like makes a directory for a directory and a file for anything els
 test('bind_flags sets and clears attributes of a detached mount', () => {
   const bind = (set: number): Step => op('bind_flags', { slot: 'mount', set, clear: 0, atLeast: 0 })
   const tree = op('open_tree', { to: 'mount', at: null, path: path('root'), flags: treeFlags.CLONE })
-  const attach = op('move_mount', { from: 'mount', to: 'root', path: '' })
+  const attach = op('move_mount', { from: 'mount', to: 'root', name: null, path: '' })
   const shown = look(`grep ${directory} /proc/self/mountinfo`)
   const program = mountProgram(open('root', 'root'), tree, bind(mountAttributes.NOEXEC), attach, ...shown)
   expect(expectDone(program)).toMatch(/ rw,noexec/)

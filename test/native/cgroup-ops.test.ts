@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -56,7 +56,7 @@ test('copy_if_empty fails where one of the files is missing', () => {
 })
 
 test('cgroup_make makes one, or takes one that is there and has no process', () => {
-  const program = () => hostProgram(op('cgroup_make', { path: path('own') }))
+  const program = () => hostProgram(op('cgroup_make', { path: path('own'), levels: 0 }))
   expectDone(program())
   expect(statSync(path('own')).mode & 0o777).toBe(0o755)
   expectFailure(program(), 'cgroup_make', 'ENOENT') // no cgroup
@@ -64,9 +64,13 @@ test('cgroup_make makes one, or takes one that is there and has no process', () 
   expectDone(program())
   writeFileSync(path('own/cgroup.procs'), '1\n')
   expectFailure(program(), 'cgroup_make', 'EBUSY')
-  expectFailure(hostProgram(op('cgroup_make', { path: path('no/own') })), 'cgroup_make', 'ENOENT')
+  expectFailure(hostProgram(op('cgroup_make', { path: path('no/own'), levels: 0 })), 'cgroup_make', 'ENOENT')
+  expectDone(hostProgram(op('cgroup_make', { path: path('no/own'), levels: 1 })))
+  expectFailure(hostProgram(op('cgroup_make', { path: path('a/b/c/d'), levels: 2 })), 'cgroup_make', 'ENOENT')
+  expectDone(hostProgram(op('cgroup_make', { path: path('a/b/c/d'), levels: 3 })))
+  expect(statSync(path('a/b/c/d')).isDirectory()).toBe(true)
   writeFileSync(path('file'), '')
-  expectFailure(hostProgram(op('cgroup_make', { path: path('file') })), 'cgroup_make', 'ENOTDIR')
+  expectFailure(hostProgram(op('cgroup_make', { path: path('file'), levels: 0 })), 'cgroup_make', 'ENOTDIR')
 })
 
 test.each([
@@ -77,9 +81,20 @@ test.each([
   ['FREEZING\n', true],
 ])('expect_not FROZEN, with %j', (content, passes) => {
   writeFileSync(path('state'), content)
-  const program = hostProgram(op('expect_not', { path: path('state'), content: 'FROZEN' }))
+  const program = hostProgram(op('expect_not', { path: path('state'), content: 'FROZEN', unlessMade: 0 }))
   if (passes) expectDone(program)
   else expectFailure(program, 'expect_not', 'EBUSY')
+})
+
+test('expect_not of a cgroup that was just made is not asked, if unlessMade is 1', () => {
+  writeFileSync(path('state'), '1\n')
+  const make = op('cgroup_make', { path: path('own'), levels: 0 })
+  const expectNot = (unlessMade: number) => op('expect_not', { path: path('state'), content: '1', unlessMade })
+  expectFailure(hostProgram(make, expectNot(0)), 'expect_not', 'EBUSY')
+  rmdirSync(path('own'))
+  expectDone(hostProgram(make, expectNot(1)))
+  writeFileSync(path('own/cgroup.procs'), '')
+  expectFailure(hostProgram(make, expectNot(1)), 'expect_not', 'EBUSY') // it was there
 })
 
 inCgroup('cgroup_remove removes a cgroup with those below it, and is content when there is none', () => {
@@ -94,23 +109,29 @@ inCgroup('cgroup_remove fails with EBUSY when a process stays in the cgroup', ()
   mkdirSync(cgroup)
   processIn(cgroup)
   expectFailure(hostProgram(op('cgroup_remove', { path: cgroup })), 'cgroup_remove', 'EBUSY')
-  expectDone(
-    hostProgram(op('cgroup_kill', { path: join(cgroup, 'cgroup.procs') }), op('cgroup_remove', { path: cgroup })),
-  )
+  expectDone(hostProgram(op('cgroup_kill', { path: cgroup }), op('cgroup_remove', { path: cgroup })))
 })
 
 inCgroup('cgroup_kill ends every process of the cgroup', async () => {
   mkdirSync(cgroup)
   const ends = Array.from({ length: 20 }, () => once(processIn(cgroup), 'exit'))
-  expectDone(
-    hostProgram(op('cgroup_kill', { path: join(cgroup, 'cgroup.procs') }), op('cgroup_remove', { path: cgroup })),
-  )
+  expectDone(hostProgram(op('cgroup_kill', { path: cgroup }), op('cgroup_remove', { path: cgroup })))
   for (const [, signal] of await Promise.all(ends)) expect(signal).toBe('SIGKILL')
+})
+
+inCgroup('cgroup_kill removes a cgroup without a process, and leaves one that has others below it', () => {
+  mkdirSync(join(cgroup, 'below'), { recursive: true })
+  expectDone(hostProgram(op('cgroup_kill', { path: cgroup })))
+  expect(existsSync(cgroup)).toBe(true)
+  rmdirSync(join(cgroup, 'below'))
+  expectDone(hostProgram(op('cgroup_kill', { path: cgroup })))
+  expect(existsSync(cgroup)).toBe(false)
 })
 
 test('cgroup_kill is content when there is no cgroup, and fails on what it may not read', () => {
   expectDone(hostProgram(op('cgroup_kill', { path: path('missing') })))
-  expectFailure(hostProgram(op('cgroup_kill', { path: directory })), 'cgroup_kill', 'EISDIR')
+  mkdirSync(path('own/cgroup.procs'), { recursive: true })
+  expectFailure(hostProgram(op('cgroup_kill', { path: path('own') })), 'cgroup_kill', 'EISDIR')
 })
 
 /** `mov r0, 1; exit`: a filter that allows every device. */

@@ -28,7 +28,7 @@ const program: Program = {
     ),
     undoable(op('utimens', { at: 'd', path: 'nn', seconds: 1, nanoseconds: 2 }, '', 'ENOENT')),
     undoable(op('default_home', { uid: 0, env: ['A=b', 'C=d'] }), op('rmdir', { at: null, path: 'nnn' }, '', 'ENOENT')),
-    undoable(op('expect_not', { path: 'nnnn', content: 'F' }, '/y', 'ENOENT')),
+    undoable(op('expect_not', { path: 'nnnn', content: 'F', unlessMade: 0 }, '/y', 'ENOENT')),
     undoable(op('setxattr', { at: 'd', path: 'nn', name: 'user.x', value: Uint8Array.of(1, 2, 3) }, '', 'ENOENT')),
     undoable(op('umask', { mask: 0o22 })),
   ],

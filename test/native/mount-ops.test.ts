@@ -26,7 +26,7 @@ const tree = (to: string, source: string, flags: number = treeFlags.CLONE): Step
   op('open_tree', { to, at: null, path: source, flags })
 const setattr = (slot: string, change: { set?: number; clear?: number; flags?: number; propagation?: number }): Step =>
   op('mount_setattr', { slot, flags: 0, set: 0, clear: 0, propagation: 0, userns: null, ...change })
-const attach = (from: string, to: string): Step => op('move_mount', { from, to, path: '' })
+const attach = (from: string, to: string): Step => op('move_mount', { from, to, name: null, path: '' })
 const mountinfo = (): readonly Step[] => look(`grep ${directory} /proc/self/mountinfo`)
 
 test('resolve makes what is missing, with its mode, and files where it is to', () => {

@@ -47,8 +47,13 @@ test.each([
   [find('/bin/tool'), ENOENT, 'ERR_COMMAND_NOT_FOUND', 'exec: "/bin/tool": no such file or directory'],
   [find('/bin/tool'), EACCES, 'ERR_COMMAND_NOT_EXECUTABLE', 'exec: "/bin/tool": permission denied'],
   [op('mkdir', { at: null, path: '/r/x', mode: 0 }, 'ID'), EEXIST, 'ERR_CONTAINER_EXISTS', 'already exists'],
-  [op('cgroup_make', { path: '/c/x' }), EBUSY, 'ERR_SYSCALL', "container's cgroup is not empty: /c/x"],
-  [op('expect_not', { path: '/c', content: 'F' }), EBUSY, 'ERR_SYSCALL', "container's cgroup unexpectedly frozen: /c"],
+  [op('cgroup_make', { path: '/c/x', levels: 0 }), EBUSY, 'ERR_SYSCALL', "container's cgroup is not empty: /c/x"],
+  [
+    op('expect_not', { path: '/c', content: 'F', unlessMade: 0 }),
+    EBUSY,
+    'ERR_SYSCALL',
+    "container's cgroup unexpectedly frozen: /c",
+  ],
   [op('chdir', { path: '/x' }), EXDEV, 'ERR_SYSCALL', 'outside of container mount namespace root'],
 ])('%o: error %i is %s', (step, error, code, words) => {
   const failure = describe(step, error)
