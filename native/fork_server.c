@@ -57,10 +57,11 @@ static void close_others(const struct server *server)
 		syscall6(__NR_close, fd, 0, 0, 0, 0, 0);
 }
 
-static int become_run(struct vm *vm, const struct server *server, const struct order *order, char **env)
+static int become_run(struct vm *vm, const struct server *server, const struct order *order, const struct call *call)
 {
 	static char name[] = "bundle-tool";
 	char *argv[MAX_WORDS + 2] = {name}, *word = (char *)server->words;
+	struct call run = {.argv = argv, .env = call->env, .exe = call->exe};
 	const char *end = word + order->words;
 	long r = 0;
 
@@ -75,7 +76,7 @@ static int become_run(struct vm *vm, const struct server *server, const struct o
 	}
 	close_others(server);
 	vm->order = order->number;
-	return r < 0 || word < end ? NO_PROGRAM : execute_kept(vm, argv, env, server->socket);
+	return r < 0 || word < end ? NO_PROGRAM : execute_kept(vm, &run, server->socket);
 }
 
 /* The descriptors that it has been given are its own: pipes that were made for it. */
@@ -89,13 +90,13 @@ static long close_values(const struct server *server, const struct order *order)
 	return r;
 }
 
-static long start_run(struct vm *vm, struct server *server, const struct order *order, char **env)
+static long start_run(struct vm *vm, struct server *server, const struct order *order, const struct call *call)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	long pid = server->count < MAX_RUNS ? start_process(&args) : -EAGAIN, r;
 
 	if (pid == 0)
-		exit_with(become_run(vm, server, order, env));
+		exit_with(become_run(vm, server, order, call));
 	r = close_values(server, order);
 	if (r < 0 || pid < 0)
 		return r < 0 ? r : say_end(server, order->number, NO_PROGRAM);
@@ -136,7 +137,7 @@ static long read_whole(int fd, void *to, size_t size)
 	return 0;
 }
 
-static long take_order(struct vm *vm, struct server *server, char **env)
+static long take_order(struct vm *vm, struct server *server, const struct call *call)
 {
 	struct order order;
 	long r = read_whole(server->socket, &order, sizeof order);
@@ -148,7 +149,7 @@ static long take_order(struct vm *vm, struct server *server, char **env)
 		return r < 0 ? r : -EBADMSG;
 	switch ((enum order_kind)order.kind) {
 	case ORDER_RUN:
-		return start_run(vm, server, &order, env);
+		return start_run(vm, server, &order, call);
 	case ORDER_PIPE:
 		return make_pipe(server, order.number);
 	case ORDER_CLOSE:
@@ -181,7 +182,7 @@ static long reap_runs(struct server *server)
 	return r;
 }
 
-int serve(struct vm *vm, char **env, int socket)
+int serve(struct vm *vm, const struct call *call, int socket)
 {
 	static struct server server;
 	uint64_t all = ~0ULL, child = 1ULL << (SIGCHLD - 1);
@@ -199,7 +200,7 @@ int serve(struct vm *vm, char **env, int socket)
 		if (r >= 0 && fds[1].revents)
 			r = reap_runs(&server);
 		if (r >= 0 && fds[0].revents)
-			r = take_order(vm, &server, env);
+			r = take_order(vm, &server, call);
 	}
 	return r == -EPIPE ? 0 : 1;
 }

@@ -227,15 +227,14 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	return sys(fchdir, vm->caller) < 0 ? code : explain(call, vm);
 }
 
-int execute_kept(struct vm *vm, char **argv, char **env, int report)
+int execute_kept(struct vm *vm, struct call *call, int report)
 {
-	struct call call = {.argv = argv, .env = env};
 	struct job job = {0};
 
-	parse_globals(&call);
-	if (!argv[call.command] || !ends_in_program(&call) || !find_kept(&call, &job))
+	parse_globals(call);
+	if (!call->argv[call->command] || !ends_in_program(call) || !find_kept(call, &job))
 		return NO_PROGRAM;
-	return execute(vm, &call, &job, report);
+	return execute(vm, call, &job, report);
 }
 
 int front(struct vm *vm, char **argv, char **env)
@@ -248,7 +247,7 @@ int front(struct vm *vm, char **argv, char **env)
 
 	call.exe = own_path(env, exe, sizeof exe);
 	if (socket >= 0)
-		return become_sealed(&call) ? serve(vm, env, socket) : 1;
+		return become_sealed(&call) ? serve(vm, &call, socket) : 1;
 	parse_globals(&call);
 	if (!argv[call.command])
 		return become_node(&call, nothing);

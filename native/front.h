@@ -107,11 +107,11 @@ char *append(char *to, const char *end, const char *text);
 /* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
 bool find_kept(const struct call *call, struct job *job);
 
-/* Executes the program that was kept for a command line, and reports there: the exit code. */
-int execute_kept(struct vm *vm, char **argv, char **env, int report);
+/* Executes the program that was kept for the command line of `call`, and reports there: the exit code. */
+int execute_kept(struct vm *vm, struct call *call, int report);
 
 /* Does what the library asks for through a socket, until that is closed: the exit code. */
-int serve(struct vm *vm, char **env, int socket);
+int serve(struct vm *vm, const struct call *call, int socket);
 
 /* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
 int become_node(const struct call *call, char *const *more);

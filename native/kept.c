@@ -30,7 +30,7 @@ struct place {
 	char process[PROCESS_SIZE]; /* what the file of --process says, but for the command */
 	char *words[MAX_WORDS]; /* the command */
 	char text[PROCESS_SIZE]; /* of the words */
-	char key[3 * PATH_SIZE + PROCESS_SIZE];
+	char key[4 * PATH_SIZE + PROCESS_SIZE];
 };
 
 /* One character of a string in JSON, ASCII alone; 0 for one of another form, or at the end of the text. */
@@ -149,6 +149,7 @@ static bool find_place(struct place *p, const struct request *q, const struct ca
 	to = append(append(describe_request(q, p->key, end), end, "\n"), end, p->directory);
 	if (!is_exec || q->given[OPTION_PROCESS])
 		to = append(append(to, end, "\n"), end, is_exec ? p->process : p->root);
+	to = append(append(to, end, "\n"), end, call->exe);
 	if (!to)
 		return false;
 	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)

@@ -11,7 +11,7 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
 import { registersOf } from './call-registers.ts'
 import { frontRecord } from './front-record.ts'
-import { checkHost, readHostFacts } from './host-facts.ts'
+import { checkHost, type ProbedFacts, readHostFacts } from './host-facts.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
 import { keptFilters } from './kept-filter.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer.ts'
@@ -59,7 +59,7 @@ export interface CompiledContainer {
   readonly bundle: string
   readonly rootfs: string
   readonly root: string
-  readonly facts: HostFacts
+  readonly facts: ProbedFacts
   /** Whether it depends on something that no guard of a kept program watches: the schedulers of block devices. */
   readonly hasUnguarded: boolean
 }

@@ -9,17 +9,22 @@ const kcorePath = '/proc/kcore'
 const helperPaths = (name: string): readonly string[] =>
   ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`)
 
-/** The paths whose being there or not is a fact; guards of a kept program. */
-export const probedPaths: readonly string[] = [
-  ...appArmorPaths,
-  selinuxPath,
-  kcorePath,
-  ...helperPaths('newuidmap'),
-  ...helperPaths('newgidmap'),
-]
+/** With the paths that were looked for so far, whose being there or not is a guard of a kept program. */
+export interface ProbedFacts extends HostFacts {
+  readonly probed: ReadonlySet<string>
+}
 
 /** Reads what `compile` needs to know of this host; nothing is cached. */
-export function readHostFacts(): HostFacts {
+export function readHostFacts(): ProbedFacts {
+  const probed = new Set<string>()
+  const noting =
+    (isThere: (path: string) => boolean) =>
+    (path: string): boolean => {
+      probed.add(path)
+      return isThere(path)
+    }
+  const exists = noting(existsSync)
+  const isHelper = noting(isExecutable)
   const status = readFileSync('/proc/self/status', 'utf8')
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
   return {
@@ -29,12 +34,13 @@ export function readHostFacts(): HostFacts {
     capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
     inUserNamespace: !isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8')),
     cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), mounts),
-    appArmor: findAppArmor(),
-    hasSELinux: existsSync(selinuxPath),
+    probed,
+    appArmor: findAppArmor(exists),
+    hasSELinux: exists(selinuxPath),
     // Asked for by few config.json, and files to read or to look for.
     get idMapHelpers() {
-      const uid = findHelper('newuidmap')
-      const gid = findHelper('newgidmap')
+      const uid = findHelper('newuidmap', isHelper)
+      const gid = findHelper('newgidmap', isHelper)
       return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
     },
     get resctrl() {
@@ -43,7 +49,7 @@ export function readHostFacts(): HostFacts {
     get hasBfq() {
       return offersBfq()
     },
-    hasKcore: existsSync(kcorePath),
+    hasKcore: exists(kcorePath),
   }
 }
 
@@ -117,16 +123,16 @@ function unescapeOctal(field: string): string {
 }
 
 /** In its directory of its own since Linux 5.8. */
-function findAppArmor(): HostFacts['appArmor'] {
+function findAppArmor(exists: (path: string) => boolean): HostFacts['appArmor'] {
   const [securityfs = '', own = ''] = appArmorPaths
-  if (!existsSync(securityfs)) return undefined
+  if (!exists(securityfs)) return undefined
   try {
     if (!readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')) return undefined
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return undefined
     throw error
   }
-  return { attribute: existsSync(own) ? 'apparmor/exec' : 'exec' }
+  return { attribute: exists(own) ? 'apparmor/exec' : 'exec' }
 }
 
 /** @param mounts /proc/self/mountinfo */
@@ -163,8 +169,11 @@ function lines(text: string): readonly string[] {
 }
 
 /** Where a helper that maps ids is installed. */
-export function findHelper(name: 'newuidmap' | 'newgidmap'): string | undefined {
-  return helperPaths(name).find(isExecutable)
+export function findHelper(
+  name: 'newuidmap' | 'newgidmap',
+  isThere: (path: string) => boolean = isExecutable,
+): string | undefined {
+  return helperPaths(name).find(isThere)
 }
 
 export function isExecutable(path: string): boolean {

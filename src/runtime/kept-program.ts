@@ -1,9 +1,8 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { HostFacts } from '../compile/facts.ts'
 import { encode, keptMagic, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
-import { probedPaths } from './host-facts.ts'
+import type { ProbedFacts } from './host-facts.ts'
 import { keepFile } from './kept-files.ts'
 import { withoutCommand } from './process-text.ts'
 
@@ -17,7 +16,7 @@ export interface KeptOrigin {
   readonly rootfs: string
   /** The state root, absolute. */
   readonly root: string
-  readonly facts: HostFacts
+  readonly facts: ProbedFacts
 }
 
 const kinds = { key: 1, identity: 2, place: 3, present: 4, absent: 5, content: 6, caller: 7, kernel: 8 } as const
@@ -44,7 +43,7 @@ const headerBytes = 16
  * that cannot be kept is no failure: it is compiled again.
  */
 export function keepProgram(program: Program, { call, bundle, rootfs, root, facts }: KeptOrigin): void {
-  const key = [call, bundle, root].join('\n')
+  const key = [call, bundle, root, ownFile('bundle-tool')].join('\n')
   keep(root, key, maxKept, program, () => [identity(`${bundle}/config.json`), place(rootfs), ...hostGuards(facts)])
 }
 
@@ -57,7 +56,7 @@ export interface KeptExecOrigin {
   readonly bundle: string
   /** Of the container's state. */
   readonly directory: string
-  readonly facts: HostFacts
+  readonly facts: ProbedFacts
   /** Files that the choice of cgroups was read from. */
   readonly cgroupFiles: readonly string[]
 }
@@ -72,7 +71,7 @@ export function keepExecProgram(
 ): void {
   const process = processText === undefined ? [] : [withoutCommand(processText)]
   if (process.includes(undefined)) return
-  const key = [call, directory, ...process].join('\n')
+  const key = [call, directory, ...process, ownFile('bundle-tool')].join('\n')
   keep(directory, key, maxKeptOfContainer, program, () => [
     identity(`${directory}/state.json`),
     identity(`${bundle}/config.json`),
@@ -87,20 +86,21 @@ function keep(directory: string, key: string, count: number, program: Program, g
 }
 
 /** Every fact of `compile`, and everything it is read from. */
-function hostGuards(facts: HostFacts): readonly Guard[] {
-  const ownFiles = ['bundle-tool', 'bin/cli.js', 'bin/compiler.js', 'bin/seccomp.js'].map((path) =>
-    join(import.meta.dirname, '..', path),
-  )
+function hostGuards(facts: ProbedFacts): readonly Guard[] {
+  const ownFiles = ['bundle-tool', 'bin/cli.js', 'bin/compiler.js', 'bin/seccomp.js'].map(ownFile)
   return [
     { kind: kinds.caller, text: '', values: [BigInt(facts.euid), BigInt(facts.egid), facts.capabilities] },
     { kind: kinds.kernel, text: `${kernelFact('osrelease')} ${kernelFact('version')}` },
     content('/proc/self/cgroup'),
     content('/proc/self/uid_map'),
     ...facts.cgroups.hierarchies.map(({ mountPoint }) => place(mountPoint)),
-    ...probedPaths.map((path) => ({ kind: exists(path) ? kinds.present : kinds.absent, text: path })),
+    ...[...facts.probed].map((path) => ({ kind: exists(path) ? kinds.present : kinds.absent, text: path })),
     ...ownFiles.filter(exists).map(identity),
   ]
 }
+
+/** Another installation, of another version perhaps, keeps its own programs. */
+const ownFile = (path: string): string => join(import.meta.dirname, '..', path)
 
 /** As uname(2) has it; node:os takes ten times as long to be loaded. */
 function kernelFact(name: 'osrelease' | 'version'): string {

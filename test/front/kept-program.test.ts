@@ -224,9 +224,6 @@ const changes: Readonly<Record<string, () => Call>> = {
   'a cgroup mount': () => ({
     before: inMountNamespace('mount -t tmpfs x "$(grep -m1 " cgroup2\\? " /proc/mounts | cut -d" " -f2)"'),
   }),
-  'a helper that was not there': () => ({
-    before: inMountNamespace('mount -t tmpfs x /usr/local/bin && touch /usr/local/bin/newuidmap'),
-  }),
   'whether others may write to the program': () => {
     for (const path of kept()) chmodSync(path, 0o622)
     return {}
@@ -249,18 +246,45 @@ for (const [name, change] of Object.entries(changes)) {
   })
 }
 
+test('that helpers for ids are there concerns a container that has a user namespace', () => {
+  const withoutHelpers = inMountNamespace('mount -t tmpfs x /usr/bin')
+  cold()
+  expect(warm({ before: withoutHelpers })).toEqual({ status: 3, stderr: '' })
+  const map = [{ containerID: 0, hostID: 0, size: 1000 }]
+  const namespaces = (['user', 'mount', 'uts', 'pid', 'ipc', 'network'] as const).map((type) => ({ type }))
+  place.configure('exit 4', { linux: { namespaces, uidMappings: map, gidMappings: map } })
+  expect(cold().stderr).toBe('')
+  expect(warm()).toEqual({ status: 4, stderr: '' })
+  expect(warm({ before: withoutHelpers })).toEqual(needsNode)
+})
+
+/** The tool installed in another place. */
+function install(name: string): string {
+  const copy = join(place.directory, name)
+  mkdirSync(copy)
+  cpSync(join(project, 'bin'), join(copy, 'bin'), { recursive: true })
+  cpSync(join(project, 'dist'), join(copy, 'dist'), { recursive: true })
+  cpSync(join(project, 'package.json'), join(copy, 'package.json'))
+  return join(copy, 'dist/bundle-tool')
+}
+
+test('another installation, which may be of another version, keeps its own programs', () => {
+  const tool = install('copy')
+  cold()
+  expect(warm({ tool })).toEqual(needsNode)
+  cold({ tool })
+  expect(warm({ tool }).status).toBe(3)
+  expect(kept()).toHaveLength(2)
+  expect(warm().status).toBe(3)
+})
+
 test.each(['cli.js', 'compiler.js', 'seccomp.js'])(
   'a kept program is not used when %s of the tool has changed',
   (name) => {
-    const copy = join(place.directory, 'copy')
-    mkdirSync(copy)
-    cpSync(join(project, 'bin'), join(copy, 'bin'), { recursive: true })
-    cpSync(join(project, 'dist'), join(copy, 'dist'), { recursive: true })
-    cpSync(join(project, 'package.json'), join(copy, 'package.json'))
-    const tool = join(copy, 'dist/bundle-tool')
+    const tool = install('copy')
     cold({ tool })
     expect(warm({ tool }).status).toBe(3)
-    utimesSync(join(copy, 'dist/bin', name), 1, 1)
+    utimesSync(join(dirname(tool), 'bin', name), 1, 1)
     expect(warm({ tool })).toEqual(needsNode)
   },
 )
