@@ -5,7 +5,7 @@
 #include <linux/bpf.h>
 #include <linux/time_types.h>
 
-enum { RETRY_MS = 1, RETRIES = 2000, MAX_DEPTH = 32 };
+enum { CONTROLLERS_SIZE = 512, RETRY_MS = 1, RETRIES = 2000, MAX_DEPTH = 32 };
 
 long sleep_ms(long ms)
 {
@@ -63,6 +63,46 @@ int op_cgroup_make(struct vm *vm, const struct step *s)
 		return (int)directory;
 	r = closing(directory, read_file((int)directory, "cgroup.procs", content, sizeof content));
 	return r > 0 ? -EBUSY : (int)r;
+}
+
+/* Writes "+NAME" of each word of `names`, which ends in a line break: all in one, or one by one. */
+static long turn_on(const struct step *s, int control, const char *names, bool one_by_one)
+{
+	char line[CONTROLLERS_SIZE * 2], *to = line;
+	long r = 0;
+
+	for (const char *c = names; *c && *c != '\n' && r >= 0; c++) {
+		if (c == names || c[-1] == ' ')
+			*to++ = '+';
+		if (!one_by_one || *c != ' ')
+			*to++ = *c;
+		if (c[1] != '\n' && (!one_by_one || c[1] != ' '))
+			continue;
+		r = write_all(control, line, (size_t)(to - line));
+		if (one_by_one && is_tolerated(s, r))
+			r = 0;
+		to = line;
+	}
+	return r;
+}
+
+int op_enable_controllers(struct vm *vm, const struct step *s)
+{
+	char names[CONTROLLERS_SIZE];
+	long directory = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_PATH | O_DIRECTORY | O_CLOEXEC), control, r;
+
+	if (directory < 0)
+		return (int)directory;
+	r = read_file((int)directory, "cgroup.controllers", names, sizeof names);
+	if (r >= 0)
+		r = control = sys(openat, directory, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
+	if (r >= 0) {
+		r = turn_on(s, (int)control, names, false);
+		if (is_tolerated(s, r)) /* one of them stands for all */
+			r = turn_on(s, (int)control, names, true);
+		r = closing(control, r);
+	}
+	return (int)closing(directory, r);
 }
 
 int op_expect_not(struct vm *vm, const struct step *s)

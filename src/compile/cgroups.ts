@@ -150,20 +150,20 @@ function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
 }
 
 /**
- * Whether the process may be at work before its cgroups are made, at what needs none of them: on cgroup v1 it enters them by
- * itself. What it takes of memory until then counts for the runtime, and network devices are moved to it after that.
+ * Whether the process may begin with its mounts while the host still makes its cgroups and writes their limits. On cgroup v2
+ * it is in its cgroup from the start. On v1 it enters its cgroups by itself later, and what it takes of memory until then
+ * counts for the runtime. Network devices are moved to it after that.
  */
-export function mayEnterLate({ config, systemd, cgroups, hasUserNamespace }: CompileContext): boolean {
+export function mayMountMeanwhile({ config, systemd, cgroups, hasUserNamespace }: CompileContext): boolean {
   const { limit, swap } = config.linux?.resources?.memory ?? {}
   const isLimited = limit !== undefined || swap !== undefined
   const copiesFiles = (config.mounts ?? []).some(({ options }) => options?.includes('tmpcopyup'))
   return (
     systemd === undefined &&
     !hasUserNamespace &&
-    !isLimited &&
-    !copiesFiles &&
     config.linux?.netDevices === undefined &&
-    cgroups.some(({ hierarchy }) => !hierarchy.isUnified)
+    cgroups.length > 0 &&
+    (cgroups.every(({ hierarchy }) => hierarchy.isUnified) || !(isLimited || copiesFiles))
   )
 }
 
@@ -177,12 +177,9 @@ export function compileOomReport({ config, cgroups }: CompileContext): readonly 
 
 /** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */
 function enableControllers(place: CgroupPlace): readonly HostStep[] {
-  const controllers = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc', 'dmem']
   const tolerated = ['ENOENT', 'EINVAL', 'EBUSY', 'EPERM', 'EACCES', 'EOPNOTSUPP'] as const
-  return [place.hierarchy.mountPoint, ...directoriesAbove(place)].flatMap((directory) =>
-    controllers.map((controller) =>
-      undoable(writeControl(`${directory}/cgroup.subtree_control`, `+${controller}`, ...tolerated)),
-    ),
+  return [place.hierarchy.mountPoint, ...directoriesAbove(place)].map((path) =>
+    undoable(op('enable_controllers', { path }, from, ...tolerated)),
   )
 }
 

@@ -10,7 +10,7 @@ import {
   compileKill,
   compileOomReport,
   compileUnit,
-  mayEnterLate,
+  mayMountMeanwhile,
 } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import type { HostFacts } from './facts.ts'
@@ -49,8 +49,8 @@ const sigkill = 9
 interface Parts {
   readonly plan: NamespacePlan
   readonly rootfs: RootfsSteps
-  /** Whether the process begins with its mounts while the host makes the cgroups: each has a CPU to itself. */
-  readonly entersLate: boolean
+  /** Whether the process begins with its mounts while the host makes the cgroups and writes limits: each has a CPU to itself. */
+  readonly mountsMeanwhile: boolean
 }
 
 /**
@@ -71,7 +71,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   checkTerminal(process, context)
   const plan = planNamespaces(context)
   const rootfs = compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)])
-  const parts = { plan, rootfs, entersLate: rootfs.host.length === 0 && mayEnterLate(context) }
+  const parts = { plan, rootfs, mountsMeanwhile: rootfs.host.length === 0 && mayMountMeanwhile(context) }
   return { host: compileHost(process, context, parts), stage: plan.stage, child: compileChild(process, context, parts) }
 }
 
@@ -106,7 +106,7 @@ function usableCgroups(
 }
 
 function compileHost(process: Process, context: CompileContext, parts: Parts): readonly HostStep[] {
-  const { plan, rootfs, entersLate } = parts
+  const { plan, rootfs, mountsMeanwhile } = parts
   const cgroups = compileCgroups(context)
   const maps = compileIdMaps(context)
   const join = compileJoin(context)
@@ -119,7 +119,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
     ...cgroups.early,
-    ...(entersLate ? [] : cgroups.late),
+    ...(mountsMeanwhile ? [] : cgroups.late),
     ...compileResctrlGroups(context),
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
@@ -133,9 +133,9 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileTimeOffsets(context),
     undoable(
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
-      ...(entersLate ? [op('kill_child', {})] : end),
+      ...(mountsMeanwhile ? [op('kill_child', {})] : end),
     ),
-    ...(entersLate ? cgroups.late : []),
+    ...(mountsMeanwhile ? cgroups.late : []),
     ...awaitBirth(plan.stage.length > 0),
     ...maps,
     ...join.host,
@@ -143,7 +143,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...joinResctrlGroups(resctrlGroups(context.config, context.facts)),
     ...compileOomScore(process),
     ...compileNetDevices(context),
-    undoable(op('sync_send', { barrier: barriers.mapped }), ...(entersLate ? end : [])),
+    undoable(op('sync_send', { barrier: barriers.mapped }), ...(mountsMeanwhile ? end : [])),
     ...compileFinalState(context),
     ...compilePidFile(context),
     ...rootfs.host,
@@ -242,7 +242,7 @@ function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
 
 function compileChild(process: Process, context: CompileContext, parts: Parts): readonly Step[] {
   const { config } = context
-  const { plan, rootfs, entersLate } = parts
+  const { plan, rootfs, mountsMeanwhile } = parts
   const hasNewUser = isNew(config, 'user')
   const env = environmentOf(process)
   const mapped = op('sync_wait', { barrier: barriers.mapped })
@@ -250,7 +250,7 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
   const readiesEarly = isReadyWithItsRoot(process, context)
   const enterCgroups = compileJoin(context).child
   return [
-    ...(entersLate
+    ...(mountsMeanwhile
       ? plan.join
       : [
           mapped,
@@ -265,7 +265,7 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     ...compileNames(context),
     ...compileSysctl(context),
     ...rootfs.early,
-    ...(entersLate ? [mapped, ...enterCgroups, ...plan.unshare] : []),
+    ...(mountsMeanwhile ? [mapped, ...enterCgroups, ...plan.unshare] : []),
     ...rootfs.late,
     ...(readiesEarly ? [ready] : []),
     ...compileScheduling(process, config),

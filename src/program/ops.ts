@@ -134,6 +134,11 @@ export const ops = {
     operands: { path: 'text', levels: 'decimal' },
     does: 'mkdir(2) of a cgroup, and of so many levels above it as are missing; EBUSY when it is there and a process is in it',
   },
+  enable_controllers: {
+    number: 21,
+    operands: { path: 'text' },
+    does: 'turns on what cgroup.controllers of a cgroup lists for those below it, all at once or each that the kernel takes',
+  },
   expect_not: {
     number: 22,
     operands: { path: 'text', content: 'string', unlessMade: 'decimal' },

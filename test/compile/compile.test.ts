@@ -180,14 +180,18 @@ test('an unknown capability is left out with a warning, the others are kept', ()
   expect(warnings).toEqual(['ignoring unknown capability CAP_NONSENSE'])
 })
 
-/** Whether the process makes its first mount before it waits for its cgroups, and the host those after clone. */
-function entersLate(input: CompileTestInput): boolean {
-  const { host, child } = compileWith(input)
+/** Whether the process makes its first mount before it waits for the host, which makes cgroups of v1 and writes limits then. */
+function mountsMeanwhile(input: CompileTestInput): boolean {
+  const { host, child } = compileWith({ ...input, linux: { resources: { pids: { limit: 7 } }, ...input.linux } })
   const ops = child.map(({ op }) => op)
-  const made = host.findLastIndex(({ op }) => op === 'cgroup_make')
-  const late = ops.indexOf('mount') < ops.indexOf('sync_wait')
-  expect(made > host.findIndex(({ op }) => op === 'clone')).toBe(late)
-  return late
+  const clone = host.findIndex(({ op }) => op === 'clone')
+  const isMeanwhile = ops.indexOf('mount') < ops.indexOf('sync_wait')
+  const isV2 = input.facts === hosts.v2
+  expect(host.findLastIndex(({ op }) => op === 'cgroup_make') > clone).toBe(isMeanwhile && !isV2)
+  const limit = host.findIndex(({ from }) => from.startsWith('/linux/resources/'))
+  expect(limit > clone).toBe(isMeanwhile)
+  expect(limit).toBeLessThan(host.findIndex(({ op }) => op === 'sync_send'))
+  return isMeanwhile
 }
 
 const tmpfs = (...options: readonly string[]) => ({ destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options })
@@ -196,14 +200,15 @@ test.each<[string, boolean, CompileTestInput]>([
   ['cgroup v1', true, { facts: hosts.v1 }],
   ['both cgroups', true, { facts: hosts.hybrid }],
   ['both, and a tmpfs', true, { config: { mounts: [tmpfs('size=1m')] } }],
-  ['cgroup v2', false, { facts: hosts.v2 }],
+  ['cgroup v2', true, { facts: hosts.v2 }],
+  ['cgroup v2, and a limit of memory', true, { facts: hosts.v2, linux: { resources: { memory: { limit: 1 << 30 } } } }],
   ['an OOM killer', true, { linux: { resources: { memory: { disableOOMKiller: false } } } }],
   ['a limit of memory', false, { linux: { resources: { memory: { limit: 1 << 30 } } } }],
   ['files copied into a tmpfs', false, { config: { mounts: [tmpfs('tmpcopyup')] } }],
   ['a user namespace', false, { linux: user(ranges) }],
   ['network devices', false, { linux: { ...namespaces('network'), netDevices: { eth1: {} } } }],
-])('with %s a process makes its first mounts while the host makes its cgroups: %s', (_, late, input) => {
-  expect(entersLate(input)).toBe(late)
+])('with %s a process makes its first mounts while the host is at its cgroups: %s', (_, meanwhile, input) => {
+  expect(mountsMeanwhile(input)).toBe(meanwhile)
 })
 
 test('a process is in all of its cgroups before the first of them is mounted and before any hook', () => {

@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -72,6 +82,46 @@ test('cgroup_make makes one, or takes one that is there and has no process', () 
   writeFileSync(path('file'), '')
   expectFailure(hostProgram(op('cgroup_make', { path: path('file'), levels: 0 })), 'cgroup_make', 'ENOTDIR')
 })
+
+test('enable_controllers turns on all that there are, in one write', () => {
+  writeFileSync(path('cgroup.controllers'), 'cpuset cpu io\n')
+  writeFileSync(path('cgroup.subtree_control'), '')
+  expectDone(hostProgram(op('enable_controllers', { path: directory })))
+  expect(readFileSync(path('cgroup.subtree_control'), 'utf8')).toBe('+cpuset +cpu +io')
+  writeFileSync(path('cgroup.controllers'), '\n')
+  writeFileSync(path('cgroup.subtree_control'), '')
+  expectDone(hostProgram(op('enable_controllers', { path: directory })))
+  expect(readFileSync(path('cgroup.subtree_control'), 'utf8')).toBe('')
+})
+
+test('enable_controllers turns on those that can be, where one is refused and that is tolerated', () => {
+  const control = path('cgroup.subtree_control')
+  writeFileSync(path('cgroup.controllers'), 'cpuset cpu io\n')
+  symlinkSync('/dev/full', control)
+  const step = op('enable_controllers', { path: directory })
+  expectFailure(hostProgram(step), 'enable_controllers', 'ENOSPC')
+  rmSync(control)
+  expectFailure(hostProgram(step), 'enable_controllers', 'ENOENT')
+  expectDone(hostProgram(op('enable_controllers', { path: path('no') }, '', 'ENOENT')))
+})
+
+inCgroup('enable_controllers goes on with the next one when the kernel refuses one', () => {
+  const { controllers, control } = controllersOf(cgroup)
+  // A cgroup that is not there offers none: the kernel refuses a name that it does not know.
+  mkdirSync(path('cgroup'))
+  writeFileSync(path('cgroup/cgroup.controllers'), `nonsense ${controllers.join(' ')}\n`)
+  symlinkSync(control, path('cgroup/cgroup.subtree_control'))
+  expectFailure(hostProgram(op('enable_controllers', { path: path('cgroup') })), 'enable_controllers', 'EINVAL')
+  expectDone(hostProgram(op('enable_controllers', { path: path('cgroup') }, '', 'EINVAL')))
+  expect(readFileSync(control, 'utf8')).toBe(`${controllers.join(' ')}\n`)
+})
+
+/** A new cgroup, with what it may give to those below it. */
+function controllersOf(directory: string): { readonly controllers: readonly string[]; readonly control: string } {
+  mkdirSync(directory)
+  const listed = readFileSync(join(directory, 'cgroup.controllers'), 'utf8').trim()
+  return { controllers: listed === '' ? [] : listed.split(' '), control: join(directory, 'cgroup.subtree_control') }
+}
 
 test.each([
   ['THAWED\n', true],
