@@ -5,7 +5,7 @@
 // most of the text and a quarter of the code, for containers that have one. What is compiled of each is kept beside it
 // (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are loaded when they are needed: it takes a program
 // 10 ms and not 300, and little memory, which makes every spawn faster.
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import * as opTable from '../dist/program/ops.js'
@@ -13,6 +13,8 @@ import * as opTable from '../dist/program/ops.js'
 const out = 'dist/bin.new'
 const errors = resolve('src/errors.ts')
 const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
+/** Each module asks anew for what Node.js has, which takes 20 us. */
+const requireOnce = 'const load = require, loaded = {}; require = (name) => (loaded[name] ??= load(name));'
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
 const common = {
   bundle: true,
@@ -88,11 +90,36 @@ const constants = Object.entries(opTable)
   .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)}`)
   .join('\n')
 
-/** Who compiles for the front runs no kept program. */
-const withoutKeptRuns = {
-  name: 'without-kept-runs',
+/**
+ * What who compiles for the front never calls: it runs nothing, has no words for what went wrong, and leaves systemd to the whole
+ * command line, as it does all that fails.
+ */
+const leftOut = {
+  'kept-run': ['runKept'],
+  failure: ['describeFailure'],
+  'systemd-manager': ['findManager', 'internalCommand', 'isSystemdWanted'],
+}
+const withoutRuns = {
+  name: 'without-runs',
   setup({ onLoad }) {
-    onLoad({ filter: /\/runtime\/kept-run\.ts$/ }, () => ({ contents: 'export const runKept = undefined' }))
+    for (const [file, names] of Object.entries(leftOut)) {
+      const contents = names.map((name) => `export const ${name} = undefined`).join('\n')
+      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents }))
+    }
+  },
+}
+
+/** Modules that others load when they are needed are wrapped, with all that they import: here all are needed. */
+const atOnce = {
+  name: 'at-once',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/(cli\/compiler|runtime\/launch)\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      const dynamic = /^ *const (\{.*\}) = (?:await )import\((.*)\)$/gm
+      const imports = Array.from(text.matchAll(dynamic), ([, names, from]) => `import ${names} from ${from}\n`)
+      if (imports.length === 0) throw new Error(`${path} loads nothing later`)
+      return { contents: imports.join('') + text.replace(dynamic, ''), loader: 'ts' }
+    })
   },
 }
 
@@ -150,7 +177,10 @@ await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 
 await buildCode(
   'compiler',
   { entryPoints: ['src/cli/compiler.ts'], minify: true },
-  { plugins: [withPlainSchemas, withPlainOps, withoutKeptRuns, seccompLater], banner: moduleDirectory },
+  {
+    plugins: [withPlainSchemas, withPlainOps, withoutRuns, atOnce, seccompLater],
+    banner: requireOnce + moduleDirectory,
+  },
 )
 await buildCode('seccomp', { entryPoints: ['src/compile/seccomp.ts'], minify: true }, { plugins: [], banner: '' })
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })

@@ -35,7 +35,7 @@ static void complain(const char *what)
  */
 #define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
 
-enum { MAX_UNSEEDED = 128 << 10 };
+enum { MAX_UNSEEDED = 128 << 10, CPU_WORDS = 1024 / 8, CPUS_IN_WORD = 64 };
 
 /* Without that seed somebody can choose keys that collide; in a small file there is no room for many. */
 static bool is_small(const char *directory, const char *name)
@@ -145,6 +145,36 @@ static bool parse_handover(char *image, size_t size, struct job *job)
 }
 
 /*
+ * Lets the child end on other CPUs than this one, if there are some: the last of its threads frees all that Node.js has in
+ * memory, which takes milliseconds, and it would be the one that waits for this process to give way.
+ */
+static void keep_apart(int child)
+{
+	unsigned long cpus[CPU_WORDS];
+	struct listing threads = {0};
+	const struct directory_entry *entry;
+	char path[48] = "/proc/";
+	uint32_t cpu = 0;
+	long size = sys(sched_getaffinity, 0, sizeof cpus, cpus);
+
+	if (size < 0 || sys(getcpu, &cpu, NULL) < 0)
+		return;
+	cpus[cpu / CPUS_IN_WORD] &= ~(1UL << cpu % CPUS_IN_WORD);
+	memcpy(path + 6 + decimal(path + 6, (uint64_t)child), "/task", 6);
+	threads.directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (threads.directory < 0)
+		return;
+	while ((entry = next_entry(&threads))) {
+		const char *name = entry->name;
+		uint64_t thread;
+
+		if (parse_decimal(&name, &thread) && sys(sched_setaffinity, thread, size, cpus) < 0)
+			break; /* there is no other CPU */
+	}
+	sys(close, threads.directory);
+}
+
+/*
  * The program is whole when the child has closed the pipe. Its end would take Node.js longer than a container takes to start:
  * the kernel ends a compiler while this process goes on. All of the command line may have something to say after it.
  */
@@ -159,6 +189,7 @@ static int take_program(int pipe, int child, bool is_compiler, struct job *job)
 		return 1;
 	if (is_compiler && size && parse_handover(image, size, job)) {
 		job->compiler = child;
+		keep_apart(child);
 		return sys(kill, child, SIGKILL) < 0;
 	}
 	if (sys(wait4, child, &status, 0, NULL) < 0)

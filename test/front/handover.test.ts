@@ -129,6 +129,15 @@ test('Node.js is gone when the container runs, and nothing of the front is in it
   byFront('delete', '-f', 'demo')
 })
 
+test.each(['0', '0-1'])('with CPUs %s a container is compiled for, and has the CPUs of any other', (cpus) => {
+  place.configure('grep Cpus_allowed_list /proc/self/status')
+  const onThese = (...args: readonly string[]) => call(['taskset', '-c', cpus, front], args)
+  const compiled = onThese('run', '--no-cache', 'demo')
+  expect(compiled).toMatchObject({ end: 0, stderr: '', stdout: expect.stringContaining('Cpus_allowed_list') })
+  onThese('run', 'demo')
+  expect(onThese('run', 'demo')).toEqual(compiled)
+})
+
 test('Node.js dies with the front that waits for it', async () => {
   const bin = join(place.directory, 'bin')
   mkdirSync(bin)
