@@ -115,7 +115,7 @@ const atOnce = {
   setup({ onLoad }) {
     onLoad({ filter: /\/(cli\/compiler|runtime\/launch)\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, 'utf8')
-      const dynamic = /^ *const (\{.*\}) = (?:await )import\((.*)\)$/gm
+      const dynamic = /^ *const (\{.*\}) = await import\((.*)\)$/gm
       const imports = Array.from(text.matchAll(dynamic), ([, names, from]) => `import ${names} from ${from}\n`)
       if (imports.length === 0) throw new Error(`${path} loads nothing later`)
       return { contents: imports.join('') + text.replace(dynamic, ''), loader: 'ts' }

@@ -65,21 +65,22 @@ int op_cgroup_make(struct vm *vm, const struct step *s)
 	return r > 0 ? -EBUSY : (int)r;
 }
 
-/* Writes "+NAME" of each word of `names`, which ends in a line break: all in one, or one by one. */
-static long turn_on(const struct step *s, int control, const char *names, bool one_by_one)
+/* Writes "+NAME" for each name, which have blanks between them and a line break behind: all in one write(2), or each in its own. */
+static long turn_on(const struct step *s, int control, const char *names, bool is_at_once)
 {
 	char line[CONTROLLERS_SIZE * 2], *to = line;
 	long r = 0;
 
-	for (const char *c = names; *c && *c != '\n' && r >= 0; c++) {
-		if (c == names || c[-1] == ' ')
-			*to++ = '+';
-		if (!one_by_one || *c != ' ')
-			*to++ = *c;
-		if (c[1] != '\n' && (!one_by_one || c[1] != ' '))
+	while (*names > ' ' && r >= 0) {
+		*to++ = '+';
+		while (*names > ' ')
+			*to++ = *names++;
+		if (*names == ' ')
+			*to++ = *names++;
+		if (is_at_once && *names > ' ')
 			continue;
 		r = write_all(control, line, (size_t)(to - line));
-		if (one_by_one && is_tolerated(s, r))
+		if (!is_at_once && is_tolerated(s, r))
 			r = 0;
 		to = line;
 	}
@@ -97,9 +98,9 @@ int op_enable_controllers(struct vm *vm, const struct step *s)
 	if (r >= 0)
 		r = control = sys(openat, directory, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
 	if (r >= 0) {
-		r = turn_on(s, (int)control, names, false);
+		r = turn_on(s, (int)control, names, true);
 		if (is_tolerated(s, r)) /* one of them stands for all */
-			r = turn_on(s, (int)control, names, true);
+			r = turn_on(s, (int)control, names, false);
 		r = closing(control, r);
 	}
 	return (int)closing(directory, r);
