@@ -3,6 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/state-root.ts',
     // Needs a cgroup v2 host: `npm run test:vm`.
     exclude: [...configDefaults.exclude, 'test/vm/**'],
     testTimeout: 60_000,

@@ -7,6 +7,7 @@ import {
   withBundleOptions,
   withProgress,
 } from './bundle-options.ts'
+import { compiledAhead } from './compiled-ahead.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -46,6 +47,7 @@ EXAMPLES:
           }),
         ),
       )
+      await compiledAhead(context, result.bundle)
       const { reference, digest } = result
       const pinned = reference.includes('@') ? reference : `${reference}@${digest}`
       context.io.stdout.write(`${flags.json ? JSON.stringify(result) : pinned}\n`)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { compiledAhead } from './compiled-ahead.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 /** `spec`: the default config.json. */
@@ -19,5 +20,6 @@ EXAMPLES:
     .action(async ({ bundle, rootless }: { bundle: string; rootless?: boolean }) => {
       const { spec } = await import('../spec.ts')
       await spec({ bundle, rootless })
+      await compiledAhead(context, bundle)
     })
 }

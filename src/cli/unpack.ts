@@ -6,6 +6,7 @@ import {
   withBundleOptions,
   withProgress,
 } from './bundle-options.ts'
+import { compiledAhead } from './compiled-ahead.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
@@ -39,6 +40,7 @@ EXAMPLES:
       const result = await withProgress(context, flags, (reports) =>
         unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),
       )
+      await compiledAhead(context, result.bundle)
       if (flags.json) stdout.write(`${JSON.stringify(result)}\n`)
     })
 }

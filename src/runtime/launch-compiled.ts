@@ -1,4 +1,5 @@
 import type { CompileOptions } from '../compile/context.ts'
+import type { Program } from '../program/program.ts'
 import { compileContainer } from './compile-container.ts'
 import type { Execution, Outcome } from './execute.ts'
 import { keepProgram } from './kept-program.ts'
@@ -21,16 +22,29 @@ export async function launchCompiled(
   options: LaunchOptions,
   { mode, call, kept, runOptions }: CompiledLaunch,
 ): Promise<Outcome> {
+  const { program, bundle, keep } = await compileToKeep(options, mode, call)
+  if (kept) return await outcomeOf(program, kept, runOptions)
+  keep()
+  return await withStages(program, { log: options.log, begins: 'init' }, () =>
+    runProgram(program, { ...runOptions, cwd: bundle }),
+  )
+}
+
+/** A program, and what makes the root and keeps the program there: if there was nothing to warn of, and guards know all of it. */
+export async function compileToKeep(
+  options: LaunchOptions,
+  mode: CompileOptions['mode'],
+  call: string | undefined,
+): Promise<{ readonly program: Program; readonly bundle: string; readonly keep: () => void }> {
   let hasWarned = false
   const log: LaunchOptions['log'] = (level, message) => {
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }
   const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
-  if (kept) return await outcomeOf(program, kept, runOptions)
-  makeRoot(options.root, origin.facts.euid)
-  if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
-  return await withStages(program, { log: options.log, begins: 'init' }, () =>
-    runProgram(program, { ...runOptions, cwd: origin.bundle }),
-  )
+  const keep = (): void => {
+    makeRoot(options.root, origin.facts.euid)
+    if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
+  }
+  return { program, bundle: origin.bundle, keep }
 }

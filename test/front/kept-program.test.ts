@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -82,6 +83,37 @@ test('a program whose limits depend on the I/O schedulers of the moment is not k
   expect(warm()).toEqual({ status: 3, stderr: '' })
   rmSync(kept()[0] ?? '')
   expect(withBlockIO(500)).toEqual([])
+})
+
+test.each([
+  ['spec', (bundle: string) => ['spec', '-b', bundle]],
+  [
+    'unpack',
+    (bundle: string) => ['unpack', `rootfs:${place.directory}/rootfs.tar`, '--force', '--quiet', '--out', bundle],
+  ],
+])('after %s the first run needs no Node.js', (_, making) => {
+  execFileSync('tar', ['-C', join(place.bundle, 'rootfs'), '-cf', join(place.directory, 'rootfs.tar'), '.'])
+  expect(cold({ args: making(place.bundle) })).toEqual({ status: 0, stderr: '' })
+  expect(kept()).toHaveLength(1)
+  // The default config.json wants a terminal.
+  const words = ['--root', place.root, 'run', '-b', place.bundle, place.id]
+  const command = `PATH=/nonexistent ${[front, ...words].join(' ')}`
+  const shell = spawnSync('script', ['-qec', command, '/dev/null'], {
+    input: 'exit 5\n',
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  expect(shell.status, shell.stdout).toBe(5)
+})
+
+test('a bundle that nothing can run is made all the same, and nothing is kept', () => {
+  const file = join(place.directory, 'file')
+  writeFileSync(file, '')
+  const makeSpec = (root: string) => cold({ args: ['--root', root, 'spec', '-b', place.bundle] })
+  rmSync(join(place.bundle, 'rootfs'), { recursive: true })
+  expect(makeSpec(place.root)).toEqual({ status: 0, stderr: '' })
+  expect(existsSync(place.root)).toBe(false)
+  expect(makeSpec(join(file, 'root'))).toEqual({ status: 0, stderr: '' })
 })
 
 test('few are kept in a root, the newest', () => {

@@ -1,0 +1,16 @@
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = '/run/bundle-tool'
+const kept = (): readonly string[] =>
+  existsSync(root) ? readdirSync(root).filter((name) => name.startsWith('.program-')) : []
+
+/** Commands without --root keep programs where those of the machine's user are: what the tests have left there goes. */
+export default function setup(): () => void {
+  const before = kept()
+  const wasThere = existsSync(root)
+  return () => {
+    for (const name of kept()) if (!before.includes(name)) rmSync(join(root, name))
+    if (!wasThere && existsSync(root) && readdirSync(root).length === 0) rmdirSync(root)
+  }
+}
