@@ -3,9 +3,9 @@ import { join } from 'node:path'
 
 const root = '/run/bundle-tool'
 const kept = (): readonly string[] =>
-  existsSync(root) ? readdirSync(root).filter((name) => name.startsWith('.program-')) : []
+  existsSync(root) ? readdirSync(root).filter((name) => /^\.(program|filter)-/.test(name)) : []
 
-/** Commands without --root keep programs where those of the machine's user are: what the tests have left there goes. */
+/** Commands without --root keep programs, and filters of seccomp, where those of the machine's user are: what the tests have left there goes. */
 export default function setup(): () => void {
   const before = kept()
   const wasThere = existsSync(root)

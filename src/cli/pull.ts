@@ -33,7 +33,7 @@ EXAMPLES:
       'keep a copy of the files in the store too, which makes the next bundles of the image fast',
     )
     .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
-      if (await isDoneInNamespace(context, flags)) return
+      if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
       const { pull } = await import('../pull.ts')
       const result = await withProgress(context, flags, (reports) =>
         goingOn(

@@ -34,7 +34,7 @@ EXAMPLES:
   return withBundleOptions(command)
     .argument('<source>')
     .action(async (source: string, flags: BundleFlags) => {
-      if (await isDoneInNamespace(context, flags)) return
+      if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
       const { unpack } = await import('../unpack.ts')
       const { stdin, stdout, env } = context.io
       const result = await withProgress(context, flags, (reports) =>

@@ -85,6 +85,9 @@ function setScript(script: string): void {
 
 test('the owners of an image are real, and its program is who it is to be in the container', () => {
   expect(unpack(writeImage(), '--subids')).toMatchObject({ status: 0, stderr: '' })
+  const kept = readdirSync(at('run/bundle-tool'))
+  expect(kept).toEqual([expect.stringMatching(/^\.program-/)])
+  expect(lstatSync(at(`run/bundle-tool/${kept[0]}`)).uid).toBe(uid)
   const { uid: owner, gid: group, mode } = lstatSync(at('bundle/rootfs/home/app/secret'))
   expect({ owner, group, mode }).toEqual({ owner: firstUid + 999, group: firstGid + 99, mode: 0o100600 })
   expect(lstatSync(at('bundle/rootfs/bin'))).toMatchObject({ uid, gid })
