@@ -48,20 +48,25 @@ static long make_cgroup(char *path, uint64_t levels)
 	return r < 0 && r != -EEXIST ? r : sys(mkdirat, AT_FDCWD, path, 0755);
 }
 
+/* cgroup.procs: a pid in each line. */
+static long read_processes(const char *cgroup, char *to, size_t size)
+{
+	long directory = sys(openat, AT_FDCWD, cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return directory < 0 ? directory : closing(directory, read_file((int)directory, "cgroup.procs", to, size));
+}
+
 int op_cgroup_make(struct vm *vm, const struct step *s)
 {
 	char *path = vm->scratch[0], content[2];
-	long r, directory;
+	long r;
 
 	text(vm, s, 0, 0, NULL);
 	r = make_cgroup(path, s->arg[1]);
 	vm->has_made_cgroup = r >= 0;
 	if (r != -EEXIST)
 		return (int)r;
-	directory = sys(openat, AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return (int)directory;
-	r = closing(directory, read_file((int)directory, "cgroup.procs", content, sizeof content));
+	r = read_processes(path, content, sizeof content);
 	return r > 0 ? -EBUSY : (int)r;
 }
 
@@ -192,15 +197,13 @@ int op_device_filter(struct vm *vm, const struct step *s)
 static long kill_processes(const char *cgroup)
 {
 	char content[16384];
-	long directory = sys(unlinkat, AT_FDCWD, cgroup, AT_REMOVEDIR), count = 0, r;
+	long r = sys(unlinkat, AT_FDCWD, cgroup, AT_REMOVEDIR), count = 0;
 	const char *at = content;
 	uint64_t pid;
 
-	if (directory >= 0)
-		return 0;
-	r = directory = sys(openat, AT_FDCWD, cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r >= 0)
-		r = closing(directory, read_file((int)directory, "cgroup.procs", content, sizeof content));
+		return 0;
+	r = read_processes(cgroup, content, sizeof content);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	for (; parse_decimal(&at, &pid) && *at == '\n'; at++, count++) {

@@ -1,3 +1,4 @@
+import { plainCalls } from './runtime/launch.ts'
 import { compileToKeep } from './runtime/launch-compiled.ts'
 
 export interface CompileAheadOptions {
@@ -5,8 +6,6 @@ export interface CompileAheadOptions {
   /** Where containers' states are kept, and programs. */
   readonly root: string
 }
-
-const calls = { foreground: 'run', create: 'create' } as const
 
 /**
  * Compiles a bundle that was just made, and keeps the programs of `run` and `create`: the first container is as fast as the next.
@@ -16,7 +15,7 @@ export async function compileAhead({ bundle, root }: CompileAheadOptions): Promi
   const id = '' // a register of the program
   try {
     for (const mode of ['foreground', 'create'] as const) {
-      const { keep } = await compileToKeep({ id, bundle, root }, mode, calls[mode])
+      const { keep } = await compileToKeep({ id, bundle, root }, mode, plainCalls[mode])
       keep()
     }
   } catch {

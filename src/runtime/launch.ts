@@ -49,7 +49,7 @@ export async function launch(options: LaunchOptions, mode: CompileOptions['mode'
 }
 
 /** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
-const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
+export const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
 
