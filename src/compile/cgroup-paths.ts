@@ -43,6 +43,15 @@ export function cgroupPlaces(
   })
 }
 
+/** Where the files of a controller are: cgroup v2 has all of them in one hierarchy. */
+export function placeOf(
+  controller: string,
+  { cgroups, facts }: { readonly cgroups: readonly CgroupPlace[]; readonly facts: { readonly cgroups: CgroupFacts } },
+): CgroupPlace | undefined {
+  const isV2 = facts.cgroups.mode === 'v2'
+  return cgroups.find(({ hierarchy }) => (isV2 ? hierarchy.isUnified : hierarchy.controllers.includes(controller)))
+}
+
 /** The directory of the cgroup, absolute, and what is in it. */
 export function cgroupFile(place: CgroupPlace, file = ''): Text {
   const pieces = typeof place.path === 'string' ? [place.path] : place.path

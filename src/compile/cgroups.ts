@@ -2,7 +2,7 @@ import { openFlags } from '../program/flags.ts'
 import type { TolerableError } from '../program/ops.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
 import { compileDelegation } from './cgroup-owner.ts'
-import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
+import { type CgroupPlace, cgroupFile, placeOf } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { deviceRulesOf } from './device-rules.ts'
 import { compileResources } from './resources.ts'
@@ -108,31 +108,34 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   return [
     // The last check has the undo: a cgroup that was in use before is left as it was.
     thawed ? undoable(make) : undoable(make, remove),
-    ...(isV2 ? [refuseType('threaded', place)] : []),
+    ...(isV2 ? [refuseType('threaded', 1, place)] : []),
     ...(thawed ? [undoable(thawed, remove)] : []),
-    ...(isV2 ? [refuseType('domain invalid', place), ...enableControllers(place)] : []),
+    ...(isV2 ? [refuseType('domain invalid', 0, place), ...enableControllers(place)] : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
   ]
 }
 
+/** @param unlessMade 1: not of a cgroup that was made just now, where that is known */
+const expectNot = (
+  place: CgroupPlace,
+  operands: { readonly file: string; readonly content: string; readonly unlessMade: 0 | 1 },
+  ...tolerated: readonly TolerableError[]
+): Step => {
+  const { file, content, unlessMade } = operands
+  return op('expect_not', { path: cgroupFile(place, file), content, unlessMade }, from, ...tolerated)
+}
+
 /** A cgroup in a threaded subtree takes threads of processes there, no container. @see kernel cgroup-v2.rst "Threads" */
-const refuseType = (type: string, place: CgroupPlace): HostStep =>
-  undoable(
-    op(
-      'expect_not',
-      { path: cgroupFile(place, 'cgroup.type'), content: type, unlessMade: Number(type === 'threaded') },
-      from,
-    ),
-  )
+const refuseType = (content: string, unlessMade: 0 | 1, place: CgroupPlace): HostStep =>
+  undoable(expectNot(place, { file: 'cgroup.type', content, unlessMade }))
 
 function expectThawed(place: CgroupPlace): Step | undefined {
   const { controllers, isUnified } = place.hierarchy
-  const expect = (file: string, content: string, unlessMade: number, ...tolerated: readonly TolerableError[]): Step =>
-    op('expect_not', { path: cgroupFile(place, file), content, unlessMade }, from, ...tolerated)
-  if (isUnified) return expect('cgroup.freeze', '1', 1, 'ENOENT')
+  if (isUnified) return expectNot(place, { file: 'cgroup.freeze', content: '1', unlessMade: 1 }, 'ENOENT')
+  if (!controllers.includes('freezer')) return undefined
   // On cgroup v1 a new cgroup is frozen where the one above it is.
-  return controllers.includes('freezer') ? expect('freezer.state', 'FRO', 0) : undefined
+  return expectNot(place, { file: 'freezer.state', content: 'FRO', unlessMade: 0 })
 }
 
 /** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
@@ -168,9 +171,9 @@ export function mayMountMeanwhile({ config, systemd, cgroups, hasUserNamespace }
 }
 
 /** What says whether the kernel killed the process for want of memory, before its cgroup is removed. */
-export function compileOomReport({ config, cgroups }: CompileContext): readonly Step[] {
-  const place = cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('memory'))
-  if (place === undefined || config.linux?.resources?.memory?.limit === undefined) return []
+export function compileOomReport(context: CompileContext): readonly Step[] {
+  const place = placeOf('memory', context)
+  if (place === undefined || context.config.linux?.resources?.memory?.limit === undefined) return []
   const path = cgroupFile(place, place.hierarchy.isUnified ? 'memory.events' : 'memory.oom_control')
   return [op('report_file', { path }, '/linux/resources/memory/limit', 'ENOENT')]
 }

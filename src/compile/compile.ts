@@ -114,6 +114,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
   const isForeground = context.mode === 'foreground'
   // No process may be left in the cgroups when they are removed.
   const end = [op('kill_child', {}), ...compileOomReport(context), ...compileKill(context)]
+  const makesCgroupsLate = mountsMeanwhile && context.cgroups.some(({ hierarchy }) => !hierarchy.isUnified)
   return [
     ...compileInheritance(context),
     ...compileStateDirectory(context),
@@ -133,7 +134,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileTimeOffsets(context),
     undoable(
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
-      ...(mountsMeanwhile ? [op('kill_child', {})] : end),
+      ...(makesCgroupsLate ? [op('kill_child', {})] : end),
     ),
     ...(mountsMeanwhile ? cgroups.late : []),
     ...awaitBirth(plan.stage.length > 0),
@@ -143,7 +144,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...joinResctrlGroups(resctrlGroups(context.config, context.facts)),
     ...compileOomScore(process),
     ...compileNetDevices(context),
-    undoable(op('sync_send', { barrier: barriers.mapped }), ...(mountsMeanwhile ? end : [])),
+    undoable(op('sync_send', { barrier: barriers.mapped }), ...(makesCgroupsLate ? end : [])),
     ...compileFinalState(context),
     ...compilePidFile(context),
     ...rootfs.host,

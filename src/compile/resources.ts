@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
-import { cgroupFile } from './cgroup-paths.ts'
+import { cgroupFile, placeOf } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { compileDeviceRules } from './device-rules.ts'
 import type { Limit } from './limit.ts'
@@ -30,9 +30,7 @@ export function compileResources(context: CompileContext): readonly Step[] {
 }
 
 function writeLimit({ controller, file, value, from: [pointer], optional }: Limit, context: CompileContext): Step {
-  const place = context.cgroups.find(({ hierarchy }) =>
-    context.facts.cgroups.mode === 'v2' ? hierarchy.isUnified : hierarchy.controllers.includes(controller),
-  )
+  const place = placeOf(controller, context)
   if (!place) throw noController(controller, pointer, context.facts.euid !== 0)
   return op(
     'write_file',

@@ -225,6 +225,13 @@ test('a process is in all of its cgroups before the first of them is mounted and
   expect(host[named('sync_send')]?.undo.map(({ op }) => op)).toEqual(['kill_child', 'cgroup_kill'])
 })
 
+test('on cgroup v2 a process that dies for want of memory is reported, whichever step the host is at after clone', () => {
+  const { host } = compileWith({ facts: hosts.v2, linux: { resources: { memory: { limit: 4096 } } } })
+  const undoOf = (name: string) => host.find(({ op }) => op === name)?.undo.map(({ op }) => op)
+  expect(undoOf('clone')).toEqual(['kill_child', 'report_file', 'cgroup_kill'])
+  expect(undoOf('sync_send')).toEqual([])
+})
+
 const notifying: Seccomp = {
   defaultAction: 'SCMP_ACT_ALLOW',
   listenerPath: '/run/agent.sock',

@@ -67,6 +67,12 @@ test('memory beyond the limit is the end of the process: 137', () => {
   expect(control(place, 'memory.events')).toMatch(/^oom_kill [1-9]/m)
 })
 
+test.each([4096, 65_536])('with a memory limit of %i the error says that init was OOM-killed', (limit) => {
+  const { end, stderr } = place.run('true', withLimits({ memory: { limit } }))
+  expect({ end, stderr }).toEqual({ end: 1, stderr: expect.stringContaining('container init was OOM-killed') })
+  expect(place.leftovers()).toEqual([])
+})
+
 test('a process beyond pids.max cannot be forked', () => {
   const script = 'for i in 1 2 3 4 5 6 7 8 9 10 11; do sleep 1000 & done'
   const { end, stderr } = place.run(script, withLimits({ pids: { limit: 8 } }), '--keep')
