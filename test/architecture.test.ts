@@ -15,7 +15,8 @@ const allowed: Record<string, readonly string[]> = {
   source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
   bundle: ['oci', 'store', 'layer', 'errors'],
   dbus: ['errors'],
-  runtime: ['oci', 'compile', 'program', 'dbus', 'errors'],
+  host: ['oci', 'compile', 'program', 'errors'],
+  runtime: ['oci', 'compile', 'program', 'host', 'dbus', 'errors'],
   verbs: [
     'oci',
     'program',
@@ -25,6 +26,7 @@ const allowed: Record<string, readonly string[]> = {
     'layer',
     'source',
     'bundle',
+    'host',
     'runtime',
     'errors',
     'p-limit',

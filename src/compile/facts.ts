@@ -1,5 +1,5 @@
 /**
- * What `compile` needs to know of the host. Gathered once by `runtime/host-facts.ts`; each fact is also a guard of a
+ * What `compile` needs to know of the host. Gathered once by `host/facts.ts`; each fact is also a guard of a
  * kept program.
  */
 export interface HostFacts {

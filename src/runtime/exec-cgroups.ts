@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
+import { readHostFacts } from '../host/facts.ts'
 import { type CgroupPaths, readControl } from './cgroup.ts'
-import { readHostFacts } from './host-facts.ts'
 
 /** What `joinableCgroups` reads to choose: as long as these say the same, the choice is the same. */
 export function filesOfChoice(paths: CgroupPaths, initPid: number): readonly string[] {

@@ -1,8 +1,8 @@
 import { lstatSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ProbedFacts } from '../host/facts.ts'
 import { encode, keptMagic, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
-import type { ProbedFacts } from './host-facts.ts'
 import { keepFile } from './kept-files.ts'
 import { withoutCommand } from './process-text.ts'
 

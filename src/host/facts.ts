@@ -1,7 +1,9 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
-import type { CgroupFacts, CgroupHierarchy, HostFacts, ResctrlFacts } from '../compile/facts.ts'
+import type { HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
+import { parseCgroups } from './cgroups.ts'
+import { linesOf, mountPointOf } from './mountinfo.ts'
 
 const appArmorPaths = ['/sys/kernel/security/apparmor', '/proc/self/attr/apparmor/exec']
 const selinuxPath = '/sys/fs/selinux/enforce'
@@ -53,75 +55,6 @@ export function readHostFacts(): ProbedFacts {
   }
 }
 
-/**
- * The hierarchies that are mounted, joined with the caller's place in each.
- *
- * @param own    /proc/self/cgroup: `ID:CONTROLLERS:PATH` lines
- * @param mounts /proc/self/mountinfo
- * @see man 7 cgroups, man 5 proc_pid_mountinfo
- */
-export function parseCgroups(own: string, mounts: string): CgroupFacts {
-  const places = new Map(
-    lines(own).map((line) => {
-      const [, controllers = '', ...path] = line.split(':')
-      return [controllers, path.join(':')] as const
-    }),
-  )
-  const found = new Map<string, CgroupHierarchy>()
-  for (const line of lines(mounts)) {
-    uncoverOnly(found, mountPointOf(line))
-    const hierarchy = line.includes(' - cgroup') ? parseMount(line, places) : undefined
-    if (hierarchy && !found.has(hierarchy.controllers.join(','))) found.set(hierarchy.controllers.join(','), hierarchy)
-  }
-  const hierarchies = [...found.values()]
-  const hasUnified = hierarchies.some((hierarchy) => hierarchy.isUnified)
-  const hasV1 = hierarchies.some((hierarchy) => !hierarchy.isUnified)
-  return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies }
-}
-
-/** A later mount hides what is at its place and below. */
-function uncoverOnly(found: Map<string, CgroupHierarchy>, mountPoint: string): void {
-  if (found.size === 0 || mountPoint === '/') return
-  for (const [key, hierarchy] of found) {
-    if (`${hierarchy.mountPoint}/`.startsWith(`${mountPoint}/`)) found.delete(key)
-  }
-}
-
-const mountPointOf = (line: string): string => unescapeOctal(line.split(' ')[4] ?? '')
-
-function parseMount(line: string, places: ReadonlyMap<string, string>): CgroupHierarchy | undefined {
-  const [before = '', after = ''] = line.split(' - ')
-  const [type, , options = ''] = after.split(' ')
-  const [, , , root = '/', mountPoint = ''] = before.split(' ').map(unescapeOctal)
-  if (type !== 'cgroup' && type !== 'cgroup2') return undefined
-  const names = options.split(',')
-  const controllers = type === 'cgroup2' ? '' : [...places.keys()].find((key) => key !== '' && isSubset(key, names))
-  if (controllers === undefined) return undefined
-  const place = places.get(controllers)
-  if (place === undefined) return undefined
-  return {
-    controllers: controllers === '' ? [] : controllers.split(','),
-    isUnified: type === 'cgroup2',
-    mountPoint,
-    own: beneath(root, place),
-  }
-}
-
-const isSubset = (key: string, names: readonly string[]): boolean =>
-  key.split(',').every((controller) => names.includes(controller))
-
-/** The part of `place` below the mounted `root`; `/` when it is somewhere else. */
-function beneath(root: string, place: string): string {
-  if (root === '/') return place
-  if (place === root) return '/'
-  return place.startsWith(`${root}/`) ? place.slice(root.length) : '/'
-}
-
-function unescapeOctal(field: string): string {
-  if (!field.includes('\\')) return field
-  return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
-}
-
 /** In its directory of its own since Linux 5.8. */
 function findAppArmor(exists: (path: string) => boolean): HostFacts['appArmor'] {
   const [securityfs = '', own = ''] = appArmorPaths
@@ -137,7 +70,7 @@ function findAppArmor(exists: (path: string) => boolean): HostFacts['appArmor'] 
 
 /** @param mounts /proc/self/mountinfo */
 export function findResctrl(mounts: string): ResctrlFacts | undefined {
-  const found = lines(mounts).filter((line) => line.split(' - ')[1]?.startsWith('resctrl '))
+  const found = linesOf(mounts).filter((line) => line.split(' - ')[1]?.startsWith('resctrl '))
   const places = found.map(mountPointOf)
   const mountPoint = places.find((place) => place === '/sys/fs/resctrl') ?? places[0]
   if (mountPoint === undefined) return undefined
@@ -162,10 +95,6 @@ function schedulersOf(device: string): readonly string[] {
     if (isSystemError(error, 'ENOENT')) return [] // the device is gone
     throw error
   }
-}
-
-function lines(text: string): readonly string[] {
-  return text.split('\n').filter((line) => line !== '')
 }
 
 /** Where a helper that maps ids is installed. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseCgroups, readHostFacts } from '../../src/runtime/host-facts.ts'
+import { parseCgroups } from '../../src/host/cgroups.ts'
+import { readHostFacts } from '../../src/host/facts.ts'
 
 const mount = (path: string, type: string, options: string, root = '/'): string =>
   `31 23 0:28 ${root} ${path} rw,relatime shared:5 - ${type} ${type} rw,${options}\n`
