@@ -1,15 +1,7 @@
 // Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild) and dist/bundle-tool-runner (the C compiler).
 import { spawnSync } from 'node:child_process'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -30,9 +22,18 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 
-const newest = (paths) => Math.max(0, ...paths.map((path) => statSync(path).mtimeMs))
-const madeAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
-const stamp = (path) => writeFileSync(path, '')
+/** Names the sources of a build: a program that another build has kept is not used. */
+function digestOfSources() {
+  const hash = createHash('sha256')
+  const more = ['package.json', 'package-lock.json', 'tsconfig.json']
+  for (const path of [...filesBelow('src'), ...filesBelow('native'), ...filesBelow('.ci'), ...more].sort()) {
+    const content = readFileSync(path)
+    hash.update(`${path}\0${content.length}\0`).update(content)
+  }
+  return hash.digest('hex').slice(0, 32)
+}
+
+const isBuilt = (stamp, build) => existsSync(stamp) && readFileSync(stamp, 'utf8') === build
 
 /** What the front starts Node.js with to compile a program: code is cached for just these flags. */
 function compilerFlags() {
@@ -47,36 +48,23 @@ if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_mo
 }
 
 mkdirSync('dist', { recursive: true })
-if (
-  newest([
-    ...filesBelow('src'),
-    '.ci/bundle.mjs',
-    '.ci/code-cache.mjs',
-    '.ci/code-cache-images.mjs',
-    '.ci/script-cache.mjs',
-    'native/node.c',
-    'tsconfig.json',
-    'package-lock.json',
-  ]) > madeAt('dist/.typescript')
-) {
+const build = digestOfSources()
+if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
-  run(process.execPath, '.ci/bundle.mjs')
+  run(process.execPath, '.ci/bundle.mjs', build)
   run(process.execPath, '.ci/code-cache.mjs', 'cli')
   run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp')
   run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
   run(process.execPath, '.ci/code-cache-images.mjs')
-  stamp('dist/.typescript')
+  writeFileSync('dist/.typescript', build)
 }
 
-if (
-  !process.argv.includes('--no-native') &&
-  existsSync('native/main.c') &&
-  newest(filesBelow('native')) > madeAt('dist/bundle-tool-runner')
-) {
+if (!process.argv.includes('--no-native') && !isBuilt('dist/.native', build)) {
   const compiler = process.env.CC ?? 'cc'
   run(
     compiler,
     ...readFileSync('native/flags', 'utf8').trim().split(/\s+/),
+    `-DBUILD_ID="${build}"`,
     '-o',
     'dist/bundle-tool-runner',
     ...readdirSync('native')
@@ -86,4 +74,5 @@ if (
   // The same binary under the name that people call is the front of the tool.
   copyFileSync('dist/bundle-tool-runner', 'dist/bundle-tool.new')
   renameSync('dist/bundle-tool.new', 'dist/bundle-tool')
+  writeFileSync('dist/.native', build)
 }

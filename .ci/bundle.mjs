@@ -11,6 +11,8 @@ import { build } from 'esbuild'
 import * as opTable from '../dist/program/ops.js'
 
 const out = 'dist/bin.new'
+/** The digest of the sources, for kept programs. */
+const [buildID = 'none'] = process.argv.slice(2)
 const errors = resolve('src/errors.ts')
 const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
 /** Each module asks anew for what Node.js has, which takes 20 us. */
@@ -25,7 +27,11 @@ const common = {
   minifyWhitespace: true,
   legalComments: 'external',
   logLevel: 'warning',
-  define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': 'moduleDirectory' },
+  define: {
+    'import.meta.url': 'moduleUrl',
+    'import.meta.dirname': 'moduleDirectory',
+    bundleToolBuild: JSON.stringify(buildID),
+  },
   supported: { 'dynamic-import': false },
 }
 
@@ -186,7 +192,7 @@ await buildCode('seccomp', { entryPoints: ['src/compile/seccomp.ts'], minify: tr
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
 await build({
   ...common,
-  define: {},
+  define: { bundleToolBuild: JSON.stringify(buildID) },
   supported: {},
   entryPoints: ['src/index.ts'],
   format: 'esm',

@@ -1,9 +1,10 @@
-// Writes what is derived from the op table: native/ops.h and src/program/README.md. With --check, only compares.
+// Writes what is derived from the contract and the op table: native/contract.h, native/ops.h and src/program/README.md. With --check, only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { firstRegister, keptMagic, magic, textEscape, version } = await import('../dist/program/encode.js')
+const { callOptions, guardKinds, keptMagic, noProgram } = await import('../dist/program/contract.js')
+const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { resolveKind } = await import('../dist/program/flags.js')
 
@@ -27,7 +28,6 @@ function header() {
 
 #define PROGRAM_MAGIC "${magic}"
 #define PROGRAM_VERSION ${version}
-#define KEPT_MAGIC "${keptMagic}"
 
 enum { TEXT_ESCAPE = ${textEscape}, TEXT_REGISTER = ${firstRegister}, REGISTER_COUNT = ${registers.length} };
 
@@ -91,11 +91,45 @@ ${rows.join('\n')}
 `
 }
 
-const files = { 'native/ops.h': header(), 'src/program/README.md': page() }
+function contract() {
+  const optionLines = callOptions.map(({ name, letter, value, kept }) => {
+    const short = letter === undefined ? 'NULL' : `"-${letter}"`
+    return `\tOPTION(${constant(name)}, "--${name}", ${short}, ${value !== undefined}, ${upper(kept)})`
+  })
+  const guardLines = Object.entries(guardKinds).map(([name, number]) => `GUARD_${upper(name)} = ${number}`)
+  return `/* Generated from src/program/contract.ts by \`npm run generate\`. Do not edit. */
+#ifndef CONTRACT_H
+#define CONTRACT_H
+
+/* An exit code: there is no program, and nothing was done. */
+enum { NO_PROGRAM = ${noProgram} };
+
+#define KEPT_MAGIC "${keptMagic}"
+
+enum guard_kind { ${guardLines.join(', ')} };
+
+/* How a kept program depends on an option. */
+enum dependence { NEVER, BY_NAME, BY_VALUE, APART };
+
+/* OPTION(name, with two dashes, with one or NULL, whether it has a value, dependence): those of run, create and exec. */
+#define CALL_OPTIONS(OPTION) \\
+${optionLines.join(' \\\n')}
+
+#endif
+`
+}
+
+const constant = (name) => upper(name).replaceAll('-', '_')
+
+const files = {
+  'native/contract.h': contract(),
+  'native/ops.h': header(),
+  'src/program/README.md': page(),
+}
 for (const [path, text] of Object.entries(files)) {
   if (!process.argv.includes('--check')) writeFileSync(path, text)
   else if (readFileSync(path, 'utf8') !== text) {
-    console.error(`${path} is not what src/program/ops.ts says: run \`npm run generate\``)
+    console.error(`${path} is not what src/program/ says: run \`npm run generate\``)
     process.exitCode = 1
   }
 }

@@ -87,6 +87,12 @@ bool is_plain_id(const char *id)
 	return true;
 }
 
+/* An option with an empty value is not given. */
+static const char *not_empty(const char *value)
+{
+	return *value ? value : NULL;
+}
+
 /* The options before the command. */
 static void parse_globals(struct call *call)
 {
@@ -96,11 +102,11 @@ static void parse_globals(struct call *call)
 
 	for (; argv[i]; i++) {
 		if ((value = option(argv, &i, "--root")))
-			call->root = value;
+			call->root = not_empty(value);
 		else if ((value = option(argv, &i, "--log")))
-			call->log = value;
+			call->log = not_empty(value);
 		else if ((value = option(argv, &i, "--log-format")))
-			call->log_format = value;
+			call->log_format = not_empty(value);
 		else if (streq(argv[i], "--systemd-cgroup"))
 			call->has_more = true;
 		else

@@ -2,15 +2,10 @@
 #ifndef FRONT_H
 #define FRONT_H
 
+#include "contract.h"
 #include "vm.h"
 
 enum { PATH_SIZE = 4096 };
-
-/*
- * An exit code: there is no program, and nothing was done. The compiler gives it (src/cli/boot-compiler.ts), and the fork
- * server for a run whose program was not kept (src/runtime/kept-run.ts).
- */
-enum { NO_PROGRAM = 75 };
 
 /* How the tool was called. The command's words begin at argv[command], behind the options that come before it. */
 struct call {
@@ -25,36 +20,16 @@ struct call {
 };
 
 enum option_number {
-	OPTION_BUNDLE,
-	OPTION_DETACH,
-	OPTION_NO_PIVOT,
-	OPTION_NO_NEW_KEYRING,
-	OPTION_NO_SUBREAPER,
-	OPTION_NO_CACHE,
-	OPTION_KEEP,
-	OPTION_PID_FILE,
-	OPTION_CONSOLE_SOCKET,
-	OPTION_PIDFD_SOCKET,
-	OPTION_PRESERVE_FDS,
-	OPTION_PROCESS,
-	OPTION_CWD,
-	OPTION_ENV,
-	OPTION_TTY,
-	OPTION_USER,
-	OPTION_ADDITIONAL_GIDS,
-	OPTION_PROCESS_LABEL,
-	OPTION_APPARMOR,
-	OPTION_NO_NEW_PRIVS,
-	OPTION_CAP,
-	OPTION_CGROUP,
-	OPTION_IGNORE_PAUSED,
-	OPTION_COUNT,
+#define NUMBER(name, ...) OPTION_##name,
+	CALL_OPTIONS(NUMBER)
+#undef NUMBER
+	OPTION_COUNT
 };
 
 /* What run, create or exec is asked for. */
 struct request {
 	const char *command;
-	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given */
+	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given, or empty */
 	bool is_repeated; /* an option is given twice, and only the last is here */
 	const char *id;
 	char **words; /* behind the ID */

@@ -18,7 +18,11 @@ static uint64_t hash(const char *s)
 	return value;
 }
 
-enum { PROCESS_SIZE = 65536, MAX_WORDS = 4096 };
+#ifndef BUILD_ID /* the digest of all sources, which the compiler has too: .ci/build.mjs */
+#define BUILD_ID ""
+#endif
+
+enum { PROCESS_SIZE = 65536, MAX_WORDS = 4096, PIECE_SIZE = 65536 };
 
 /* Where the program of this request is kept, and the text that says what it is for. */
 struct place {
@@ -94,15 +98,18 @@ static bool take_command(char *process, char **words, char *text)
 	return *text;
 }
 
-/* Only of an ordinary file, which Node.js can read once more. */
+/* Only of a regular file, which Node.js can read once more: whoever writes to a FIFO would see it opened. */
 static bool read_process_file(struct place *p, const char *path)
 {
 	struct stat st;
-	long r;
+	long fd, r;
 
 	if (syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	r = read_file(AT_FDCWD, path, p->process, sizeof p->process);
+	fd = open_regular(AT_FDCWD, path, 0, &st);
+	if (fd < 0)
+		return false;
+	r = read_opened(fd, p->process, sizeof p->process);
 	return r >= 0 && r < PROCESS_SIZE - 1 && strlen(p->process) == (size_t)r &&
 	       take_command(p->process, p->words, p->text);
 }
@@ -149,7 +156,7 @@ static bool find_place(struct place *p, const struct request *q, const struct ca
 	to = append(append(describe_request(q, p->key, end), end, "\n"), end, p->directory);
 	if (!is_exec || q->given[OPTION_PROCESS])
 		to = append(append(to, end, "\n"), end, is_exec ? p->process : p->root);
-	to = append(append(to, end, "\n"), end, call->exe);
+	to = append(append(append(append(to, end, "\n"), end, call->exe), end, "\n"), end, BUILD_ID);
 	if (!to)
 		return false;
 	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
@@ -164,25 +171,22 @@ struct kept_header {
 	uint32_t program; /* where it begins */
 };
 
-enum guard_kind { GUARD_KEY = 1, GUARD_IDENTITY, GUARD_PLACE, GUARD_PRESENT, GUARD_ABSENT, GUARD_CONTENT, GUARD_CALLER, GUARD_KERNEL };
-
-/* One thing that must still be as it was. Text follows: a path, then perhaps content, each padded to 8 bytes. */
+/*
+ * One thing that must still be as it was. Text follows: a path, then perhaps content, each padded to 8 bytes. How long the
+ * content is, is the first value.
+ */
 struct guard {
 	uint32_t kind;
 	uint32_t text; /* bytes of the first text, with its NUL */
 	uint64_t value[8];
 };
 
-static bool is_same_file(const char *path, const uint64_t *v, bool is_whole)
+static bool is_same_place(const char *path, const uint64_t *v)
 {
 	struct stat st;
 
-	if (syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, is_whole ? 0 : AT_SYMLINK_NOFOLLOW, 0, 0) < 0)
-		return false;
-	if (st.st_dev != v[0] || st.st_ino != v[1] || st.st_mode != v[2])
-		return false;
-	return !is_whole || ((uint64_t)st.st_size == v[3] && st.st_mtime == v[4] && st.st_mtime_nsec == v[5] &&
-			     st.st_ctime == v[6] && st.st_ctime_nsec == v[7]);
+	return syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) >= 0 &&
+	       st.st_dev == v[0] && st.st_ino == v[1] && st.st_mode == v[2];
 }
 
 static bool is_there(const char *path)
@@ -192,12 +196,103 @@ static bool is_there(const char *path)
 	return syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) >= 0;
 }
 
+static bool may_execute(const char *path)
+{
+	return syscall6(__NR_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) >= 0;
+}
+
+/* What is left of a content that a file must have. */
+struct expected {
+	const char *at;
+	size_t left;
+};
+
+static bool take_expected(struct expected *e, const char *bytes, size_t length)
+{
+	if (length > e->left || memcmp(bytes, e->at, length))
+		return false;
+	e->at += length;
+	e->left -= length;
+	return true;
+}
+
 static bool has_content(const char *path, const char *content, uint64_t length)
 {
-	static char now[65536];
-	long r = read_file(AT_FDCWD, path, now, sizeof now);
+	static char piece[PIECE_SIZE];
+	struct expected e = {content, length};
+	struct stat st;
+	long fd = open_regular(AT_FDCWD, path, 0, &st), r = 1;
 
-	return r >= 0 && (uint64_t)r == length && !memcmp(now, content, length);
+	if (fd < 0)
+		return false;
+	/* A file of procfs has size 0; another ends where it says. */
+	while (r > 0 && !(st.st_size && !e.left)) {
+		r = sys(read, fd, piece, e.left < sizeof piece ? e.left + 1 : sizeof piece);
+		if (r > 0 && !take_expected(&e, piece, (size_t)r))
+			r = -EBADMSG;
+	}
+	return closing(fd, r) >= 0 && !e.left && (!st.st_size || (uint64_t)st.st_size == length);
+}
+
+/* Where the field after the next blank begins; the end of the line when there is none. */
+static const char *next_field(const char *at, const char *end)
+{
+	while (at < end && *at != ' ')
+		at++;
+	return at < end ? at + 1 : end;
+}
+
+/*
+ * Compares a line of mountinfo, if its file system is of this type, but for the numbers of the mount, its parent and its
+ * peer groups: src/host/mountinfo.ts takes the same out.
+ */
+static bool take_mount(struct expected *e, const char *line, const char *end, const char *type)
+{
+	const char *device = next_field(next_field(line, end), end), *more = device, *rest;
+
+	for (int i = 0; i < 4; i++)
+		more = next_field(more, end);
+	rest = more;
+	while (rest < end && (*rest != '-' || rest[1] != ' '))
+		rest = next_field(rest, end);
+	/* The type ends in a line break at the latest. */
+	if (rest == end || !has_prefix(rest + 2, type))
+		return true;
+	return take_expected(e, device, (size_t)(more - device)) && take_expected(e, rest, (size_t)(end + 1 - rest));
+}
+
+/* Compares the lines in a piece of the file; the last of it, if that is no whole line, is moved to the beginning. */
+static long take_mounts(struct expected *e, char *piece, size_t used, const char *type)
+{
+	size_t start = 0, left = 0;
+
+	for (size_t end = 0; end < used; end++) {
+		if (piece[end] != '\n')
+			continue;
+		if (!take_mount(e, piece + start, piece + end, type))
+			return -EBADMSG;
+		start = end + 1;
+	}
+	while (start < used)
+		piece[left++] = piece[start++];
+	return (long)left;
+}
+
+/* The content begins with the type. */
+static bool has_mounts(const char *path, const char *content, uint64_t length)
+{
+	static char piece[PIECE_SIZE];
+	struct expected e = {content, length};
+	struct stat st;
+	long fd = open_regular(AT_FDCWD, path, 0, &st), used = 0, r = 1;
+
+	if (fd < 0)
+		return false;
+	e.at += strlen(content) + 1;
+	e.left -= strlen(content) + 1;
+	while (used >= 0 && used < PIECE_SIZE && (r = sys(read, fd, piece + used, PIECE_SIZE - (size_t)used)) > 0)
+		used = take_mounts(&e, piece, (size_t)(used + r), content);
+	return closing(fd, r) >= 0 && used == 0 && !e.left;
 }
 
 static bool is_same_caller(const uint64_t *v)
@@ -222,16 +317,20 @@ static bool guard_holds(const struct guard *g, const char *text, const char *con
 	switch ((enum guard_kind)g->kind) {
 	case GUARD_KEY:
 		return streq(text, key);
-	case GUARD_IDENTITY:
-		return is_same_file(text, g->value, true);
 	case GUARD_PLACE:
-		return is_same_file(text, g->value, false);
+		return is_same_place(text, g->value);
 	case GUARD_PRESENT:
 		return is_there(text);
 	case GUARD_ABSENT:
 		return !is_there(text);
+	case GUARD_EXECUTABLE:
+		return may_execute(text);
+	case GUARD_NOT_EXECUTABLE:
+		return !may_execute(text);
 	case GUARD_CONTENT:
 		return has_content(text, content, g->value[0]);
+	case GUARD_MOUNTS:
+		return has_mounts(text, content, g->value[0]);
 	case GUARD_CALLER:
 		return is_same_caller(g->value);
 	case GUARD_KERNEL:
@@ -243,6 +342,19 @@ static bool guard_holds(const struct guard *g, const char *text, const char *con
 static uint64_t padded(uint64_t size)
 {
 	return (size + 7) & ~7ULL;
+}
+
+static bool has_end(const char *content, uint64_t length)
+{
+	while (length && *content)
+		content++, length--;
+	return length;
+}
+
+/* The bytes of what follows the text of a guard. */
+static uint64_t content_size(const struct guard *g)
+{
+	return g->kind == GUARD_CONTENT || g->kind == GUARD_MOUNTS ? padded(g->value[0]) : 0;
 }
 
 /* Whether the file is for this request and every guard of it holds. */
@@ -262,21 +374,14 @@ static bool guards_hold(const char *image, size_t size, const char *key)
 		if (at + sizeof *g > h->program || !g->text)
 			return false;
 		content = text + padded(g->text);
-		next = at + sizeof *g + padded(g->text) + (g->kind == GUARD_CONTENT ? padded(g->value[0]) : 0);
-		if (next > h->program || next < at || text[g->text - 1] || !guard_holds(g, text, content, key))
+		next = at + sizeof *g + padded(g->text) + content_size(g);
+		if (next > h->program || next < at || text[g->text - 1] ||
+		    (g->kind == GUARD_MOUNTS && !has_end(content, g->value[0])) || !guard_holds(g, text, content, key))
 			return false;
 		has_key |= g->kind == GUARD_KEY;
 		at = next;
 	}
 	return has_key && at == h->program;
-}
-
-/* Only the caller, or root, may have written it; opened without following a link. */
-static long open_kept(const char *path)
-{
-	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0, 0, 0);
-
-	return fd >= 0 && check_owner((int)fd) >= 0 ? fd : -ENOENT;
 }
 
 bool find_kept(const struct call *call, struct job *job)
@@ -292,7 +397,7 @@ bool find_kept(const struct call *call, struct job *job)
 	if (!parse_request(call, &request) || !find_place(&place, &request, call))
 		return false;
 	is_exec = streq(request.command, "exec");
-	fd = open_kept(place.path);
+	fd = open_own(AT_FDCWD, place.path);
 	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, place.key))
 		return false;
 	if ((is_exec && !accepts_exec(place.root, request.id)) || !make_log(call))

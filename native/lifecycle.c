@@ -73,8 +73,8 @@ static bool read_record(struct container *c)
 				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, 0, 0);
 	if (c->directory < 0)
 		return false;
-	fd = syscall6(__NR_openat, c->directory, (long)".front", O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0, 0, 0);
-	if (fd < 0 || check_owner((int)fd) < 0 || read_program((int)fd, &image, &size) < 0 || !size)
+	fd = open_own(c->directory, ".front");
+	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || !size)
 		return false;
 	((char *)image)[size - 1] = '\0'; /* its last line needs no end */
 	return parse_record(c, image);

@@ -43,7 +43,8 @@ static bool is_small(const char *directory, const char *name)
 	char path[PATH_SIZE];
 	struct stat st;
 
-	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 && st.st_size <= MAX_UNSEEDED;
+	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 &&
+	       S_ISREG(st.st_mode) && st.st_size <= MAX_UNSEEDED;
 }
 
 /*

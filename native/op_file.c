@@ -4,13 +4,45 @@
 #include <asm/stat.h>
 #include <linux/limits.h>
 
-long read_file(int at, const char *path, char *to, size_t size)
+long open_regular(int at, const char *path, uint64_t flags, struct stat *st)
 {
-	long fd = sys(openat, at, path, O_RDONLY | O_CLOEXEC), r = 0;
-	size_t used = 0;
+	long fd = sys(openat, at, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), r;
 
 	if (fd < 0)
 		return fd;
+	r = sys(fstat, fd, st);
+	if (r >= 0 && !S_ISREG(st->st_mode))
+		r = -EBADF;
+	return r < 0 ? closing(fd, r) : fd;
+}
+
+int check_owner(const struct stat *st)
+{
+	if ((st->st_uid != (uint32_t)sys(geteuid) && st->st_uid != 0) || (S_ISREG(st->st_mode) && st->st_mode & 022))
+		return -EACCES;
+	return 0;
+}
+
+long open_own(int at, const char *path)
+{
+	struct stat st;
+	long fd = open_regular(at, path, O_NOFOLLOW, &st);
+
+	return fd >= 0 && check_owner(&st) < 0 ? closing(fd, -EACCES) : fd;
+}
+
+long read_file(int at, const char *path, char *to, size_t size)
+{
+	long fd = sys(openat, at, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? fd : read_opened(fd, to, size);
+}
+
+long read_opened(long fd, char *to, size_t size)
+{
+	size_t used = 0;
+	long r = 0;
+
 	while (used < size - 1 && (r = sys(read, fd, to + used, size - 1 - used)) > 0)
 		used += (size_t)r;
 	to[used] = '\0';

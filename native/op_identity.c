@@ -10,8 +10,6 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-enum { X_OK = 1 };
-
 int op_session_keyring(struct vm *vm, const struct step *s)
 {
 	uint32_t permissions = 0;

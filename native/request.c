@@ -1,38 +1,15 @@
 /* The words of run, create and exec, as far as the front understands them: two dashes, or one and a letter. */
 #include "front.h"
 
-/* Of an option, what a kept program depends on: APART: its value is found in another way. */
-enum kept { NEVER, BY_NAME, BY_VALUE, APART };
-
 static const struct {
 	const char *name;
 	const char *letter;
 	bool has_value;
-	enum kept kept;
+	enum dependence kept;
 } options[OPTION_COUNT] = {
-	[OPTION_BUNDLE] = {"--bundle", "-b", true, APART},
-	[OPTION_DETACH] = {"--detach", "-d", false, BY_NAME},
-	[OPTION_NO_PIVOT] = {"--no-pivot", NULL, false, BY_NAME},
-	[OPTION_NO_NEW_KEYRING] = {"--no-new-keyring", NULL, false, BY_NAME},
-	[OPTION_NO_SUBREAPER] = {"--no-subreaper", NULL, false, BY_NAME},
-	[OPTION_NO_CACHE] = {"--no-cache", NULL, false, NEVER},
-	[OPTION_KEEP] = {"--keep", NULL, false, BY_NAME},
-	[OPTION_PID_FILE] = {"--pid-file", NULL, true, BY_NAME},
-	[OPTION_CONSOLE_SOCKET] = {"--console-socket", NULL, true, BY_NAME},
-	[OPTION_PIDFD_SOCKET] = {"--pidfd-socket", NULL, true, NEVER},
-	[OPTION_PRESERVE_FDS] = {"--preserve-fds", NULL, true, BY_VALUE},
-	[OPTION_PROCESS] = {"--process", "-p", true, APART},
-	[OPTION_CWD] = {"--cwd", NULL, true, BY_VALUE},
-	[OPTION_ENV] = {"--env", "-e", true, BY_VALUE},
-	[OPTION_TTY] = {"--tty", "-t", false, BY_NAME},
-	[OPTION_USER] = {"--user", "-u", true, BY_VALUE},
-	[OPTION_ADDITIONAL_GIDS] = {"--additional-gids", "-g", true, BY_VALUE},
-	[OPTION_PROCESS_LABEL] = {"--process-label", NULL, true, BY_VALUE},
-	[OPTION_APPARMOR] = {"--apparmor", NULL, true, BY_VALUE},
-	[OPTION_NO_NEW_PRIVS] = {"--no-new-privs", NULL, false, BY_NAME},
-	[OPTION_CAP] = {"--cap", "-c", true, BY_VALUE},
-	[OPTION_CGROUP] = {"--cgroup", NULL, true, NEVER},
-	[OPTION_IGNORE_PAUSED] = {"--ignore-paused", NULL, false, NEVER},
+#define ROW(option, ...) [OPTION_##option] = {__VA_ARGS__},
+	CALL_OPTIONS(ROW)
+#undef ROW
 };
 
 static bool take_option(char **argv, int *i, struct request *q)
@@ -44,7 +21,7 @@ static bool take_option(char **argv, int *i, struct request *q)
 					 : !streq(value, name) && !streq(value, letter))
 			continue;
 		q->is_repeated |= q->given[k] != NULL;
-		q->given[k] = value;
+		q->given[k] = *value ? value : NULL;
 		return true;
 	}
 	return false;

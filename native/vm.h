@@ -167,6 +167,9 @@ int exit_code(int status);
 /* mmap(2), zeroed; `sharing` is MAP_PRIVATE or MAP_SHARED. NULL when there is none. */
 void *new_memory(size_t size, unsigned long sharing);
 
+/* For access(2). */
+enum { X_OK = 1 };
+
 /* Finds an executable as execvp(3) does, in the directories of `path`: -ENOENT, -EACCES ... */
 int search_path(const char *name, const char *path, char *to, size_t size);
 
@@ -174,7 +177,14 @@ int search_path(const char *name, const char *path, char *to, size_t size);
 int read_program(int fd, void **image, size_t *size);
 
 /* -EACCES when others than the caller and root could have written it. */
-int check_owner(int fd);
+struct stat;
+int check_owner(const struct stat *st);
+
+/* Opens a file that somebody else may have put there, for reading: it never waits, and is a regular file. */
+long open_regular(int at, const char *path, uint64_t flags, struct stat *st);
+
+/* The same for one that nobody but the caller and root can have written, and that is no link. */
+long open_own(int at, const char *path);
 
 /*
  * Parts this process from the file of this binary: 0 when that is done, or it goes on in a copy, with these variables; `argv`
@@ -200,6 +210,9 @@ long resolve(int root, const char *path, enum resolve_kind kind, uint64_t mode);
 
 /* read(2) until the end or the buffer is full, NUL-terminated; the number of bytes. */
 long read_file(int at, const char *path, char *to, size_t size);
+
+/* The same of a descriptor, which is closed. */
+long read_opened(long fd, char *to, size_t size);
 
 /* One write(2) of the whole content; flags beside O_WRONLY. */
 long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length);

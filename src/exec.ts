@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
 import { compileExecProgram, type ExecTarget, forAnyCommand } from './compile/exec.ts'
 import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
+import { Door } from './host/door.ts'
 import { readHostFacts } from './host/facts.ts'
-import { type Capabilities, type Process, parseProcess } from './oci/runtime-config.ts'
+import { readFile } from './host/read-file.ts'
+import { type Capabilities, maxRuntimeConfigBytes, type Process, parseProcess } from './oci/runtime-config.ts'
 import { registersOf } from './runtime/call-registers.ts'
-import { filesOfChoice, joinableCgroups } from './runtime/exec-cgroups.ts'
+import { joinableCgroups } from './runtime/exec-cgroups.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
-import { describeCall } from './runtime/kept-call.ts'
+import { describeCall, givenOptions } from './runtime/kept-call.ts'
 import { keptFilters } from './runtime/kept-filter.ts'
 import { keepExecProgram } from './runtime/kept-program.ts'
 import type { FrontOptions } from './runtime/launch.ts'
@@ -54,11 +55,13 @@ export interface ExecOptions extends FrontOptions {
  * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped, or paused and that is not ignored,
  *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...
  */
-export async function exec(options: ExecOptions): Promise<number> {
+export async function exec(given: ExecOptions): Promise<number> {
+  const options = givenOptions('exec', given)
   const preserveFds = inheritedFds({ preserveFds: options.preserveFds })
-  const container = readContainer(absoluteRoot(options.root), options.id)
+  const door = new Door()
+  const container = readContainer(absoluteRoot(options.root), options.id, door)
   await checkStatus(container, options)
-  const config = readConfig(container.bundle)
+  const config = readConfig(container.bundle, { door })
   const processText = options.processFile === undefined ? undefined : readProcessFile(options.processFile)
   const process = processText === undefined ? changed(config.process, options) : parseProcess(processText)
   const target: ExecTarget = {
@@ -66,12 +69,12 @@ export async function exec(options: ExecOptions): Promise<number> {
     namespaces: container.namespaces,
     cgroupPaths: options.cgroups?.length
       ? container.cgroupPaths
-      : joinableCgroups(container.cgroupPaths, container.init.pid),
+      : joinableCgroups(container.cgroupPaths, container.init.pid, door),
     resctrl: container.resctrl,
     unit: await attachTarget(container),
   }
   const mode = options.detach ? 'detached' : 'foreground'
-  const facts = readHostFacts()
+  const facts = readHostFacts(door)
   let hasWarned = false
   const compileOptions = {
     config,
@@ -91,17 +94,10 @@ export async function exec(options: ExecOptions): Promise<number> {
     debug: (message: string) => options.log?.('debug', message),
   } as const
   const program = compileExecProgram(process, target, compileOptions, facts)
-  const call = describe(options)
-  if (!hasWarned && target.unit === undefined && call !== undefined) {
-    const cgroupFiles = filesOfChoice(container.cgroupPaths, container.init.pid)
-    keepExecProgram(forAnyCommand(program), {
-      call,
-      processText,
-      bundle: container.bundle,
-      directory: container.directory,
-      facts,
-      cgroupFiles,
-    })
+  const call = describeCall('exec', options)
+  const guards = door.guards()
+  if (!hasWarned && target.unit === undefined && call !== undefined && guards !== undefined) {
+    keepExecProgram(forAnyCommand(program), { call, processText, directory: container.directory, guards })
   }
   const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
     runProgram(program, {
@@ -120,12 +116,6 @@ export async function exec(options: ExecOptions): Promise<number> {
 function checkVariable(variable: string): string {
   if (variable.indexOf('=') > 0 && !variable.includes('\0')) return variable
   throw new OciError('ERR_USAGE', `invalid environment variable "${variable}": it must be NAME=value`)
-}
-
-/** The call as the front describes it; undefined when there is more to it than the front understands. */
-function describe(options: ExecOptions): string | undefined {
-  const { root: _r, id: _i, args: _a, processFile: _p, log: _l, handOver: _h, ...rest } = options
-  return describeCall('exec', rest)
 }
 
 /** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */
@@ -147,7 +137,7 @@ async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOpt
 
 function readProcessFile(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readFile(path, { limit: maxRuntimeConfigBytes, anyKind: true }).toString()
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
     throw new OciError('ERR_USAGE', `the process file "${path}" cannot be read: ${cause.code}`, { cause })

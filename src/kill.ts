@@ -8,7 +8,7 @@ import { type ContainerRecord, readContainer } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 export interface KillOptions extends ContainerOptions {
-  /** A number, or a name with or without `SIG`; SIGTERM unless given. */
+  /** A number, or a name with or without `SIG`; SIGTERM unless given, or empty. */
   readonly signal?: string | undefined
   /** Every process of the container, and none is no error. */
   readonly all?: boolean | undefined
@@ -21,8 +21,8 @@ export interface KillOptions extends ContainerOptions {
  * @throws OciError `ERR_USAGE` an unknown signal
  * @see runtime-spec v1.3.0 runtime.md "Kill"
  */
-export async function kill({ root, id, signal = 'SIGTERM', all }: KillOptions): Promise<void> {
-  const number = parseSignal(signal)
+export async function kill({ root, id, signal, all }: KillOptions): Promise<void> {
+  const number = parseSignal(signal || 'SIGTERM')
   const container = readContainer(absoluteRoot(root), id)
   if (all) signalCgroup(container.cgroupPaths, number)
   else if (!signalContainer(container, number)) {

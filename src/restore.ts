@@ -45,11 +45,11 @@ export async function restore(options: RestoreOptions): Promise<number> {
     return compileRestore(config, compileOptions, facts, { path: criu.path, message, imagePath, workPath })
   }
   try {
-    const { program, bundle, facts } = await compileContainer(options, options.detach ? 'detached' : 'foreground', {
+    const { program, bundle, root } = await compileContainer(options, options.detach ? 'detached' : 'foreground', {
       compile,
       change: (config) => withTimeNamespace(config, criu),
     })
-    makeRoot(options.root, facts.euid)
+    makeRoot(root, process.geteuid?.() ?? 0)
     const outcome = await runCriu(program, {
       id,
       paths: options,

@@ -31,7 +31,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'p-limit',
   ],
-  cli: ['verbs', 'errors', 'commander'],
+  cli: ['verbs', 'program', 'errors', 'commander'],
 }
 
 const pure = ['oci', 'program', 'compile']

@@ -1,5 +1,7 @@
 import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
+import { callOptions } from '../program/contract.ts'
+import { valueKinds } from './call-options.ts'
 
 /** Commands that take another command's words, flags and all. */
 const commandsWithArguments: ReadonlySet<string> = new Set(['exec', 'ps', 'unshare'])
@@ -17,6 +19,7 @@ export interface RewrittenArguments {
  * Rewrites arguments that follow the rules of Go's flag package, which runc's callers rely on, into commander's:
  * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
  *
+ * A flag with an empty value is not given; a flag of one value that was given before is taken back by it.
  * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. The global flags
  * may follow the command, where it has none of that name; commander wants them before it.
  * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
@@ -62,7 +65,8 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
     if (option.required) {
       const operand = value ?? args[++index]
       if (operand === undefined) return result(`flag needs an argument: -${name}`)
-      words.push(`${flag}=${operand}`)
+      if (operand !== '') words.push(`${flag}=${operand}`)
+      else if (!repeatable.includes(flag)) removeAll(words, `${flag}=`)
       continue
     }
     const isSet = value === undefined ? true : parseBoolean(value)
@@ -70,6 +74,14 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
     if (isSet) words.push(flag)
   }
   return result()
+}
+
+const repeatable = callOptions
+  .filter(({ value }) => value !== undefined && valueKinds[value[0]].isRepeatable)
+  .map(({ name }) => `--${name}`)
+
+function removeAll(words: string[], start: string): void {
+  words.splice(0, words.length, ...words.filter((word) => !word.startsWith(start)))
 }
 
 function optionNamed(name: string, options: readonly Option[]): Option | undefined {

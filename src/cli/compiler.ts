@@ -1,13 +1,5 @@
 import { closeSync, writeSync } from 'node:fs'
-import {
-  type CallContext,
-  type ContainerFlags,
-  containerOptions,
-  type ExecFlags,
-  execOptions,
-  type RunFlags,
-  runOptions,
-} from './call-options.ts'
+import { type CallContext, containerOptions, execOptions } from './call-options.ts'
 import { readCall } from './call-words.ts'
 import { type LogLevel, openLog } from './log.ts'
 
@@ -41,13 +33,13 @@ export async function compileCall(args: readonly string[], env: NodeJS.ProcessEn
   try {
     if (call === 'exec') {
       const { exec } = await import('../exec.ts')
-      await exec(execOptions(context, words, flags as unknown as ExecFlags))
+      await exec(execOptions(context, words, flags))
     } else if (call === 'run') {
       const { run } = await import('../run.ts')
-      await run(runOptions(context, words, flags as unknown as RunFlags))
+      await run(containerOptions(context, words, flags))
     } else {
       const { create } = await import('../create.ts')
-      await create(containerOptions(context, words, flags as unknown as ContainerFlags))
+      await create(containerOptions(context, words, flags))
     }
   } catch {
     // All of the command line will say it.

@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Call, type CallOption, callOptions, kinds } from './call-options.ts'
+import { type Call, type CallOption, callOptions, optionsOfCall } from '../program/contract.ts'
+import { type CallFlags, valueKinds } from './call-options.ts'
 
-/** Gives a command the options of the table. */
+/** Gives a command the options of the contract. */
 export function withCallOptions(command: Command, call: Call): Command {
-  for (const option of callOptions[call]) addOption(command, option)
+  for (const option of optionsOfCall(call)) addOption(command, option, option.help[call] ?? '')
   return command
 }
 
@@ -12,13 +13,34 @@ export function withContainerOptions(command: Command, call: 'create' | 'run'): 
   return withCallOptions(command.argument('<bundle-or-id>').argument('[container-id]'), call)
 }
 
-export function addOption(command: Command, { flags, description, kind }: CallOption): Command {
-  if (kind === undefined) return command.option(flags, description)
-  const { initial, take, problem } = kinds[kind]
+/** The option that names a bundle, for commands that the contract does not know. */
+export function withBundleOption(command: Command): Command {
+  const bundle = callOptions.find(({ name }) => name === 'bundle')
+  return bundle === undefined ? command : addOption(command, bundle, bundle.help.run ?? '')
+}
+
+/** The options that commander has found, by their names in the library. */
+export function flagsOf(call: Call, found: Readonly<Record<string, unknown>>): CallFlags {
+  const pairs = optionsOfCall(call).map(({ name, option }) => {
+    const value = found[propertyOf(name)]
+    return [option, name.startsWith('no-') ? value === false : value] as const
+  })
+  return Object.fromEntries(pairs.filter(([, value]) => value !== undefined && value !== false))
+}
+
+/** Commander's name: `pidFile` for `pid-file`, and `pivot` for `no-pivot`, which is true unless that is given. */
+const propertyOf = (name: string): string =>
+  name.replace(/^no-/, '').replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+
+function addOption(command: Command, { name, letter, value }: CallOption, description: string): Command {
+  const flags = `${letter === undefined ? '' : `-${letter}, `}--${name}`
+  if (value === undefined) return command.option(flags, description)
+  const [kind, placeholder] = value
+  const { take, problem } = valueKinds[kind]
   const parse = (text: string, earlier: unknown): unknown => {
-    const value = take(text, earlier)
-    if (value === undefined) throw new InvalidArgumentError(problem)
-    return value
+    const taken = take(text, earlier)
+    if (taken === undefined) throw new InvalidArgumentError(problem)
+    return taken
   }
-  return command.option(flags, description, parse, initial)
+  return command.option(`${flags} <${placeholder}>`, description, parse)
 }

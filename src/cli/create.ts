@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type ContainerFlags, containerOptions } from './call-options.ts'
-import { withContainerOptions } from './container-options.ts'
+import { containerOptions } from './call-options.ts'
+import { flagsOf, withContainerOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 /** `create`: everything of a container but the start of its program. */
@@ -16,9 +16,9 @@ EXAMPLES:
     bundle-tool create --pid-file demo.pid bundle demo`,
   })
   return withContainerOptions(command, 'create').action(
-    async (first: string, second: string | undefined, flags: ContainerFlags) => {
+    async (first: string, second: string | undefined, flags: Record<string, unknown>) => {
       const { create } = await import('../create.ts')
-      await create(containerOptions(context, [first, second], flags))
+      await create(containerOptions(context, [first, second], flagsOf('create', flags)))
     },
   )
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type ExecFlags, execOptions } from './call-options.ts'
-import { withCallOptions } from './container-options.ts'
+import { execOptions } from './call-options.ts'
+import { flagsOf, withCallOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 /** `exec`: one more process in a running container. */
@@ -19,8 +19,10 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .argument('[words...]')
-  return withCallOptions(command, 'exec').action(async (id: string, words: readonly string[], flags: ExecFlags) => {
-    const { exec } = await import('../exec.ts')
-    context.exit(await exec(execOptions(context, [id, ...words], flags)))
-  })
+  return withCallOptions(command, 'exec').action(
+    async (id: string, words: readonly string[], flags: Record<string, unknown>) => {
+      const { exec } = await import('../exec.ts')
+      context.exit(await exec(execOptions(context, [id, ...words], flagsOf('exec', flags))))
+    },
+  )
 }

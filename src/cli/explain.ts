@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { bundleOption } from './call-options.ts'
+import { withBundleOption } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
 
@@ -10,7 +10,7 @@ interface ExplainFlags {
 
 /** `explain`: the program that `run` would execute. */
 export function explainCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'explain',
     summary: 'print the system calls that running a bundle would make',
     usage: '[command options]\n[command options] <bundle>',
@@ -21,8 +21,7 @@ EXAMPLES:
     bundle-tool explain -b bundle
     bundle-tool explain --json bundle`,
   })
-    .argument('[bundle]')
-    .option(bundleOption.flags, bundleOption.description)
+  return withBundleOption(command.argument('[bundle]'))
     .option('--json', 'print a JSON array of steps')
     .action(async (bundle: string | undefined, flags: ExplainFlags) => {
       const { explain } = await import('../explain.ts')

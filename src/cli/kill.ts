@@ -16,9 +16,9 @@ EXAMPLES:
     bundle-tool kill --all demo 15`,
   })
     .argument('<container-id>')
-    .argument('[signal]', '', 'SIGTERM')
+    .argument('[signal]')
     .option('-a, --all', 'send the signal to all processes of the container; none left is no error')
-    .action(async (id: string, signal: string, { all = false }: { all?: boolean }) => {
+    .action(async (id: string, signal: string | undefined, { all = false }: { all?: boolean }) => {
       const { kill } = await import('../kill.ts')
       await kill({ root: rootOf(context), id, signal, all })
     })

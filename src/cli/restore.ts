@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { bundleOption } from './call-options.ts'
+import { withBundleOption } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type CriuFlags, criuOptions, warnRootless, withCriuOptions } from './criu-options.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
@@ -28,9 +28,7 @@ EXAMPLES:
     bundle-tool restore -b bundle --image-path /var/lib/demo demo
     bundle-tool restore --detach --pid-file demo.pid -b bundle demo`,
   })
-  return withCriuOptions(command)
-    .argument('<container-id>')
-    .option(bundleOption.flags, bundleOption.description)
+  return withBundleOption(withCriuOptions(command).argument('<container-id>'))
     .option('--console-socket <path>', "a unix socket to send the container's terminal to")
     .option('-d, --detach', 'return when the container is running')
     .option('--pid-file <file>', 'write the process ID of the container to this file')

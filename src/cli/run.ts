@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type RunFlags, runOptions } from './call-options.ts'
-import { withContainerOptions } from './container-options.ts'
+import { containerOptions } from './call-options.ts'
+import { flagsOf, withContainerOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 /** `run`: a container from its creation to its end; the exit code is the container's. */
@@ -17,9 +17,9 @@ EXAMPLES:
     bundle-tool run --detach --pid-file demo.pid bundle demo`,
   })
   return withContainerOptions(command, 'run').action(
-    async (first: string, second: string | undefined, flags: RunFlags) => {
+    async (first: string, second: string | undefined, flags: Record<string, unknown>) => {
       const { run } = await import('../run.ts')
-      context.exit(await run(runOptions(context, [first, second], flags)))
+      context.exit(await run(containerOptions(context, [first, second], flagsOf('run', flags))))
     },
   )
 }

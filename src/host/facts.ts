@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs'
-import type { HostFacts, ResctrlFacts } from '../compile/facts.ts'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { CgroupFacts, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
 import { parseCgroups } from './cgroups.ts'
-import { linesOf, mountPointOf } from './mountinfo.ts'
+import { Door, isExecutable } from './door.ts'
+import { deviceOf, mountPointOf } from './mountinfo.ts'
 
 const appArmorPaths = ['/sys/kernel/security/apparmor', '/proc/self/attr/apparmor/exec']
 const selinuxPath = '/sys/fs/selinux/enforce'
@@ -11,70 +12,62 @@ const kcorePath = '/proc/kcore'
 const helperPaths = (name: string): readonly string[] =>
   ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`)
 
-/** With the paths that were looked for so far, whose being there or not is a guard of a kept program. */
-export interface ProbedFacts extends HostFacts {
-  readonly probed: ReadonlySet<string>
-}
-
-/** Reads what `compile` needs to know of this host; nothing is cached. */
-export function readHostFacts(): ProbedFacts {
-  const probed = new Set<string>()
-  const noting =
-    (isThere: (path: string) => boolean) =>
-    (path: string): boolean => {
-      probed.add(path)
-      return isThere(path)
-    }
-  const exists = noting(existsSync)
-  const isHelper = noting(isExecutable)
-  const status = readFileSync('/proc/self/status', 'utf8')
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+/** The facts of this host, each read through the door when it is first asked for. */
+export function readHostFacts(door: Door = new Door()): HostFacts {
+  door.kernel()
+  const caller = door.caller()
   return {
     arch: process.arch,
-    euid: process.geteuid?.() ?? 0,
-    egid: process.getegid?.() ?? 0,
-    capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`),
-    inUserNamespace: !isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8')),
-    cgroups: parseCgroups(readFileSync('/proc/self/cgroup', 'utf8'), mounts),
-    probed,
-    appArmor: findAppArmor(exists),
-    hasSELinux: exists(selinuxPath),
-    // Asked for by few config.json, and files to read or to look for.
+    ...caller,
+    get inUserNamespace() {
+      return !isInitialIDMap(door.read('/proc/self/uid_map').toString())
+    },
+    get cgroups() {
+      return readCgroups(door)
+    },
+    get appArmor() {
+      return findAppArmor(door)
+    },
+    get hasSELinux() {
+      return door.exists(selinuxPath)
+    },
     get idMapHelpers() {
+      const isHelper = (path: string): boolean => door.isExecutable(path)
       const uid = findHelper('newuidmap', isHelper)
       const gid = findHelper('newgidmap', isHelper)
       return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
     },
     get resctrl() {
-      return findResctrl(mounts)
+      return findResctrl(door)
     },
     get hasBfq() {
-      return offersBfq()
+      return door.unwatched(offersBfq)
     },
-    hasKcore: exists(kcorePath),
+    get hasKcore() {
+      return door.exists(kcorePath)
+    },
   }
+}
+
+/** A mount that another file system covers is as good as none. */
+function readCgroups(door: Door): CgroupFacts {
+  const mounts = door.mounts('cgroup').filter((line) => door.place(mountPointOf(line))?.device === deviceOf(line))
+  return parseCgroups(door.read('/proc/self/cgroup').toString(), mounts.join('\n'))
 }
 
 /** In its directory of its own since Linux 5.8. */
-function findAppArmor(exists: (path: string) => boolean): HostFacts['appArmor'] {
+function findAppArmor(door: Door): HostFacts['appArmor'] {
   const [securityfs = '', own = ''] = appArmorPaths
-  if (!exists(securityfs)) return undefined
-  try {
-    if (!readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y')) return undefined
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return undefined
-    throw error
-  }
-  return { attribute: exists(own) ? 'apparmor/exec' : 'exec' }
+  if (!door.exists(securityfs)) return undefined
+  if (!door.readIfThere('/sys/module/apparmor/parameters/enabled')?.startsWith('Y')) return undefined
+  return { attribute: door.exists(own) ? 'apparmor/exec' : 'exec' }
 }
 
-/** @param mounts /proc/self/mountinfo */
-export function findResctrl(mounts: string): ResctrlFacts | undefined {
-  const found = linesOf(mounts).filter((line) => line.split(' - ')[1]?.startsWith('resctrl '))
-  const places = found.map(mountPointOf)
+function findResctrl(door: Door): ResctrlFacts | undefined {
+  const places = door.mounts('resctrl').map(mountPointOf)
   const mountPoint = places.find((place) => place === '/sys/fs/resctrl') ?? places[0]
   if (mountPoint === undefined) return undefined
-  const has = (name: string): boolean => existsSync(`${mountPoint}/info/${name}`)
+  const has = (name: string): boolean => door.exists(`${mountPoint}/info/${name}`)
   return { mountPoint, hasCache: has('L3'), hasBandwidth: has('MB') }
 }
 
@@ -103,15 +96,6 @@ export function findHelper(
   isThere: (path: string) => boolean = isExecutable,
 ): string | undefined {
   return helperPaths(name).find(isThere)
-}
-
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Refuses a host that the runner cannot work on, naming what is missing. */

@@ -14,8 +14,6 @@ import { type AnyOperand, numbered, type Program, type Text } from './program.ts
 /** The first bytes of an encoded program, and the version that the runner of the same release reads. */
 export const magic = 'BTPR'
 export const version = 1
-/** The first bytes of a kept program: guards, then an encoded program. */
-export const keptMagic = 'BTKP'
 /** In a text: this byte and a letter stand for a register ('A' is the first), twice this byte for itself. */
 export const textEscape = 1
 export const firstRegister: number = 'A'.charCodeAt(0)

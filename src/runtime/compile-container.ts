@@ -1,5 +1,4 @@
-import { join, resolve } from 'node:path'
-import { hasWeights } from '../compile/block-io.ts'
+import { join } from 'node:path'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup-paths.ts'
 import { compile as compileProgram } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
@@ -7,7 +6,8 @@ import type { HostFacts } from '../compile/facts.ts'
 import { resctrlGroups } from '../compile/intel-rdt.ts'
 import { notifyDirectory, withNotifySocket } from '../compile/notify.ts'
 import type { SystemdManager } from '../compile/systemd.ts'
-import { checkHost, type ProbedFacts, readHostFacts } from '../host/facts.ts'
+import { Door, type Guard } from '../host/door.ts'
+import { checkHost, readHostFacts } from '../host/facts.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
 import { registersOf } from './call-registers.ts'
@@ -55,13 +55,11 @@ export interface ForegroundOptions {
 /** A program, and what it was compiled from. */
 export interface CompiledContainer {
   readonly program: Program
-  /** Absolute, as the two after it. */
+  /** Absolute, as the one after it. */
   readonly bundle: string
-  readonly rootfs: string
   readonly root: string
-  readonly facts: ProbedFacts
-  /** Whether it depends on something that no guard of a kept program watches: the schedulers of block devices. */
-  readonly hasUnguarded: boolean
+  /** Every fact of the host that it was compiled from; undefined when one of them is no guard's to compare. */
+  readonly guards: readonly Guard[] | undefined
 }
 
 export interface Compiler {
@@ -79,18 +77,18 @@ export async function compileContainer(
   mode: CompileOptions['mode'],
   { compile, change = (config) => config }: Compiler = { compile: compileProgram },
 ): Promise<CompiledContainer> {
-  const facts = readHostFacts()
+  const door = new Door()
+  const facts = readHostFacts(door)
   const root = absoluteRoot(options.root)
   checkHost(facts)
-  const loaded = loadBundle(options.bundle ?? '.', (pointer) =>
-    options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
-  )
+  const loaded = loadBundle(options.bundle ?? '.', {
+    door,
+    onUnknown: (pointer) => options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
+  })
   const { directory } = loaded
   const config = withServiceManager(change(loaded.config), { ...options, root })
   const resctrl = resctrlGroups(config, facts)
-  const hasUnguarded = hasWeights(config.linux?.resources?.blockIO ?? {}) || resctrl !== undefined
   const systemd = await systemdFor(config, options, facts)
-  const rootfs = resolve(directory, config.root.path)
   const stateFacts = {
     bundle: directory,
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups, systemd)),
@@ -130,7 +128,7 @@ export async function compileContainer(
     },
     facts,
   )
-  return { program, bundle: directory, rootfs, root, facts, hasUnguarded }
+  return { program, bundle: directory, root, guards: door.guards() }
 }
 
 /** What the process is told of the service manager that started the tool: its sockets, and where to say it is ready. */

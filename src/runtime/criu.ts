@@ -3,7 +3,7 @@ import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
-import { isExecutable } from '../host/facts.ts'
+import { isExecutable } from '../host/door.ts'
 import type { Program } from '../program/program.ts'
 import type { Outcome } from './execute.ts'
 import { type RunProgramOptions, runProgram } from './runner.ts'

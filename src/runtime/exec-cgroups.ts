@@ -1,14 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { isSystemError } from '../errors.ts'
+import type { Door } from '../host/door.ts'
 import { readHostFacts } from '../host/facts.ts'
-import { type CgroupPaths, readControl } from './cgroup.ts'
-
-/** What `joinableCgroups` reads to choose: as long as these say the same, the choice is the same. */
-export function filesOfChoice(paths: CgroupPaths, initPid: number): readonly string[] {
-  const unified = paths['']
-  if (unified === undefined || Object.keys(paths).length > 1) return []
-  return [`${unified}/cgroup.subtree_control`, `/proc/${initPid}/cgroup`]
-}
+import type { CgroupPaths } from './cgroup.ts'
 
 /**
  * The cgroups that one more process of a container can join.
@@ -17,20 +9,11 @@ export function filesOfChoice(paths: CgroupPaths, initPid: number): readonly str
  * process, and one that was removed takes none either: then it is wherever the first process is now.
  * @see kernel cgroup-v2.rst "No Internal Process Constraint"
  */
-export function joinableCgroups(paths: CgroupPaths, initPid: number): CgroupPaths {
+export function joinableCgroups(paths: CgroupPaths, initPid: number, door: Door): CgroupPaths {
   const unified = paths['']
   if (unified === undefined || Object.keys(paths).length > 1) return paths
-  if (readControl(unified, 'cgroup.subtree_control') === '') return paths
-  const own = /^0::(.*)$/m.exec(readProcessCgroups(initPid))?.[1]
-  const mountPoint = readHostFacts().cgroups.hierarchies.find(({ isUnified }) => isUnified)?.mountPoint
+  if (door.readIfThere(`${unified}/cgroup.subtree_control`)?.trim() === '') return paths
+  const own = /^0::(.*)$/m.exec(door.readIfThere(`/proc/${initPid}/cgroup`) ?? '')?.[1]
+  const mountPoint = readHostFacts(door).cgroups.hierarchies.find(({ isUnified }) => isUnified)?.mountPoint
   return own === undefined || mountPoint === undefined ? paths : { '': `${mountPoint}${own}` }
-}
-
-function readProcessCgroups(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ESRCH')) return ''
-    throw error
-  }
 }

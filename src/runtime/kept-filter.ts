@@ -1,8 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileSeccomp, type SeccompFilter } from '../compile/seccomp.ts'
-import { isSystemError } from '../errors.ts'
+import { isSystemError, OciError } from '../errors.ts'
+import { readFile } from '../host/read-file.ts'
 import type { Seccomp } from '../oci/runtime-config.ts'
+import { buildID } from './build-id.ts'
 import { keepFile } from './kept-files.ts'
 
 /** What a kept filter's file says: what it is for, in full, and what `compileSeccomp` gave for it. */
@@ -11,6 +12,8 @@ interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
   /** In base64. */
   readonly instructions: string
 }
+
+const maxFilterBytes = 4 * 1024 * 1024
 
 /**
  * `compileSeccomp` for containers of this state root: what was compiled for a profile is kept there, and given again for the
@@ -34,11 +37,10 @@ export function keptFilters(root: string, compile: typeof compileSeccomp = compi
   }
 }
 
-/** All that a filter is compiled from; the compiler too. */
+/** Everything that a filter is compiled from; the compiler too. */
 function keyOf(seccomp: Seccomp, arch: string): string {
-  const own = statSync(join(import.meta.dirname, '../bin/seccomp.js'), { throwIfNoEntry: false })
   const integers = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value)
-  return JSON.stringify([arch, own?.ino, own?.size, own?.mtimeMs, own?.ctimeMs, seccomp], integers)
+  return JSON.stringify([arch, buildID, seccomp], integers)
 }
 
 /** Short, and cheap to find out; two profiles of one name take turns. */
@@ -51,16 +53,9 @@ function nameOf(key: string): string {
 /** Only what the caller has written, and nobody else could have. */
 function read(path: string): KeptFilter | undefined {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      const { uid, mode } = fstatSync(fd)
-      if (uid !== process.geteuid?.() || (mode & 0o022) !== 0) return undefined
-      return JSON.parse(readFileSync(fd, 'utf8'))
-    } finally {
-      closeSync(fd)
-    }
+    return JSON.parse(readFile(path, { limit: maxFilterBytes, noFollow: true, ownOnly: true }).toString())
   } catch (error) {
-    if (isSystemError(error) || error instanceof SyntaxError) return undefined
+    if (isSystemError(error) || error instanceof OciError || error instanceof SyntaxError) return undefined
     throw error
   }
 }

@@ -41,10 +41,10 @@ export async function compileToKeep(
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }
-  const { program, hasUnguarded, ...origin } = await compileContainer({ ...options, log }, mode)
+  const { program, guards, bundle, root } = await compileContainer({ ...options, log }, mode)
   const keep = (): void => {
-    makeRoot(options.root, origin.facts.euid)
-    if (!hasWarned && !hasUnguarded && call !== undefined) keepProgram(program, { ...origin, call })
+    makeRoot(root, process.geteuid?.() ?? 0)
+    if (!hasWarned && guards !== undefined && call !== undefined) keepProgram(program, { call, bundle, root, guards })
   }
-  return { program, bundle: origin.bundle, keep }
+  return { program, bundle, keep }
 }

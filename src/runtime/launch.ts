@@ -3,7 +3,7 @@ import type { ContainerOptions, ForegroundOptions } from './compile-container.ts
 import { parseContainerID } from './container-id.ts'
 import { kinds, type Outcome, successOf } from './execute.ts'
 import { inheritedFds } from './inherited-fds.ts'
-import { describeCall } from './kept-call.ts'
+import { describeCall, givenOptions } from './kept-call.ts'
 import { runKept } from './kept-run.ts'
 import { absoluteRoot } from './root.ts'
 import type { RunProgramOptions } from './runner.ts'
@@ -26,7 +26,9 @@ export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
  * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
  * bundle, the root and the host, and there was nothing to warn of.
  */
-export async function launch(options: LaunchOptions, mode: CompileOptions['mode']): Promise<Outcome> {
+export async function launch(given: LaunchOptions, mode: CompileOptions['mode']): Promise<Outcome> {
+  const command = mode === 'create' ? 'create' : 'run'
+  const options = givenOptions(command, given)
   const id = parseContainerID(options.id)
   const runOptions: RunProgramOptions = {
     id,
@@ -40,7 +42,7 @@ export async function launch(options: LaunchOptions, mode: CompileOptions['mode'
     onLeftover: (message) => options.log?.('warning', message),
   }
   const { bundle = '.', root, handOver, noKept } = options
-  const call = describe(options, mode)
+  const call = describeCall(command, { ...options, detach: mode === 'detached' })
   const canBeKept = call === plainCalls[mode] && !handOver && !noKept
   const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
@@ -52,19 +54,3 @@ export async function launch(options: LaunchOptions, mode: CompileOptions['mode'
 export const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
-
-/** The call as the front describes it; undefined when there is more to it than the front understands. */
-function describe(options: LaunchOptions, mode: CompileOptions['mode']): string | undefined {
-  const {
-    id: _,
-    bundle: _b,
-    root: _r,
-    log: _l,
-    handOver: _h,
-    noKept: _k,
-    forwardSignals: _f,
-    stdio: _s,
-    ...rest
-  } = options
-  return describeCall(mode === 'create' ? 'create' : 'run', { ...rest, detach: mode === 'detached' })
-}

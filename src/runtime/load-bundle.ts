@@ -1,7 +1,7 @@
-import { lstatSync, readFileSync, type Stats } from 'node:fs'
 import { resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-import { invalidConfig, parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
+import { Door } from '../host/door.ts'
+import { invalidConfig, maxRuntimeConfigBytes, parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { runtimeConfigProblems } from '../oci/runtime-config-rules.ts'
 
 export interface Bundle {
@@ -10,17 +10,22 @@ export interface Bundle {
   readonly config: RuntimeConfig
 }
 
+export interface LoadOptions {
+  readonly door?: Door
+  readonly onUnknown?: (pointer: string) => void
+}
+
 /**
  * Reads a bundle's config.json and checks its fields against each other, and that its rootfs is a directory.
  *
  * @throws OciError `ERR_BUNDLE_INVALID` no bundle, no config.json, or no rootfs; `ERR_CONFIG_INVALID`
  */
-export function loadBundle(path: string, onUnknown?: (pointer: string) => void): Bundle {
+export function loadBundle(path: string, { door = new Door(), onUnknown }: LoadOptions = {}): Bundle {
   const directory = resolve(path)
-  const config = readConfig(directory, onUnknown)
+  const config = readConfig(directory, { door, ...(onUnknown && { onUnknown }) })
   const problems = runtimeConfigProblems(config)
   if (problems.length > 0) throw invalidConfig(problems)
-  checkRootfs(resolve(directory, config.root.path))
+  checkRootfs(resolve(directory, config.root.path), door)
   return { directory, config }
 }
 
@@ -29,39 +34,33 @@ export function loadBundle(path: string, onUnknown?: (pointer: string) => void):
  *
  * @throws OciError `ERR_BUNDLE_INVALID`, `ERR_CONFIG_INVALID`
  */
-export function readConfig(directory: string, onUnknown?: (pointer: string) => void): RuntimeConfig {
-  return parseRuntimeConfig(readConfigText(directory), onUnknown)
+export function readConfig(directory: string, { door = new Door(), onUnknown }: LoadOptions = {}): RuntimeConfig {
+  return parseRuntimeConfig(readConfigText(`${directory}/config.json`, door), onUnknown)
 }
 
-function readConfigText(directory: string): string {
+function readConfigText(path: string, door: Door): string {
   try {
-    return readFileSync(`${directory}/config.json`, 'utf8')
+    return door.read(path, maxRuntimeConfigBytes).toString()
   } catch (cause) {
-    if (!isSystemError(cause, 'ENOENT', 'ENOTDIR', 'EACCES', 'EISDIR')) throw cause
-    throw new OciError('ERR_BUNDLE_INVALID', `JSON specification file ${directory}/config.json: ${cause.code}`, {
+    if (cause instanceof OciError) throw new OciError('ERR_BUNDLE_INVALID', cause.message, { cause })
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_BUNDLE_INVALID', `JSON specification file ${path}: ${cause.code}`, {
       cause,
       hint: 'name a bundle with --bundle, or make its config.json with "bundle-tool spec"',
     })
   }
 }
 
+const [fileType, directoryType, linkType] = [0o170000n, 0o040000n, 0o120000n]
+
 /** A link could be turned to anything between this check and the mount. */
-function checkRootfs(rootfs: string): void {
-  const found = statOrUndefined(rootfs)
-  if (found?.isDirectory()) return
-  const what =
-    found === undefined ? 'does not exist' : found.isSymbolicLink() ? 'is a symbolic link' : 'is no directory'
+function checkRootfs(rootfs: string, door: Door): void {
+  const mode = door.place(rootfs)?.mode
+  const type = mode === undefined ? undefined : mode & fileType
+  if (type === directoryType) return
+  const what = type === undefined ? 'does not exist' : type === linkType ? 'is a symbolic link' : 'is no directory'
   throw new OciError('ERR_BUNDLE_INVALID', `the rootfs "${rootfs}" ${what}`, {
     pointer: '/root/path',
     hint: 'unpack an image there, or correct root.path in config.json',
   })
-}
-
-function statOrUndefined(path: string): Stats | undefined {
-  try {
-    return lstatSync(path)
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
-    throw error
-  }
 }

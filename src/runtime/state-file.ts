@@ -1,7 +1,8 @@
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
-import type { NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
+import { Door } from '../host/door.ts'
+import { maxRuntimeConfigBytes, type NamespaceType, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { type CgroupPaths, isFrozen } from './cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive } from './proc.ts'
@@ -56,9 +57,9 @@ export type ContainerStatus = 'created' | 'running' | 'paused' | 'stopped'
 
 /** @throws OciError `ERR_CONTAINER_NOT_FOUND` there is no container of this ID, or only what a failed create left */
 /** @throws OciError `ERR_STATE_INVALID` its state.json is not one */
-export function readContainer(root: string, id: string): ContainerRecord {
+export function readContainer(root: string, id: string, door: Door = new Door()): ContainerRecord {
   const directory = join(root, parseContainerID(id))
-  const text = readStateText(directory)
+  const text = readStateText(directory, door)
   // An empty file is what a create leaves that was killed between making the file and writing it.
   if (text === undefined || text === '') throw containerNotFound(id)
   return parseStateJson(text, directory)
@@ -81,11 +82,15 @@ export async function readStatus(container: ContainerRecord): Promise<ContainerS
   return existsSync(join(container.directory, 'exec.fifo')) ? 'created' : 'running'
 }
 
-function readStateText(directory: string): string | undefined {
+/** A state.json that runc wrote repeats config.json in another form, and may be as long. */
+const maxStateBytes = 2 * maxRuntimeConfigBytes
+
+function readStateText(directory: string, door: Door): string | undefined {
   try {
     if (!lstatSync(directory).isDirectory()) return undefined
-    return readFileSync(join(directory, 'state.json'), 'utf8')
+    return door.read(join(directory, 'state.json'), maxStateBytes).toString()
   } catch (error) {
+    if (error instanceof OciError) throw new OciError('ERR_STATE_INVALID', error.message, { cause: error })
     if (isSystemError(error, 'ENOENT')) return undefined
     if (isSystemError(error, 'EACCES')) {
       throw new OciError('ERR_PERMISSION', `unable to read "${directory}": permission denied`, { cause: error })
@@ -258,7 +263,7 @@ export class Fields {
 /** All of a container's state.json. @throws OciError `ERR_STATE_INVALID` */
 export function readStateFields(directory: string): Fields {
   const file = join(directory, 'state.json')
-  return new Fields(parseJson(readFileSync(file, 'utf8'), file), file)
+  return new Fields(parseJson(new Door().read(file, maxStateBytes).toString(), file), file)
 }
 
 const invalid = (where: string, wanted: string): OciError =>

@@ -1,25 +1,31 @@
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
-import { type Call, callOptions } from '../../src/cli/call-options.ts'
+import { rewriteArguments } from '../../src/cli/arguments.ts'
 import { readCall } from '../../src/cli/call-words.ts'
-import { withCallOptions } from '../../src/cli/container-options.ts'
+import { flagsOf, withCallOptions } from '../../src/cli/container-options.ts'
+import { type Call, optionsOfCall } from '../../src/program/contract.ts'
 
 const calls: readonly Call[] = ['run', 'create', 'exec']
 
-/** What commander makes of the same words. */
+/** The same words, read by commander behind the rules of Go's flag package. */
 function byCommander(call: Call, args: readonly string[]): unknown {
-  const command = withCallOptions(new Command(), call)
-    .argument('[words...]')
-    .exitOverride()
-    .configureOutput({ writeErr() {} })
-  // Those of exec belong to its command.
-  command.passThroughOptions().enablePositionalOptions()
+  const program = new Command().enablePositionalOptions()
+  const command = withCallOptions(new Command(call), call).argument('[words...]')
+  for (const each of [program, command]) each.exitOverride().configureOutput({ writeErr() {} })
+  let read: unknown
+  program.addCommand(
+    command.action((_, found: Record<string, unknown>) => {
+      read = { flags: flagsOf(call, found), words: command.args }
+    }),
+  )
+  const { args: rewritten, problem } = rewriteArguments(program, [call, ...args])
+  if (problem !== undefined) return undefined
   try {
-    command.parse([...args], { from: 'user' })
+    program.parse([...rewritten], { from: 'user' })
   } catch {
     return undefined
   }
-  return { flags: command.opts(), words: command.args }
+  return read
 }
 
 function byReader(call: Call, args: readonly string[]): unknown {
@@ -30,12 +36,13 @@ function byReader(call: Call, args: readonly string[]): unknown {
 describe('words come to what commander makes of them', () => {
   const values = ['7', '', 'text', '-1', 'a=b', '99999999999', '1000000']
   const cases = calls.flatMap((call) =>
-    callOptions[call].flatMap(({ flags }): (readonly [Call, readonly string[]])[] => {
-      const forms = flags.split(/,? /).filter((word) => word.startsWith('-'))
-      if (!flags.includes('<')) return forms.map((form) => [call, [form, 'demo']])
+    optionsOfCall(call).flatMap(({ name, letter, value: kind }): (readonly [Call, readonly string[]])[] => {
+      const forms = [...(letter === undefined ? [] : [`-${letter}`]), `--${name}`]
+      if (kind === undefined) return forms.map((form) => [call, [form, 'demo']])
       return values.flatMap((value): (readonly [Call, readonly string[]])[] => [
         ...forms.map((form) => [call, [form, value, 'demo']] as const),
-        [call, [`${forms.at(-1)}=${value}`, 'demo', '--keep']],
+        ...(value === '7' ? [[call, [`${forms.at(-1)}=${value}`, `${forms.at(-1)}=`, 'demo']] as const] : []),
+        [call, [`${forms.at(-1)}=${value}`, 'demo']],
       ])
     }),
   )

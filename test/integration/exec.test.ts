@@ -80,7 +80,11 @@ test.each([
   expect(see([flag, value], 'echo $(grep -E "^(Uid|Gid)" /proc/self/status | cut -f 2)')).toBe(`${shown}\n`)
 })
 
-test.each(['', ':', 'root', '1:', ':1', '-1', '1:2:3', '0x1', '4294967296', ' 1'])('-u %j is refused', (value) => {
+test('-u "" is as good as no -u', () => {
+  expect(exec(['--user='], 'id').stdout).toBe(exec([], 'id').stdout)
+})
+
+test.each([':', 'root', '1:', ':1', '-1', '1:2:3', '0x1', '4294967296', ' 1'])('-u %j is refused', (value) => {
   expect(exec([`--user=${value}`], 'id').end).not.toBe(0)
   expect(exec([`--user=${value}`], 'id').stdout).toBe('')
 })

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { encode, keptMagic, version } from '../../../src/program/encode.ts'
+import { guardKinds, keptMagic } from '../../../src/program/contract.ts'
+import { encode, version } from '../../../src/program/encode.ts'
 import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
 import { requires } from '../../requirements.ts'
 
@@ -38,15 +39,31 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** A program with one guard, for the key "key": struct kept_header and struct guard of native/kept.c. */
+/** A program with a guard of each kind that has content, for the key "key": struct kept_header and struct guard of native/kept.c. */
 function keptFile(image: Uint8Array): Buffer {
-  const head = Buffer.alloc(16 + 72 + 8)
+  const guards = [
+    guard(guardKinds.key, 'key'),
+    guard(guardKinds.content, 'what is in the file', 'what is in the file'),
+    guard(
+      guardKinds.mounts,
+      '36 35 0:32 / /a rw shared:9 - cgroup cgroup rw,cpu\n37 35 0:33 / /b rw - tmpfs x rw\n',
+      'cgroup\u00000:32 / /a rw - cgroup cgroup rw,cpu\n',
+    ),
+  ]
+  const head = Buffer.alloc(16)
   head.write(keptMagic)
-  for (const [offset, value] of [version, 1, head.length, 1, 'key'.length + 1].entries()) {
-    head.writeUInt32LE(value, 4 + 4 * offset)
-  }
-  head.write('key', 16 + 72)
-  return Buffer.concat([head, image])
+  const size = head.length + guards.reduce((sum, { length }) => sum + length, 0)
+  for (const [index, value] of [version, guards.length, size].entries()) head.writeUInt32LE(value, 4 + 4 * index)
+  return Buffer.concat([head, ...guards, image])
+}
+
+function guard(kind: number, text: string, content = ''): Buffer {
+  const head = Buffer.alloc(72)
+  head.writeUInt32LE(kind, 0)
+  head.writeUInt32LE(text.length + 1, 4)
+  head.writeBigUInt64LE(BigInt(content.length), 8)
+  const padded = (bytes: string): Buffer => Buffer.concat([Buffer.from(bytes)], (bytes.length + 7) & ~7)
+  return Buffer.concat([head, padded(`${text}\0`), padded(content)])
 }
 
 /** Undefined symbols are of the parts of the runner that no decoder calls. */
