@@ -97,8 +97,8 @@ int compile_by_node(const struct call *call, struct job *job);
 /* So that it is nobody else's to reap. */
 void reap_compiler(const struct job *job);
 
-/* Node.js puts what the runner reports into words: the exit code. */
-int explain(const struct call *call, const struct vm *vm);
+/* Node.js, as a child with a deadline, puts what the runner reports into words: the exit code. */
+int explain(const struct call *call, struct vm *vm);
 
 /*
  * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`. False

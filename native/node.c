@@ -4,8 +4,11 @@
 #include <asm/signal.h>
 #include <asm/stat.h>
 #include <linux/mman.h>
+#include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
 
 /* Commands of the runtime talk to no registry, which alone needs what NODE_EXTRA_CA_CERTS loads: as long as Node.js takes. */
 static bool needs_network(const char *command)
@@ -34,6 +37,9 @@ static void complain(const char *what)
  * cached for just these flags (.ci/build.mjs).
  */
 #define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
+
+/* Each takes a second on a slow host; without the threads that it wants, Node.js can wait for ever. */
+enum { EXPLAIN_TIMEOUT_MS = 10000, COMPILE_TIMEOUT_S = 30 };
 
 enum { MAX_UNSEEDED = 128 << 10, CPU_WORDS = 1024 / 8, CPUS_IN_WORD = 64 };
 
@@ -181,11 +187,19 @@ static void keep_apart(int child)
  */
 static int take_program(int pipe, int child, bool is_compiler, struct job *job)
 {
+	struct pollfd end = {pipe, POLLIN, 0};
+	const struct __kernel_timespec time = {.tv_sec = COMPILE_TIMEOUT_S};
 	void *image = NULL;
 	size_t size = 0;
 	int status = 0;
-	long r = read_program(pipe, &image, &size);
+	long r = is_compiler ? sys(ppoll, &end, 1, &time, NULL, 0) : 1;
 
+	if (r == 0 && sys(kill, child, SIGKILL) >= 0) {
+		complain("node has compiled nothing in 30 seconds: allow more processes and memory");
+		return 1;
+	}
+	if (r > 0)
+		r = read_program(pipe, &image, &size);
 	if (sys(close, pipe) < 0 || r < 0)
 		return 1;
 	if (is_compiler && size && parse_handover(image, size, job)) {
@@ -261,13 +275,46 @@ static bool become_ordinary(const struct vm *vm)
 	return r >= 0;
 }
 
-int explain(const struct call *call, const struct vm *vm)
+/* Whether the child has ended by itself, in time. */
+static bool has_explained(struct vm *vm, long child, int *status)
+{
+	long deadline = milliseconds_now() + EXPLAIN_TIMEOUT_MS, r, waited = 0;
+
+	while ((r = sys(wait4, child, status, WNOHANG, NULL)) == 0 && waited >= 0)
+		waited = wait_once(vm, -1, -1, left_ms(deadline));
+	if (r == 0 && sys(kill, child, SIGKILL) >= 0)
+		sys(wait4, child, NULL, 0, NULL);
+	return r > 0 && !(*status & 0x7f);
+}
+
+/* The step that failed, where no Node.js can be had to put it into words. */
+static int explain_plainly(const struct vm *vm)
+{
+	const struct step *s = &vm->program.steps[vm->last.step];
+	const char *from = vm->program.strings + s->from;
+	char text[PATH_SIZE], number[24];
+
+	decimal(number, (uint64_t)vm->last.error);
+	if (!JOIN(text, from, *from ? ": " : "", op_name(s->op), " failed with error ", number,
+		  " of errno(3), and Node.js could not be run to explain it: allow more processes and memory"))
+		return 1;
+	complain(text);
+	return 1;
+}
+
+int explain(const struct call *call, struct vm *vm)
 {
 	static char numbers[320] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
 	char *const more[] = {numbers, detail, NULL};
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int status = 0;
+	long child;
 
 	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
 	if (!become_ordinary(vm) || !JOIN(detail, "BUNDLE_TOOL_REPORT_DETAIL=", vm->last.detail))
 		return 1;
-	return become_node(call, more);
+	child = start_process(&args);
+	if (child == 0)
+		exit_with(sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : become_node(call, more));
+	return child > 0 && has_explained(vm, child, &status) ? exit_code(status) : explain_plainly(vm);
 }

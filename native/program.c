@@ -8,15 +8,19 @@ const uint8_t operand_kinds[][MAX_OPERANDS] = {
 #undef KINDS
 };
 
-static bool is_known(uint16_t op)
+const char *op_name(uint16_t op)
 {
 	switch (op) {
-#define NUMBER(name, number, ...) case number:
-		OPS(NUMBER, NUMBER)
-#undef NUMBER
-		return true;
+#define NAME(name, number, ...) case number: return #name;
+		OPS(NAME, NAME)
+#undef NAME
 	}
-	return false;
+	return "";
+}
+
+static bool is_known(uint16_t op)
+{
+	return *op_name(op);
 }
 
 static bool text_is_valid(struct program *p, const char *text)

@@ -46,6 +46,9 @@ extern const uint8_t operand_kinds[][MAX_OPERANDS];
 /* What fills a register may be this long. */
 enum { MAX_REGISTER = 1024 };
 
+/* The name of an op in src/program/ops.ts; empty: there is none of this number. */
+const char *op_name(uint16_t op);
+
 /* Checks the image and points `program` into it; list entries are replaced by pointers in place. */
 int program_load(struct program *program, void *image, size_t size);
 
