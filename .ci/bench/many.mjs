@@ -1,7 +1,7 @@
 // Many containers at once: what each costs must not grow with their number.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { makeBundle, runtimes, setting } from './containers.mjs'
+import { leftovers } from './leftovers.mjs'
 import { output, timedShell } from './processes.mjs'
 
 const counts = [10, 100, 1000]
@@ -35,6 +35,7 @@ const rowName = (name, command, count) => `${name} ${command}, ${count}`
 
 /** Starts, counts, kills and deletes `count` containers, and makes sure that nothing is left. */
 function life({ name, command, bundle, count, add }) {
+  const [, , root] = command
   const measured = (what, seconds) => add(rowName(name, what, count), seconds, count)
   const each = (words) =>
     timedShell(`i=0; while [ $i -lt ${count} ]; do "$@" ${words}; i=$((i + 1)); done`, command, {
@@ -52,7 +53,7 @@ function life({ name, command, bundle, count, add }) {
   const seconds = each('kill "many$i" KILL')
   measured('kill KILL until all have ended', seconds + secondsUntil(() => list.containers.every(hasEnded)))
   measured('delete -f', each('delete -f "many$i"'))
-  const left = leftovers(bundle, command)
+  const left = leftovers('many', bundle, root)
   if (left.length > 0) throw new Error(`${name} leaves behind: ${left.slice(0, 10).join(', ')}`)
 }
 
@@ -80,41 +81,5 @@ function hasEnded({ pid }) {
   } catch (error) {
     if (error.code === 'ENOENT' || error.code === 'ESRCH') return true
     throw error
-  }
-}
-
-/** Cgroups, mounts, processes and directories of the containers. */
-function leftovers(bundle, [, , root]) {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  return [
-    ...cgroups('/sys/fs/cgroup'),
-    ...mounts.filter((line) => line.includes(bundle)),
-    ...readdirSync('/proc').filter((pid) => rootOf(pid).startsWith(bundle)),
-    ...readdirSync(root).filter((entry) => entry.startsWith('many')),
-  ]
-}
-
-function cgroups(directory) {
-  return directoriesIn(directory).flatMap((name) => [
-    ...(/^many\d+$/.test(name) ? [join(directory, name)] : []),
-    ...cgroups(join(directory, name)),
-  ])
-}
-
-function directoriesIn(path) {
-  try {
-    const entries = readdirSync(path, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-  } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ENODEV') return [] // others come and go
-    throw error
-  }
-}
-
-function rootOf(pid) {
-  try {
-    return readlinkSync(`/proc/${pid}/root`)
-  } catch {
-    return '' // it has ended, or is no process
   }
 }
