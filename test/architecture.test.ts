@@ -62,3 +62,34 @@ test.each(files)('%s imports only what its area may', (file) => {
     if (target !== area) expect(allowed[area], `${file} imports ${name}`).toContain(target)
   }
 })
+
+/** What a module imports, directly or not, `import()` and types aside. */
+function importedBy(file: string, seen: Set<string> = new Set()): ReadonlySet<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  const pattern = /^(?:import|export)\s(?!type\b)(?:[\w\s{},*$]*?from\s)?\s*'(\.[^']+)'/gm
+  for (const [, name = ''] of readFileSync(join(src, file), 'utf8').matchAll(pattern)) {
+    importedBy(normalize(join(dirname(file), name)), seen)
+  }
+  return seen
+}
+
+/** Those that read or write the disk, and what a program is compiled from is none of it. */
+const besideTheDoor: Readonly<Record<string, string>> = {
+  'host/door.ts': 'is the door',
+  'host/read-file.ts': 'is how the door opens files',
+  'host/facts.ts': 'lists block devices, which the door says that no guard watches',
+  'runtime/kept-files.ts': 'writes what is kept',
+  'runtime/proc.ts': 'finds out which writers of kept files are there',
+  'runtime/inherited-fds.ts': 'counts the descriptors of this process, of which the call says how many there are',
+  'runtime/root.ts': 'makes the state root',
+  'runtime/state-file.ts': 'reads the state of containers, of which only the form of labels is used here',
+  'runtime/cgroup.ts': 'is what that asks whether a container is frozen',
+}
+
+test('what a program is compiled from is read through the door', () => {
+  const withDisk = [...importedBy('runtime/compile-container.ts')].filter((file) =>
+    /from 'node:fs(?:\/promises)?'/.test(readFileSync(join(src, file), 'utf8')),
+  )
+  expect(withDisk.sort()).toEqual(Object.keys(besideTheDoor).sort())
+})
