@@ -97,8 +97,8 @@ const constants = Object.entries(opTable)
   .join('\n')
 
 /**
- * What who compiles for the front never calls: it runs nothing, has no words for what went wrong, and leaves systemd to the whole
- * command line, as it does all that fails.
+ * Functions that the compiler for the front leaves to the whole command line: running, words for what went wrong, and systemd.
+ * To call one is an error that it gives up on.
  */
 const leftOut = {
   'kept-run': ['runKept'],
@@ -109,8 +109,11 @@ const withoutRuns = {
   name: 'without-runs',
   setup({ onLoad }) {
     for (const [file, names] of Object.entries(leftOut)) {
-      const contents = names.map((name) => `export const ${name} = undefined`).join('\n')
-      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents }))
+      const leave = (name) => `export const ${name} = () => {
+        throw new OciError('ERR_NOT_SUPPORTED', '${name} is left to the whole command line')
+      }`
+      const contents = ["import { OciError } from '../errors.ts'", ...names.map(leave)].join('\n')
+      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents, resolveDir: 'src/runtime' }))
     }
   },
 }
@@ -129,7 +132,7 @@ const atOnce = {
   },
 }
 
-/** Who wants a filter finds seccomp.js beside the compiler. */
+/** Who wants a filter finds seccomp.js beside the compiler. An error of the one is an error of the other: they share its class. */
 const seccompLater = {
   name: 'seccomp-later',
   setup({ onResolve, onLoad }) {
@@ -139,7 +142,9 @@ const seccompLater = {
 }
 const loadSeccomp = `
 import { loadCached } from './cli/cached-script.ts'
-export const compileSeccomp = (...args) => loadCached(moduleDirectory, 'seccomp', require).compileSeccomp(...args)
+import { OciError } from './errors.ts'
+const requireShared = (name) => (name === './errors.js' ? { OciError } : require(name))
+export const compileSeccomp = (...args) => loadCached(moduleDirectory, 'seccomp', requireShared).compileSeccomp(...args)
 `
 
 rmSync(out, { recursive: true, force: true })
@@ -188,7 +193,11 @@ await buildCode(
     banner: requireOnce + moduleDirectory,
   },
 )
-await buildCode('seccomp', { entryPoints: ['src/compile/seccomp.ts'], minify: true }, { plugins: [], banner: '' })
+await buildCode(
+  'seccomp',
+  { entryPoints: ['src/compile/seccomp.ts'], minify: true },
+  { plugins: [inOtherFiles], banner: '' },
+)
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
 await build({
   ...common,

@@ -1,3 +1,4 @@
+import { OciError } from './errors.ts'
 import { plainCalls } from './runtime/launch.ts'
 import { compileToKeep } from './runtime/launch-compiled.ts'
 
@@ -9,7 +10,7 @@ export interface CompileAheadOptions {
 
 /**
  * Compiles a bundle that was just made, and keeps the programs of `run` and `create`: the first container is as fast as the next.
- * What stands in the way of that is said when the bundle is run.
+ * An error that `run` will meet as well is left for it to say.
  */
 export async function compileAhead({ bundle, root }: CompileAheadOptions): Promise<void> {
   const id = '' // a register of the program
@@ -18,7 +19,7 @@ export async function compileAhead({ bundle, root }: CompileAheadOptions): Promi
       const { keep } = await compileToKeep({ id, bundle, root }, mode, plainCalls[mode])
       keep()
     }
-  } catch {
-    return
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error
   }
 }

@@ -1,26 +1,38 @@
 import { closeSync, writeSync } from 'node:fs'
+import { isSystemError, OciError } from '../errors.ts'
 import { type CallContext, containerOptions, execOptions } from './call-options.ts'
 import { readCall } from './call-words.ts'
 import { type LogLevel, openLog } from './log.ts'
+import { describeUnexpected } from './unexpected-error.ts'
 
 /**
  * Compiles a call of `run`, `create` or `exec` for the front, which takes the program from the pipe that `handover` names,
  * and ends this process then (native/node.c).
  *
  * This is the command line without all that only other calls need: what the front starts when there is a program to be
- * compiled and, most likely, nothing to be said. It returns without a program, and without having said anything, where
- * there is: then the front starts all of the command line, which finds out again what is wrong.
+ * compiled and, most likely, nothing to be said. Where there is an error to be said it returns without a program and says
+ * nothing: then the front starts all of the command line, which meets the same error. A fault of this program is logged,
+ * with its stack: all of the command line may not have it, and nobody would know why calls take twice as long.
+ *
+ * @returns the error that all of the command line will meet; undefined when there is a program, when the call is not
+ *   understood, and after a fault of this program
  */
-export async function compileCall(args: readonly string[], env: NodeJS.ProcessEnv, handover: number): Promise<void> {
+export async function compileCall(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  handover: number,
+): Promise<Error | undefined> {
   const understood = readCall(args)
-  if (understood === undefined) return
+  if (understood === undefined) return undefined
   const { call, globals, flags, words } = understood
   const lines: (readonly [LogLevel, string])[] = []
-  const handOver = (message: Uint8Array): void => {
-    const log = openLog(
+  const openOwnLog = () =>
+    openLog(
       { format: globals.logFormat, file: globals.log, debug: false },
       { write: (text) => process.stderr.write(text) },
     )
+  const handOver = (message: Uint8Array): void => {
+    const log = openOwnLog()
     for (const line of lines) log(...line)
     for (let at = 0; at < message.length; ) at += writeSync(handover, message, at)
     closeSync(handover)
@@ -41,7 +53,10 @@ export async function compileCall(args: readonly string[], env: NodeJS.ProcessEn
       const { create } = await import('../create.ts')
       await create(containerOptions(context, words, flags))
     }
-  } catch {
-    // All of the command line will say it.
+    return undefined
+  } catch (error) {
+    if (error instanceof OciError || isSystemError(error)) return error
+    openOwnLog()('warning', describeUnexpected(`${call} is compiled again by all of the command line`, error))
+    return undefined
   }
 }

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
@@ -104,6 +104,14 @@ describe('compiled by Node.js and executed by the front, everything is the same'
     expect(byFront('run', 'demo')).toEqual(answer)
   })
 
+  test('a filter that cannot be compiled', () => {
+    const architectures = ['SCMP_ARCH_NONSENSE']
+    place.configure('true', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW', architectures } } })
+    const answer = byJavaScript('run', 'demo')
+    expect(answer).toMatchObject({ end: 1, stderr: expect.stringContaining('SCMP_ARCH_NONSENSE') })
+    expect(byFront('run', 'demo')).toEqual(answer)
+  })
+
   test('a hook that cannot be undone is warned of', () => {
     const hook = { path: '/bin/sh', args: ['sh', '-c', 'exit 4'] }
     place.configure('exit 3', { config: { hooks: { poststop: [hook] } } })
@@ -187,6 +195,31 @@ describe('which Node.js is started', () => {
     expect(scripts('run', '-keep', place.id)).toEqual(['boot.js'])
     expect(scripts('--debug', 'run', place.id)).toEqual(['boot.js'])
   })
+})
+
+test('a fault of the compiler is said with its stack, and the command line does the call', () => {
+  const copy = join(place.directory, 'dist')
+  for (const name of ['bundle-tool', 'bundle-tool-runner', 'bin']) {
+    cpSync(join(project, 'dist', name), join(copy, name), { recursive: true, filter: (from) => !from.endsWith('.mjs') })
+  }
+  cpSync(join(project, 'package.json'), join(place.directory, 'package.json'))
+  const compileSeccomp = "() => { throw new TypeError('a fault') }"
+  writeFileSync(
+    join(copy, 'bin/seccomp.js'),
+    `(function (exports, require, module) { module.exports = { compileSeccomp: ${compileSeccomp} } })`,
+  )
+  rmSync(join(copy, 'bin/seccomp.cache'))
+  place.configure('echo out; exit 3', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } })
+  const fault = /internal error, please report it: TypeError: a fault\\n {4}at .*seccomp\.js/
+  const { stderr, ...answer } = call([join(copy, 'bundle-tool')], ['run', 'demo'])
+  expect(answer).toEqual({ end: 3, stdout: 'out\n' })
+  expect(stderr).toMatch(fault)
+  expect(stderr).toMatch(/^ ?level=warning msg="[^"]*"\n$/)
+  const log = join(place.directory, 'log')
+  const logged = call([join(copy, 'bundle-tool')], ['--log', log, 'run', '--no-cache', 'demo'])
+  expect(logged).toEqual({ end: 3, stdout: 'out\n', stderr: '' })
+  expect(readFileSync(log, 'utf8')).toMatch(fault)
+  expect(place.leftovers()).toEqual([])
 })
 
 test('what the command line says after the program has been handed over is said to its end', () => {
