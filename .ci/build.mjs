@@ -17,6 +17,21 @@ function run(command, ...args) {
   }
 }
 
+/** Caches V8's code: commands start sooner with it, and do the same without it. */
+function cacheCode(name, ...args) {
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    encoding: 'utf8',
+  })
+  if (status === 0) return process.stderr.write(stderr)
+  if (process.env.MUST_WORK === '1') {
+    console.error(`build: there is no code cache of ${name}\n${stderr}`)
+    process.exit(1)
+  }
+  const [why = stderr.trim()] = stderr.match(/^\w*Error: .*$/m) ?? []
+  console.warn(`build: ${name} starts more slowly, for want of a code cache: ${why}`)
+}
+
 const filesBelow = (directory) =>
   readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -52,10 +67,10 @@ const build = digestOfSources()
 if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs', build)
-  run(process.execPath, '.ci/code-cache.mjs', 'cli')
-  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp')
-  run(process.execPath, ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
-  run(process.execPath, '.ci/code-cache-images.mjs')
+  cacheCode('the command line', '.ci/code-cache.mjs', 'cli')
+  cacheCode('the compiler of seccomp', ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp')
+  cacheCode('the compiler', ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
+  cacheCode('what handles images', '.ci/code-cache-images.mjs')
   writeFileSync('dist/.typescript', build)
 }
 

@@ -1,5 +1,5 @@
 // Writes dist/bin/NAME.cache for the NAME given: V8's code of those functions of dist/bin/NAME.js that a typical command
-// runs on any host. No container is started: the programs go to a front that does nothing.
+// of root runs on any host, whoever builds. No container is started: the programs go to a front that does nothing.
 //
 //   cli         the command line
 //   compiler    what the front starts to compile a program, with the flags that it gives to Node.js
@@ -17,6 +17,14 @@ const name = process.argv[2]
 const filename = fileURLToPath(new URL(`../dist/bin/${name}.js`, import.meta.url))
 const require = createRequire(filename)
 const script = scriptOf(filename)
+
+/** Facts about root of the host. One who builds as somebody else has fewer rights, and a container of root's is refused. */
+const root = {
+  '/proc/self/status': 'Name:\tnode\nCapEff:\t000001ffffffffff\n',
+  '/proc/self/uid_map': '         0          0 4294967295\n',
+}
+process.geteuid = () => 0
+process.getegid = () => 0
 
 /** Programs differ with the kind of cgroups: the cache is for each of them, whatever this host has. */
 const controllers = ['cpuset', 'cpu,cpuacct', 'blkio', 'memory', 'devices', 'freezer', 'pids', 'name=systemd']
@@ -39,6 +47,7 @@ function loadOn({ cgroup, mounts }) {
   const others = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
   const own = mounts.map((mount, index) => `${90_000 + index} 1 0:99 / ${mount}`)
   const files = {
+    ...root,
     '/proc/self/cgroup': cgroup,
     // A later mount hides what is below it.
     '/proc/self/mountinfo': [...others.filter((line) => line !== '' && !line.includes(' - cgroup')), ...own].join('\n'),
@@ -57,15 +66,22 @@ function loadOn({ cgroup, mounts }) {
 }
 
 const callOf = {
-  cli: ({ main }, ...args) => {
-    const silent = { write() {} }
-    const io = { name: 'bundle-tool', stdout: silent, stderr: silent, env: {}, euid: 0, handOver() {} }
-    return main(args, io)
+  cli: async ({ main }, ...args) => {
+    let said = ''
+    const stderr = {
+      write(text) {
+        said += text
+      },
+    }
+    const stdout = { write() {} }
+    const status = await main(args, { name: 'bundle-tool', stdout, stderr, env: {}, euid: 0, handOver() {} })
+    // The container is one that runs.
+    if (status !== (args.includes('start') ? 1 : 0)) throw new Error(`${args.join(' ')}: ${status} ${said.trim()}`)
   },
   compiler: async ({ compileCall }, ...args) => {
     const program = join(place, 'program')
-    await compileCall(args, {}, openSync(program, 'w'))
-    if (statSync(program).size === 0) throw new Error(`no program for ${args.join(' ')}`)
+    const cause = await compileCall(args, {}, openSync(program, 'w'))
+    if (statSync(program).size === 0) throw new Error(`no program for ${args.join(' ')}: ${cause}`, { cause })
   },
   seccomp: ({ compileSeccomp }) => compileSeccomp(seccompProfile(), process.arch),
 }
@@ -77,13 +93,13 @@ const commands = {
 
 const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 try {
-  const [root, bundle, engine] = ['root', 'bundle', 'engine'].map((word) => join(place, word))
+  const [state, bundle, engine] = ['root', 'bundle', 'engine'].map((word) => join(place, word))
   const config = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
   const linux = { ...config.linux, seccomp: seccompProfile() }
   const plain = { ...config, linux, process: { ...config.process, terminal: false } }
   makeBundle(bundle, plain)
   makeBundle(engine, engineConfig(plain))
-  writeState(join(root, 'running'), bundle)
+  writeState(join(state, 'running'), bundle)
   const words = {
     run: ['--bundle', bundle, 'demo'],
     create: ['--bundle', engine, '--pid-file', join(place, 'pid'), 'demo'],
@@ -94,7 +110,7 @@ try {
     list: [],
   }
   for (const exports of hosts.map(loadOn)) {
-    for (const command of commands[name]) await callOf[name](exports, '--root', root, command, ...words[command])
+    for (const command of commands[name]) await callOf[name](exports, '--root', state, command, ...words[command])
   }
 } finally {
   rmSync(place, { recursive: true, force: true })

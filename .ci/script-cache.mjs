@@ -1,5 +1,5 @@
 // V8's code of a bundled file, kept beside it: NAME.cache for NAME.js.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Script } from 'node:vm'
 
 /** The script of a file, read as src/cli/cached-script.ts reads it. */
@@ -14,5 +14,7 @@ export function scriptOf(filename, cachedData) {
 export function keepCode(script, filename) {
   const code = script.createCachedData()
   if (scriptOf(filename, code).cachedDataRejected) throw new Error(`V8 refuses its code of ${filename}`)
-  writeFileSync(filename.replace(/\.js$/, '.cache'), code)
+  const cache = filename.replace(/\.js$/, '.cache')
+  writeFileSync(`${cache}.new`, code)
+  renameSync(`${cache}.new`, cache)
 }

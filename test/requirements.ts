@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   busybox: 'busybox-static',
   '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',
+  setpriv: 'util-linux',
   'mkfs.xfs': 'xfsprogs',
   xz: 'xz-utils',
 }

@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -19,16 +19,47 @@ test('npm start shows a container its own processes and user, and leaves nothing
   expectDemo(spawnSync('node', ['.ci/demo.mjs'], { cwd: project, encoding: 'utf8', timeout: 50_000 }))
 })
 
-requires('root', 'runuser').test('it does so for an unprivileged user', ({ skip }) => {
-  const canRead = spawnSync('runuser', ['-u', 'nobody', '--', 'test', '-r', join(project, 'package.json')]).status === 0
-  skip(!canRead, `needs a checkout that the user nobody can read, and ${project} is none`)
-  expectDemo(
-    spawnSync('runuser', ['-u', 'nobody', '--', 'node', '.ci/demo.mjs'], {
-      cwd: project,
-      encoding: 'utf8',
-      timeout: 50_000,
-    }),
-  )
+/** A clone of the project as it is in its directory, packages installed; all of it is the user's. */
+function cloneFor(user: number, directory: string): string {
+  const clone = join(directory, 'clone')
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: project, encoding: 'utf8', stdio: 'pipe' })
+  // Its files become somebody else's: none may be a link to one of the project.
+  git('clone', '--quiet', '--no-hardlinks', project, clone)
+  for (const path of git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0').filter(Boolean)) {
+    rmSync(join(clone, path), { recursive: true, force: true })
+    if (existsSync(join(project, path))) cpSync(join(project, path), join(clone, path), { verbatimSymlinks: true })
+  }
+  // What `npm ci` makes: the build of this checkout, which on a clean one runs it, has made it.
+  cpSync(join(project, 'node_modules'), join(clone, 'node_modules'), { recursive: true, verbatimSymlinks: true })
+  execFileSync('chown', ['-R', `${user}:${user}`, directory])
+  return clone
+}
+
+requires('root', 'git', 'setpriv').test('an ordinary user builds a fresh clone, and npm start works there', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'fresh-clone-'))
+  try {
+    chmodSync(directory, 0o755)
+    const temporary = join(directory, 'tmp')
+    mkdirSync(temporary)
+    const user = 54_324
+    const clone = cloneFor(user, directory)
+    const npm = (...args: readonly string[]) =>
+      spawnSync('setpriv', [`--reuid=${user}`, `--regid=${user}`, '--clear-groups', 'npm', '--silent', ...args], {
+        cwd: clone,
+        env: { PATH: process.env.PATH, HOME: directory, TMPDIR: temporary },
+        encoding: 'utf8',
+        timeout: 100_000,
+      })
+    expect(npm('run', 'build')).toMatchObject({ status: 0, stdout: '', stderr: '' })
+    const caches = readdirSync(join(clone, 'dist/bin')).filter((name) => name.endsWith('.cache'))
+    expect(caches.map((name) => name.replace(/(\.code)?\.cache$/, ''))).toEqual(
+      expect.arrayContaining(['cli', 'compiler', 'seccomp', 'images', 'undici', 'fetch-thread', 'writer-thread']),
+    )
+    expectDemo(npm('start'))
+    expect(readdirSync(temporary)).toEqual([])
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 requires('script').test('on a terminal it ends in a shell', () => {
