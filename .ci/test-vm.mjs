@@ -35,8 +35,8 @@ const runner = process.env.VM_RUN
 if (runner === undefined) fail('VM_RUN is not set: name a program that runs a command in a cgroup v2 machine')
 try {
   accessSync(runner, constants.X_OK)
-} catch {
-  fail(`VM_RUN: "${runner}" cannot be executed`)
+} catch (error) {
+  fail(`VM_RUN: "${runner}" cannot be executed: ${error.message}`)
 }
 
 const words = process.argv.slice(2)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { isSystemError } from './errors.ts'
 import { removeTree } from './layer/remove-tree.ts'
 import type { Choices } from './layer/rootfs.ts'
 import { type Digest, digestHex } from './oci/digest.ts'
@@ -43,8 +44,19 @@ export function unpackedTree(store: string, options: UnpackedTreeOptions): Unpac
       mkdirSync(trees, { recursive: true })
       removeOld(trees, () => true)
       const partial = `${kept}.${ownerOf()}`
-      if (await copyTree(rootfs, partial, options)) await rename(partial, kept).catch(() => removeTree(partial))
+      if (await copyTree(rootfs, partial, options)) await keepAs(kept, partial, options)
     },
+  }
+}
+
+/** Gives a copy its name. Another process may have kept the same tree meanwhile, which is as good. */
+async function keepAs(kept: string, partial: string, { log }: UnpackedTreeOptions): Promise<void> {
+  try {
+    await rename(partial, kept)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) log?.(`${kept} cannot be kept: ${error.message}`)
+    removeTree(partial)
   }
 }
 

@@ -93,3 +93,19 @@ test('what a program is compiled from is read through the door', () => {
   )
   expect(withDisk.sort()).toEqual(Object.keys(besideTheDoor).sort())
 })
+
+/** `catch {`, and a promise whose rejection nobody looks at. */
+const namelessPattern = /\bcatch\s*\{|\.catch\(\(\) =>(?!.*\/\/)/
+
+test('no error is caught without a name, but where a comment says who else gets it', () => {
+  const project = join(src, '..')
+  const nameless = ['src', '.ci'].flatMap((directory) =>
+    readdirSync(join(project, directory), { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.([cm]?js|ts)$/.test(file))
+      .flatMap((file) => {
+        const lines = readFileSync(join(project, directory, file), 'utf8').split('\n')
+        return lines.filter((line) => namelessPattern.test(line)).map((line) => `${directory}/${file}: ${line.trim()}`)
+      }),
+  )
+  expect(nameless).toEqual([])
+})

@@ -17,7 +17,8 @@ export function isInstalled(program) {
     try {
       accessSync(join(directory, program), constants.X_OK)
       return true
-    } catch {
+    } catch (error) {
+      if (error.syscall === undefined) throw error
       return false
     }
   })

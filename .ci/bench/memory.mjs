@@ -49,7 +49,8 @@ async function resident({ command: [program, ...flags] }, bundle) {
 function readCommand(pid) {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
-  } catch {
+  } catch (error) {
+    if (error.syscall === undefined) throw error
     return '' // it has ended
   }
 }

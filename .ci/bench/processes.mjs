@@ -70,7 +70,8 @@ export function statusBytes(pid, name) {
 function readOr(path, otherwise = '') {
   try {
     return readFileSync(path, 'utf8')
-  } catch {
+  } catch (error) {
+    if (error.syscall === undefined) throw error
     return otherwise // the process has ended
   }
 }

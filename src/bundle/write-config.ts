@@ -18,7 +18,7 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
     await writeFile(temporary, formatRuntimeConfig(config), { flag: 'wx', mode: 0o666 })
     await rename(temporary, target)
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => undefined)
+    await removeIfPossible(temporary)
     if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) {
       throw new OciError('ERR_BUNDLE_INVALID', `bundle "${bundle}" is not a directory`, {
         hint: 'make it, or name another one with --bundle',
@@ -26,6 +26,15 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
       })
     }
     throw cause
+  }
+}
+
+/** Removes what could not be written whole; why that is so is the error to tell. */
+async function removeIfPossible(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
+  } catch (error) {
+    if (!isSystemError(error)) throw error
   }
 }
 

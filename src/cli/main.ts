@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { OciError, reworded } from '../errors.ts'
+import { isSystemError, OciError, reworded } from '../errors.ts'
 import { rewriteArguments } from './arguments.ts'
 import { kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
@@ -101,7 +101,8 @@ const setUpErrors: readonly string[] = [
 function openLogOrText(globals: Globals, { stderr }: IO): Log {
   try {
     return openLog(logOptions(globals), stderr)
-  } catch {
+  } catch (error) {
+    if (!(error instanceof OciError || isSystemError(error))) throw error
     return openLog({ format: 'text', debug: globals.debug }, stderr)
   }
 }

@@ -25,7 +25,7 @@ export async function* decompressByTool(source: ByteSource, name: keyof typeof t
   // Without variables such as XZ_OPT, which would change what it does.
   const tool = spawn(name, args, { stdio: 'pipe', env: { LC_ALL: 'C', ...(PATH !== undefined && { PATH }) } })
   const ended = once(tool, 'close')
-  ended.catch(() => {})
+  ended.catch(() => {}) // awaited after its output
   const feeding = pipeline(Readable.from(pieces(source)), tool.stdin).catch((error: unknown) => error)
   let words = ''
   tool.stderr.on('data', (data: Buffer) => {

@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { ExecutionConfig } from './image-config.ts'
+import { parseJsonIfAny } from './json.ts'
 
 /** The instructions of a Dockerfile that change how an image is started, as `docker commit --change` takes them. */
 export const changeInstructions = [
@@ -57,17 +58,9 @@ export function changeConfig(config: ExecutionConfig, instruction: string): Exec
 
 function command(value: string, instruction: string): string[] {
   if (!value.startsWith('[')) return ['/bin/sh', '-c', value]
-  const words = parseJson(value)
+  const words = parseJsonIfAny(value)
   if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return words
   throw usage(instruction)
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** `NAME=value`, the value in double quotes or without. */

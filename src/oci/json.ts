@@ -36,6 +36,16 @@ export function parseExactJson(text: string): unknown {
   }
 }
 
+/** The value of a JSON text, or undefined if the text is not JSON: for answers whose form is checked in any case. */
+export function parseJsonIfAny(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
 /** Formats as `JSON.stringify` does, bigints as plain integers. */
 export function formatExactJson(value: unknown, indent: string): string {
   return JSON.stringify(

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { parseJsonIfAny } from '../oci/json.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
 
 /** What a file of credentials says; docker's config.json and containers' auth.json have the same form. */
@@ -76,7 +77,7 @@ export async function writeAuths(
 async function replace(path: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    const target = await realpath(path).catch(() => path)
+    const target = await realPathIfThere(path)
     const temporary = `${target}.${randomBytes(6).toString('hex')}`
     try {
       await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
@@ -91,6 +92,16 @@ async function replace(path: string, text: string): Promise<void> {
   }
 }
 
+/** Where a link leads, so that the link stays one. */
+async function realPathIfThere(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return path
+    throw error
+  }
+}
+
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -102,12 +113,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
 }
 
 function parse(text: string, path: string): Record<string, unknown> {
-  try {
-    return record(JSON.parse(text))
-  } catch {
-    // The cause may quote the file, which holds passwords.
-    throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: it is not JSON`)
-  }
+  const value = parseJsonIfAny(text)
+  if (value !== undefined) return record(value)
+  throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: it is not JSON`)
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''

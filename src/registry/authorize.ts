@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { parseJsonIfAny } from '../oci/json.ts'
 import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credentials.ts'
 import { checkHop, type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
@@ -84,12 +85,7 @@ async function askToken(
 }
 
 function readToken(body: Buffer, realm: URL): string {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString('utf8'))
-  } catch {
-    value = undefined
-  }
+  const value = parseJsonIfAny(body.toString('utf8'))
   const fields = typeof value === 'object' && value !== null ? { ...value } : {}
   for (const key of ['token', 'access_token'] as const) {
     const token: unknown = Reflect.get(fields, key)

@@ -45,8 +45,19 @@ export async function readCertificates(
   }
   if (authorities.length === 0) return own
   // Authorities given to a connection take the place of the usual ones, NODE_EXTRA_CA_CERTS among them.
-  const extra = env.NODE_EXTRA_CA_CERTS ? [await readFile(env.NODE_EXTRA_CA_CERTS, 'utf8').catch(() => '')] : []
-  return { ...own, ca: [...rootCertificates, ...extra.filter((text) => text !== ''), ...authorities] }
+  return { ...own, ca: [...rootCertificates, ...(await readExtra(env.NODE_EXTRA_CA_CERTS)), ...authorities] }
+}
+
+/** Node.js itself warns of a file that cannot be read, and does without. */
+async function readExtra(path: string | undefined): Promise<string[]> {
+  if (!path) return []
+  try {
+    const text = await readFile(path, 'utf8')
+    return text === '' ? [] : [text]
+  } catch (error) {
+    if (isSystemError(error)) return []
+    throw error
+  }
 }
 
 async function list(directory: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { isSystemError, OciError } from '../errors.ts'
+import { parseJsonIfAny } from '../oci/json.ts'
 import type { Credentials } from './credentials.ts'
 
 const timeoutMs = 60_000
@@ -44,12 +45,7 @@ export async function eraseInHelper(name: string, server: string, env: NodeJS.Pr
 }
 
 function parseAnswer(output: string, name: string): Credentials {
-  let value: unknown
-  try {
-    value = JSON.parse(output)
-  } catch {
-    value = undefined
-  }
+  const value = parseJsonIfAny(output)
   const { Username: username, Secret: secret } = { Username: undefined, Secret: undefined, ...Object(value) }
   if (typeof username !== 'string' || typeof secret !== 'string') {
     throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with something else than credentials`)

@@ -1,4 +1,5 @@
 import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
+import { parseJsonIfAny } from '../oci/json.ts'
 import { type HttpResponse, maxErrorBytes, readBody } from './http.ts'
 import { redactText, redactUrl } from './redact.ts'
 import { isTransientStatus } from './retry.ts'
@@ -52,16 +53,12 @@ const isTlsProblem = (error: unknown): boolean =>
 
 /** What a registry's error document says: its codes as received, and their messages. */
 function errorText(body: Buffer): string {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    const errors: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'errors') : undefined
-    if (!Array.isArray(errors)) return ''
-    const texts = errors.map((error: unknown) => {
-      const { code, message } = { code: '', message: '', ...(typeof error === 'object' ? error : {}) }
-      return [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ')
-    })
-    return redactText(texts.filter((text) => text !== '').join('; '))
-  } catch {
-    return ''
-  }
+  const value = parseJsonIfAny(body.toString('utf8'))
+  const errors: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'errors') : undefined
+  if (!Array.isArray(errors)) return ''
+  const texts = errors.map((error: unknown) => {
+    const { code, message } = { code: '', message: '', ...(typeof error === 'object' ? error : {}) }
+    return [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ')
+  })
+  return redactText(texts.filter((text) => text !== '').join('; '))
 }

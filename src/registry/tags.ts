@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { parseJsonIfAny } from '../oci/json.ts'
 import { type ConnectionOptions, connect } from './connection.ts'
 import { type HttpResponse, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
@@ -31,12 +32,7 @@ export async function fetchTags(endpoint: Endpoint, options: ConnectionOptions):
 }
 
 function parseTags(body: Buffer, url: URL): string[] {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString('utf8'))
-  } catch {
-    value = undefined
-  }
+  const value = parseJsonIfAny(body.toString('utf8'))
   const tags: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'tags') : undefined
   if (tags === null) return []
   if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags

@@ -89,7 +89,7 @@ export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions)
     },
     async close() {
       archive.destroy()
-      await written.catch(() => {})
+      await written.catch(() => {}) // what else than this destruction ends it was told where members are added
       await rm(temporary, { force: true })
     },
   }

@@ -17,6 +17,6 @@ export async function* until(signal: AbortSignal, content: AsyncIterable<Uint8Ar
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
-    pieces.return?.().catch(() => {})
+    pieces.return?.().catch(() => {}) // the reader has all it wants, or the error that ended the reading
   }
 }

@@ -110,7 +110,7 @@ async function append(
     batched = 0
     await writing
     writing = onDisk(partial, () => writeAll(file, chunks)).then(() => onWritten(end))
-    writing.catch(() => {})
+    writing.catch(() => {}) // awaited by the next flush, or in the end
   }
   try {
     for await (const chunk of content) {
