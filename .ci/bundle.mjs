@@ -1,6 +1,6 @@
 // Bundles the command line into dist/bin: loading modules one by one takes longer than most commands, and so does reading
-// code that is not needed. cli.js has the runtime's commands; images.js those for images, undici.js the HTTP client, which
-// both images.js and fetch-thread.js load when they call a registry. All share errors.js, since an error is known by its
+// code that is not needed. cli.js has the runtime's commands; images.js those for images, undici.js the HTTP client, whole,
+// which both images.js and fetch-thread.js load when they call a registry. All share errors.js, since an error is known by its
 // class. compiler.js is what the front starts to compile a program, all in one but for seccomp.js, which compiles filters:
 // most of the text and a quarter of the code, for containers that have one. What is compiled of each is kept beside it
 // (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are loaded when they are needed: it takes a program
@@ -179,7 +179,7 @@ async function buildModule(name, input, options) {
 
 const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(file)}`).join('\n')
 
-await buildModule('undici', { entryPoints: ['.ci/http-client.cjs'] }, { plugins: [] })
+await buildModule('undici', { entryPoints: ['undici'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
 await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
 await buildModule('file-thread', { entryPoints: ['src/layer/file-thread.ts'] })

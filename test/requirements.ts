@@ -16,6 +16,7 @@ const packages: Readonly<Record<string, string>> = {
   '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',
   setpriv: 'util-linux',
+  nsenter: 'util-linux',
   'mkfs.xfs': 'xfsprogs',
   xz: 'xz-utils',
 }

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import { OciError } from '../errors.ts'
+import type { Dispatcher, Pool } from 'undici'
+import { isSystemError, OciError } from '../errors.ts'
 import type { Certificates } from './certificates.ts'
-import type { ProxySettings } from './proxy.ts'
+import { type NamedProxy, type ProxyAddress, ProxyRefusal, type ProxySettings, parseProxy } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
 
 /** Largest error or token document that is read, in bytes. */
@@ -63,8 +63,10 @@ export function createHttpClient({ isInsecure, certificates = {}, ...options }: 
   const create = async (): Promise<AllRoutes> => {
     // Loading it takes longer than many a command, and most clients that are made are not used.
     const undici = await import('undici')
-    const own = createRoutes(undici, cert === undefined ? trust : { ...trust, cert, key }, options)
-    return { own, others: cert === undefined ? own : createRoutes(undici, trust, options) }
+    const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
+    const create = (tls: Readonly<Record<string, unknown>>) => createRoutes(undici, tls, { ...options, isExcepted })
+    const own = create(cert === undefined ? trust : { ...trust, cert, key })
+    return { own, others: cert === undefined ? own : create(trust) }
   }
   let routes: Promise<AllRoutes> | undefined
   return {
@@ -89,35 +91,66 @@ interface AllRoutes {
 
 /** How connections to a URL are made: directly or through a proxy. */
 interface Routes {
-  to(url: URL): Dispatcher
+  /** @throws OciError as `parseProxy` */
+  to(url: URL): Route
   close(): Promise<void>
 }
 
+interface Route {
+  readonly dispatcher: Dispatcher
+  readonly proxy?: ProxyAddress
+}
+
+interface RouteOptions extends Pick<HttpClientOptions, 'proxy' | 'stallTimeoutMs'> {
+  readonly isExcepted: ((url: URL) => boolean) | undefined
+}
+
 function createRoutes(
-  { Agent, EnvHttpProxyAgent }: Undici,
+  undici: Undici,
   tls: Readonly<Record<string, unknown>>,
-  { proxy, stallTimeoutMs = defaultStallTimeoutMs }: Pick<HttpClientOptions, 'proxy' | 'stallTimeoutMs'>,
+  { proxy, isExcepted, stallTimeoutMs = defaultStallTimeoutMs }: RouteOptions,
 ): Routes {
   const timeouts = { headersTimeout: stallTimeoutMs, bodyTimeout: stallTimeoutMs }
-  const direct = new Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts })
-  if (proxy === undefined) return { to: () => direct, close: () => direct.destroy() }
-  // What is empty or left out here would be taken from the environment.
-  const { http = '', https = '', except } = proxy
-  const proxied = new EnvHttpProxyAgent({
-    httpProxy: http,
-    httpsProxy: https,
-    noProxy: except,
-    requestTls: tls,
-    connect: { timeout: connectTimeoutMs, ...tls },
-    ...timeouts,
-  })
+  const direct = { dispatcher: new undici.Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts }) }
+  const proxied = new Map<string, Route>()
+
+  function through(proxy: NamedProxy): Route {
+    const known = proxied.get(proxy.variable)
+    if (known !== undefined) return known
+    const address = parseProxy(proxy)
+    const route = { dispatcher: createProxyAgent(undici, address, { tls, timeouts }), proxy: address }
+    proxied.set(proxy.variable, route)
+    return route
+  }
+
   return {
-    to: ({ protocol, hostname }) =>
-      isLoopback(hostname) || (protocol === 'https:' ? https : http) === '' ? direct : proxied,
+    to(url) {
+      const wanted = url.protocol === 'https:' ? proxy?.https : proxy?.http
+      return wanted === undefined || isLoopback(url.hostname) || isExcepted?.(url) ? direct : through(wanted)
+    },
     close: async () => {
-      await Promise.all([direct.destroy(), proxied.destroy()])
+      await Promise.all([direct, ...proxied.values()].map(({ dispatcher }) => dispatcher.destroy()))
     },
   }
+}
+
+/** As Go and curl do it: https is tunnelled through the proxy, and plain http is asked of it. */
+function createProxyAgent(
+  { Pool, ProxyAgent }: Undici,
+  { origin, authorization }: ProxyAddress,
+  { tls, timeouts }: { readonly tls: Readonly<Record<string, unknown>>; readonly timeouts: Pool.Options },
+): Dispatcher {
+  return new ProxyAgent({
+    uri: origin,
+    ...(authorization !== undefined && { token: authorization }),
+    proxyTunnel: false,
+    requestTls: { timeout: connectTimeoutMs, ...tls },
+    proxyTls: { timeout: connectTimeoutMs },
+    ...timeouts,
+    // It leaves the timeouts out where it asks the proxy itself.
+    clientFactory: (url, options) => new Pool(url, { ...timeouts, ...options }),
+    factory: (url, options) => new Pool(url, { ...timeouts, ...options }),
+  })
 }
 
 async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpRequest): Promise<HttpResponse> {
@@ -146,7 +179,7 @@ async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpR
 const isStream = (body: HttpRequest['body']): boolean =>
   body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
 
-async function sendOnce(dispatcher: Dispatcher, url: URL, what: HttpRequest): Promise<HttpResponse> {
+async function sendOnce({ dispatcher, proxy }: Route, url: URL, what: HttpRequest): Promise<HttpResponse> {
   const { authorization } = what
   try {
     const { statusCode, headers, body } = await dispatcher.request({
@@ -167,18 +200,39 @@ async function sendOnce(dispatcher: Dispatcher, url: URL, what: HttpRequest): Pr
       headers: all,
     }
   } catch (cause) {
-    throw networkError(url, cause, what.signal)
+    throw networkError(url, cause, { signal: what.signal, proxy })
   }
 }
 
 const toBody = (body: string | Uint8Array | AsyncIterable<Uint8Array>): string | Uint8Array | Readable =>
   typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body)
 
-/** What to throw for a connection that could not be made or broke: ours when it was, else `ERR_NETWORK` with the reason. */
-export function networkError(url: URL, cause: unknown, signal?: AbortSignal): unknown {
+/**
+ * The error to throw for a connection that could not be made or broke: an `OciError` as it is, the signal's reason when it has
+ * aborted, else `ERR_NETWORK` with the reason; a fault of a program as it is.
+ */
+export function networkError(
+  url: URL,
+  cause: unknown,
+  { signal, proxy }: { readonly signal?: AbortSignal | undefined; readonly proxy?: ProxyAddress | undefined } = {},
+): unknown {
   if (cause instanceof OciError) return cause
   if (signal?.aborted) return signal.reason
-  return new OciError('ERR_NETWORK', `${redactUrl(url)}: ${reasonOf(cause)}`, { cause, hint: hintFor(cause) })
+  if (!isOfConnection(cause)) return cause
+  if (proxy === undefined) {
+    return new OciError('ERR_NETWORK', `${redactUrl(url)}: ${reasonOf(cause)}`, { cause, hint: hintFor(cause) })
+  }
+  const status = /^Proxy .*\((\d{3})\)/.exec(cause.message)?.[1]
+  if (status !== undefined) return new ProxyRefusal(redactUrl(url), proxy, Number(status))
+  return new OciError('ERR_NETWORK', `${redactUrl(url)} through the proxy ${proxy.origin}: ${reasonOf(cause)}`, {
+    cause,
+    hint: isSystemError(cause) ? 'check the address of the proxy, or name the host in NO_PROXY' : hintFor(cause, proxy),
+  })
+}
+
+/** System errors, those of TLS and those of undici have a code; what JavaScript itself throws is a fault. */
+function isOfConnection(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && !(error instanceof TypeError || error instanceof RangeError)
 }
 
 function reasonOf(cause: unknown): string {
@@ -189,12 +243,16 @@ function reasonOf(cause: unknown): string {
   return code === '' || message.includes(code) ? message : `${message} (${code})`
 }
 
-function hintFor(cause: unknown): string | undefined {
+function hintFor(cause: unknown, proxy?: ProxyAddress): string | undefined {
   const text = reasonOf(cause)
   if (/ENOTFOUND|EAI_AGAIN/.test(text)) return 'check the name of the registry and the name server'
   if (/ECONNREFUSED/.test(text)) return 'check that the registry runs and the port is right'
-  if (/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(text))
-    return 'put its CA into /etc/containers/certs.d/HOST:PORT/ca.crt, or mark it insecure in registries.conf'
+  if (/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(text)) {
+    const ofProxy = proxy?.origin.startsWith('https:')
+      ? '; a CA of the proxy itself is named in NODE_EXTRA_CA_CERTS'
+      : ''
+    return `put its CA into /etc/containers/certs.d/HOST:PORT/ca.crt, or mark it insecure in registries.conf${ofProxy}`
+  }
   if (/SSL|EPROTO/.test(text)) return 'if the registry speaks plain http, mark it insecure in registries.conf'
   return undefined
 }
@@ -243,7 +301,7 @@ export async function readBody(response: HttpResponse, limit: number, signal?: A
       chunks.push(chunk)
     }
   } catch (cause) {
-    throw networkError(response.url, cause, signal)
+    throw networkError(response.url, cause, { signal })
   }
   return Buffer.concat(chunks)
 }

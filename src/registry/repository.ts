@@ -172,7 +172,7 @@ async function* bodyFrom(
       if (rest.byteLength > 0) yield rest
     }
   } catch (cause) {
-    throw networkError(response.url, cause, signal)
+    throw networkError(response.url, cause, { signal })
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { type HttpResponse, maxErrorBytes, readBody } from './http.ts'
+import { ProxyRefusal } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
 import { isTransientStatus } from './retry.ts'
 
@@ -34,6 +35,7 @@ function codeOf(status: number): ErrorCode {
 
 /** Whether trying the same again may help: a broken connection, or a status that says so. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof ProxyRefusal) return isTransientStatus(error.status)
   if (error instanceof StatusError) return error.isTransient
   if (!(error instanceof OciError) || error.code !== 'ERR_NETWORK') return false
   const { cause } = error

@@ -1,19 +1,28 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { expect, test } from 'vitest'
 import { isPrivateAddress } from '../../src/registry/http.ts'
-import { proxySettings } from '../../src/registry/proxy.ts'
+import { parseProxy, proxySettings } from '../../src/registry/proxy.ts'
+import { parseExceptions } from '../../src/registry/proxy-exceptions.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { type Fault, startRegistry } from './fake-registry.ts'
 
-/** A proxy behind which every host is the registry at `port`; with `wanted`, for those who say that alone. */
+/** A proxy behind which every host is the registry at `port`; with `wanted`, for those who say that alone. Plain http is asked of it, or tunnelled. */
 async function startProxy(port: number, wanted?: string) {
   const asked: string[] = []
   const isAllowed = ({ headers }: IncomingMessage): boolean =>
     wanted === undefined || headers['proxy-authorization'] === `Basic ${Buffer.from(wanted).toString('base64')}`
-  const server = createServer((_request: IncomingMessage, response: ServerResponse) => response.writeHead(405).end())
+  const server = createServer((request, response) => {
+    const { host, pathname, search } = new URL(request.url ?? '')
+    asked.push(host)
+    if (!isAllowed(request)) return void response.writeHead(407).end()
+    const { 'proxy-authorization': _, ...headers } = request.headers
+    const onAnswer = (answer: IncomingMessage) =>
+      answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers))
+    request.pipe(httpRequest({ port, path: pathname + search, method: request.method ?? 'GET', headers }, onAnswer))
+  })
   server.on('connect', (request, socket, head) => {
-    asked.push(request.url ?? '')
+    asked.push(`CONNECT ${request.url ?? ''}`)
     socket.on('error', () => {})
     if (!isAllowed(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
     const upstream = connectSocket(port, '127.0.0.1', () => {
@@ -68,7 +77,7 @@ test('a registry is asked through the proxy of HTTP_PROXY, in either case, and t
   ]) {
     expect(await fetchManifest('registry.example:80', env)).toBe('the manifest')
   }
-  expect(new Set(both.proxy.asked)).toContain('registry.example:80')
+  expect(new Set(both.proxy.asked)).toEqual(new Set(['registry.example']))
 })
 
 test.each(['registry.example', '.example', '*', 'other.test, registry.example:80'])(
@@ -97,6 +106,61 @@ test('a proxy is told the name and password of its URL, and no error repeats the
   expect(JSON.stringify(error) + String(error)).not.toContain('wr0ng')
 })
 
+test.each([
+  ['127.0.0.1:8888', 'http://127.0.0.1:8888', undefined],
+  ['proxy.example', 'http://proxy.example', undefined],
+  ['http://[::1]:8888/', 'http://[::1]:8888', undefined],
+  ['https://proxy.example:443', 'https://proxy.example', undefined],
+  ['http://me@proxy:1', 'http://proxy:1', 'me:'],
+  ['me:p%40ss%25@proxy:1', 'http://proxy:1', 'me:p@ss%'],
+])('the proxy "%s" is at %s', (value, origin, credentials) => {
+  const authorization = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`
+  expect(parseProxy({ variable: 'HTTP_PROXY', value })).toEqual({ origin, authorization })
+})
+
+test.each([
+  ['http://s3cret@:x', 'ERR_CONFIG_INVALID', /^https_proxy is not the URL of a proxy$/],
+  ['http://me:s3cret%zz@proxy', 'ERR_CONFIG_INVALID', /^https_proxy has a "%" in the name or the password/],
+  ['socks5://me:s3cret@proxy', 'ERR_NOT_SUPPORTED', /^https_proxy names a proxy of the kind "socks5"$/],
+])('the proxy "%s" is refused by the name of the variable, which may have a password', async (value, code, message) => {
+  const refused = fetchManifest('registry.example:80', { HTTP_PROXY: 'http://127.0.0.1:1', https_proxy: value })
+  await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+})
+
+test.each([
+  ['https://registry.example', 'registry.example', true],
+  ['https://a.registry.example', 'registry.example', true],
+  ['https://xregistry.example', 'registry.example', false],
+  ['https://registry.example', '.example', true],
+  ['https://registry.example', '*.example', true],
+  ['https://registry.example', 'a.registry.example', false],
+  ['https://registry.example', 'other, REGISTRY.example ', true],
+  ['https://registry.example', 'other\tregistry.example', true],
+  ['https://registry.example', 'registry.example:443', true],
+  ['http://registry.example', 'registry.example:443', false],
+  ['http://registry.example:5000', '.example:5000', true],
+  ['https://registry.example', 'other,*', true],
+  ['https://xn--bcher-kva.example', 'bücher.example', true],
+  ['http://10.1.2.3:5000', '10.0.0.0/8', true],
+  ['http://11.1.2.3:5000', '10.0.0.0/8', false],
+  ['http://10.1.2.3', '10.1.2.3', true],
+  ['http://10.1.2.3', '10.1.2.3:80', true],
+  ['http://10.1.2.3', '10.1.2.3:81', false],
+  ['http://10.1.2.3', '0.0.0.0/0', true],
+  ['http://10.1.2.3', '10.0.0.0/33', false],
+  ['http://10.1.2.3', '2.3', false],
+  ['http://10.example', '10.0.0.0/8', false],
+  ['http://[fd00::1]:5000', 'fd00::/8', true],
+  ['http://[fe00::1]:5000', 'fd00::/8', false],
+  ['http://[fd00::1]', 'fd00:0:0::1', true],
+  ['http://[fd00::1]:5000', '[fd00::1]:5000', true],
+  ['http://[fd00::1]:5001', '[fd00::1]:5000', false],
+  ['http://registry.example', '', false],
+  ['http://registry.example', ',, /8,:80', false],
+])('%s with NO_PROXY=%j needs no proxy: %s', (url, exceptions, isExcepted) => {
+  expect(parseExceptions(exceptions)(new URL(url))).toBe(isExcepted)
+})
+
 test.each(['http://127.0.0.1/x', 'http://169.254.169.254/latest', 'http://10.0.0.1/', 'http://[fd00::1]/', 'ftp://x/'])(
   'a registry elsewhere cannot send us to %s, by a redirect or for a token',
   async (target) => {
@@ -118,7 +182,7 @@ test.each(['http://127.0.0.1/x', 'http://169.254.169.254/latest', 'http://10.0.0
       message: expect.stringMatching(/names the token server .*; refused$/),
     })
     const asked = [...redirecting.proxy.asked, ...challenging.proxy.asked]
-    expect(new Set(asked.filter((host) => !host.startsWith('registry.example:')))).toEqual(new Set())
+    expect(new Set(asked)).toEqual(new Set(['registry.example']))
   },
 )
 

@@ -67,7 +67,8 @@ test('a registry of a private authority is refused, and trusted once certs.d has
   // 127.0.0.1 may speak plain http: only another name shows whether TLS is verified.
   const proxy = await startTunnel(server.port)
   const host = `registry.test:${server.port}`
-  const viaTunnel = { http: undefined, https: `http://127.0.0.1:${proxy.port}`, except: '' }
+  const https = { variable: 'HTTPS_PROXY', value: `http://127.0.0.1:${proxy.port}` }
+  const viaTunnel = { http: undefined, https, except: '' }
   try {
     await expect(fetchManifest(host, { proxy: viaTunnel })).rejects.toMatchObject({
       code: 'ERR_NETWORK',
