@@ -75,7 +75,7 @@ async function askToken(
     fields.set('client_id', 'bundle-tool')
     fields.set('refresh_token', credentials.token)
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    return http.send(realm, { method: 'POST', body: fields.toString(), headers, signal })
+    return http.send(realm, { method: 'POST', body: fields.toString(), headers, signal, refusesRedirects: true })
   }
   const url = new URL(realm)
   for (const [name, value] of fields) {

@@ -26,10 +26,12 @@ export interface HttpResponse {
 export interface HttpRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent to the first host only, never to where it redirects. */
+  /** Sent to the first host only, until it redirects to another one. */
   readonly authorization?: string | undefined
-  /** A stream is sent once: a redirect of it is refused. */
+  /** Sent to the first host only: a redirect to another one is refused. So is any redirect of a stream, which is sent once. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /** Refuses every redirect, for a body that is a secret. */
+  readonly refusesRedirects?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -53,8 +55,8 @@ export interface HttpClientOptions {
 /**
  * An HTTP client for one level of trust.
  *
- * Redirects are followed by hand: Authorization goes to the host it was meant for alone, https never becomes http, and
- * a public host cannot send us to an address of the private network.
+ * Redirects are followed by hand: Authorization and what is sent go to the host they were meant for alone, https never
+ * becomes http, and a public host cannot send us to an address of the private network.
  */
 export function createHttpClient({ isInsecure, certificates = {}, ...options }: HttpClientOptions): HttpClient {
   const { ca, cert, key } = certificates
@@ -155,8 +157,8 @@ function createProxyAgent(
 
 async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpRequest): Promise<HttpResponse> {
   let url = first
+  let isOwn = true
   for (let hops = 0; hops <= maxRedirects; hops++) {
-    const isOwn = url.origin === first.origin
     const response = await sendOnce(
       (isOwn ? own : others).to(url),
       url,
@@ -169,11 +171,26 @@ async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpR
     if (next === undefined)
       throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects to something that is no URL`)
     checkHop(url, next)
-    if (isStream(what.body))
-      throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects what is sent to it; refused`)
+    checkResend(response, next, what)
+    // Whoever was redirected to may send us back, to a place of its choice.
+    isOwn &&= next.origin === first.origin
     url = next
   }
   throw new OciError('ERR_REGISTRY', `${redactUrl(first)} redirects more than ${maxRedirects} times`)
+}
+
+/**
+ * Refuses to send once more what another host is not meant to have, or what is sent once; and to send it where 301, 302 or
+ * 303 make of it a request without a body.
+ *
+ * @see RFC 9110 "Redirection 3xx"
+ */
+function checkResend({ status, url }: HttpResponse, next: URL, what: HttpRequest): void {
+  const refuse = (verb: string) =>
+    new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects ${verb} to ${redactUrl(next)} (${status}); refused`)
+  if (what.refusesRedirects) throw refuse('a secret that is sent to it')
+  if (what.body === undefined) return
+  if (next.origin !== url.origin || isStream(what.body) || status < 307) throw refuse('what is sent to it')
 }
 
 const isStream = (body: HttpRequest['body']): boolean =>

@@ -2,7 +2,7 @@ import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type Connection, type ConnectionOptions, connect } from './connection.ts'
-import { discard, type HttpResponse, parseUrl } from './http.ts'
+import { checkHop, discard, type HttpResponse, parseUrl } from './http.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 
@@ -71,8 +71,6 @@ function uploadPlace(response: HttpResponse): URL {
   if (response.header('location') === undefined || location === undefined) {
     throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} does not say where to upload to`)
   }
-  if (location.protocol === 'http:' && response.url.protocol === 'https:') {
-    throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} wants uploads without TLS; refused`)
-  }
+  checkHop(response.url, location, 'wants uploads at')
   return location
 }

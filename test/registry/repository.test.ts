@@ -295,6 +295,31 @@ test('a redirect to another host carries no Authorization (opa#6580), and its qu
   expect(storage.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true)
 })
 
+test('whoever we are redirected to cannot send us back with our Authorization, to a place of its choice', async () => {
+  await using storage = await startRegistry((_, response) => {
+    response.writeHead(307, { location: `http://${registry.host}/v2/other/blobs/chosen` }).end()
+    return true
+  })
+  await using registry = await startRegistry((request, response) => {
+    if (request.url?.includes('/chosen')) return undefined
+    if (request.headers.authorization === undefined) {
+      return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="r"' })
+    }
+    if (!request.url?.includes('/blobs/')) return undefined
+    response.writeHead(307, { location: `http://${storage.host}${request.url}` }).end()
+    return true
+  })
+  const credentials = async () => ({ kind: 'password', username: 'me', password: 'pw' }) as const
+  const blob = { mediaType: 'x', digest: sha256('x'), size: 1 }
+  await withRepository(
+    [registry],
+    (repository) => expect(collect(repository.fetchBlob(blob))).rejects.toMatchObject({ code: 'ERR_IMAGE_NOT_FOUND' }),
+    { credentials },
+  )
+  const chosen = registry.requests.filter(({ path }) => path.includes('/chosen'))
+  expect(chosen.map(({ headers }) => headers.authorization)).toEqual([undefined])
+})
+
 test('a redirect that never ends is given up', async () => {
   await using registry = await startRegistry(
     first(99, /manifests/, (request, response) => {
