@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { attempts } from './attempts.ts'
+import { type BlobAnswer, getBlobFrom } from './blob-range.ts'
 import { readCertificates } from './certificates.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { createHttpClient, type HttpClient, type HttpResponse, isLoopback, isPrivateAddress, parseUrl } from './http.ts'
@@ -18,12 +19,12 @@ export interface ForeignLayers {
 /** Where layers are that their licence bars from registries. They are its author's choice: nothing of ours goes there. */
 export interface Publishers {
   /**
-   * GETs a layer from the first of its `urls` that answers, without credentials of any kind.
+   * GETs a layer from byte `start` on, from the first of its `urls` that answers, without credentials of any kind.
    *
    * @throws OciError all of them failed or are refused: plain http, or an address of a private network that the registry
    *   is not in itself
    */
-  get(layer: Descriptor, headers: Readonly<Record<string, string>>): Promise<HttpResponse>
+  get(layer: Descriptor, start: number): Promise<BlobAnswer>
   close(): Promise<void>
 }
 
@@ -61,11 +62,12 @@ export function openPublishers(
   }
 
   return {
-    async get({ digest, urls = [] }, headers) {
+    async get(blob, start) {
+      const { digest, urls = [] } = blob
       const failures: OciError[] = []
       for (const url of urls) {
         try {
-          return await get(url, headers)
+          return await getBlobFrom((headers) => get(url, headers), { blob, start, log })
         } catch (error) {
           if (signal?.aborted || !(error instanceof OciError)) throw error
           failures.push(error)

@@ -5,6 +5,7 @@ import { type Digest, digestAlgorithm, digestOf, isDigest } from '../oci/digest.
 import { maxManifestBytes } from '../oci/limits.ts'
 import { acceptedManifestTypes, bareMediaType, isForeignLayer } from '../oci/media-types.ts'
 import { attempts } from './attempts.ts'
+import { type BlobAnswer, checkLength, getBlobFrom } from './blob-range.ts'
 import { type Connection, type ConnectionOptions, connect } from './connection.ts'
 import { openPublishers } from './foreign-layers.ts'
 import { type HttpResponse, networkError, parseUrl, readBody } from './http.ts'
@@ -63,14 +64,16 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
     throw joinFailures(failures, connections)
   }
 
-  async function getBlob(blob: Descriptor, headers: Readonly<Record<string, string>>): Promise<HttpResponse> {
+  async function getBlob(blob: Descriptor, start: number): Promise<BlobAnswer> {
     try {
-      return await firstOf((connection) => connection.get(`blobs/${blob.digest}`, headers))
+      return await firstOf((connection) =>
+        getBlobFrom((headers) => connection.get(`blobs/${blob.digest}`, headers), { blob, start, log }),
+      )
     } catch (error) {
       const isMissing = error instanceof OciError && error.code === 'ERR_IMAGE_NOT_FOUND'
       if (!isMissing || !isForeignLayer(blob)) throw error
       if (options.foreignLayers === undefined) throw withheld(error, blob)
-      return publishers.get(blob, headers)
+      return publishers.get(blob, start)
     }
   }
 
@@ -81,14 +84,14 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
       let attempt = 0
       while (position < blob.size) {
         const start = position
-        const response = await getBlob(blob, rangeFrom(start))
+        const answer = await getBlob(blob, start)
         try {
-          checkLength(response, blob, start)
-          for await (const chunk of bodyFrom(response, start, signal)) {
+          checkLength(answer, blob, start)
+          for await (const chunk of wantedBytes(answer, signal)) {
             position += chunk.byteLength
             yield chunk
           }
-          if (position < blob.size) throw shortBody(response, blob, position)
+          if (position < blob.size) throw shortBody(answer.response, blob, position)
         } catch (error) {
           attempt = position - start >= progressBytes ? 1 : attempt + 1
           await retryAfter(error, attempt)
@@ -132,43 +135,15 @@ async function readManifest(connection: Connection, version: string, signal: Abo
   }
 }
 
-const rangeFrom = (position: number): Record<string, string> => ({
-  'accept-encoding': 'identity',
-  ...(position > 0 && { range: `bytes=${position}-` }),
-})
-
-/** Refuses an answer that announces too little to be the blob, before a byte of it is kept for later runs. */
-function checkLength(response: HttpResponse, { size }: Descriptor, position: number): void {
-  const announced = response.header('content-encoding') === undefined ? response.header('content-length') : undefined
-  const wanted = response.status === 206 ? size - position : size
-  if (announced === undefined || Number(announced) >= wanted) return
-  response.drop()
-  const what = `${redactUrl(response.url)} announces ${announced} bytes where ${wanted} are described`
-  throw new OciError('ERR_NETWORK', what, { hint: 'a cache or a proxy on the way may be broken; pull from elsewhere' })
-}
-
-/** The bytes from `position` on, whether or not the server honoured the range. */
-async function* bodyFrom(
-  response: HttpResponse,
-  position: number,
+async function* wantedBytes(
+  { response, skip }: BlobAnswer,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  let skip = position
-  if (response.status === 206) {
-    const start = /^bytes (\d+)-/.exec(response.header('content-range') ?? '')?.[1]
-    if (Number(start) !== position) {
-      response.drop()
-      throw new OciError(
-        'ERR_REGISTRY',
-        `${redactUrl(response.url)} sends byte ${start} where ${position} was asked for`,
-      )
-    }
-    skip = 0
-  }
+  let left = skip
   try {
     for await (const chunk of response.body) {
-      const rest = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.byteLength))
-      skip -= chunk.byteLength - rest.byteLength
+      const rest = left === 0 ? chunk : chunk.subarray(Math.min(left, chunk.byteLength))
+      left -= chunk.byteLength - rest.byteLength
       if (rest.byteLength > 0) yield rest
     }
   } catch (cause) {

@@ -7,11 +7,13 @@ import { isTransientStatus } from './retry.ts'
 
 /** A server's refusal, which may be over soon. */
 class StatusError extends OciError {
+  readonly status: number
   readonly isTransient: boolean
   readonly retryAfter: string | undefined
 
   constructor(code: ErrorCode, message: string, response: HttpResponse, hint: string | undefined) {
     super(code, message, { hint })
+    this.status = response.status
     this.isTransient = isTransientStatus(response.status)
     this.retryAfter = response.header('retry-after')
   }
@@ -43,6 +45,10 @@ export function isTransient(error: unknown): boolean {
   const isHopeless = isSystemError(first, 'ENOTFOUND', 'ECONNREFUSED', 'EPROTO') || isTlsProblem(first)
   return !isHopeless
 }
+
+/** The status of the answer that an error is, if it is one. */
+export const statusOf = (error: unknown): number | undefined =>
+  error instanceof StatusError ? error.status : undefined
 
 /** The header Retry-After of the answer that an error is, if it is one. */
 export const retryAfterOf = (error: unknown): string | undefined =>

@@ -75,25 +75,27 @@ export interface BlobCheck {
   readonly size: number
   /** @throws OciError `ERR_DIGEST_MISMATCH` more bytes than described */
   update(chunk: Uint8Array): void
-  /** @throws OciError `ERR_DIGEST_MISMATCH` */
+  /** To be called when there are no more bytes, as often as one likes. @throws OciError `ERR_DIGEST_MISMATCH` */
   finish(): void
 }
 
 export function createBlobCheck(blob: Descriptor): BlobCheck {
   const hash = hashFor(blob.digest)
   let size = 0
+  let digest: Digest | undefined
   return {
     get size() {
       return size
     },
     update(chunk) {
+      if (chunk.byteLength === 0) return
       if (size + chunk.byteLength > blob.size) throw mismatch(blob, `has more than its ${blob.size} bytes`)
       hash.update(chunk)
       size += chunk.byteLength
     },
     finish() {
       if (size !== blob.size) throw mismatch(blob, `has ${size} of ${blob.size} bytes`)
-      const digest = digestOf(digestAlgorithm(blob.digest), hash.digest('hex'))
+      digest ??= digestOf(digestAlgorithm(blob.digest), hash.digest('hex'))
       if (digest !== blob.digest) throw mismatch(blob, `has the content of ${digest}`)
     },
   }

@@ -67,10 +67,9 @@ export async function takeIn(
   const { directory, name, partial, path } = files
   await claim(directory, name, partial)
   const file = await onDisk(partial, () => open(partial, 'a+', 0o644))
-  const check = createBlobCheck(blob)
   let kept = 0
   try {
-    for await (const chunk of readChunks(file)) check.update(chunk)
+    const check = await checkKept(file, blob)
     kept = check.size
     advance(kept)
     await append(file, fetch(check.size), { check, partial, onWritten: advance })
@@ -85,6 +84,23 @@ export async function takeIn(
     await file.close()
   }
   await syncDirectory(dirname(path))
+}
+
+/**
+ * Reads what an earlier run left. Where that cannot be the beginning of the blob, being more of it than there is or all of it
+ * and wrong, the file is emptied.
+ */
+async function checkKept(file: FileHandle, blob: Descriptor): Promise<BlobCheck> {
+  const check = createBlobCheck(blob)
+  try {
+    for await (const chunk of readChunks(file)) check.update(chunk)
+    if (check.size === blob.size) check.finish()
+    return check
+  } catch (error) {
+    if (!isMismatch(error)) throw error
+    await file.truncate()
+    return createBlobCheck(blob)
+  }
 }
 
 /** Two ingests of this process never share a file. */

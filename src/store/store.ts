@@ -96,8 +96,8 @@ export async function openStore(path: string): Promise<Store> {
     },
     async write(blob, content) {
       if (await store.has(blob)) return
-      await store.ingest(blob, async function* () {
-        yield content
+      await store.ingest(blob, async function* (from) {
+        yield content.subarray(from)
       }).done
     },
     async tag(name, manifest) {

@@ -138,8 +138,8 @@ test('a place without TLS, or in a private network that the registry is not in, 
       foreignLayers: { isInsecure },
     })
     try {
-      const { status } = await publishers.get(layerOf('there', [url]), {})
-      return status
+      const { response } = await publishers.get(layerOf('there', [url]), 0)
+      return response.status
     } catch (error) {
       return error instanceof Error ? error.message.split('\n')[1]?.trim() : error
     } finally {

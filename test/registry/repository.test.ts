@@ -150,7 +150,38 @@ test('a server without Range still gives the right bytes after a break', async (
   expect(sha256(got)).toBe(blob.digest)
 })
 
-test('a server that answers another range than asked for is refused', async () => {
+const otherRanges: Readonly<Record<string, readonly [number, string | undefined, (content: Buffer) => Buffer]>> = {
+  'that there is no such range': [416, 'bytes */20', () => Buffer.from('{}')],
+  'all of the blob as a range': [206, 'bytes 0-19/20', (content) => content],
+  'another beginning': [206, 'bytes 5-19/20', (content) => content.subarray(5)],
+  'another end': [206, 'bytes 10-14/20', (content) => content.subarray(10, 15)],
+  'the range of something larger': [206, 'bytes 10-19/30', (content) => content.subarray(10)],
+  'a range that it does not name': [206, undefined, (content) => content.subarray(10)],
+}
+
+test.each(Object.keys(otherRanges))(
+  'a server that answers a range with %s is asked for all of the blob',
+  async (name) => {
+    const [status, range, body] = otherRanges[name] ?? [0, '', (content) => content]
+    const content = randomBytes(20)
+    await using registry = await startRegistry((request, response) => {
+      if (request.headers.range === undefined) return undefined
+      response.writeHead(status, range === undefined ? {} : { 'content-range': range }).end(body(content))
+      return true
+    })
+    const blob = registry.addBlob(content)
+    const log: string[] = []
+    const got = await withRepository([registry], (repository) => collect(repository.fetchBlob(blob, 10)), {
+      log: (message) => log.push(message),
+    })
+    expect(got).toEqual(content.subarray(10))
+    const blobs = registry.requests.filter(({ path }) => path.includes('blobs'))
+    expect(blobs.map(({ headers }) => headers.range)).toEqual(['bytes=10-', undefined])
+    expect(log).toEqual([expect.stringMatching(/; it is fetched anew$/)])
+  },
+)
+
+test('a range of a blob that nobody asked for is refused', async () => {
   const wrong = (_: IncomingMessage, response: ServerResponse) => {
     response.writeHead(206, { 'content-range': 'bytes 0-9/20' })
     response.end(Buffer.alloc(10))
@@ -158,7 +189,10 @@ test('a server that answers another range than asked for is refused', async () =
   await using registry = await startRegistry(first(9, /blobs/, wrong))
   const blob = registry.addBlob(randomBytes(20))
   await withRepository([registry], async (repository) => {
-    await expect(collect(repository.fetchBlob(blob, 10))).rejects.toMatchObject({ code: 'ERR_REGISTRY' })
+    await expect(collect(repository.fetchBlob(blob, 10))).rejects.toMatchObject({
+      code: 'ERR_REGISTRY',
+      message: expect.stringContaining('sends bytes 0-9/20 where all 20 bytes were asked for'),
+    })
   })
 })
 

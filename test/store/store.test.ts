@@ -143,6 +143,29 @@ test('a damaged rest of an earlier fetch is found out and thrown away', async ()
   expect(content.equals(await collect(store.open(blob)))).toBe(true)
 })
 
+test.each([
+  ['more than there is of the blob', 1_000_001],
+  ['all of the blob, and wrong', 1_000_000],
+])('what an earlier fetch left is thrown away at once where it is %s', async (_, length) => {
+  const content = randomBytes(1_000_000)
+  const blob = describe(content)
+  writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), Buffer.alloc(length))
+  const asked: number[] = []
+  const ingest = store.ingest(blob, pieces(content, content.byteLength, asked))
+  expect(content.equals(await collect(ingest.content()))).toBe(true)
+  await ingest.done
+  expect(asked).toEqual([0])
+  expect(content.equals(await collect(store.open(blob)))).toBe(true)
+})
+
+test.each([0, 400, 1000])('content at hand is taken in where an earlier run left %i bytes of it', async (length) => {
+  const content = randomBytes(1000)
+  const blob = describe(content)
+  writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), content.subarray(0, length))
+  await store.write(blob, content)
+  expect(content.equals(await collect(store.open(blob)))).toBe(true)
+})
+
 test('two ingests of one blob at once both succeed', async () => {
   const content = randomBytes(1_500_000)
   const blob = describe(content)

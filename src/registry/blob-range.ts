@@ -1,0 +1,74 @@
+import { OciError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { HttpResponse } from './http.ts'
+import { redactText, redactUrl } from './redact.ts'
+import { statusOf } from './status-error.ts'
+
+/** An answer with a blob's last bytes, or with all of them. */
+export interface BlobAnswer {
+  readonly response: HttpResponse
+  /** Bytes at its beginning that are not wanted. */
+  readonly skip: number
+}
+
+/** GETs a blob with these headers. @returns a 2xx answer */
+export type GetBlob = (headers: Readonly<Record<string, string>>) => Promise<HttpResponse>
+
+/**
+ * GETs a blob from byte `start` on.
+ *
+ * A server may know nothing of ranges, and send all of it. One that answers a range with 416 or with another range is asked
+ * for all of it as well: it would do the same each time, and the blob could never be had.
+ * @throws OciError `ERR_REGISTRY` another range than all of it where none was asked for, and as `get`
+ */
+export async function getBlobFrom(get: GetBlob, wanted: WantedBlob): Promise<BlobAnswer> {
+  const { blob, start } = wanted
+  const rest = start === 0 ? undefined : await getRange(get, wanted)
+  if (rest?.status === 206) return { response: rest, skip: 0 }
+  const response = rest ?? (await get(plain))
+  if (response.status !== 206 || isRestOf(blob, 0, response)) return { response, skip: start }
+  response.drop()
+  const what = `${redactUrl(response.url)} sends ${rangeOf(response)} where all ${blob.size} bytes were asked for`
+  throw new OciError('ERR_REGISTRY', what)
+}
+
+interface WantedBlob {
+  readonly blob: Descriptor
+  readonly start: number
+  /** Told that a server does not go on from `start`. */
+  readonly log: ((message: string) => void) | undefined
+}
+
+const plain: Readonly<Record<string, string>> = { 'accept-encoding': 'identity' }
+
+/** @returns undefined where the answer is nothing that a download can go on with */
+async function getRange(get: GetBlob, { blob, start, log }: WantedBlob): Promise<HttpResponse | undefined> {
+  try {
+    const response = await get({ ...plain, range: `bytes=${start}-` })
+    if (response.status !== 206 || isRestOf(blob, start, response)) return response
+    response.drop()
+    log?.(`${redactUrl(response.url)} sends ${rangeOf(response)} where ${start}- was asked for; it is fetched anew`)
+  } catch (error) {
+    if (!(error instanceof OciError) || statusOf(error) !== 416) throw error
+    log?.(`${error.message}; it is fetched anew`)
+  }
+  return undefined
+}
+
+/** @see RFC 9110 "Content-Range" */
+function isRestOf({ size }: Descriptor, start: number, response: HttpResponse): boolean {
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(rangeOf(response)) ?? []
+  return Number(first) === start && Number(last) === size - 1 && (total === '*' || Number(total) === size)
+}
+
+const rangeOf = (response: HttpResponse): string => redactText(response.header('content-range') ?? 'no range')
+
+/** Refuses an answer that announces too little to be the blob, before a byte of it is kept for later runs. */
+export function checkLength({ response, skip }: BlobAnswer, { size }: Descriptor, start: number): void {
+  const announced = response.header('content-encoding') === undefined ? response.header('content-length') : undefined
+  const wanted = size - start + skip
+  if (announced === undefined || Number(announced) >= wanted) return
+  response.drop()
+  const what = `${redactUrl(response.url)} announces ${announced} bytes where ${wanted} are described`
+  throw new OciError('ERR_NETWORK', what, { hint: 'a cache or a proxy on the way may be broken; pull from elsewhere' })
+}
