@@ -1,17 +1,14 @@
 import { Readable } from 'node:stream'
-import type { Dispatcher, Pool } from 'undici'
 import { isSystemError, OciError } from '../errors.ts'
-import type { Certificates } from './certificates.ts'
-import { type NamedProxy, type ProxyAddress, ProxyRefusal, type ProxySettings, parseProxy } from './proxy.ts'
+import { isPrivateAddress } from './private-address.ts'
+import { type ProxyAddress, ProxyRefusal } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
+import { type AllRoutes, createRoutes, type Route, type RouteOptions } from './routes.ts'
 
 /** Largest error or token document that is read, in bytes. */
 export const maxErrorBytes: number = 1024 * 1024
 
 const maxRedirects = 5
-const connectTimeoutMs = 30_000
-/** A connection that carries nothing for so long is broken, unless the client is told otherwise. */
-const defaultStallTimeoutMs = 60_000
 
 /** An answer whose body has not been read; read it whole, call `discard`, or `drop` it with its connection. */
 export interface HttpResponse {
@@ -42,38 +39,17 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-export interface HttpClientOptions {
-  /** Unverified TLS is allowed. */
-  readonly isInsecure: boolean
-  /** Authorities to trust, and what we show of ourselves to the host of the first request alone. */
-  readonly certificates?: Certificates | undefined
-  readonly proxy?: ProxySettings | undefined
-  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
-  readonly stallTimeoutMs?: number | undefined
-}
-
 /**
  * An HTTP client for one level of trust.
  *
  * Redirects are followed by hand: Authorization and what is sent go to the host they were meant for alone, https never
  * becomes http, and a public host cannot send us to an address of the private network.
  */
-export function createHttpClient({ isInsecure, certificates = {}, ...options }: HttpClientOptions): HttpClient {
-  const { ca, cert, key } = certificates
-  // Authorities that nothing is checked against: to read all those that Node.js knows takes longer than a small pull.
-  const trust = isInsecure ? { rejectUnauthorized: false, ca: [] } : { ...(ca !== undefined && { ca: [...ca] }) }
-  const create = async (): Promise<AllRoutes> => {
-    // Loading it takes longer than many a command, and most clients that are made are not used.
-    const undici = await import('undici')
-    const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
-    const create = (tls: Readonly<Record<string, unknown>>) => createRoutes(undici, tls, { ...options, isExcepted })
-    const own = create(cert === undefined ? trust : { ...trust, cert, key })
-    return { own, others: cert === undefined ? own : create(trust) }
-  }
+export function createHttpClient(options: RouteOptions): HttpClient {
   let routes: Promise<AllRoutes> | undefined
   return {
     async send(url, what) {
-      routes ??= create()
+      routes ??= createRoutes(options)
       return sendFollowing(await routes, url, what)
     },
     async close() {
@@ -81,78 +57,6 @@ export function createHttpClient({ isInsecure, certificates = {}, ...options }: 
       await Promise.all([own?.close(), others?.close()])
     },
   }
-}
-
-type Undici = typeof import('undici')
-
-interface AllRoutes {
-  /** To the host of the first request, and to where it redirects. */
-  readonly own: Routes
-  readonly others: Routes
-}
-
-/** How connections to a URL are made: directly or through a proxy. */
-interface Routes {
-  /** @throws OciError as `parseProxy` */
-  to(url: URL): Route
-  close(): Promise<void>
-}
-
-interface Route {
-  readonly dispatcher: Dispatcher
-  readonly proxy?: ProxyAddress
-}
-
-interface RouteOptions extends Pick<HttpClientOptions, 'proxy' | 'stallTimeoutMs'> {
-  readonly isExcepted: ((url: URL) => boolean) | undefined
-}
-
-function createRoutes(
-  undici: Undici,
-  tls: Readonly<Record<string, unknown>>,
-  { proxy, isExcepted, stallTimeoutMs = defaultStallTimeoutMs }: RouteOptions,
-): Routes {
-  const timeouts = { headersTimeout: stallTimeoutMs, bodyTimeout: stallTimeoutMs }
-  const direct = { dispatcher: new undici.Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts }) }
-  const proxied = new Map<string, Route>()
-
-  function through(proxy: NamedProxy): Route {
-    const known = proxied.get(proxy.variable)
-    if (known !== undefined) return known
-    const address = parseProxy(proxy)
-    const route = { dispatcher: createProxyAgent(undici, address, { tls, timeouts }), proxy: address }
-    proxied.set(proxy.variable, route)
-    return route
-  }
-
-  return {
-    to(url) {
-      const wanted = url.protocol === 'https:' ? proxy?.https : proxy?.http
-      return wanted === undefined || isLoopback(url.hostname) || isExcepted?.(url) ? direct : through(wanted)
-    },
-    close: async () => {
-      await Promise.all([direct, ...proxied.values()].map(({ dispatcher }) => dispatcher.destroy()))
-    },
-  }
-}
-
-/** As Go and curl do it: https is tunnelled through the proxy, and plain http is asked of it. */
-function createProxyAgent(
-  { Pool, ProxyAgent }: Undici,
-  { origin, authorization }: ProxyAddress,
-  { tls, timeouts }: { readonly tls: Readonly<Record<string, unknown>>; readonly timeouts: Pool.Options },
-): Dispatcher {
-  return new ProxyAgent({
-    uri: origin,
-    ...(authorization !== undefined && { token: authorization }),
-    proxyTunnel: false,
-    requestTls: { timeout: connectTimeoutMs, ...tls },
-    proxyTls: { timeout: connectTimeoutMs },
-    ...timeouts,
-    // It leaves the timeouts out where it asks the proxy itself.
-    clientFactory: (url, options) => new Pool(url, { ...timeouts, ...options }),
-    factory: (url, options) => new Pool(url, { ...timeouts, ...options }),
-  })
 }
 
 async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpRequest): Promise<HttpResponse> {
@@ -287,22 +191,6 @@ export function checkHop(from: URL, to: URL, verb = 'redirects to'): void {
   if (to.protocol === 'http:' && from.protocol === 'https:') throw refuse('from https to http')
   if (isPrivateAddress(to.hostname) && !isPrivateAddress(from.hostname))
     throw refuse('an address of the private network')
-}
-
-/** Whether a URL's host is `localhost` or an IP literal that only means something on this machine or network. */
-export function isPrivateAddress(hostname: string): boolean {
-  const host = hostname.toLowerCase().replace(/^\[|\]$/g, '')
-  if (host === 'localhost' || host.endsWith('.localhost')) return true
-  if (host.includes(':')) return /^(::1?$|f[cd]|fe[89ab]|::ffff:)/.test(host)
-  return (
-    /^(0|10|127|169\.254|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(`${host}.`) &&
-    /^\d+(\.\d+){3}$/.test(host)
-  )
-}
-
-/** Whether a URL's host is this machine. */
-export function isLoopback(hostname: string): boolean {
-  return isPrivateAddress(hostname) && /^(localhost|127\.|\[?::1\]?$)/.test(hostname)
 }
 
 /** Reads a body of at most `limit` bytes. */

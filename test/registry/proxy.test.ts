@@ -1,7 +1,7 @@
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect as connectSocket } from 'node:net'
 import { expect, test } from 'vitest'
-import { isPrivateAddress } from '../../src/registry/http.ts'
+import { isPrivateAddress } from '../../src/registry/private-address.ts'
 import { parseProxy, proxySettings } from '../../src/registry/proxy.ts'
 import { parseExceptions } from '../../src/registry/proxy-exceptions.ts'
 import { openRepository } from '../../src/registry/repository.ts'

@@ -1,0 +1,107 @@
+import type { Dispatcher, Pool } from 'undici'
+import type { Certificates } from './certificates.ts'
+import { isLoopback } from './private-address.ts'
+import { type NamedProxy, type ProxyAddress, type ProxySettings, parseProxy } from './proxy.ts'
+
+const connectTimeoutMs = 30_000
+/** A connection that carries nothing for so long is broken, unless the client is told otherwise. */
+const defaultStallTimeoutMs = 60_000
+
+export interface RouteOptions {
+  /** Unverified TLS is allowed. */
+  readonly isInsecure: boolean
+  /** Authorities to trust, and what we show of ourselves to the host of the first request alone. */
+  readonly certificates?: Certificates | undefined
+  readonly proxy?: ProxySettings | undefined
+  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
+  readonly stallTimeoutMs?: number | undefined
+}
+
+export interface AllRoutes {
+  /** To the host of the first request, and to where it redirects within itself. */
+  readonly own: Routes
+  readonly others: Routes
+}
+
+/** How connections to a URL are made: directly or through a proxy. */
+export interface Routes {
+  /** @throws OciError as `parseProxy` */
+  to(url: URL): Route
+  close(): Promise<void>
+}
+
+export interface Route {
+  readonly dispatcher: Dispatcher
+  readonly proxy?: ProxyAddress
+}
+
+/**
+ * Makes the connections of a client for one level of trust, each when it is first used.
+ *
+ * undici is loaded here: that takes longer than many a command, and most clients are made and not used.
+ */
+export async function createRoutes({ isInsecure, certificates = {}, ...options }: RouteOptions): Promise<AllRoutes> {
+  const { ca, cert, key } = certificates
+  // Authorities that nothing is checked against: to read all those that Node.js knows takes longer than a small pull.
+  const trust = isInsecure ? { rejectUnauthorized: false, ca: [] } : { ...(ca !== undefined && { ca: [...ca] }) }
+  const undici = await import('undici')
+  const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
+  const create = (tls: Tls): Routes => routesWith(undici, tls, { ...options, isExcepted })
+  const own = create(cert === undefined ? trust : { ...trust, cert, key })
+  return { own, others: cert === undefined ? own : create(trust) }
+}
+
+type Undici = typeof import('undici')
+type Tls = Readonly<Record<string, unknown>>
+
+interface Settings extends Pick<RouteOptions, 'proxy' | 'stallTimeoutMs'> {
+  readonly isExcepted: ((url: URL) => boolean) | undefined
+}
+
+function routesWith(
+  undici: Undici,
+  tls: Tls,
+  { proxy, isExcepted, stallTimeoutMs = defaultStallTimeoutMs }: Settings,
+): Routes {
+  const timeouts = { headersTimeout: stallTimeoutMs, bodyTimeout: stallTimeoutMs }
+  const direct = { dispatcher: new undici.Agent({ connect: { timeout: connectTimeoutMs, ...tls }, ...timeouts }) }
+  const proxied = new Map<string, Route>()
+
+  function through(proxy: NamedProxy): Route {
+    const known = proxied.get(proxy.variable)
+    if (known !== undefined) return known
+    const address = parseProxy(proxy)
+    const route = { dispatcher: createProxyAgent(undici, address, { tls, timeouts }), proxy: address }
+    proxied.set(proxy.variable, route)
+    return route
+  }
+
+  return {
+    to(url) {
+      const wanted = url.protocol === 'https:' ? proxy?.https : proxy?.http
+      return wanted === undefined || isLoopback(url.hostname) || isExcepted?.(url) ? direct : through(wanted)
+    },
+    close: async () => {
+      await Promise.all([direct, ...proxied.values()].map(({ dispatcher }) => dispatcher.destroy()))
+    },
+  }
+}
+
+/** As Go and curl do it: https is tunnelled through the proxy, and plain http is asked of it. */
+function createProxyAgent(
+  { Pool, ProxyAgent }: Undici,
+  { origin, authorization }: ProxyAddress,
+  { tls, timeouts }: { readonly tls: Tls; readonly timeouts: Pool.Options },
+): Dispatcher {
+  return new ProxyAgent({
+    uri: origin,
+    ...(authorization !== undefined && { token: authorization }),
+    proxyTunnel: false,
+    requestTls: { timeout: connectTimeoutMs, ...tls },
+    proxyTls: { timeout: connectTimeoutMs },
+    ...timeouts,
+    // It leaves the timeouts out where it asks the proxy itself.
+    clientFactory: (url, options) => new Pool(url, { ...timeouts, ...options }),
+    factory: (url, options) => new Pool(url, { ...timeouts, ...options }),
+  })
+}
