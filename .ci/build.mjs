@@ -56,10 +56,17 @@ function compilerFlags() {
   return JSON.parse(`[${list}]`)
 }
 
-const lock = readFileSync('package-lock.json')
-if (!existsSync('node_modules/.lock-copy') || !lock.equals(readFileSync('node_modules/.lock-copy'))) {
-  run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
-  writeFileSync('node_modules/.lock-copy', lock)
+if (!isInstalled()) run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
+
+/** Whether node_modules has what package-lock.json says, by the list that npm keeps there of what it has installed. */
+function isInstalled() {
+  const list = 'node_modules/.package-lock.json'
+  if (!existsSync(list)) return false
+  const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages
+  const [wanted, installed] = [packagesOf('package-lock.json'), packagesOf(list)]
+  const isSame = ([path, { integrity, optional }]) =>
+    path === '' || (installed[path] === undefined ? optional === true : installed[path].integrity === integrity)
+  return Object.entries(wanted).every(isSame)
 }
 
 mkdirSync('dist', { recursive: true })

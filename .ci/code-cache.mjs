@@ -13,6 +13,7 @@ import { defaultConfig } from '../dist/bundle/default-config.js'
 import * as errors from '../dist/errors.js'
 import { keepCode, scriptOf } from './script-cache.mjs'
 
+const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 const name = process.argv[2]
 const filename = fileURLToPath(new URL(`../dist/bin/${name}.js`, import.meta.url))
 const require = createRequire(filename)
@@ -42,6 +43,9 @@ const hosts = [
   },
 ]
 
+/** Of device 0:99, as the mounts are. */
+const mountPoint = { dev: 99n, ino: 1n, mode: 0o040755n }
+
 /** The same code, loaded on such a host. */
 function loadOn({ cgroup, mounts }) {
   const others = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
@@ -52,13 +56,22 @@ function loadOn({ cgroup, mounts }) {
     // A later mount hides what is below it.
     '/proc/self/mountinfo': [...others.filter((line) => line !== '' && !line.includes(' - cgroup')), ...own].join('\n'),
   }
-  const readPicture = (path, encoding) => {
-    if (!Object.hasOwn(files, path)) return readFileSync(path, encoding)
-    return encoding === undefined ? Buffer.from(files[path]) : files[path]
+  const picture = mkdtempSync(join(place, 'host-'))
+  const pictured = (path) => {
+    if (!Object.hasOwn(files, path)) return path
+    const copy = join(picture, path.replaceAll('/', '-'))
+    writeFileSync(copy, files[path])
+    return copy
   }
+  const mountPoints = own.map((line) => line.split(' ')[4])
   const replaced = {
     './errors.js': errors,
-    'node:fs': { ...fs, readFileSync: readPicture },
+    'node:fs': {
+      ...fs,
+      readFileSync: (path, ...more) => readFileSync(pictured(path), ...more),
+      openSync: (path, ...more) => openSync(pictured(path), ...more),
+      lstatSync: (path, ...more) => (mountPoints.includes(path) ? mountPoint : fs.lstatSync(path, ...more)),
+    },
   }
   const module = { exports: {} }
   script.runInThisContext()(module.exports, (id) => replaced[id] ?? require(id), module, filename)
@@ -91,7 +104,6 @@ const commands = {
   seccomp: ['run'],
 }
 
-const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
 try {
   const [state, bundle, engine] = ['root', 'bundle', 'engine'].map((word) => join(place, word))
   const config = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
