@@ -5,7 +5,7 @@ import { limitPropertiesV1 } from './compile/systemd-v1.ts'
 import { OciError } from './errors.ts'
 import { readHostFacts } from './host/facts.ts'
 import type { IntelRdt, Resources } from './oci/runtime-config.ts'
-import { applyLimits, cgroupVersion } from './runtime/apply-limits.ts'
+import { applyLimits, cgroupVersion, limitHostOf } from './runtime/apply-limits.ts'
 import { type CgroupPaths, readControl } from './runtime/cgroup.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
 import { changeSchemata } from './runtime/resctrl.ts'
@@ -40,7 +40,8 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   const { devices: _, ...limits } = withUnlimitedSwap(resources)
   const merged = merge(readRecordedLimits(directory), limits)
   const facts = readHostFacts()
-  const host = { version: cgroupVersion(cgroupPaths), hasBfq: facts.hasBfq }
+  const version = cgroupVersion(cgroupPaths)
+  const host = { ...limitHostOf(cgroupPaths), hasBfq: facts.hasBfq }
   const hasSchema = intelRdt?.l3CacheSchema || intelRdt?.memBwSchema
   const takeBack = hasSchema ? changeSchemata(container, intelRdt, facts.resctrl) : undefined
   try {
@@ -50,7 +51,7 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
     const changed = unit === undefined ? asked : limitsForUnit(asked, warn, all)
     await applyLimits(changed, cgroupPaths, {
       warn,
-      alongside: unit && (() => tellSystemd(unit, host.version, host.version === 1 ? all : changed)),
+      alongside: unit && (() => tellSystemd(unit, version, version === 1 ? all : changed)),
     })
   } catch (error) {
     takeBack?.()
@@ -98,7 +99,7 @@ function checkMemoryUsage({ memory = {} }: Resources, paths: CgroupPaths): void 
   const { limit = 0, swap = 0, checkBeforeUpdate } = memory
   const directory = paths.memory ?? paths['']
   if (!checkBeforeUpdate || directory === undefined) return
-  const text = readControl(directory, cgroupVersion(paths) === 2 ? 'memory.current' : 'memory.usage_in_bytes')
+  const text = readControl(directory, paths.memory === undefined ? 'memory.current' : 'memory.usage_in_bytes')
   if (text === undefined) return
   const usage = BigInt(text)
   const check = (what: string, value: number | bigint, field: string): void => {

@@ -5,6 +5,7 @@ import { compileDelegation } from './cgroup-owner.ts'
 import { type CgroupPlace, cgroupFile, placeOf } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
 import { deviceRulesOf } from './device-rules.ts'
+import { rulesForV1, sumOfRules } from './device-rules-v1.ts'
 import { compileResources } from './resources.ts'
 import { compileStartUnit, compileStopUnit, type SystemdManager, unitOf } from './systemd.ts'
 import { type DeviceNames, deviceProperties } from './systemd-v1.ts'
@@ -54,7 +55,8 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
 
 /** The rules themselves have been warned of by whom writes them. */
 function devicePropertiesOf(context: CompileContext, names: DeviceNames): readonly UnitProperty[] {
-  return deviceProperties(deviceRulesOf({ ...context, warn: undefined }), names, context.warn)
+  const rules = rulesForV1(deviceRulesOf({ ...context, warn: undefined }))
+  return deviceProperties(sumOfRules(rules), names, context.warn)
 }
 
 /** Of the controllers of cgroup v1 systemd uses some: in the hierarchies of others there is no cgroup of the unit yet. */
@@ -65,6 +67,7 @@ function enterV1(place: CgroupPlace, context: CompileContext): readonly HostStep
     ...[...parents, cgroupFile(place)].map((path) =>
       undoable(op('mkdir', { at: null, path, mode: 0o755 }, from, 'EEXIST')),
     ),
+    ...(place.takesControllers ? enableControllers(place) : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
     undoable(moveByHost(place)),
@@ -97,20 +100,21 @@ const directoriesAbove = ({ hierarchy, parents }: CgroupPlace): readonly string[
   parents.map((path) => hierarchy.mountPoint + path)
 
 function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
-  const { mountPoint, controllers, isUnified } = place.hierarchy
+  const { hierarchy, takesControllers } = place
+  const { mountPoint, controllers, isUnified } = hierarchy
   const parents = directoriesAbove(place)
   const own = cgroupFile(place)
-  const isV2 = isUnified && context.facts.cgroups.mode === 'v2'
   // A threaded one does not say which processes are in it.
-  const make = op('cgroup_make', { path: own, levels: parents.length }, from, ...(isV2 ? ['EOPNOTSUPP' as const] : []))
+  const tolerated = takesControllers ? (['EOPNOTSUPP'] as const) : []
+  const make = op('cgroup_make', { path: own, levels: parents.length }, from, ...tolerated)
   const thawed = expectThawed(place)
   const remove = op('cgroup_remove', { path: own }, from)
   return [
     // The last check has the undo: a cgroup that was in use before is left as it was.
     thawed ? undoable(make) : undoable(make, remove),
-    ...(isV2 ? [refuseType('threaded', 1, place)] : []),
+    ...(takesControllers ? [refuseType('threaded', 1, place)] : []),
     ...(thawed ? [undoable(thawed, remove)] : []),
-    ...(isV2 ? [refuseType('domain invalid', 0, place), ...enableControllers(place)] : []),
+    ...(takesControllers ? [refuseType('domain invalid', 0, place), ...enableControllers(place)] : []),
     ...(isUnified ? compileDelegation(place, context).map((step) => undoable(step)) : []),
     ...(controllers.includes('cpuset') ? fillCpuset(mountPoint, parents, place) : []),
   ]

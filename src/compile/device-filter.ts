@@ -60,7 +60,7 @@ const maxMinor = 2 ** minorBits - 1
  */
 export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
   const possible = rules.filter(({ major = 0, minor = 0 }) => major <= maxMajor && minor <= maxMinor).toReversed()
-  const unconditional = possible.findIndex((rule) => isGeneral(rule) && !hasNumbers(rule))
+  const unconditional = possible.findIndex(isForAll)
   const otherwise = possible[unconditional]?.allow ?? false
   const groups = grouped(unconditional < 0 ? possible : possible.slice(0, unconditional))
   const body = groups.flatMap((group, index) => compileGroup(group, `group ${index}`))
@@ -91,8 +91,9 @@ const answer = (allow: boolean): readonly Line[] => [
 
 const hasNumbers = ({ major, minor }: DeviceRule): boolean => major !== undefined || minor !== undefined
 
-/** Whether it is of any type and any access. */
-const isGeneral = ({ type, access }: DeviceRule): boolean => type === 'a' && maskOf(access) === everyAccess
+/** Whether it is about every device and any access. */
+export const isForAll = (rule: DeviceRule): boolean =>
+  rule.type === 'a' && maskOf(rule.access) === everyAccess && !hasNumbers(rule)
 
 const maskOf = (access: string): number =>
   [...access].reduce((mask, letter) => mask | (accesses[letter as keyof typeof accesses] ?? 0), 0)

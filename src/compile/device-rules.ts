@@ -1,10 +1,11 @@
 import { OciError } from '../errors.ts'
 import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
-import { cgroupFile } from './cgroup-paths.ts'
+import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
-import { type DeviceRule, deviceFilter } from './device-filter.ts'
-import { nameOf, refuseHoles } from './device-rules-v1.ts'
+import { type DeviceRule, deviceFilter, isForAll } from './device-filter.ts'
+import { type DeviceRuleV1, lineOf, rulesForV1, sumOfRules } from './device-rules-v1.ts'
+import { isRootOfHost } from './facts.ts'
 
 const from = '/linux/resources/devices'
 
@@ -37,46 +38,83 @@ const defaultRules: readonly (DeviceRule & { readonly path?: string })[] = [
   characterDevice(10, 200),
 ]
 
-/** The rules that hold: those of config.json, then the default ones. */
-export function deviceRulesOf(context: CompileContext): readonly DeviceRule[] {
-  return [...configuredRules(context), ...rulesOfDefaults(context)]
+/** The rules that hold: those of config.json, then the default ones; each with its pointer. */
+export function deviceRulesOf(context: CompileContext): readonly RuleAndPointer[] {
+  return [...configuredRules(context), ...rulesOfDefaults(context).map((rule): RuleAndPointer => [rule, from])]
 }
 
-/** Which devices the container may use: files of the devices controller on cgroup v1, an eBPF filter on v2. */
+type RuleAndPointer = readonly [rule: DeviceRule, pointer: string]
+
+/**
+ * Which devices the container may use: files of the devices controller on cgroup v1, and where that is not, an eBPF filter
+ * on its cgroup in the unified hierarchy.
+ *
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` config.json has rules, and there is neither
+ */
 export function compileDeviceRules(context: CompileContext): readonly Step[] {
-  const { facts, cgroups } = context
-  if (facts.cgroups.mode === 'v2') return compileFilter(context)
-  const place = cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
-  if (!place) return []
-  const configured = configuredRules(context)
-  const defaults = rulesOfDefaults(context)
-  const rules = [...configured, ...defaults]
-  const pointerOf = (index: number): string => (index < configured.length ? `${from}/${index}` : from)
-  refuseHoles(rules, pointerOf)
-  const line = (rule: DeviceRule): string => `${nameOf(rule)} ${rule.access}`
-  // All that comes before something is allowed denies what is denied already.
-  const firstAllowed = configured.findIndex(({ allow }) => allow)
-  const isSaid = (index: number): boolean => firstAllowed === -1 || index < firstAllowed
+  const v1 = context.cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
+  if (v1 !== undefined) return compileFiles(v1, context)
+  if (!isRootOfHost(context.facts)) return leaveOut(context)
+  const unified = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
+  if (unified !== undefined) return compileFilter(unified, context)
+  if (isRestricted(context)) throw nothingToRestrict(context)
+  return []
+}
+
+function compileFiles(place: CgroupPlace, context: CompileContext): readonly Step[] {
+  const rules = rulesForV1(deviceRulesOf(context))
+  sumOfRules(rules) // refuses what the controller would not obey
   const write = (file: string, lines: readonly string[], pointer: string): Step =>
     op('write_lines', { path: cgroupFile(place, file), lines }, pointer)
+  const configured = rules.filter(([, pointer]) => pointer !== from)
+  const defaults = rules.filter(([, pointer]) => pointer === from)
+  // All that comes before something is allowed denies what is denied already.
+  const firstAllowed = configured.findIndex(([{ allow }]) => allow)
   return [
     write('devices.deny', ['a'], from),
-    ...configured.flatMap((rule, index) =>
-      isSaid(index) ? [] : [write(fileFor(rule), [line(rule)], pointerOf(index))],
+    ...(firstAllowed < 0 ? [] : configured.slice(firstAllowed)).map(([rule, pointer]) =>
+      write(fileFor(rule), [lineOf(rule)], pointer),
     ),
-    write('devices.allow', defaults.map(line), from),
+    write(
+      'devices.allow',
+      defaults.map(([rule]) => lineOf(rule)),
+      from,
+    ),
   ]
 }
 
-/** A caller in a user namespace may not load a filter: the devices it cannot make are out of reach anyway. */
-function compileFilter(context: CompileContext): readonly Step[] {
-  const place = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
-  if (!place || context.facts.euid !== 0 || context.facts.inUserNamespace) return []
+function compileFilter(place: CgroupPlace, context: CompileContext): readonly Step[] {
   const flags = openFlags.RDONLY | openFlags.DIRECTORY
+  const rules = deviceRulesOf(context).map(([rule]) => rule)
   return [
     op('open', { to: 'cgroup', at: null, path: cgroupFile(place), flags }, from),
-    op('device_filter', { cgroup: 'cgroup', instructions: deviceFilter(deviceRulesOf(context)) }, from),
+    op('device_filter', { cgroup: 'cgroup', instructions: deviceFilter(rules) }, from),
   ]
+}
+
+/** Whoever is not root of the host may load no filter; runc too goes on. */
+function leaveOut(context: CompileContext): readonly Step[] {
+  if (isRestricted(context)) {
+    context.warn?.(`${from}: device rules take root's rights on the host, and are not enforced`)
+  }
+  return []
+}
+
+/** Whether config.json has rules, and these do not end with all being allowed. */
+function isRestricted(context: CompileContext): boolean {
+  const rules = configuredRules(context)
+  const last = rules.findLastIndex(([rule]) => rule.allow && isForAll(rule))
+  return last < 0 ? rules.length > 0 : rules.slice(last).some(([{ allow }]) => !allow)
+}
+
+function nothingToRestrict({ facts }: CompileContext): OciError {
+  const { hierarchies } = facts.cgroups
+  const readOnly = hierarchies.find((each) => each.controllers.includes('devices') || each.isUnified)
+  const why = readOnly ? `"${readOnly.mountPoint}" is mounted read-only` : 'no hierarchy with devices is mounted'
+  return new OciError('ERR_CONFIG_UNSUPPORTED', `device rules cannot be enforced: ${why}`, {
+    pointer: from,
+    hint: `mount ${readOnly ? 'it read-write' : 'the controller, or cgroup2'}, or remove the rules`,
+  })
 }
 
 /** A default node that config.json makes itself has the rules that config.json gives. */
@@ -85,23 +123,19 @@ function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
   return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
 }
 
-function configuredRules({ config, warn }: CompileContext): readonly DeviceRule[] {
+function configuredRules({ config, warn }: CompileContext): readonly RuleAndPointer[] {
   return (config.linux?.resources?.devices ?? []).map((rule, index) => {
-    const type = rule.type ?? 'a'
+    const pointer = `${from}/${index}`
+    const type = rule.type || 'a'
     if (type !== 'a' && type !== 'b' && type !== 'c') {
       throw new OciError('ERR_CONFIG_INVALID', `the device type "${type}" is not a, b or c`, {
-        pointer: `${from}/${index}/type`,
+        pointer: `${pointer}/type`,
       })
     }
     const number = (value: number | undefined): number | undefined =>
       value === undefined || value < 0 ? undefined : value
-    return {
-      allow: rule.allow,
-      type,
-      major: number(rule.major),
-      minor: number(rule.minor),
-      access: accessOf(rule.access ?? 'rwm', `${from}/${index}/access`, warn),
-    }
+    const access = accessOf(rule.access ?? 'rwm', `${pointer}/access`, warn)
+    return [{ allow: rule.allow, type, major: number(rule.major), minor: number(rule.minor), access }, pointer]
   })
 }
 
@@ -115,4 +149,4 @@ function accessOf(text: string, pointer: string, warn: CompileContext['warn']): 
   return access
 }
 
-const fileFor = (rule: DeviceRule): string => (rule.allow ? 'devices.allow' : 'devices.deny')
+const fileFor = (rule: DeviceRuleV1): string => (rule.allow ? 'devices.allow' : 'devices.deny')

@@ -25,6 +25,9 @@ export interface HostFacts {
   readonly idMapHelpers: { readonly uid?: string; readonly gid?: string }
 }
 
+/** Whether the caller's rights are over the host, not over a user namespace of it. */
+export const isRootOfHost = ({ euid, inUserNamespace }: HostFacts): boolean => euid === 0 && !inUserNamespace
+
 /** The resctrl filesystem, and what it allocates. @see kernel filesystems/resctrl.rst */
 export interface ResctrlFacts {
   /** Absolute. */
@@ -33,16 +36,24 @@ export interface ResctrlFacts {
   readonly hasBandwidth: boolean
 }
 
-/** Where control groups are mounted, and the caller's own in each hierarchy. */
+/** The hierarchies of control groups that containers are put into, and the caller's own cgroup in each. */
 export interface CgroupFacts {
+  /**
+   * `v2`: the unified hierarchy alone, which is at /sys/fs/cgroup, or mounted elsewhere and nothing of v1 with it. `hybrid`:
+   * it is beside those of v1. In which hierarchy a controller is: see `placeOf`.
+   */
   readonly mode: 'v1' | 'hybrid' | 'v2' | 'none'
   readonly hierarchies: readonly CgroupHierarchy[]
+  /** What the kernel has in hierarchies of v1, wherever and whether these are mounted: the unified one is without it. */
+  readonly v1Controllers: readonly string[]
 }
 
 export interface CgroupHierarchy {
   /** `cpu`, `cpuset` ..., or `name=systemd`; empty for the unified hierarchy. */
   readonly controllers: readonly string[]
   readonly isUnified: boolean
+  /** Whether it is mounted read-only: no cgroup can be made there. */
+  readonly isReadOnly: boolean
   /** Absolute, without a slash at the end: `/sys/fs/cgroup/cpu,cpuacct`. */
   readonly mountPoint: string
   /** The caller's own cgroup beneath the mount point: `/user.slice/...`; `/` is the mount point itself. */

@@ -13,10 +13,20 @@ export interface Limit {
 
 /** What decides how a limit is written. */
 export interface LimitHost {
-  readonly version: 1 | 2
+  /** The version of cgroups that a controller, by its name in v1, is in. */
+  readonly versionOf: (controller: string) => 1 | 2
+  /** Whether there is nothing but the unified hierarchy, whose files `unified` names. */
+  readonly isUnified: boolean
   /** Whether the I/O scheduler that heeds block I/O weights is there; its files have names of their own. */
   readonly hasBfq: boolean
 }
+
+/** One version for all controllers. */
+export const hostOf = (version: 1 | 2, hasBfq = false): LimitHost => ({
+  versionOf: () => version,
+  isUnified: version === 2,
+  hasBfq,
+})
 
 export const pointerOf = (field: string): string => `/linux/resources/${field}`
 

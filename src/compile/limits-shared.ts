@@ -1,5 +1,18 @@
-import type { Rdma, Resources } from '../oci/runtime-config.ts'
-import { collect, type Limit, pointerOf } from './limit.ts'
+import type { CPU, Rdma, Resources } from '../oci/runtime-config.ts'
+import { collect, type Limit, nonZero, orMax, pointerOf } from './limit.ts'
+
+export function pidsLimits({ limit }: NonNullable<Resources['pids']>): readonly Limit[] {
+  const { limits, add } = collect()
+  add('pids', 'pids.max', limit === undefined ? undefined : orMax(nonZero(limit) ?? 1), 'pids/limit')
+  return limits
+}
+
+export function cpusetLimits({ cpus, mems }: CPU): readonly Limit[] {
+  const { limits, add } = collect()
+  add('cpuset', 'cpuset.cpus', cpus || undefined, 'cpu/cpus')
+  add('cpuset', 'cpuset.mems', mems || undefined, 'cpu/mems')
+  return limits
+}
 
 /**
  * Huge pages: those in use, and where the kernel can (5.7) those reserved, which would else fail when they are used.

@@ -1,27 +1,11 @@
 import { OciError } from '../errors.ts'
 import type { CPU, Memory, NetworkResources, Resources } from '../oci/runtime-config.ts'
-import { blockIOLimitsV1 } from './block-io.ts'
-import { collect, type Limit, type LimitHost, nonZero, orMax, pointerOf } from './limit.ts'
-import { hugepageLimits, rdmaLimits } from './limits-shared.ts'
+import { collect, type Limit, nonZero, pointerOf } from './limit.ts'
 
-/** The files of cgroup v1. @see kernel cgroup-v1/*.rst */
-export function limitsV1(resources: Resources, host: LimitHost): readonly Limit[] {
-  const { memory = {}, cpu = {}, pids, blockIO = {}, hugepageLimits: pages = [], network = {}, rdma = {} } = resources
-  refuseUnified(resources)
-  const { limits, add } = collect()
-  add('pids', 'pids.max', pids?.limit === undefined ? undefined : orMax(nonZero(pids.limit) ?? 1), 'pids/limit')
-  return [
-    ...memoryLimits(memory),
-    ...cpuLimits(cpu),
-    ...limits,
-    ...blockIOLimitsV1(blockIO, host),
-    ...hugepageLimits(pages, 'limit_in_bytes'),
-    ...networkLimits(network),
-    ...rdmaLimits(rdma),
-  ]
-}
+// The files of cgroup v1. @see kernel cgroup-v1/*.rst
 
-function refuseUnified({ unified = {} }: Resources): void {
+/** @throws OciError `ERR_CONFIG_INVALID` */
+export function refuseUnified(unified: NonNullable<Resources['unified']>): void {
   if (Object.keys(unified).length === 0) return
   throw new OciError('ERR_CONFIG_INVALID', 'invalid configuration: cannot use unified on cgroup v1', {
     pointer: pointerOf('unified'),
@@ -29,7 +13,7 @@ function refuseUnified({ unified = {} }: Resources): void {
   })
 }
 
-function memoryLimits(memory: Memory): readonly Limit[] {
+export function memoryLimitsV1(memory: Memory): readonly Limit[] {
   const { limits, add } = collect()
   // As unlimited memory, set by itself, means on v2.
   const isUnlimited = memory.limit !== undefined && BigInt(memory.limit) === -1n && nonZero(memory.swap) === undefined
@@ -53,7 +37,7 @@ function swappiness(value: number | bigint | undefined): number | bigint | undef
   })
 }
 
-function cpuLimits(cpu: CPU): readonly Limit[] {
+export function cpuLimitsV1(cpu: CPU): readonly Limit[] {
   const { limits, add } = collect()
   add('cpu', 'cpu.rt_period_us', nonZero(cpu.realtimePeriod), 'cpu/realtimePeriod')
   add('cpu', 'cpu.rt_runtime_us', nonZero(cpu.realtimeRuntime), 'cpu/realtimeRuntime')
@@ -62,8 +46,6 @@ function cpuLimits(cpu: CPU): readonly Limit[] {
   add('cpu', 'cpu.cfs_quota_us', nonZero(cpu.quota), 'cpu/quota')
   add('cpu', 'cpu.cfs_burst_us', cpu.burst, 'cpu/burst')
   add('cpu', 'cpu.idle', cpu.idle, 'cpu/idle')
-  add('cpuset', 'cpuset.cpus', cpu.cpus || undefined, 'cpu/cpus')
-  add('cpuset', 'cpuset.mems', cpu.mems || undefined, 'cpu/mems')
   return limits
 }
 
@@ -75,7 +57,7 @@ function sharesInRange(shares: number | bigint | undefined): number | bigint | u
   throw new OciError('ERR_CONFIG_INVALID', `the ${bound}`, { pointer: pointerOf('cpu/shares') })
 }
 
-function networkLimits({ classID, priorities = [] }: NetworkResources): readonly Limit[] {
+export function networkLimits({ classID, priorities = [] }: NetworkResources): readonly Limit[] {
   const { limits, add } = collect()
   add('net_cls', 'net_cls.classid', nonZero(classID), 'network/classID')
   priorities.forEach(({ name, priority }, index) => {

@@ -1,43 +1,21 @@
 import { OciError } from '../errors.ts'
-import type { CPU, Memory, Resources } from '../oci/runtime-config.ts'
+import type { CPU, Memory, NetworkResources } from '../oci/runtime-config.ts'
 import { toPointer } from '../oci/schema.ts'
-import { blockIOLimitsV2 } from './block-io.ts'
-import { collect, type Limit, type LimitHost, nonZero, orMax, pointerOf, unsupportedHere } from './limit.ts'
-import { hugepageLimits, rdmaLimits } from './limits-shared.ts'
+import { collect, type Limit, nonZero, orMax, pointerOf, unsupportedHere } from './limit.ts'
 
 type Integer = number | bigint
 
-/** The files of cgroup v2; those that `unified` names come last and so have the last word. @see kernel cgroup-v2.rst */
-export function limitsV2(resources: Resources, host: LimitHost): readonly Limit[] {
-  const { memory = {}, cpu = {}, pids, blockIO = {}, hugepageLimits: pages = [], rdma = {}, unified = {} } = resources
-  refuseFieldsOfV1(resources)
-  const { limits, add } = collect()
-  add('pids', 'pids.max', pids?.limit === undefined ? undefined : orMax(nonZero(pids.limit) ?? 1), 'pids/limit')
-  return [
-    ...memoryLimits(memory),
-    ...cpuLimits(cpu),
-    ...limits,
-    ...blockIOLimitsV2(blockIO, host),
-    ...hugepageLimits(pages, 'max'),
-    ...rdmaLimits(rdma),
-    ...unifiedLimits(unified),
-  ]
+// The files of cgroup v2. @see kernel cgroup-v2.rst
+
+/** @throws OciError `ERR_CONFIG_UNSUPPORTED` */
+export function refuseNetwork({ classID, priorities }: NetworkResources): void {
+  if (classID) throw unsupportedHere('network/classID', 2)
+  if (priorities?.length) throw unsupportedHere('network/priorities', 2)
 }
 
-function refuseFieldsOfV1({ memory, cpu, network }: Resources): void {
-  const fields: readonly (readonly [string, unknown])[] = [
-    ['memory/swappiness', memory?.swappiness !== undefined],
-    ['memory/disableOOMKiller', memory?.disableOOMKiller],
-    ['cpu/realtimePeriod', nonZero(cpu?.realtimePeriod)],
-    ['cpu/realtimeRuntime', nonZero(cpu?.realtimeRuntime)],
-    ['network/classID', network?.classID],
-    ['network/priorities', network?.priorities?.length],
-  ]
-  const found = fields.find(([, isSet]) => isSet)
-  if (found !== undefined) throw unsupportedHere(found[0], 2)
-}
-
-function memoryLimits({ limit, swap, reservation }: Memory): readonly Limit[] {
+export function memoryLimitsV2({ limit, swap, reservation, swappiness, disableOOMKiller }: Memory): readonly Limit[] {
+  if (swappiness !== undefined) throw unsupportedHere('memory/swappiness', 2)
+  if (disableOOMKiller) throw unsupportedHere('memory/disableOOMKiller', 2)
   const { limits, add } = collect()
   const swapMax = swapWithoutMemory(limit, swap)
   if (swapMax !== undefined) {
@@ -76,7 +54,9 @@ function swapWithoutMemory(limit: Integer = 0, swap: Integer = 0): string | unde
   return String(total - memory)
 }
 
-function cpuLimits(cpu: CPU): readonly Limit[] {
+export function cpuLimitsV2(cpu: CPU): readonly Limit[] {
+  if (nonZero(cpu.realtimePeriod)) throw unsupportedHere('cpu/realtimePeriod', 2)
+  if (nonZero(cpu.realtimeRuntime)) throw unsupportedHere('cpu/realtimeRuntime', 2)
   const { limits, add } = collect()
   const weight = nonZero(cpu.shares)
   // In this order: an idle group refuses a weight.
@@ -88,8 +68,6 @@ function cpuLimits(cpu: CPU): readonly Limit[] {
     limits.push({ controller: 'cpu', file: 'cpu.max', value: bandwidth, from })
   }
   add('cpu', 'cpu.max.burst', cpu.burst, 'cpu/burst')
-  add('cpuset', 'cpuset.cpus', cpu.cpus || undefined, 'cpu/cpus')
-  add('cpuset', 'cpuset.mems', cpu.mems || undefined, 'cpu/mems')
   return limits
 }
 
@@ -100,7 +78,7 @@ function cpuMax(quota: Integer | undefined, period: Integer | undefined): string
 }
 
 /** A file's lines are written one by one: some take one device or key at a time. */
-function unifiedLimits(unified: Readonly<Record<string, string>>): readonly Limit[] {
+export function unifiedLimits(unified: Readonly<Record<string, string>>): readonly Limit[] {
   return Object.entries(unified).flatMap(([file, value]) => {
     const pointer = pointerOf(toPointer(['unified', file]).slice(1))
     if (file.includes('/') || file === '..' || file === '.' || file === '') {

@@ -1,8 +1,8 @@
-import { OciError } from '../errors.ts'
 import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import { cgroupFile, placeOf } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
+import { limitHost, noController } from './controllers.ts'
 import { compileDeviceRules } from './device-rules.ts'
 import type { Limit } from './limit.ts'
 import { limitsOf } from './limits.ts'
@@ -17,13 +17,12 @@ export function compileResources(context: CompileContext): readonly Step[] {
   const { config, facts, warn } = context
   const resources = config.linux?.resources ?? {}
   if (resources.memory?.kernel || resources.memory?.kernelTCP) warn?.('limits of kernel memory are obsolete: ignored')
-  const version = facts.cgroups.mode === 'v2' ? 2 : 1
   const host = {
-    version,
+    ...limitHost(facts.cgroups),
     get hasBfq() {
       return facts.hasBfq // a file to read for each block device
     },
-  } as const
+  }
   const asked = limitsOf(resources, host)
   const limits = context.systemd === undefined ? asked : withSystemdQuota(asked)
   return [...limits.map((limit) => writeLimit(limit, context)), ...compileDeviceRules(context)]
@@ -31,20 +30,11 @@ export function compileResources(context: CompileContext): readonly Step[] {
 
 function writeLimit({ controller, file, value, from: [pointer], optional }: Limit, context: CompileContext): Step {
   const place = placeOf(controller, context)
-  if (!place) throw noController(controller, pointer, context.facts.euid !== 0)
+  if (!place) throw noController(controller, pointer, context.facts)
   return op(
     'write_file',
     { at: null, path: cgroupFile(place, file), content: value, flags: openFlags.WRONLY, mode: 0 },
     pointer,
     ...(optional ? (['ENOENT'] as const) : []),
   )
-}
-
-/** @param isRootless whether there may be one, on cgroup v1, for root alone */
-export function noController(controller: string, pointer: string, isRootless = false): OciError {
-  const who = isRootless ? 'for a user without root, on cgroup v1' : 'on this host'
-  return new OciError('ERR_CONFIG_UNSUPPORTED', `there is no cgroup controller "${controller}" ${who}`, {
-    pointer,
-    hint: `${isRootless ? 'boot with cgroup v2' : 'mount the controller'}, or remove the limit`,
-  })
 }

@@ -1,4 +1,4 @@
-import type { DeviceRule } from './device-filter.ts'
+import type { DeviceExceptions, Devices } from './device-rules-v1.ts'
 import type { Limit } from './limit.ts'
 import { quotaPerSecond, type UnitProperty, unlimited } from './unit-property.ts'
 
@@ -39,46 +39,46 @@ export const defaultPeriod = 100_000
 export type DeviceNames = Readonly<Record<string, string>>
 
 /**
- * Which devices a unit may use: as systemd sets it at a reload, so it must be what the rules of config.json come to.
+ * Which devices a unit may use: as systemd sets it at a reload, so it must be what the rules of config.json come to, or
+ * less. The files of the cgroup have the rules themselves.
  *
- * @param rules in their order; those that take back part of an earlier one have been refused before
- * @param warn hears of a rule for all devices of a driver that this kernel has not: nothing can be opened by it
- * @see man 5 systemd.resource-control "DeviceAllow="
+ * @param warn hears of a rule that systemd cannot be told
+ * @see man 5 systemd.resource-control "DeviceAllow="; runc libcontainer/cgroups/devices/systemd.go
  */
 export function deviceProperties(
-  rules: readonly DeviceRule[],
+  { allowsByDefault, exceptions }: DeviceExceptions,
   names: DeviceNames,
   warn?: (message: string) => void,
 ): readonly UnitProperty[] {
-  let allowed: (readonly [path: string, access: string])[] = []
-  let allowsAll = false
-  for (const { allow, type, major, minor, access } of rules) {
-    if (type === 'a') {
-      allowsAll = allow
-      allowed = []
-    } else if (allow) {
-      const path = pathOf(type, major, minor, names)
-      if (path !== undefined) allowed.push([path, access])
-      else warn?.(`there is no driver for the device type ${type} and the major number ${major}: its rule is ignored`)
-    }
+  const held = exceptions.filter(([, access]) => access !== '')
+  const isStrict = !allowsByDefault || held.length > 0
+  if (allowsByDefault && isStrict) {
+    warn?.('systemd cannot allow all devices but some: if it is reloaded, the container may use none')
   }
-  if (allowsAll) allowed = []
+  const allowed = allowsByDefault
+    ? []
+    : held.flatMap(([devices, access]) => {
+        const path = pathOf(devices, names)
+        if (path === undefined) warn?.(`systemd is not told of ${describe(devices)}`)
+        return path === undefined ? [] : [[path, access] as const]
+      })
   return [
-    ['DevicePolicy', 's', allowsAll ? 'auto' : 'strict'],
+    ['DevicePolicy', 's', isStrict ? 'strict' : 'auto'],
     ['DeviceAllow', 'a(ss)', allowed],
   ]
 }
 
-/** One device by its numbers, or all of a driver by its name. */
-function pathOf(
-  type: 'b' | 'c',
-  major: number | undefined,
-  minor: number | undefined,
-  names: DeviceNames,
-): string | undefined {
+/** One device by its numbers, or all of a driver by its name; undefined for what it has no name for. */
+function pathOf({ type, major, minor }: Devices, names: DeviceNames): string | undefined {
   const kind = type === 'b' ? 'block' : 'char'
-  if (major === undefined) return `${kind}-*`
+  if (major === undefined) return minor === undefined ? `${kind}-*` : undefined
   if (minor !== undefined) return `/dev/${kind}/${major}:${minor}`
   const name = names[`${type} ${major}`]
   return name && `${kind}-${name}`
+}
+
+function describe({ type, major, minor }: Devices): string {
+  return major === undefined
+    ? `the devices of type ${type} with the minor number ${minor}: it cannot name them`
+    : `the device type ${type} and the major number ${major}: there is no driver for it`
 }

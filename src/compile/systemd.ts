@@ -1,9 +1,8 @@
 import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { op, type Step, type Text } from '../program/program.ts'
-import type { Limit } from './limit.ts'
-import { limitsV1 } from './limits-v1.ts'
-import { limitsV2 } from './limits-v2.ts'
+import { hostOf, type Limit } from './limit.ts'
+import { limitsOf } from './limits.ts'
 import { maskOf, parseNumberList } from './number-list.ts'
 import { type DeviceNames, defaultPeriod, limitPropertiesV1 } from './systemd-v1.ts'
 import { annotatedProperties } from './unit-annotations.ts'
@@ -156,12 +155,9 @@ function unitProperties(
     ...(v1
       ? [
           ...devices,
-          ...limitPropertiesV1(
-            limitsV1({ ...resources, blockIO: { weight: blockIO?.weight } }, { version: 1, hasBfq: false }),
-            version,
-          ),
+          ...limitPropertiesV1(limitsOf({ ...resources, blockIO: { weight: blockIO?.weight } }, hostOf(1)), version),
         ]
-      : limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version)),
+      : limitProperties(limitsOf(resources, hostOf(2)), version)),
   ]
   return [...ours.filter(([name]) => !annotated.some(([other]) => other === name)), ...annotated]
 }

@@ -1,56 +1,74 @@
 import type { CgroupFacts, CgroupHierarchy } from '../compile/facts.ts'
-import { linesOf, mountPointOf, unescapeOctal } from './mountinfo.ts'
+import { linesOf, unescapeOctal, visibleMounts } from './mountinfo.ts'
+
+/** Where the hierarchies are, or the unified one alone. */
+const usualPlace = '/sys/fs/cgroup'
 
 /**
- * The hierarchies that are mounted, joined with the caller's place in each.
+ * The hierarchies that containers are put into, joined with the caller's place in each.
+ *
+ * With the unified hierarchy at /sys/fs/cgroup it is that one alone, whatever of cgroup v1 is mounted elsewhere. Else it is
+ * each that is mounted, once: rather where it can be written to, then rather below /sys/fs/cgroup.
  *
  * @param own    /proc/self/cgroup: `ID:CONTROLLERS:PATH` lines
  * @param mounts /proc/self/mountinfo
- * @see man 7 cgroups, man 5 proc_pid_mountinfo
+ * @see man 7 cgroups, man 5 proc_pid_mountinfo; opencontainers/cgroups IsCgroup2UnifiedMode
  */
 export function parseCgroups(own: string, mounts: string): CgroupFacts {
-  const places = new Map(
+  const places = ownPlaces(own)
+  const v1Controllers = [...places.keys()].filter((key) => key !== '').flatMap((key) => key.split(','))
+  const found = visibleMounts(mounts, (line) => line.includes(' - cgroup')).flatMap((line) => parseMount(line, places))
+  const atUsualPlace = found.find(({ isUnified, mountPoint }) => isUnified && mountPoint === usualPlace)
+  if (atUsualPlace) return { mode: 'v2', hierarchies: [atUsualPlace], v1Controllers }
+  const hierarchies = onceEach(found)
+  const hasUnified = hierarchies.some((hierarchy) => hierarchy.isUnified)
+  const hasV1 = hierarchies.some((hierarchy) => !hierarchy.isUnified)
+  return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies, v1Controllers }
+}
+
+/** The caller's own cgroups, by the controllers of each hierarchy; the unified one has none. */
+function ownPlaces(own: string): ReadonlyMap<string, string> {
+  return new Map(
     linesOf(own).map((line) => {
       const [, controllers = '', ...path] = line.split(':')
       return [controllers, path.join(':')] as const
     }),
   )
-  const found = new Map<string, CgroupHierarchy>()
-  for (const line of linesOf(mounts)) {
-    uncoverOnly(found, mountPointOf(line))
-    const hierarchy = line.includes(' - cgroup') ? parseMount(line, places) : undefined
-    if (hierarchy && !found.has(hierarchy.controllers.join(','))) found.set(hierarchy.controllers.join(','), hierarchy)
-  }
-  const hierarchies = [...found.values()]
-  const hasUnified = hierarchies.some((hierarchy) => hierarchy.isUnified)
-  const hasV1 = hierarchies.some((hierarchy) => !hierarchy.isUnified)
-  return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies }
 }
 
-/** A later mount hides what is at its place and below. */
-function uncoverOnly(found: Map<string, CgroupHierarchy>, mountPoint: string): void {
-  if (found.size === 0 || mountPoint === '/') return
-  for (const [key, hierarchy] of found) {
-    if (`${hierarchy.mountPoint}/`.startsWith(`${mountPoint}/`)) found.delete(key)
+/** The best mount of each hierarchy, in the order of their first. */
+function onceEach(mounts: readonly CgroupHierarchy[]): readonly CgroupHierarchy[] {
+  const best = new Map<string, CgroupHierarchy>()
+  for (const mount of mounts) {
+    const key = mount.controllers.join(',')
+    const other = best.get(key)
+    if (other === undefined || preference(mount) > preference(other)) best.set(key, mount)
   }
+  return [...best.values()]
 }
 
-function parseMount(line: string, places: ReadonlyMap<string, string>): CgroupHierarchy | undefined {
+function preference({ isReadOnly, mountPoint }: CgroupHierarchy): number {
+  return (isReadOnly ? 0 : 2) + (mountPoint.startsWith(`${usualPlace}/`) ? 1 : 0)
+}
+
+function parseMount(line: string, places: ReadonlyMap<string, string>): readonly CgroupHierarchy[] {
   const [before = '', after = ''] = line.split(' - ')
-  const [type, , options = ''] = after.split(' ')
-  const [, , , root = '/', mountPoint = ''] = before.split(' ').map(unescapeOctal)
-  if (type !== 'cgroup' && type !== 'cgroup2') return undefined
-  const names = options.split(',')
+  const [type, , superOptions = ''] = after.split(' ')
+  const [, , , root = '/', mountPoint = '', options = ''] = before.split(' ').map(unescapeOctal)
+  if (type !== 'cgroup' && type !== 'cgroup2') return []
+  const names = superOptions.split(',')
   const controllers = type === 'cgroup2' ? '' : [...places.keys()].find((key) => key !== '' && isSubset(key, names))
-  if (controllers === undefined) return undefined
-  const place = places.get(controllers)
-  if (place === undefined) return undefined
-  return {
-    controllers: controllers === '' ? [] : controllers.split(','),
-    isUnified: type === 'cgroup2',
-    mountPoint,
-    own: beneath(root, place),
-  }
+  const place = controllers === undefined ? undefined : places.get(controllers)
+  if (controllers === undefined || place === undefined) return []
+  return [
+    {
+      controllers: controllers === '' ? [] : controllers.split(','),
+      isUnified: type === 'cgroup2',
+      isReadOnly: options.split(',').includes('ro') || names.includes('ro'),
+      mountPoint,
+      own: beneath(root, place),
+    },
+  ]
 }
 
 const isSubset = (key: string, names: readonly string[]): boolean =>

@@ -4,7 +4,7 @@ export function linesOf(text: string): readonly string[] {
 }
 
 /** The mount point of a line of /proc/PID/mountinfo. @see man 5 proc_pid_mountinfo */
-export const mountPointOf = (line: string): string => unescapeOctal(line.split(' ')[4] ?? '')
+export const mountPointOf = (line: string): string => unescapeOctal(line.split(' ', 5)[4] ?? '')
 
 /** The type of the file system of a line of /proc/PID/mountinfo. */
 export const typeOf = (line: string): string => line.slice(line.indexOf(separator) + separator.length)
@@ -31,4 +31,40 @@ export function deviceOf(line: string): bigint {
 export function unescapeOctal(field: string): string {
   if (!field.includes('\\')) return field
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}
+
+/**
+ * The lines of mountinfo whose mount a path leads to, as the kernel follows paths: from the root over the mounts on each
+ * directory. A mount that another one hides is left out, whichever of the two is the older one.
+ *
+ * @param mounts   /proc/self/mountinfo
+ * @param isWanted which of the lines matter
+ */
+export function visibleMounts(mounts: string, isWanted: (line: string) => boolean): readonly string[] {
+  const lines = linesOf(mounts)
+  const wanted = lines.filter(isWanted)
+  if (wanted.length === 0) return []
+  const ids = new Set(lines.map((line) => line.split(' ', 1)[0] ?? ''))
+  /** By what it is mounted on: the mount (none for the root, which is on nothing that is listed) and the directory. */
+  const mountedOn = new Map(
+    lines.map((line) => {
+      const [id = '', parent = ''] = line.split(' ', 2)
+      return [`${ids.has(parent) ? parent : ''} ${mountPointOf(line)}`, id] as const
+    }),
+  )
+  return wanted.filter((line) => mountAt(mountPointOf(line), mountedOn) === line.split(' ', 1)[0])
+}
+
+/** The id of the mount that a path without links leads to. */
+function mountAt(path: string, mountedOn: ReadonlyMap<string, string>): string {
+  // What is mounted on the root later is not entered: absolute paths begin below it.
+  let mount = mountedOn.get(' /') ?? ''
+  let directory = ''
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    directory += `/${name}`
+    for (let next: string | undefined = mount; next !== undefined; next = mountedOn.get(`${mount} ${directory}`)) {
+      mount = next
+    }
+  }
+  return mount
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Limit } from '../compile/limit.ts'
-import { noController } from '../compile/resources.ts'
+import { canBeUnified } from '../compile/controllers.ts'
+import type { Limit, LimitHost } from '../compile/limit.ts'
 import { isSystemError, OciError } from '../errors.ts'
 import type { CgroupPaths } from './cgroup.ts'
 import { previousValues } from './previous-values.ts'
@@ -55,10 +55,30 @@ export function cgroupVersion(paths: CgroupPaths): 1 | 2 {
   return Object.keys(paths).some((controller) => controller !== '') ? 1 : 2
 }
 
+/** Limits of a container go where it has the controller. */
+export function limitHostOf(paths: CgroupPaths): Omit<LimitHost, 'hasBfq'> {
+  const isUnified = cgroupVersion(paths) === 2
+  return { versionOf: (controller) => directoryOf(controller, paths)?.version ?? (isUnified ? 2 : 1), isUnified }
+}
+
+/** @param controller by either of its names */
+function directoryOf(
+  controller: string,
+  paths: CgroupPaths,
+): { readonly directory: string; readonly version: 1 | 2 } | undefined {
+  const { [controller]: v1, '': unified } = paths
+  if (v1 !== undefined) return { directory: v1, version: 1 }
+  if (unified === undefined || (cgroupVersion(paths) === 1 && !canBeUnified(controller))) return undefined
+  return { directory: unified, version: 2 }
+}
+
 function pathOf({ controller, file, from }: Limit, paths: CgroupPaths): string {
-  const directory = paths[cgroupVersion(paths) === 2 ? '' : controller]
-  if (directory === undefined) throw noController(controller, from[0])
-  return join(directory, file)
+  const place = directoryOf(controller, paths)
+  if (place !== undefined) return join(place.directory, file)
+  throw new OciError('ERR_CONFIG_UNSUPPORTED', `the container has no cgroup with the controller "${controller}"`, {
+    pointer: from[0],
+    hint: 'mount the controller before the container is created',
+  })
 }
 
 /** @param onWritten gets, for each value that is taken, what goes back to the one before */

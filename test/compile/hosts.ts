@@ -1,12 +1,13 @@
 import { compile } from '../../src/compile/compile.ts'
 import type { CompileOptions } from '../../src/compile/context.ts'
-import type { CgroupHierarchy, HostFacts } from '../../src/compile/facts.ts'
+import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../../src/compile/facts.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Program, Step } from '../../src/program/program.ts'
 
 const controller = (name: string, own = '/', directory = name): CgroupHierarchy => ({
   controllers: name.split(','),
   isUnified: false,
+  isReadOnly: false,
   mountPoint: `/sys/fs/cgroup/${directory}`,
   own,
 })
@@ -14,8 +15,15 @@ const controller = (name: string, own = '/', directory = name): CgroupHierarchy 
 const unified = (mountPoint: string, own: string): CgroupHierarchy => ({
   controllers: [],
   isUnified: true,
+  isReadOnly: false,
   mountPoint,
   own,
+})
+
+const unifiedAt = (own: string): CgroupFacts => ({
+  mode: 'v2',
+  hierarchies: [unified('/sys/fs/cgroup', own)],
+  v1Controllers: [],
 })
 
 const v1Hierarchies = [
@@ -27,6 +35,8 @@ const v1Hierarchies = [
   controller('pids', '/user.slice/session-1.scope'),
   controller('name=systemd', '/user.slice/session-1.scope', 'systemd'),
 ]
+
+const v1Controllers = v1Hierarchies.flatMap(({ controllers }) => controllers)
 
 const root = {
   arch: 'x64',
@@ -44,22 +54,30 @@ const user = { ...root, euid: 1000, egid: 1000, capabilities: 0n }
 
 /** Hosts to compile for: what `readHostFacts` finds on such machines. */
 export const hosts = {
-  v1: { ...root, cgroups: { mode: 'v1', hierarchies: v1Hierarchies } },
+  v1: { ...root, cgroups: { mode: 'v1', hierarchies: v1Hierarchies, v1Controllers } },
   hybrid: {
     ...root,
-    cgroups: { mode: 'hybrid', hierarchies: [...v1Hierarchies, unified('/sys/fs/cgroup/unified', '/')] },
+    cgroups: {
+      mode: 'hybrid',
+      hierarchies: [...v1Hierarchies, unified('/sys/fs/cgroup/unified', '/')],
+      v1Controllers,
+    },
   },
   v2: {
     ...root,
-    cgroups: { mode: 'v2', hierarchies: [unified('/sys/fs/cgroup', '/system.slice/engine.service')] },
+    cgroups: unifiedAt('/system.slice/engine.service'),
   },
   rootlessV2: {
     ...user,
-    cgroups: { mode: 'v2', hierarchies: [unified('/sys/fs/cgroup', '/user.slice/user-1000.slice/app.scope')] },
+    cgroups: unifiedAt('/user.slice/user-1000.slice/app.scope'),
   },
   rootlessHybrid: {
     ...user,
-    cgroups: { mode: 'hybrid', hierarchies: [...v1Hierarchies, unified('/sys/fs/cgroup/unified', '/')] },
+    cgroups: {
+      mode: 'hybrid',
+      hierarchies: [...v1Hierarchies, unified('/sys/fs/cgroup/unified', '/')],
+      v1Controllers,
+    },
   },
 } as const satisfies Record<string, HostFacts>
 

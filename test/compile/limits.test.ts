@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { weightToIO } from '../../src/compile/block-io.ts'
+import { hostOf } from '../../src/compile/limit.ts'
 import { limitsOf } from '../../src/compile/limits.ts'
 import { sharesToWeight } from '../../src/compile/limits-v2.ts'
 import type { Resources } from '../../src/oci/runtime-config.ts'
 
 const write = (resources: Resources, version: 1 | 2, hasBfq = false): readonly string[] =>
-  limitsOf(resources, { version, hasBfq }).map(
+  limitsOf(resources, hostOf(version, hasBfq)).map(
     ({ file, value, optional }) => `${file} ${value}${optional ? ' (optional)' : ''}`,
   )
 

@@ -91,7 +91,7 @@ test.each([
 })
 
 test('a limit whose controller the host does not have is refused', () => {
-  const facts = { ...hosts.v1, cgroups: { ...hosts.v1.cgroups, hierarchies: [] } }
+  const facts = { ...hosts.v1, cgroups: { ...hosts.v1.cgroups, hierarchies: [], v1Controllers: [] } }
   expect(() => compileWith({ linux: { resources: { pids: { limit: 1 } } }, facts })).toThrow(
     expect.objectContaining({ code: 'ERR_CONFIG_UNSUPPORTED', pointer: '/linux/resources/pids/limit' }),
   )

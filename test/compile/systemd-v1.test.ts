@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { compile } from '../../src/compile/compile.ts'
 import type { DeviceRule } from '../../src/compile/device-filter.ts'
-import { limitsV1 } from '../../src/compile/limits-v1.ts'
+import { rulesForV1, sumOfRules } from '../../src/compile/device-rules-v1.ts'
+import { hostOf } from '../../src/compile/limit.ts'
+import { limitsOf } from '../../src/compile/limits.ts'
 import { limitsForUnit } from '../../src/compile/systemd.ts'
 import { deviceProperties, limitPropertiesV1 } from '../../src/compile/systemd-v1.ts'
 import type { Resources } from '../../src/oci/runtime-config.ts'
 import { explainProgram, formatExplanation } from '../../src/program/explain.ts'
 import { hosts, plainRun, smallConfig } from './hosts.ts'
 
-const limits = (resources: Resources) => limitsV1(resources, { version: 1, hasBfq: false })
+const limits = (resources: Resources) => limitsOf(resources, hostOf(1))
 const properties = (resources: Resources, version = 252) => limitPropertiesV1(limits(resources), version)
 
 test.each<[Resources, readonly unknown[]]>([
@@ -52,7 +54,12 @@ describe('devices of a unit on cgroup v1', () => {
   }
   const names = { 'c 136': 'pts', 'b 8': 'sd' }
   const allowed = (rules: readonly DeviceRule[], warn?: (message: string) => void) =>
-    Object.fromEntries(deviceProperties(rules, names, warn).map(([name, , value]) => [name, value]))
+    Object.fromEntries(
+      deviceProperties(sumOfRules(rulesForV1(rules.map((each) => [each, '']))), names, warn).map(([name, , value]) => [
+        name,
+        value,
+      ]),
+    )
 
   test('one by one, by driver, by kind', () => {
     expect(
@@ -80,6 +87,26 @@ describe('devices of a unit on cgroup v1', () => {
       DeviceAllow: [],
     })
     expect(allowed([rule(true, 'c', 1, 3), rule(false, 'a')])).toEqual({ DevicePolicy: 'strict', DeviceAllow: [] })
+  })
+
+  test('what is taken back is not allowed', () => {
+    const rules = [rule(true, 'c', 1, 5), rule(true, 'c', 1, 3), rule(false, 'c', 1, 5, 'w'), rule(false, 'c', 1, 3)]
+    expect(allowed(rules).DeviceAllow).toEqual([['/dev/char/1:5', 'rm']])
+  })
+
+  test('all but some are none, and are warned of', () => {
+    const warnings: string[] = []
+    expect(allowed([rule(true, 'a'), rule(false, 'c', 10, 229)], (text) => warnings.push(text))).toEqual({
+      DevicePolicy: 'strict',
+      DeviceAllow: [],
+    })
+    expect(warnings.join()).toContain('all devices but some')
+  })
+
+  test('those with one minor number are not all, and are warned of', () => {
+    const warnings: string[] = []
+    expect(allowed([rule(true, 'c', undefined, 5)], (text) => warnings.push(text)).DeviceAllow).toEqual([])
+    expect(warnings.join()).toContain('minor number 5')
   })
 
   test('a driver that is not there is warned of', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { limitsV2 } from '../../src/compile/limits-v2.ts'
+import { hostOf } from '../../src/compile/limit.ts'
+import { limitsOf } from '../../src/compile/limits.ts'
 import { limitProperties, limitsForUnit, type SystemdManager, unitOf } from '../../src/compile/systemd.ts'
 import type { Resources } from '../../src/oci/runtime-config.ts'
 import { smallConfig } from './hosts.ts'
@@ -55,10 +56,7 @@ test.each([
 })
 
 const properties = (resources: Resources, version = 252) =>
-  limitProperties(limitsV2(resources, { version: 2, hasBfq: false }), version).map(([name, type, value]) => [
-    `${name} ${type}`,
-    value,
-  ])
+  limitProperties(limitsOf(resources, hostOf(2)), version).map(([name, type, value]) => [`${name} ${type}`, value])
 const infinity = '18446744073709551615'
 
 test.each<[Resources, Readonly<Record<string, unknown>>]>([
@@ -105,7 +103,7 @@ test.each([
   ['max 100000', 'max 100000'],
   ['50000', '50000'],
 ])('the quota "%s" is written as systemd would: "%s"', (value, expected) => {
-  const limits = limitsV2({ unified: { 'cpu.max': value } }, { version: 2, hasBfq: false })
+  const limits = limitsOf({ unified: { 'cpu.max': value } }, hostOf(2))
   expect(limitsForUnit(limits, () => {}).map((limit) => limit.value)).toEqual([expected])
 })
 
@@ -118,7 +116,7 @@ test.each<[Resources, readonly string[], boolean]>([
   [{ pids: { limit: 3 } }, ['pids.max=3'], false],
 ])('of weight and idle systemd can have one: %j is %j', (resources, expected, isWarned) => {
   const warnings: string[] = []
-  const limits = limitsForUnit(limitsV2(resources, { version: 2, hasBfq: false }), (text) => warnings.push(text))
+  const limits = limitsForUnit(limitsOf(resources, hostOf(2)), (text) => warnings.push(text))
   expect(limits.map(({ file, value }) => `${file}=${value}`)).toEqual(expected)
   expect(warnings).toHaveLength(isWarned ? 1 : 0)
 })

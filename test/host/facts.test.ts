@@ -6,9 +6,11 @@ const mount = (path: string, type: string, options: string, root = '/'): string 
   `31 23 0:28 ${root} ${path} rw,relatime shared:5 - ${type} ${type} rw,${options}\n`
 
 test("cgroup v2: one hierarchy, which is the caller's", () => {
+  const unified = { controllers: [], isUnified: true, isReadOnly: false, mountPoint: '/sys/fs/cgroup' }
   expect(parseCgroups('0::/user.slice/a.scope\n', mount('/sys/fs/cgroup', 'cgroup2', 'nsdelegate'))).toEqual({
     mode: 'v2',
-    hierarchies: [{ controllers: [], isUnified: true, mountPoint: '/sys/fs/cgroup', own: '/user.slice/a.scope' }],
+    hierarchies: [{ ...unified, own: '/user.slice/a.scope' }],
+    v1Controllers: [],
   })
 })
 
@@ -42,9 +44,12 @@ test('mount points with spaces, paths with colons, and mounts of other kinds', (
   const mounts = mount('/a\\040b', 'cgroup', 'pids') + mount('/proc', 'proc', 'hidepid=2')
   expect(parseCgroups('1:pids:/with:colon\n', mounts)).toEqual({
     mode: 'v1',
-    hierarchies: [{ controllers: ['pids'], isUnified: false, mountPoint: '/a b', own: '/with:colon' }],
+    hierarchies: [
+      { controllers: ['pids'], isUnified: false, isReadOnly: false, mountPoint: '/a b', own: '/with:colon' },
+    ],
+    v1Controllers: ['pids'],
   })
-  expect(parseCgroups('', '')).toEqual({ mode: 'none', hierarchies: [] })
+  expect(parseCgroups('', '')).toEqual({ mode: 'none', hierarchies: [], v1Controllers: [] })
 })
 
 test('the facts of this host are those of this process', () => {

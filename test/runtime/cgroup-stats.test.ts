@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -106,4 +106,14 @@ test('block I/O of cgroup v1 comes from the files that have lines', () => {
       { major: 8, op: 'Total', value: 1 },
     ],
   })
+})
+
+test('on a hybrid host each number is read where its controller is', () => {
+  write({ 'memory.current': '5000', 'memory.max': '9000', 'pids.current': '4', 'pids.max': '7' })
+  const v1 = join(directory, 'pids')
+  mkdirSync(v1)
+  writeFileSync(join(v1, 'pids.current'), '3\n')
+  const { memory, pids } = readCgroupStats({ pids: v1, '': directory })
+  expect(memory.usage).toEqual({ limit: 9000, usage: 5000, failcnt: 0 })
+  expect(pids.current).toBe(3)
 })

@@ -1,6 +1,7 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Resources } from '../../../src/oci/runtime-config.ts'
+import { readContainer } from '../../../src/runtime/state-file.ts'
 import { requires } from '../../requirements.ts'
 import { openPlace } from './inside.ts'
 
@@ -92,10 +93,9 @@ test('/linux/resources/blockIO/{throttleReadBpsDevice,throttleWriteBpsDevice,thr
   expect(limits({ blockIO }, ...files)).toEqual([100_000, 200_000, 300, 400].map((rate) => `${major}:${minor} ${rate}`))
 })
 
-test('/linux/resources/{hugepageLimits,network,rdma,unified} and /linux/resources/blockIO/{weight,leafWeight,weightDevice}: refused where there is no such controller', () => {
+test('/linux/resources/{network,rdma,unified} and /linux/resources/blockIO/{weight,leafWeight,weightDevice}: refused where there is no such controller', () => {
   const each: readonly (readonly [controller: string, Resources])[] = [
     ['blkio/blkio.leaf_weight', { blockIO: { leafWeight: 100 } }],
-    ['hugetlb', { hugepageLimits: [{ pageSize: '2MB', limit: megabytes }] }],
     ['net_cls', { network: { classID: 5 } }],
     ['net_prio', { network: { priorities: [{ name: 'lo', priority: 1 }] } }],
     ['rdma', { rdma: { mlx5: { hcaHandles: 3 } } }],
@@ -105,4 +105,27 @@ test('/linux/resources/{hugepageLimits,network,rdma,unified} and /linux/resource
     const [name = ''] = Object.keys(resources)
     expect(at().refusal(withLimits(resources))).toContain(`/linux/resources/${name}`)
   }
+})
+
+test('/linux/resources/hugepageLimits: set where the host has the controller, or refused', () => {
+  const { place, refusal } = at()
+  const limited = withLimits({ hugepageLimits: [{ pageSize: '2MB', limit: 4 * megabytes }] })
+  const unified = '/sys/fs/cgroup/unified/cgroup.controllers'
+  const isUnified = existsSync(unified) && readFileSync(unified, 'utf8').includes('hugetlb')
+  if (!isUnified && !existsSync('/sys/fs/cgroup/hugetlb')) {
+    expect(refusal(limited)).toContain('/linux/resources/hugepageLimits')
+    return
+  }
+  place.configure('exec sleep 1000', limited)
+  expect(place.tool(['create', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+  const { hugetlb, '': own } = readContainer(place.root, place.id).cgroupPaths
+  const [directory, file] = isUnified ? [own, 'hugetlb.2MB.max'] : [hugetlb, 'hugetlb.2MB.limit_in_bytes']
+  const limit = () => readFileSync(`${directory}/${file}`, 'utf8')
+  expect(limit()).toBe('4194304\n')
+  const more = JSON.stringify({ hugepageLimits: [{ pageSize: '2MB', limit: 6 * megabytes }] })
+  expect(place.tool(['update', '-r', '-', place.id], { input: more })).toMatchObject({ end: 0, stderr: '' })
+  expect(limit()).toBe('6291456\n')
+  const stats = JSON.parse(place.tool(['events', '--stats', place.id]).stdout)
+  expect(Object.keys(stats.data.hugetlb)).toContain('2MB')
+  place.tool(['delete', '-f', place.id])
 })

@@ -1,0 +1,96 @@
+// What is mounted where decides what a container gets. Each host here is a mount namespace with other mounts of cgroups.
+import { readFileSync } from 'node:fs'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
+import type { Linux, Resources } from '../../src/oci/runtime-config.ts'
+import { type ConfigChange, ContainerPlace, type Finished } from '../container.ts'
+import { requires } from '../requirements.ts'
+
+const { test, describe } = requires('root', 'busybox', 'unshare', 'a hybrid hierarchy')
+
+let place: ContainerPlace
+beforeAll(() => {
+  place = new ContainerPlace()
+})
+afterAll(() => place.close())
+afterEach(() => expect(place.leftovers()).toEqual([]))
+
+const nothing = 'umount -l /sys/fs/cgroup'
+const unifiedAlone = `${nothing}; mount -t cgroup2 none /sys/fs/cgroup`
+const stray = (options: string, flags = ''): string =>
+  `${unifiedAlone}; mkdir -p /mnt/stray; mount -t tmpfs none /mnt; mkdir /mnt/stray; mount ${flags} -t cgroup -o ${options} none /mnt/stray`
+const withoutDevices = 'umount /sys/fs/cgroup/devices'
+const withoutUnified = 'umount /sys/fs/cgroup/unified'
+
+/** Runs a script in a container on such a host. */
+function runOn(host: string, script: string, change: ConfigChange = {}): Finished {
+  place.configure(script, change)
+  const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', `set -e; ${host}; exec "$@"`, 'sh']
+  return place.tool(['run', '--no-cache', '-b', place.bundle, place.id], { under })
+}
+
+const ownCgroups: Linux = {
+  namespaces: (['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'] as const).map((type) => ({ type })),
+}
+const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 } as const
+const denyAll = { devices: [fuse], resources: { devices: [{ allow: false, access: 'rwm' }] } }
+const openFuse = 'true < /dev/fuse'
+const refused = { end: 1, stderr: expect.stringContaining("can't open /dev/fuse: Operation not permitted") }
+
+test.each([
+  ['cgroup v2 alone', unifiedAlone],
+  ['cgroup v2 and a named hierarchy of v1 elsewhere', stray('none,name=systemd')],
+  ['cgroup v2 and the devices of v1 elsewhere', stray('devices')],
+  ['cgroup v2 and a read-only hierarchy of v1 elsewhere', stray('none,name=systemd', '-r')],
+  ['hierarchies of v1 without devices, and the unified one', withoutDevices],
+  ['hierarchies of v1 with read-only devices, and the unified one', 'mount -o remount,bind,ro /sys/fs/cgroup/devices'],
+  ['hierarchies of v1 with devices', withoutUnified],
+])('%s: a device that no rule allows cannot be opened', (_, host) => {
+  expect(runOn(host, openFuse, { linux: denyAll })).toMatchObject(refused)
+})
+
+test.each([
+  ['v1 without devices', `${withoutDevices}; ${withoutUnified}`, 'no hierarchy with devices'],
+  ['cgroup v2 alone, read-only', `${unifiedAlone}; mount -o remount,bind,ro /sys/fs/cgroup`, 'mounted read-only'],
+])('%s: device rules are refused, and a container that has none runs', (_, host, why) => {
+  const { end, stdout, stderr } = runOn(host, 'echo ran', { linux: denyAll })
+  expect({ end, stdout, stderr }).toEqual({ end: 1, stdout: '', stderr: expect.stringContaining(why) })
+  expect(stderr).toContain('/linux/resources/devices')
+  expect(runOn(host, 'echo ran', { linux: { resources: {} } })).toMatchObject({ end: 0, stdout: 'ran\n' })
+})
+
+describe('cgroup v2 and a hierarchy of v1 elsewhere', () => {
+  const host = stray('none,name=systemd')
+
+  test('the container has its cgroup in the unified hierarchy alone, and sees that one', () => {
+    const own = readFileSync('/proc/self/cgroup', 'utf8')
+    const script = 'cat /proc/self/cgroup; grep -x 1 /sys/fs/cgroup/cgroup.procs'
+    const { end, stdout, stderr } = runOn(host, script)
+    const ownPlace = `0::${/^0::(.*)$/m.exec(own)?.[1]}`.replace(/\/[^/]*$/, '')
+    const expected = own.replace(/^0::.*$/m, `${ownPlace}/${place.id}`)
+    expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: `${expected}1\n`, stderr: '' })
+  })
+
+  test('resources.unified is written', () => {
+    const resources: Resources = { unified: { 'cgroup.max.depth': '3' } }
+    const script = 'cat /sys/fs/cgroup/cgroup.max.depth'
+    expect(runOn(host, script, { linux: { ...ownCgroups, resources } })).toMatchObject({ end: 0, stdout: '3\n' })
+  })
+
+  test('a controller that v1 has is refused by the name of the limit', () => {
+    const { end, stderr } = runOn(host, 'true', { linux: { resources: { memory: { limit: 2 ** 25 } } } })
+    expect({ end, stderr }).toEqual({ end: 1, stderr: expect.stringContaining('/linux/resources/memory/limit') })
+  })
+})
+
+test('a read-only hierarchy of v1 is passed over, and refuses what needs it', () => {
+  const host = 'mount -o remount,bind,ro /sys/fs/cgroup/pids'
+  const script = 'grep -E ":(pids|memory):" /proc/self/cgroup; ls /sys/fs/cgroup'
+  const { end, stdout, stderr } = runOn(host, script, { linux: { cgroupsPath: `/${place.id}` } })
+  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
+  expect(stdout).toContain(`:memory:/${place.id}\n`)
+  expect(stdout).not.toContain(`:pids:/${place.id}\n`)
+  expect(stdout).toMatch(/^memory$/m)
+  expect(stdout).not.toMatch(/^pids$/m)
+  const limited = runOn(host, 'echo ran', { linux: { resources: { pids: { limit: 5 } } } })
+  expect(limited).toMatchObject({ end: 1, stdout: '', stderr: expect.stringContaining('/linux/resources/pids/limit') })
+})
