@@ -1,68 +1,110 @@
+import { OciError } from '../errors.ts'
 import { mountFlags, openFlags, resolveKind, treeFlags } from '../program/flags.ts'
-import { op, type Step } from '../program/program.ts'
-import type { CgroupPlace } from './cgroup-paths.ts'
-import { cgroupFile } from './cgroup-paths.ts'
+import { op, type Step, type Text } from '../program/program.ts'
+import { type CgroupPlace, cgroupFile } from './cgroup-paths.ts'
 import type { CompileContext } from './context.ts'
+import { isRootOfHost } from './facts.ts'
 import { attributesOf } from './mount-options.ts'
-import { type MountEntry, setAttributes } from './mounts.ts'
+import { compilePropagation, compileRecursive, isBind, type MountEntry, mountEntries, setAttributes } from './mounts.ts'
+import { namespacesOf } from './namespaces.ts'
 import { mountLabelOf, withLabel } from './security.ts'
 
 const defaultFlags = mountFlags.NOSUID | mountFlags.NODEV | mountFlags.NOEXEC
 
 /**
- * The cgroup filesystem as the container sees it: on cgroup v2 a mount of it; on v1 a tmpfs with one directory for each
- * hierarchy. With a new cgroup namespace they are fresh mounts, which show the container's cgroup as the root; without
- * one, each is a bind of the container's own cgroup.
+ * The cgroup filesystem as the container sees it: on cgroup v2 one mount; on v1 a tmpfs with one directory for each
+ * hierarchy. With a cgroup namespace these show the container's cgroup as the root. Without one, a hierarchy of v1 is a bind
+ * of the container's own cgroup, and the unified one is there as a whole, as /proc/self/cgroup has paths in it.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID` options that are for the file system
  */
 export function compileCgroupMount(entry: MountEntry, context: CompileContext): readonly Step[] {
-  const isNamespaced = (context.config.linux?.namespaces ?? []).some(({ type }) => type === 'cgroup')
-  const unified = context.cgroups.find((place) => place.hierarchy.isUnified)
-  if (context.facts.cgroups.mode === 'v2' && unified) return mountUnified(entry, isNamespaced, unified, context)
+  if (entry.options.data !== '') {
+    throw new OciError('ERR_CONFIG_INVALID', `a mount of cgroups has no filesystem options: "${entry.options.data}"`, {
+      pointer: `${entry.from}/options`,
+      hint: 'remove them, or correct the spelling',
+    })
+  }
+  return context.facts.cgroups.mode === 'v2' ? mountUnified(entry, context) : mountHierarchies(entry, context)
+}
+
+const isNamespaced = ({ config }: CompileContext): boolean => namespacesOf(config).some(({ type }) => type === 'cgroup')
+
+function mountHierarchies(entry: MountEntry, context: CompileContext): readonly Step[] {
   const { destination, from, options } = entry
-  const data = withLabel('mode=755', mountLabelOf(context))
   const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
   return [
-    op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 }, from),
-    op(
-      'mount',
-      { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags: defaultFlags, data },
-      from,
-    ),
+    ...mountTmpfs(entry, defaultFlags, context),
     op('resolve', { to: 'hierarchies', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from),
-    ...places.flatMap((place) => mountHierarchy(entry, isNamespaced, place)),
+    ...places.flatMap((place) => mountHierarchy(entry, isNamespaced(context), place)),
     ...(options.flags & mountFlags.RDONLY
       ? [setAttributes('hierarchies', attributesOf(mountFlags.RDONLY), 0, 0, from)]
       : []),
+    ...compilePropagation(entry, 'hierarchies', false),
+    ...compileRecursive(entry, 'hierarchies', false),
   ]
 }
 
-function mountUnified(
-  entry: MountEntry,
-  isNamespaced: boolean,
-  place: CgroupPlace,
-  context: CompileContext,
-): readonly Step[] {
-  const { destination, from, options } = entry
-  const target = op(
-    'resolve',
-    { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 },
-    from,
-  )
-  if (isNamespaced && !context.hasUserNamespace) {
-    return [
-      target,
-      op(
-        'mount',
-        { source: 'cgroup', target: 'target', path: destination, type: 'cgroup2', flags: options.flags, data: null },
-        from,
-      ),
-    ]
-  }
+function findTarget({ destination, from }: MountEntry): Step {
+  return op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.ORDINARY, mode: 0o755 }, from)
+}
+
+function mountTmpfs(entry: MountEntry, flags: number, context: CompileContext): readonly Step[] {
+  const { destination, from } = entry
+  const data = withLabel('mode=755', mountLabelOf(context))
   return [
-    ...openCgroup(entry, place),
-    target,
-    op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
+    findTarget(entry),
+    op('mount', { source: 'tmpfs', target: 'target', path: destination, type: 'tmpfs', flags, data }, from),
   ]
+}
+
+function mountUnified(entry: MountEntry, context: CompileContext): readonly Step[] {
+  const { destination, from, options } = entry
+  if (!isNamespaced(context)) return bindUnified(entry, hierarchyRoot(context), lestItBeWritten(context))
+  const place = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
+  // Its root would be the cgroup of the caller, where the container is then (CVE-2023-25809).
+  if (place === undefined) return mountTmpfs(entry, defaultFlags | mountFlags.RDONLY, context)
+  if (context.hasUserNamespace || !isOverNewMount(entry, context)) return bindUnified(entry, cgroupFile(place), 0)
+  const { flags } = options
+  return [
+    findTarget(entry),
+    op('mount', { source: 'cgroup', target: 'target', path: destination, type: 'cgroup2', flags, data: null }, from),
+    ...compilePropagation(entry, 'target', true),
+    ...compileRecursive(entry, 'target', true),
+  ]
+}
+
+function hierarchyRoot({ facts }: CompileContext): string {
+  return facts.cgroups.hierarchies.find(({ isUnified }) => isUnified)?.mountPoint ?? ''
+}
+
+/** Whoever is not root of the host owns cgroups outside of the container, its own among them (CVE-2023-25809). */
+const lestItBeWritten = ({ facts }: CompileContext): number => (isRootOfHost(facts) ? 0 : mountFlags.RDONLY)
+
+/** A bind, and no mount of cgroup2, which without a cgroup namespace would change the options that the host has for it. */
+function bindUnified(entry: MountEntry, path: Text, more: number): readonly Step[] {
+  const { destination, from } = entry
+  return [
+    ...openCgroup(entry, path, more),
+    findTarget(entry),
+    op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
+    ...compilePropagation(entry, 'mount', false),
+    ...compileRecursive(entry, 'mount', false),
+  ]
+}
+
+/**
+ * Whether what is at the place is known to be no mount of cgroups, on which the kernel refuses one more (EBUSY): that comes
+ * with a bind of /sys, or with the rootfs.
+ */
+function isOverNewMount(entry: MountEntry, context: CompileContext): boolean {
+  const entries = mountEntries(context)
+  const before = entries.slice(
+    0,
+    entries.findIndex(({ from }) => from === entry.from),
+  )
+  const under = before.findLast(({ destination }) => `${entry.destination}/`.startsWith(`${destination}/`))
+  return under !== undefined && !isBind(under) && !under.mount.type?.startsWith('cgroup')
 }
 
 /** In a tmpfs of the container's own, where nobody else makes anything yet. */
@@ -91,17 +133,21 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
           from,
         ),
       ]
-    : [...openCgroup(entry, place), make, op('move_mount', { from: 'mount', to: 'hierarchies', name, path }, from)]
+    : [
+        ...openCgroup(entry, cgroupFile(place), 0),
+        make,
+        op('move_mount', { from: 'mount', to: 'hierarchies', name, path }, from),
+      ]
   return [
     ...made,
     ...links.map((link) => op('symlink', { target: name, at: 'hierarchies', path: link }, from, 'EEXIST')),
   ]
 }
 
-/** A mount of the container's own cgroup only. */
-function openCgroup({ from, options }: MountEntry, place: CgroupPlace): readonly Step[] {
+/** A copy of the mount of one cgroup and those below it. @param more flags beside those that are asked for */
+function openCgroup({ from, options }: MountEntry, path: Text, more: number): readonly Step[] {
   return [
-    op('open_tree', { to: 'mount', at: null, path: cgroupFile(place), flags: treeFlags.CLONE }, from),
-    setAttributes('mount', attributesOf(options.flags | defaultFlags), 0, 0, from),
+    op('open_tree', { to: 'mount', at: null, path, flags: treeFlags.CLONE }, from),
+    setAttributes('mount', attributesOf(options.flags | defaultFlags | more), 0, 0, from),
   ]
 }

@@ -47,17 +47,22 @@ function hostMounts(config: Fields, facts: MountFacts): readonly HostMount[] {
   return [...mounts, ...devices.map((path) => ({ place: path, source: path }))]
 }
 
-/** Without a namespace of its own, and on v2 in a user namespace too, a container sees its cgroups as binds. */
+/**
+ * Without a namespace of its own, and on v2 in a user namespace too, a container sees its cgroups as binds; without one on v2,
+ * the hierarchy as a whole.
+ */
 function cgroupBinds(config: Fields, destination: string, facts: MountFacts): readonly HostMount[] {
   const { cgroups, cgroupDirectories } = facts
   const isV2 = cgroups.mode === 'v2'
   const has = (type: string): boolean => config.list('namespaces').some((one) => one.string('type') === type)
-  if (has('NEWCGROUP') && !(isV2 && has('NEWUSER'))) return []
+  const isNamespaced = has('NEWCGROUP')
+  if (isNamespaced && !(isV2 && has('NEWUSER'))) return []
+  const directories = isV2 && !isNamespaced ? undefined : cgroupDirectories
   return cgroups.hierarchies
     .filter(({ isUnified }) => isUnified === isV2)
     .map(({ mountPoint }) => ({
       place: isV2 ? destination : join(destination, basename(mountPoint)),
-      source: cgroupDirectories?.get(mountPoint) ?? mountPoint,
+      source: directories?.get(mountPoint) ?? mountPoint,
     }))
 }
 

@@ -1,7 +1,8 @@
 // What is mounted where decides what a container gets. Each host here is a mount namespace with other mounts of cgroups.
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
-import type { Linux, Resources } from '../../src/oci/runtime-config.ts'
+import { defaultConfig } from '../../src/bundle/default-config.ts'
+import type { Linux, Mount, Resources } from '../../src/oci/runtime-config.ts'
 import { type ConfigChange, ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -63,7 +64,7 @@ describe('cgroup v2 and a hierarchy of v1 elsewhere', () => {
 
   test('the container has its cgroup in the unified hierarchy alone, and sees that one', () => {
     const own = readFileSync('/proc/self/cgroup', 'utf8')
-    const script = 'cat /proc/self/cgroup; grep -x 1 /sys/fs/cgroup/cgroup.procs'
+    const script = `cat /proc/self/cgroup; grep -x 1 /sys/fs/cgroup/${place.id}/cgroup.procs`
     const { end, stdout, stderr } = runOn(host, script)
     const ownPlace = `0::${/^0::(.*)$/m.exec(own)?.[1]}`.replace(/\/[^/]*$/, '')
     const expected = own.replace(/^0::.*$/m, `${ownPlace}/${place.id}`)
@@ -79,6 +80,55 @@ describe('cgroup v2 and a hierarchy of v1 elsewhere', () => {
   test('a controller that v1 has is refused by the name of the limit', () => {
     const { end, stderr } = runOn(host, 'true', { linux: { resources: { memory: { limit: 2 ** 25 } } } })
     expect({ end, stderr }).toEqual({ end: 1, stderr: expect.stringContaining('/linux/resources/memory/limit') })
+  })
+})
+
+describe('/sys/fs/cgroup of a container on cgroup v2', () => {
+  const ownFile = '/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.procs'
+  const flags = 'grep " /sys/fs/cgroup " /proc/self/mountinfo | cut -d" " -f6'
+  const mounts = (...more: readonly Mount[]): { readonly config: { readonly mounts: readonly Mount[] } } => {
+    const { mounts: all = [] } = defaultConfig({ rootless: false, cgroupNamespace: true, uid: 0, gid: 0 })
+    return { config: { mounts: [...all.filter(({ destination }) => !destination.startsWith('/sys')), ...more] } }
+  }
+  const sys = { destination: '/sys', type: 'sysfs', source: 'sysfs' }
+  const boundSys = { destination: '/sys', source: '/sys', options: ['rbind', 'ro'] }
+  const cgroup = (...options: readonly string[]): Mount => {
+    return { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }
+  }
+
+  test.each([
+    ['ro', 'ro,nosuid'],
+    ['rw', 'rw,nosuid'],
+  ])('is the whole hierarchy, %s, without a cgroup namespace', (option, expected) => {
+    const change = mounts(sys, cgroup(option, 'nosuid', 'nodev', 'noexec'))
+    const { end, stdout, stderr } = runOn(unifiedAlone, `grep -x $$ ${ownFile}; ${flags}`, change)
+    expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: expect.stringMatching(/^1\n/), stderr: '' })
+    expect(stdout.split('\n')[1]).toMatch(new RegExp(`^${expected}`))
+  })
+
+  test.each([
+    ['over a new sysfs', [sys, cgroup('ro')], 'ro'],
+    ['over a bind of /sys', [boundSys, cgroup('ro')], 'ro'],
+    ['over a bind of /sys, writable', [boundSys, cgroup()], 'rw'],
+    ['over another one', [sys, cgroup(), cgroup('ro')], 'ro'],
+    ['without a mount of /sys', [cgroup('ro')], 'ro'],
+  ])('is its own cgroup with a cgroup namespace, %s', (_, more, expected) => {
+    const script = `cat /proc/self/cgroup | sed -n s/^0:://p; cat /sys/fs/cgroup/cgroup.procs; ${flags} | tail -n 1`
+    const { end, stdout, stderr } = runOn(unifiedAlone, script, { ...mounts(...more), linux: ownCgroups })
+    expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
+    expect(stdout).toMatch(new RegExp(`^/\n1\n\\d+\n(\\d+\n)*${expected}`))
+  })
+
+  test('is how the options say that mounts below it later spread, and how it is used', () => {
+    const script = 'grep " /sys/fs/cgroup " /proc/self/mountinfo'
+    const change = mounts(sys, cgroup('rshared', 'rro', 'rnoatime'))
+    expect(runOn(unifiedAlone, script, change).stdout).toMatch(/ ro,\S*noatime shared:\d+ - cgroup2/)
+    expect(runOn('true', script, change).stdout).toMatch(/ ro,\S*noatime shared:\d+ - tmpfs/)
+  })
+
+  test('takes no options of a file system', () => {
+    const { end, stderr } = runOn(unifiedAlone, 'true', mounts(sys, cgroup('favordynmods')))
+    expect({ end, stderr }).toEqual({ end: 1, stderr: expect.stringContaining('/mounts/6/options') })
   })
 })
 

@@ -39,10 +39,11 @@ test('cgroups that a container sees as binds are not in the images', () => {
   expect(places(hosts.hybrid.cgroups, 'NEWCGROUP')).toEqual(own)
 })
 
-test('a restored container gets its own cgroups for those', () => {
+test('a restored container gets its own cgroups for those, or the unified hierarchy as a whole', () => {
   const cgroupDirectories = new Map([['/sys/fs/cgroup', '/sys/fs/cgroup/x/demo']])
   const facts = { realPath, cgroups: hosts.v2.cgroups, cgroupDirectories }
-  expect(containerToRestore(config(), '/run/criu-root', facts)).toEqual({
+  expect(containerToRestore(config(), '/run/criu-root', facts).externalMounts[0]?.value).toBe('/sys/fs/cgroup')
+  expect(containerToRestore(config('NEWCGROUP', 'NEWUSER'), '/run/criu-root', facts)).toEqual({
     root: '/run/criu-root',
     configFile: '/etc/criu/runc.conf',
     externalMounts: [

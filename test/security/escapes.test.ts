@@ -211,6 +211,44 @@ test('CVE-2023-25809: without a cgroup namespace a rootless container cannot wri
   expect({ stdout, stderr }).toEqual({ stdout: '', stderr: expect.stringContaining('Read-only file system') })
 })
 
+requires('root', 'busybox', 'unshare', 'setpriv', 'a hybrid hierarchy').test.each([false, true])(
+  'CVE-2023-25809: nor on cgroup v2, where the cgroup of the caller is its own (cgroup namespace: %s)',
+  (cgroupNamespace) => {
+    const uid = 54_321
+    const base = defaultConfig({ rootless: true, cgroupNamespace, uid, gid: uid })
+    const script = `find /sys/fs/cgroup -name cgroup.procs | head -n 1
+      for d in $(find /sys/fs/cgroup -type d); do mkdir $d/x && echo $d; done
+      for f in $(find /sys/fs/cgroup -name cgroup.procs); do echo 1 > $f && echo $f; done`
+    // Without "ro": what config.json says of it does not matter.
+    const mounts = base.mounts?.map(({ options = [], ...mount }) => ({
+      ...mount,
+      options: mount.type === 'cgroup' ? options.filter((option) => option !== 'ro') : options,
+    }))
+    place.write({
+      ...base,
+      mounts,
+      process: { ...base.process, terminal: false, args: ['sh', '-c', script] } as NonNullable<typeof base.process>,
+    })
+    mkdirSync(place.root)
+    execFileSync('chown', ['-R', `${uid}:${uid}`, place.directory])
+    const own = `/sys/fs/cgroup/unified/user-${place.id}`
+    mkdirSync(own)
+    try {
+      const host = `umount -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; cd /sys/fs/cgroup/user-${place.id}
+        chown -R ${uid}:${uid} .; echo $$ > cgroup.procs; cd ${place.directory}; export HOME=${place.directory}
+        exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`
+      const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', host, 'sh']
+      const { stdout, stderr } = place.tool(['run', '-b', place.bundle, place.id], { under })
+      expect({ stdout, stderr }).toEqual({
+        stdout: cgroupNamespace ? '' : '/sys/fs/cgroup/cgroup.procs\n',
+        stderr: expect.stringContaining('Read-only file system'),
+      })
+    } finally {
+      execFileSync('find', [own, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+    }
+  },
+)
+
 test('CVE-2024-21626: only 0, 1 and 2 are open, and no descriptor is a working directory', () => {
   expect(place.run('ls /proc/self/fd').stdout).toBe('0\n1\n2\n3\n') // 3 is of ls
   const places = [...Array(10).keys()].map((index) => `/proc/self/fd/${index + 3}`)

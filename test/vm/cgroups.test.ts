@@ -48,12 +48,25 @@ test('create, start, exec, pause, resume, kill and delete, each seen in the cgro
 })
 
 test('with a cgroup namespace the container sees its own cgroup as the root, without one its path', () => {
-  const script = 'cat /proc/self/cgroup; ls -d /sys/fs/cgroup/cgroup.events; cat /sys/fs/cgroup/pids.max'
+  const script = 'own=$(sed -n s/^0:://p /proc/self/cgroup); echo $own; cat /sys/fs/cgroup$own/pids.max'
   const limits = withLimits({ pids: { limit: 11 } })
-  expect(place.run(script, limits)).toEqual({ ...done, stdout: '0::/\n/sys/fs/cgroup/cgroup.events\n11\n' })
+  expect(place.run(script, limits)).toEqual({ ...done, stdout: '/\n11\n' })
   const shared = { ...limits.linux, namespaces: namespaces.filter(({ type }) => type !== 'cgroup') }
-  const { end, stdout } = place.run(script, { linux: shared })
-  expect({ end, stdout }).toEqual({ end: 0, stdout: expect.stringMatching(`0::/\\S*${place.id}\n[^]*\n11\n`) })
+  const { end, stdout } = place.run(`${script}; ls /sys/fs/cgroup/pids.max`, { linux: shared })
+  expect({ end, stdout }).toEqual({ end: 1, stdout: expect.stringMatching(`^/\\S*${place.id}\n11\n$`) })
+})
+
+test('a hierarchy of v1 elsewhere takes nothing away: limits and device rules hold', () => {
+  const stray = join(place.directory, 'stray')
+  const host = `mkdir ${stray}; mount -t cgroup -o none,name=stray none ${stray}; exec "$@"`
+  const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', host, 'sh']
+  const devices = [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }] as const
+  const script = 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.high; true < /dev/fuse'
+  const resources = { memory: { limit: 64 * mebi }, unified: { 'memory.high': String(48 * mebi) } }
+  place.configure(script, withLimits(resources, { devices }))
+  const { end, stdout, stderr } = place.tool(['run', '-b', place.bundle, place.id], { under })
+  expect({ end, stdout }).toEqual({ end: 1, stdout: `${64 * mebi}\n${48 * mebi}\n` })
+  expect(stderr).toContain("can't open /dev/fuse: Operation not permitted")
 })
 
 test('memory beyond the limit is the end of the process: 137', () => {
