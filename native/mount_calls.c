@@ -19,7 +19,7 @@ enum { ST_NOATIME = 0x400, ST_NODIRATIME = 0x800, ST_RELATIME = 0x1000, ST_NOSYM
 
 #define IS_MISSING(name) (syscall6(__NR_##name, -1, 0, 0, -1, -1, 0) == -ENOSYS)
 
-static bool is_old_kernel(void)
+bool is_old_kernel(void)
 {
 	static int is_old = -1;
 
@@ -52,6 +52,13 @@ static uint64_t mount_flags(uint64_t attributes)
 	return attributes & MOUNT_ATTR_NOSYMFOLLOW ? flags | MS_NOSYMFOLLOW : flags;
 }
 
+static bool root_is_shared;
+
+void note_shared_root(void)
+{
+	root_is_shared = true;
+}
+
 /* By whichever process that entered this mount namespace: a setns(2) would have its root there, if it stayed. */
 static bool has_stage(void)
 {
@@ -63,8 +70,10 @@ static bool has_stage(void)
 
 static long make_stage(void)
 {
-	long r = sys(mount, "tmpfs", "/", "tmpfs", 0, "mode=700");
+	long r = root_is_shared ? sys(mount, NULL, "/", NULL, MS_SLAVE, NULL) : 0;
 
+	if (r >= 0)
+		r = sys(mount, "tmpfs", "/", "tmpfs", 0, "mode=700");
 	if (r >= 0)
 		r = sys(mkdirat, AT_FDCWD, STAGE_DIRECTORY, 0700);
 	return r < 0 ? r : sys(mknodat, AT_FDCWD, STAGE_FILE, S_IFREG | 0600, 0);

@@ -21,6 +21,8 @@ int op_mount(struct vm *vm, const struct step *s)
 	if (has_slot(s, 1)) {
 		name_of_fd(target, slot(vm, s, 1));
 		path = target;
+	} else if (s->arg[4] & MS_SHARED) {
+		note_shared_root();
 	}
 	return (int)sys(mount, string(vm, s, 0), path, string(vm, s, 3), s->arg[4], string(vm, s, 5));
 }

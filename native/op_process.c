@@ -432,10 +432,15 @@ int op_make_userns(struct vm *vm, const struct step *s)
 {
 	struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
 	const char *uids = string(vm, s, 1), *gids = string(vm, s, 2);
-	long pid = start_process(&args), r, fd = -1, killed;
+	long pid, r, fd = -1, killed;
 	char path[40];
 	int status;
 
+	if (is_old_kernel()) { /* there are no ID-mapped mounts */
+		failed_syscall = __NR_mount_setattr;
+		return -ENOSYS;
+	}
+	pid = start_process(&args);
 	if (pid < 0)
 		return (int)pid;
 	if (pid == 0 && sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0)

@@ -246,6 +246,9 @@ const struct directory_entry *next_entry(struct listing *listing);
 /* "/proc/self/fd/N" of the host's /proc: mount(2) takes only names, and this one leads to the descriptor. */
 void name_of_fd(char *to, int fd);
 
+/* Whether mounts are made ready by mount(2), for want of a call of Linux 5.2 or of mount_setattr(2). */
+bool is_old_kernel(void);
+
 /* mount_setattr(2) of a mount by its descriptor; flags: AT_RECURSIVE. */
 struct mount_attr;
 long set_attributes(int mount, uint64_t flags, const struct mount_attr *attributes);
@@ -258,6 +261,9 @@ long make_mount(const char *type, char **options, uint64_t attributes);
 
 /* move_mount(2) of such a mount, on `target` itself, or on what has this name there, which is no link. */
 long attach_mount(int mount, int target, const char *name);
+
+/* The root is a mount that is shared with the host, which would have what these leave on "/" for a while. */
+void note_shared_root(void);
 
 /* Takes off "/" what these have left there, unless a mount still waits to be attached; the last time, that too. */
 long leave_stage(bool is_last);

@@ -99,10 +99,16 @@ function openRoot(context: CompileContext): Step {
   return op('open', { to: 'root', at: null, path: rootfsPath(context), flags }, '/root/path')
 }
 
-function wantedPropagation({ config }: CompileContext): number | undefined {
+function wantedPropagation({ config, noPivot }: CompileContext): number | undefined {
   const name = config.linux?.rootfsPropagation
   if (!name) return undefined
   const flags = Object.hasOwn(propagationFlags, name) ? propagationFlags[name] : undefined
+  if (noPivot && flags !== undefined && flags & mountFlags.PRIVATE) {
+    throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not safe without pivot_root`, {
+      pointer: '/linux/rootfsPropagation',
+      hint: 'use rslave, or leave out --no-pivot',
+    })
+  }
   if (flags !== undefined) return flags
   throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not supported`, {
     pointer: '/linux/rootfsPropagation',
@@ -110,17 +116,21 @@ function wantedPropagation({ config }: CompileContext): number | undefined {
   })
 }
 
-/** Cuts the mount namespace off from the host's, then mounts the rootfs on itself: pivot_root(2) wants a mount. */
+/**
+ * Gives the mounts of the host the propagation that is wanted, then mounts the rootfs on itself: pivot_root(2) wants a mount.
+ * Where they stay shared with the host, what the container mounts in one of them is there too; but the mount that the
+ * rootfs is in stays so in no case: pivot_root(2) refuses it, and what is mounted on it would be there too.
+ *
+ * @see runc libcontainer/rootfs_linux.go prepareRoot
+ */
 function takeRoot(context: CompileContext): readonly Step[] {
   const from = '/linux/rootfsPropagation'
   const wanted = wantedPropagation(context)
-  const isShared = wanted !== undefined && (wanted & (mountFlags.SHARED | mountFlags.UNBINDABLE)) !== 0
-  const cutOff = wanted === undefined || isShared ? mountFlags.SLAVE | mountFlags.REC : wanted
-  // pivot_root(2) refuses a parent that is shared, and the root would be mounted in its peers too.
-  const parent = cutOff & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
-  const mayBeShared = (cutOff & mountFlags.REC) === 0
+  const first = beforeBinds(wanted)
+  const parent = first & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
+  const mayBeShared = (first & mountFlags.REC) === 0 || (first & mountFlags.SHARED) !== 0
   return [
-    op('mount', { source: null, target: null, path: '/', type: null, flags: cutOff, data: null }, from),
+    op('mount', { source: null, target: null, path: '/', type: null, flags: first, data: null }, from),
     op(
       'open',
       { to: 'place', at: null, path: rootfsPath(context), flags: openFlags.PATH | openFlags.DIRECTORY },
@@ -128,9 +138,17 @@ function takeRoot(context: CompileContext): readonly Step[] {
     ),
     ...(mayBeShared ? [op('set_propagation', { slot: 'place', flags: parent }, from)] : []),
     op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
-    ...(cutOff === wanted ? [] : [setPropagation('root', mountFlags.PRIVATE, from)]),
+    ...(first === wanted ? [] : [setPropagation('root', mountFlags.PRIVATE, from)]),
     op('move_mount', { from: 'root', to: 'place', name: null, path: rootfsPath(context) }, '/root/path'),
   ]
+}
+
+/** Mounts that are unbindable already could not be bound into the container: they become so as the last. */
+function beforeBinds(wanted: number | undefined): number {
+  if (wanted === undefined || wanted === (mountFlags.UNBINDABLE | mountFlags.REC)) {
+    return mountFlags.SLAVE | mountFlags.REC
+  }
+  return wanted === mountFlags.UNBINDABLE ? mountFlags.PRIVATE : wanted
 }
 
 function makeWorkingDirectory(cwd: string): Step {
@@ -203,19 +221,16 @@ function hideHost(): readonly Step[] {
 }
 
 function changeRoot(context: CompileContext): readonly Step[] {
-  const flags = wantedPropagation(context) ?? 0
   if (!context.hasMountNamespace) return [op('chroot', { root: 'root' }, '/root/path')]
+  const from = '/linux/rootfsPropagation'
+  const flags = wantedPropagation(context) ?? 0
+  const setRoot = (to: number): Step =>
+    op('mount', { source: null, target: null, path: '/', type: null, flags: to, data: null }, from)
   return [
+    // What is moved to a mount that is shared with the host, or unmounted from it, is so there too.
+    ...(context.noPivot && flags & mountFlags.SHARED ? [setRoot(mountFlags.SLAVE)] : []),
     ...(context.noPivot ? hideHost() : []),
     op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),
-    ...(flags & (mountFlags.SHARED | mountFlags.UNBINDABLE)
-      ? [
-          op(
-            'mount',
-            { source: null, target: null, path: '/', type: null, flags, data: null },
-            '/linux/rootfsPropagation',
-          ),
-        ]
-      : []),
+    ...(flags & (mountFlags.SHARED | mountFlags.UNBINDABLE) ? [setRoot(flags)] : []),
   ]
 }

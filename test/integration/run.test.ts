@@ -387,7 +387,6 @@ test.each([
   ['private', ' - ', []],
   [undefined, ' - ', []],
   ['slave', ' master:', ['--no-pivot']],
-  ['private', ' - ', ['--no-pivot']],
 ] as const)(
   'rootfsPropagation %s holds where every mount of the host is shared (%s, %j)',
   (rootfsPropagation, tag, flags) => {
@@ -405,6 +404,64 @@ test.each([
     expect(place.leftovers()).toEqual([])
   },
 )
+
+const pivots = [[], ['--no-pivot']] as const
+test.each(
+  (
+    [
+      [undefined, false],
+      ['slave', true],
+      ['rslave', false],
+      ['shared', true],
+      ['rshared', true],
+      ['unbindable', true],
+      ['runbindable', false],
+    ] as const
+  ).flatMap(([value, isThere]) => pivots.map((flags) => [value, isThere, flags] as const)),
+)('rootfsPropagation %s: what is mounted in a volume is on the host, too: %s (%j)', (value, isThere, flags) => {
+  expectOnHost(value, isThere ? ['/volume/inner'] : [], flags)
+})
+
+test.each([
+  ['private', true],
+  ['rprivate', false],
+] as const)('rootfsPropagation %s: what is mounted in a volume is on the host, too: %s', (value, isThere) => {
+  expectOnHost(value, isThere ? ['/volume/inner'] : [], [])
+  expect(place.run('true', { linux: { rootfsPropagation: value } }, '--no-pivot')).toMatchObject({
+    end: 1,
+    stderr: expect.stringContaining('/linux/rootfsPropagation'),
+  })
+})
+
+/** Of the mounts of a host where each is shared, and the rootfs one of them, none is gone and these alone are new. */
+function expectOnHost(
+  rootfsPropagation: string | undefined,
+  expected: readonly string[],
+  flags: readonly string[],
+): void {
+  const volume = join(place.directory, 'volume')
+  mkdirSync(volume)
+  const { mounts = [] } = place.configure('')
+  const granted = ['CAP_SYS_ADMIN']
+  place.configure('mount -t tmpfs inner /volume/inner && mount -t tmpfs inner /tmp', {
+    config: { mounts: [...mounts, { destination: '/volume', source: volume, options: ['rbind'] }] },
+    process: { capabilities: { bounding: granted, effective: granted, permitted: granted } },
+    linux: { rootfsPropagation },
+  })
+  mkdirSync(join(place.bundle, 'rootfs/tmp'))
+  const rootfs = join(place.bundle, 'rootfs')
+  const look = 'cut -d " " -f 5 /proc/self/mountinfo'
+  const host = `mount --bind ${rootfs} ${rootfs}; mount -t tmpfs volume ${volume}; mkdir ${volume}/inner
+    mount --make-rshared /; ${look} > ${place.directory}/before; "$@"; ${look} > ${place.directory}/after`
+  const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', host, 'sh']
+  expect(place.tool(['run', ...flags, '-b', place.bundle, place.id], { under })).toMatchObject({ end: 0, stderr: '' })
+  const [before = [], after = []] = ['before', 'after'].map((name) =>
+    readFileSync(join(place.directory, name), 'utf8').split('\n'),
+  )
+  expect(before.filter((path) => !after.includes(path))).toEqual([])
+  expect(after.filter((path) => !before.includes(path))).toEqual(expected.map((path) => `${place.directory}${path}`))
+  expect(place.leftovers()).toEqual([])
+}
 
 test('a command is executable for a user whose capabilities say so, as the kernel has it', () => {
   const file = join(place.bundle, 'rootfs/command')

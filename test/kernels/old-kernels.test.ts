@@ -1,7 +1,7 @@
 // Containers on kernels that lack newer system calls: what is seen from inside is the same as with them.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
@@ -110,6 +110,28 @@ test.each(kernels)('%s a container looks the same from inside', (_, calls) => {
   expect(plain?.stdout.split('\n')).toContain('by a hook')
   expect(plain?.stdout).toMatch(/ \/data ro,nosuid,noexec,noatime /)
   expect(place.leftovers()).toEqual([])
+})
+
+test('where mounts stay shared with the host, it gets what is mounted in its volume, and nothing else', () => {
+  const volume = join(place.directory, 'volume')
+  mkdirSync(volume)
+  for (const [name, calls] of kernels.filter(([each]) => each.includes('Linux'))) {
+    const { mounts = [] } = place.configure('')
+    const granted = ['CAP_SYS_ADMIN']
+    place.configure('mount -t tmpfs inner /volume/inner', {
+      config: { mounts: [...mounts, { destination: '/volume', source: volume, options: ['rbind', 'rshared'] }] },
+      process: { capabilities: { bounding: granted, effective: granted, permitted: granted } },
+      linux: { rootfsPropagation: 'rshared' },
+    })
+    const rootfs = join(place.bundle, 'rootfs')
+    const look = 'cut -d " " -f 5 /proc/self/mountinfo'
+    const host = `mount --bind ${rootfs} ${rootfs}; mount -t tmpfs volume ${volume}; mkdir ${volume}/inner
+      mount --make-rshared /; ${look} > ${place.directory}/before; "$@"; ${look} > ${place.directory}/after`
+    const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', host, 'sh', ...without(calls)]
+    expect(place.tool(['run', '-b', place.bundle, place.id], { under }), name).toMatchObject({ end: 0, stderr: '' })
+    const [before, after] = ['before', 'after'].map((file) => readFileSync(join(place.directory, file), 'utf8'))
+    expect(after, name).toBe(`${before}${volume}/inner\n`)
+  }
 })
 
 test.each(kernels.filter(([name]) => name.includes('Linux')))('%s so does one in a user namespace', (_, calls) => {
