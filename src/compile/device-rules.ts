@@ -6,6 +6,7 @@ import type { CompileContext } from './context.ts'
 import { type DeviceRule, deviceFilter, isForAll } from './device-filter.ts'
 import { type DeviceRuleV1, lineOf, rulesForV1, sumOfRules } from './device-rules-v1.ts'
 import { isRootOfHost } from './facts.ts'
+import { cleanPath } from './mounts.ts'
 
 const from = '/linux/resources/devices'
 
@@ -119,7 +120,7 @@ function nothingToRestrict({ facts }: CompileContext): OciError {
 
 /** A default node that config.json makes itself has the rules that config.json gives. */
 function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
-  const own = new Set((config.linux?.devices ?? []).map(({ path }) => path))
+  const own = new Set((config.linux?.devices ?? []).map(({ path }) => cleanPath(path)))
   return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
 }
 
@@ -134,8 +135,17 @@ function configuredRules({ config, warn }: CompileContext): readonly RuleAndPoin
     }
     const number = (value: number | undefined): number | undefined =>
       value === undefined || value < 0 ? undefined : value
-    const access = accessOf(rule.access ?? 'rwm', `${pointer}/access`, warn)
+    if (!rule.access) throw noAccess(index)
+    const access = accessOf(rule.access, `${pointer}/access`, warn)
     return [{ allow: rule.allow, type, major: number(rule.major), minor: number(rule.minor), access }, pointer]
+  })
+}
+
+/** Nobody knows whether all access is meant, or none. */
+function noAccess(index: number): OciError {
+  return new OciError('ERR_CONFIG_INVALID', `device access at ${index} field cannot be empty`, {
+    pointer: `${from}/${index}/access`,
+    hint: 'give the letters of what the rule is for: "rwm" is all',
   })
 }
 

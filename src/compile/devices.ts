@@ -2,7 +2,7 @@ import { OciError } from '../errors.ts'
 import { openFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
-import { isBind, mountEntries } from './mounts.ts'
+import { cleanPath, isBind, mountEntries } from './mounts.ts'
 
 interface DeviceNode {
   readonly path: string
@@ -94,11 +94,12 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
       })
     }
     return {
-      path: device.path,
+      path: devicePath(device.path, from),
       type,
-      major: Number(device.major ?? 0),
-      minor: Number(device.minor ?? 0),
-      mode: device.fileMode ?? 0o666,
+      major: device.major ?? 0,
+      minor: device.minor ?? 0,
+      // Engines give what stat(2) says, the type among it.
+      mode: (device.fileMode ?? 0o666) & 0o7777,
       uid: device.uid ?? 0,
       gid: device.gid ?? 0,
       from,
@@ -108,6 +109,15 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
   return [...defaultNodes.filter(({ path }) => !own.has(path)), ...configured].filter(
     ({ path }) => path !== '/dev/ptmx',
   )
+}
+
+/** @throws OciError `ERR_CONFIG_INVALID` the root is no device */
+function devicePath(path: string, from: string): string {
+  const clean = cleanPath(path)
+  if (clean !== '/') return clean
+  throw new OciError('ERR_CONFIG_INVALID', `the device path "${path}" is the root of the container`, {
+    pointer: `${from}/path`,
+  })
 }
 
 function compileNode(

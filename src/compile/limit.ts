@@ -35,6 +35,13 @@ export function nonZero(value: number | bigint | undefined): number | bigint | u
   return value === undefined || BigInt(value) === 0n ? undefined : value
 }
 
+/** What Docker's -1 becomes in a field that takes no negative number; it means "not set". */
+const minusOne = 2n ** 64n - 1n
+
+/** Undefined where nothing is asked for: in `memory.swappiness`. */
+export const unlessMinusOne = (value: number | bigint | undefined): number | bigint | undefined =>
+  value !== undefined && BigInt(value) === minusOne ? undefined : value
+
 /** `-1` is no limit. */
 export const orMax = (value: number | bigint): string => (BigInt(value) < 0n ? 'max' : String(value))
 

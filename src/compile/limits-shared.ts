@@ -1,5 +1,18 @@
-import type { CPU, Rdma, Resources } from '../oci/runtime-config.ts'
+import { OciError } from '../errors.ts'
+import type { CPU, Memory, Rdma, Resources } from '../oci/runtime-config.ts'
 import { collect, type Limit, nonZero, orMax, pointerOf } from './limit.ts'
+
+/** @throws OciError `ERR_CONFIG_INVALID` a negative number other than -1, which is no limit */
+export function checkMemory(memory: Memory): void {
+  for (const field of ['limit', 'reservation', 'swap'] as const) {
+    const value = memory[field]
+    if (value === undefined || value >= -1) continue
+    throw new OciError('ERR_CONFIG_INVALID', `invalid memory.${field}: ${value}`, {
+      pointer: pointerOf(`memory/${field}`),
+      hint: 'use -1 for no limit',
+    })
+  }
+}
 
 export function pidsLimits({ limit }: NonNullable<Resources['pids']>): readonly Limit[] {
   const { limits, add } = collect()

@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { CPU, Memory, NetworkResources, Resources } from '../oci/runtime-config.ts'
-import { collect, type Limit, nonZero, pointerOf } from './limit.ts'
+import { collect, type Limit, nonZero, pointerOf, unlessMinusOne } from './limit.ts'
 
 // The files of cgroup v1. @see kernel cgroup-v1/*.rst
 
@@ -29,7 +29,8 @@ export function memoryLimitsV1(memory: Memory): readonly Limit[] {
   return limits
 }
 
-function swappiness(value: number | bigint | undefined): number | bigint | undefined {
+function swappiness(given: number | bigint | undefined): number | bigint | undefined {
+  const value = unlessMinusOne(given)
   if (value === undefined || value <= 100) return value
   throw new OciError('ERR_CONFIG_INVALID', `invalid memory swappiness value: ${value}`, {
     pointer: pointerOf('memory/swappiness'),

@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { CPU, Memory, NetworkResources } from '../oci/runtime-config.ts'
 import { toPointer } from '../oci/schema.ts'
-import { collect, type Limit, nonZero, orMax, pointerOf, unsupportedHere } from './limit.ts'
+import { collect, type Limit, nonZero, orMax, pointerOf, unlessMinusOne, unsupportedHere } from './limit.ts'
 
 type Integer = number | bigint
 
@@ -14,7 +14,7 @@ export function refuseNetwork({ classID, priorities }: NetworkResources): void {
 }
 
 export function memoryLimitsV2({ limit, swap, reservation, swappiness, disableOOMKiller }: Memory): readonly Limit[] {
-  if (swappiness !== undefined) throw unsupportedHere('memory/swappiness', 2)
+  if (unlessMinusOne(swappiness) !== undefined) throw unsupportedHere('memory/swappiness', 2)
   if (disableOOMKiller) throw unsupportedHere('memory/disableOOMKiller', 2)
   const { limits, add } = collect()
   const swapMax = swapWithoutMemory(limit, swap)

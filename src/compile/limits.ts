@@ -1,7 +1,7 @@
 import type { Resources } from '../oci/runtime-config.ts'
 import { blockIOLimitsV1, blockIOLimitsV2 } from './block-io.ts'
 import type { Limit, LimitHost } from './limit.ts'
-import { cpusetLimits, hugepageLimits, pidsLimits, rdmaLimits } from './limits-shared.ts'
+import { checkMemory, cpusetLimits, hugepageLimits, pidsLimits, rdmaLimits } from './limits-shared.ts'
 import { cpuLimitsV1, memoryLimitsV1, networkLimits, refuseUnified } from './limits-v1.ts'
 import { cpuLimitsV2, memoryLimitsV2, refuseNetwork, unifiedLimits } from './limits-v2.ts'
 
@@ -19,6 +19,7 @@ export function limitsOf(resources: Resources, host: LimitHost): readonly Limit[
   const isV2 = (controller: string): boolean => host.versionOf(controller) === 2
   if (!host.isUnified) refuseUnified(unified)
   if (isV2('net_cls')) refuseNetwork(network)
+  checkMemory(memory)
   return [
     ...(isV2('memory') ? memoryLimitsV2(memory) : memoryLimitsV1(memory)),
     ...(isV2('cpu') ? cpuLimitsV2(cpu) : cpuLimitsV1(cpu)),

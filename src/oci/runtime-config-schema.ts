@@ -23,6 +23,9 @@ const i32 = int(-(2 ** 31), 2 ** 31 - 1)
 const u64 = int64(0n, 2n ** 64n - 1n)
 const i64 = int64(-(2n ** 63n), 2n ** 63n - 1n)
 const deviceNumber = int(-1, 2 ** 32 - 1)
+// What mknod(2) takes: the kernel cuts others down to a number of another device (linux/kdev_t.h).
+const nodeMajor = int(0, 2 ** 12 - 1)
+const nodeMinor = int(0, 2 ** 20 - 1)
 // 2^32-1 is (uid_t)-1, which chown and setresuid read as "leave alone".
 const id = int(0, 2 ** 32 - 2)
 
@@ -262,10 +265,10 @@ const linux = z.object({
   devices: rare(() =>
     z.array(
       z.object({
-        path: absolute,
+        path: filled,
         type: z.enum(['c', 'b', 'u', 'p']),
-        major: z.optional(deviceNumber),
-        minor: z.optional(deviceNumber),
+        major: z.optional(nodeMajor),
+        minor: z.optional(nodeMinor),
         fileMode: z.optional(u32),
         uid: z.optional(id),
         gid: z.optional(id),

@@ -116,17 +116,21 @@ test('/linux/devices/{path,type,major,minor,fileMode,uid,gid}', () => {
     { path: '/dev/b', type: 'b', major: 7, minor: 99 },
     { path: '/dev/u', type: 'u', major: 1, minor: 3, fileMode: 0o600 },
     { path: '/dev/p', type: 'p', fileMode: 0o622 },
+    { path: '/dev/slash/', type: 'c', major: 1, minor: 5, fileMode: 0o060604 },
     { path: '/dev/null', type: 'c', major: 1, minor: 3, fileMode: 0o600 },
   ] as const
-  const script = 'stat -c "%n %A %t:%T %u:%g" /dev/deep/c /dev/b /dev/u /dev/p /dev/null'
+  const script = 'stat -c "%n %A %t:%T %u:%g" /dev/deep/c /dev/b /dev/u /dev/p /dev/slash /dev/null'
   expect(at().see(script, withLinux({ devices })).split('\n')).toEqual([
     '/dev/deep/c crw-r----- 1:5 7:8',
     '/dev/b brw-rw-rw- 7:63 0:0',
     '/dev/u crw------- 1:3 0:0',
     '/dev/p prw--w--w- 0:0 0:0',
+    '/dev/slash crw----r-- 1:5 0:0',
     '/dev/null crw------- 1:3 0:0',
     '',
   ])
+  const wrong = [{ path: '/dev/x', type: 'c', major: -1, minor: 3 }] as const
+  expect(at().refusal(withLinux({ devices: wrong }))).toContain('/linux/devices/0/major')
 })
 
 test('/linux/netDevices: not without a network namespace, not one that is not there', () => {
