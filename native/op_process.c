@@ -2,6 +2,7 @@
 #include "vm.h"
 
 #include <asm/signal.h>
+#include <asm/stat.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -426,6 +427,18 @@ static long write_map(long pid, const char *file, const char *map)
 
 	name_of_process(path, pid, file);
 	return write_file(AT_FDCWD, path, 0, 0, map, strlen(map));
+}
+
+int op_expect_other(struct vm *vm, const struct step *s)
+{
+	struct stat one, other;
+	long r = sys(newfstatat, slot(vm, s, 0), "", &one, AT_EMPTY_PATH);
+
+	if (r >= 0)
+		r = sys(newfstatat, AT_FDCWD, string(vm, s, 1), &other, 0);
+	if (r < 0)
+		return (int)r;
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino ? -EEXIST : 0;
 }
 
 int op_make_userns(struct vm *vm, const struct step *s)

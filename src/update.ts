@@ -37,7 +37,9 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   if ((await readStatus(container)) === 'stopped') {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
   }
-  const { devices: _, ...limits } = withUnlimitedSwap(resources)
+  const { devices = [], ...limits } = withUnlimitedSwap(resources)
+  if (devices.length > 0) warn('devices: rules are never changed: ignored')
+  if (limits.memory?.kernel || limits.memory?.kernelTCP) warn('limits of kernel memory are obsolete: ignored')
   const merged = merge(readRecordedLimits(directory), limits)
   const facts = readHostFacts()
   const version = cgroupVersion(cgroupPaths)

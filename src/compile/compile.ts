@@ -34,7 +34,7 @@ import {
   compileStartFifo,
   compileStateDirectory,
 } from './state.ts'
-import { compileSysctl } from './sysctl.ts'
+import { compileSysctl, compileSysctlChecks } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
 
 /**
@@ -145,6 +145,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
     ...plan.open,
+    ...compileSysctlChecks(context),
     undoable(op('open', { to: 'proc', at: null, path: '/proc', flags: openFlags.PATH | openFlags.DIRECTORY })),
     ...target.steps,
     ...(isForeground && !context.noSubreaper
@@ -289,7 +290,7 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     ...(mountsMeanwhile ? [mapped, ...enterCgroups, ...plan.unshare] : []),
     ...rootfs.late,
     ...(readiesEarly ? [ready] : []),
-    ...compileScheduling(process, config),
+    ...compileScheduling(process, context),
     ...compileLabels(process, context),
     op('close_slots', context.mode === 'create' ? { first: 'fds', second: 'fifo' } : { first: null, second: null }),
     ...(context.mode === 'create' ? [op('exit_on_signals', {})] : []),

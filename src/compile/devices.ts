@@ -45,15 +45,15 @@ const links = [
 ] as const
 
 /**
- * Fills /dev: the devices of config.json and the default ones, the usual links, ptmx. Nothing when /dev is a bind mount:
- * it is the host's then.
+ * Fills /dev: the devices of config.json and the default ones, the usual links, ptmx. When /dev is a bind mount nothing is
+ * made in it, as under runc: it is the host's.
  *
  * @see runtime-spec 1.3.0 config-linux.md "Default Devices"
  */
 export function compileDevices(context: CompileContext): readonly Step[] {
   const entries = mountEntries(context)
   const dev = entries.findLast((entry) => entry.destination === '/dev')
-  if (dev && isBind(dev)) return []
+  if (dev && isBind(dev)) return compileDevicesElsewhere(context)
   const nodes = wantedNodes(context)
   const from = '/linux/devices'
   const isEmpty = dev?.mount.type === 'tmpfs' && !dev.options.copyUp
@@ -71,6 +71,15 @@ export function compileDevices(context: CompileContext): readonly Step[] {
     ...(isFree('/dev/ptmx') ? [] : [op('unlink', { at: 'dev', path: 'ptmx' }, from, 'ENOENT')]),
     op('symlink', { target: 'pts/ptmx', at: 'dev', path: 'ptmx' }, from),
   ]
+}
+
+function compileDevicesElsewhere(context: CompileContext): readonly Step[] {
+  const wanted = wantedNodes(context).filter((node) => node.from !== '/linux/devices')
+  const isThere = ({ path }: DeviceNode): boolean => path.startsWith('/dev/')
+  for (const { path, from } of wanted.filter(isThere)) {
+    context.warn?.(`${from}: "${path}" is not made: /dev is a bind mount`)
+  }
+  return wanted.filter((node) => !isThere(node)).flatMap((node) => compileNode(node, { context, isFree: false }))
 }
 
 /** A directory is not resolved again for the next node in it. */

@@ -205,7 +205,7 @@ function compileChild(
       'EPERM',
       'ENOTDIR',
     ),
-    ...compileScheduling(process, context.config, process.execCPUAffinity?.final || undefined),
+    ...compileScheduling(process, context, process.execCPUAffinity?.final || undefined),
     ...compileLabels(process, context),
     op('close_slots', { first: null, second: null }),
     ...compileProcess(process, env, context),

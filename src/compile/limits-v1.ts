@@ -17,6 +17,11 @@ export function memoryLimitsV1(memory: Memory): readonly Limit[] {
   const { limits, add } = collect()
   // As unlimited memory, set by itself, means on v2.
   const isUnlimited = memory.limit !== undefined && BigInt(memory.limit) === -1n && nonZero(memory.swap) === undefined
+  if (memory.useHierarchy) {
+    // First: no cgroup below it may be there. Since Linux 5.11, and on v2, it is so in any case.
+    const from = [pointerOf('memory/useHierarchy')] as const
+    limits.push({ controller: 'memory', file: 'memory.use_hierarchy', value: '1', from, optional: true })
+  }
   add('memory', 'memory.limit_in_bytes', nonZero(memory.limit), 'memory/limit')
   add('memory', 'memory.memsw.limit_in_bytes', nonZero(memory.swap), 'memory/swap')
   if (isUnlimited) {

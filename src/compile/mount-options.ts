@@ -118,8 +118,9 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
         recursiveClear |= mountAttributes.ATIME
         recursiveSet &= ~mountAttributes.ATIME
       }
-      if (change === 'set') recursiveSet |= bit
-      else recursiveClear |= bit
+      // Of two that contradict each other the later one holds.
+      recursiveSet = change === 'set' ? recursiveSet | bit : recursiveSet & ~bit
+      recursiveClear = change === 'clear' ? recursiveClear | bit : recursiveClear & ~(bit & ~mountAttributes.ATIME)
     } else if (spread !== undefined) propagations.push(spread)
     else if (option === 'tmpcopyup') copyUp = true
     else if (option === 'idmap' || option === 'ridmap') idMapping = option

@@ -61,12 +61,18 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
     })
   }
   checkProc(entry)
+  if (entry.options.copyUp && (isBind(entry) || entry.mount.type !== 'tmpfs')) {
+    throw invalidOptions(entry, '"tmpcopyup" is for a tmpfs alone')
+  }
   if (isBind(entry)) return compileBind(entry, index, context)
   if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
     throw new OciError('ERR_CONFIG_INVALID', 'only a bind mount can be ID-mapped', { pointer: entry.from })
   }
   return { host: [], child: compileNewFilesystem(entry, context) }
 }
+
+const invalidOptions = ({ from }: MountEntry, message: string): OciError =>
+  new OciError('ERR_CONFIG_INVALID', message, { pointer: `${from}/options`, hint: 'remove it' })
 
 function compileNewFilesystem(entry: MountEntry, context: CompileContext): readonly Step[] {
   const label = mountLabelOf(context)
@@ -159,16 +165,30 @@ function compileCopyUp(entry: MountEntry, label: string | undefined): readonly S
   const { destination, options, from } = entry
   const own = ['source', entry.mount.source ?? 'tmpfs', ...(label === undefined ? [] : ['context', label])]
   const pairs = options.data.split(',').filter((option) => option !== '')
+  if (options.flags & mountFlags.REMOUNT) throw invalidOptions(entry, '"remount" is for what is mounted already')
+  const ofAll = superblockFlags.flatMap(([flag, name]) => (options.flags & flag ? [name, ''] : []))
   const attributes = attributesOf(options.flags & ~mountFlags.RDONLY)
   return [
     op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
-    op('new_mount', { to: 'mount', type: 'tmpfs', options: [...own, ...pairs.flatMap(splitOption)], attributes }, from),
+    op(
+      'new_mount',
+      { to: 'mount', type: 'tmpfs', options: [...own, ...pairs.flatMap(splitOption), ...ofAll], attributes },
+      from,
+    ),
     op('copy_tree', { from: 'target', to: 'mount' }, `${from}/options`),
     op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
     ...compilePropagation(entry, 'mount', false),
     ...compileRecursive(entry, 'mount', false),
   ]
 }
+
+/** What a file system is told by name, of what mount(2) has flags for. @see fs/fs_context.c common_set_sb_flag */
+const superblockFlags = [
+  [mountFlags.SYNCHRONOUS, 'sync'],
+  [mountFlags.DIRSYNC, 'dirsync'],
+  [mountFlags.MANDLOCK, 'mand'],
+  [mountFlags.LAZYTIME, 'lazytime'],
+] as const
 
 function splitOption(option: string): readonly [string, string] {
   const equals = option.indexOf('=')

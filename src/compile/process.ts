@@ -25,7 +25,7 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('bounding_set', { keep: capabilities.bounding }, '/process/capabilities/bounding'),
     op('prctl', { option: prctl.KEEPCAPS, value: 1 }, '/process/capabilities'),
     ...compileRlimits(process, context).child,
-    ...(deniesSetgroups(context) ? [] : [op('setgroups', { groups: groupBytes(process) }, `${from}/additionalGids`)]),
+    ...compileGroups(process, context),
     op('setgid', { gid }, `${from}/gid`),
     op('setuid', { uid }, `${from}/uid`),
     op(
@@ -43,6 +43,20 @@ export function compileProcess(process: Process, env: readonly string[], context
     op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
     ...(context.seccomp.isEarly ? [] : context.seccomp.child),
   ]
+}
+
+/** Without rights over groups the process keeps those of the caller, and can have no others. */
+function compileGroups({ user }: Process, context: CompileContext): readonly Step[] {
+  const from = '/process/user/additionalGids'
+  const gids = user.additionalGids ?? []
+  if (!deniesSetgroups(context)) {
+    return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from)]
+  }
+  if (gids.length === 0) return []
+  throw new OciError('ERR_CONFIG_UNSUPPORTED', 'a user who maps no more than the own group can set no others', {
+    pointer: from,
+    hint: 'remove them, or map more groups: those of /etc/subgid',
+  })
 }
 
 /**
@@ -95,7 +109,11 @@ interface CapabilityMasks {
   readonly ambient: bigint
 }
 
-/** The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning. */
+/**
+ * The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID` what is to be effective is not permitted: capset(2) would refuse it
+ */
 function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
   const maskOf = (names: readonly string[] | undefined): bigint =>
     (names ?? []).reduce((mask, name) => {
@@ -107,22 +125,30 @@ function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespa
   const bounding = maskOf(capabilities?.bounding)
   const inheritable = maskOf(capabilities?.inheritable)
   const permitted = maskOf(capabilities?.permitted)
+  const effective = maskOf(capabilities?.effective)
+  const [outside] = namesIn(effective & ~permitted)
+  if (outside !== undefined) throw notPermitted(outside)
   const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
   // A config.json that leaves the inheritable set empty means no ambient capabilities, whatever it says of them.
   if (inheritable !== 0n) {
     for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
   }
-  for (const name of namesIn((bounding | permitted) & ~grantable)) warn?.(`the caller does not have ${name} to give`)
-  return { bounding, effective: maskOf(capabilities?.effective), permitted, inheritable, ambient }
+  for (const name of namesIn((bounding | permitted | inheritable) & ~grantable)) {
+    warn?.(`the caller does not have ${name} to give`)
+  }
+  return { bounding, effective, permitted, inheritable, ambient }
+}
+
+function notPermitted(name: string): OciError {
+  return new OciError('ERR_CONFIG_INVALID', `the effective capability ${name} is not a permitted one`, {
+    pointer: '/process/capabilities/effective',
+    hint: 'add it to /process/capabilities/permitted, or remove it',
+  })
 }
 
 function namesIn(mask: bigint): readonly string[] {
   return capabilityNames.filter((_, bit) => (mask >> BigInt(bit)) & 1n)
-}
-
-function groupBytes({ user }: Process): Uint8Array {
-  return new Uint8Array(Uint32Array.from(user.additionalGids ?? []).buffer)
 }
 
 /** The last value of a name wins, and an empty HOME counts as none. */

@@ -83,14 +83,23 @@ function devicesAreApart(
   )
 }
 
-/** What may be changed no longer, or not be seen: only in a mount namespace of the container's own. */
+/** What may be changed no longer, or not be seen. */
 function seal(entries: readonly MountEntry[], context: CompileContext): readonly Step[] {
-  const paths = [...readonlyPaths(context), ...maskedPaths(context)]
-  if (!context.hasMountNamespace) return paths
   return [
     ...entries.flatMap(compileLateReadonly),
-    ...paths,
-    ...(context.config.root.readonly ? [setAttributes('root', mountAttributes.RDONLY, 0, 0, '/root/readonly')] : []),
+    ...readonlyPaths(context),
+    ...maskedPaths(context),
+    ...(context.config.root.readonly ? makeReadonly(context) : []),
+  ]
+}
+
+/** Without a mount namespace it is a copy of the rootfs and its mounts that is read-only: the host has none of it. */
+function makeReadonly({ hasMountNamespace }: CompileContext): readonly Step[] {
+  const from = '/root/readonly'
+  const flags = treeFlags.CLONE | treeFlags.RECURSIVE
+  return [
+    ...(hasMountNamespace ? [] : [op('open_tree', { to: 'root', at: 'root', path: '', flags }, from)]),
+    setAttributes('root', mountAttributes.RDONLY, 0, 0, from),
   ]
 }
 

@@ -1,6 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { MemoryPolicy, Process, RuntimeConfig, Scheduler } from '../oci/runtime-config.ts'
 import { op, type Step } from '../program/program.ts'
+import type { CompileContext } from './context.ts'
 import { maskOf, parseNumberList } from './number-list.ts'
 
 /** sched(7); linux/sched.h */
@@ -61,9 +62,14 @@ export const allCpus: Uint8Array = new Uint8Array(cpuMaskBytes).fill(0xff)
  *
  * @param cpus the CPUs it may run on, as a list; default all that the cgroup allows
  */
-export function compileScheduling(process: Process, config: RuntimeConfig, cpus?: string): readonly Step[] {
+export function compileScheduling(
+  process: Process,
+  { config, warn }: Pick<CompileContext, 'config' | 'warn'>,
+  cpus?: string,
+): readonly Step[] {
   const { scheduler, ioPriority } = process
   const { memoryPolicy, personality } = config.linux ?? {}
+  if (personality?.flags?.length) warn?.('/linux/personality/flags: no flag is known: they are ignored')
   return [
     cpus === undefined
       ? op('set_affinity', { cpus: allCpus }, '/linux/resources/cpu/cpus', 'EINVAL', 'EPERM')
@@ -108,6 +114,7 @@ function compileScheduler(scheduler: Scheduler, config: RuntimeConfig): Step {
       hint: 'remove resources.cpu.cpus, or choose another policy',
     })
   }
+  checkScheduler(scheduler, from)
   const view = new DataView(new ArrayBuffer(48))
   view.setUint32(0, view.byteLength, true)
   view.setUint32(4, policy, true)
@@ -119,6 +126,25 @@ function compileScheduler(scheduler: Scheduler, config: RuntimeConfig): Step {
   view.setBigUint64(32, BigInt(scheduler.deadline ?? 0), true)
   view.setBigUint64(40, BigInt(scheduler.period ?? 0), true)
   return op('set_scheduler', { attributes: new Uint8Array(view.buffer) }, from)
+}
+
+/**
+ * Refuses what the kernel would leave out, or cut down, without a word.
+ *
+ * @see runc libcontainer/configs/validate scheduler
+ */
+function checkScheduler({ policy, nice = 0, priority = 0, runtime, deadline, period }: Scheduler, from: string): void {
+  const invalid = (field: string, message: string): OciError =>
+    new OciError('ERR_CONFIG_INVALID', message, { pointer: `${from}/${field}` })
+  if (nice < -20 || nice > 19) throw invalid('nice', `invalid scheduler.nice: ${nice}: it is -20 to 19`)
+  if (priority !== 0 && policy !== 'SCHED_FIFO' && policy !== 'SCHED_RR') {
+    throw invalid('priority', 'scheduler.priority can only be specified for SCHED_FIFO or SCHED_RR policy')
+  }
+  if (policy === 'SCHED_DEADLINE') return
+  const times = Object.entries({ runtime, deadline, period })
+  const [field] = times.find(([, value]) => value !== undefined && BigInt(value) !== 0n) ?? []
+  if (field === undefined) return
+  throw invalid(field, `scheduler.${field} can only be specified for SCHED_DEADLINE policy`)
 }
 
 function compileMemoryPolicy({ mode, nodes, flags }: MemoryPolicy): Step {

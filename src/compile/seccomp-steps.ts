@@ -50,7 +50,8 @@ export function compileSeccompSteps(
   if (!seccomp) return noSeccomp
   const from = '/linux/seccomp'
   const filter = (situation.compileFilter ?? compileSeccomp)(seccomp, facts.arch)
-  for (const warning of filter.warnings) situation.debug?.(warning)
+  for (const warning of filter.warnings) situation.warn?.(warning)
+  for (const note of filter.notes) situation.debug?.(note)
   situation.debug?.(`seccomp filter flags: ${filter.flags}`)
   const load = op('seccomp', { filter: filter.instructions, flags: filter.flags, listener: 'listener' }, from)
   const isEarly = !config.process.noNewPrivileges

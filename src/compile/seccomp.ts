@@ -18,8 +18,10 @@ export interface SeccompFilter {
   readonly flags: number
   /** Whether seccomp(2) returns a listener, which the agent at `listenerPath` has to get. */
   readonly usesNotify: boolean
-  /** What of the profile has no effect, where runc too goes on; each is a sentence. */
+  /** What the profile restricts and this filter does not; each is a sentence. */
   readonly warnings: readonly string[]
+  /** What else of the profile has no effect, where runc too goes on. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -45,7 +47,7 @@ export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
     instructions: assembleFilter(compileArchitectures(seccomp, abis), isBigEndian),
     flags: flagsOf(seccomp),
     usesNotify: usesNotify(seccomp),
-    warnings: unknownNames(seccomp, abis),
+    ...unknownNames(seccomp, abis),
   }
 }
 
@@ -71,13 +73,28 @@ function flagsOf(seccomp: Seccomp): number {
 }
 
 /** Names that no architecture has are most likely mistyped, or of a newer kernel than this tool knows. */
-function unknownNames({ syscalls = [] }: Seccomp, abis: readonly CallNumbers[]): readonly string[] {
+function unknownNames(
+  { defaultAction, syscalls = [] }: Seccomp,
+  abis: readonly CallNumbers[],
+): Pick<SeccompFilter, 'warnings' | 'notes'> {
   const names = new Set(syscalls.flatMap((entry) => entry.names))
   const strange = [...names].filter((name) => abis.every(({ byName }) => !byName.has(name)))
-  if (strange.length === 0) return []
+  if (strange.length === 0) return { warnings: [], notes: [] }
   // Cheaper than the maps of all architectures, which nothing else needs.
   const words = Object.values(seccompArchitectures).map(({ table }) => table().replaceAll('\n', ' '))
-  return strange
-    .filter((name) => !words.some((text) => text.includes(` ${name} `)))
-    .map((name) => `unknown seccomp syscall "${name}" ignored`)
+  const unknown = strange.filter((name) => !words.some((text) => text.includes(` ${name} `)))
+  const isMeantToRestrict = (name: string): boolean =>
+    letsThrough(defaultAction) &&
+    syscalls.some(({ names: listed, action }) => listed.includes(name) && !letsThrough(action))
+  return {
+    warnings: unknown
+      .filter(isMeantToRestrict)
+      .map((name) => `/linux/seccomp/syscalls: there is no system call "${name}": its rule has no effect`),
+    notes: unknown
+      .filter((name) => !isMeantToRestrict(name))
+      .map((name) => `unknown seccomp syscall "${name}" ignored`),
+  }
 }
+
+const letsThrough = (action: Seccomp['defaultAction']): boolean =>
+  action === 'SCMP_ACT_ALLOW' || action === 'SCMP_ACT_LOG'

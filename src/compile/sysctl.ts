@@ -1,7 +1,8 @@
 import { OciError } from '../errors.ts'
+import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { toPointer } from '../oci/schema.ts'
 import { openFlags } from '../program/flags.ts'
-import { op, type Step } from '../program/program.ts'
+import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { namespacesOf } from './namespaces.ts'
 
@@ -17,20 +18,45 @@ const ipcKeys = [
   'kernel.shm_rmid_forced',
 ]
 
+/** `/proc/PID/ns/...` of the namespaces that sysctls can be in. */
+const namespaceFiles = { ipc: 'ipc', network: 'net', uts: 'uts', user: 'user' } as const
+
+type SysctlNamespace = keyof typeof namespaceFiles
+
 /**
  * Writes `linux.sysctl` by way of the host's procfs: what the container has at /proc may be anything.
  *
  * @throws OciError `ERR_CONFIG_INVALID` a key that would change the host, since its namespace is not the container's own
  */
 export function compileSysctl(context: CompileContext): readonly Step[] {
-  return Object.entries(context.config.linux?.sysctl ?? {}).map(([key, value]) => {
-    const pointer = toPointer(['linux', 'sysctl', key])
-    checkSysctl(dotted(key), pointer, context)
-    const path = checkPath(
-      `sys/${dotted(key).replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/')}`,
-      pointer,
-    )
+  return sysctlsOf(context).map(({ key, value, pointer }) => {
+    const path = checkPath(`sys/${key.replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/')}`, pointer)
     return op('write_file', { at: 'proc', path, content: value, flags: openFlags.WRONLY, mode: 0 }, pointer)
+  })
+}
+
+/** Host steps when the namespaces to join are open: one that is the caller's own is the host's. */
+export function compileSysctlChecks(context: CompileContext): readonly HostStep[] {
+  return sysctlsOf(context).flatMap(({ type, pointer }) => {
+    const isJoined = namespacesOf(context.config).some((namespace) => namespace.type === type && namespace.path)
+    const path = `/proc/self/ns/${namespaceFiles[type]}`
+    return isJoined ? [undoable(op('expect_other', { slot: `ns_${type}`, path }, pointer))] : []
+  })
+}
+
+interface Sysctl {
+  /** With dots between the parts of its name. */
+  readonly key: string
+  readonly value: string
+  readonly type: SysctlNamespace
+  readonly pointer: string
+}
+
+function sysctlsOf({ config }: CompileContext): readonly Sysctl[] {
+  return Object.entries(config.linux?.sysctl ?? {}).map(([name, value]) => {
+    const pointer = toPointer(['linux', 'sysctl', name])
+    const key = dotted(name)
+    return { key, value, type: namespaceOf(key, pointer, config), pointer }
   })
 }
 
@@ -49,22 +75,23 @@ function dotted(key: string): string {
   return firstSeparator === '/' ? key.replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/') : key
 }
 
-function checkSysctl(key: string, pointer: string, { config }: CompileContext): void {
-  const has = (type: string): boolean => namespacesOf(config).some((namespace) => namespace.type === type)
-  const refuse = (why: string, hint: string): never => {
-    throw new OciError('ERR_CONFIG_INVALID', `sysctl "${key}" ${why}`, { pointer, hint })
+/** The kind of namespace that a sysctl is in, which the container has one of. */
+function namespaceOf(key: string, pointer: string, config: RuntimeConfig): SysctlNamespace {
+  const refuse = (why: string, hint: string): OciError =>
+    new OciError('ERR_CONFIG_INVALID', `sysctl "${key}" ${why}`, { pointer, hint })
+  const type = typeOf(key)
+  if (key === 'kernel.hostname') throw refuse('is set by the field hostname', 'set /hostname instead')
+  if (type === undefined) {
+    throw refuse('is not in a separate kernel namespace', 'remove it: it would change the host')
   }
-  if (ipcKeys.includes(key) || key.startsWith('fs.mqueue.')) {
-    if (!has('ipc')) refuse("is not allowed in the host's IPC namespace", 'add {"type": "ipc"} to /linux/namespaces')
-  } else if (key.startsWith('net.')) {
-    if (!has('network')) {
-      refuse("is not allowed in the host's network namespace", 'add {"type": "network"} to /linux/namespaces')
-    }
-  } else if (key === 'kernel.domainname') {
-    if (!has('uts')) refuse("is not allowed in the host's UTS namespace", 'add {"type": "uts"} to /linux/namespaces')
-  } else if (key === 'kernel.hostname') {
-    refuse('is set by the field hostname', 'set /hostname instead')
-  } else if (key.startsWith('user.')) {
-    if (!has('user')) refuse("is not allowed in the host's user namespace", 'add {"type": "user"} to /linux/namespaces')
-  } else refuse('is not in a separate kernel namespace', 'remove it: it would change the host')
+  if (namespacesOf(config).some((namespace) => namespace.type === type)) return type
+  const name = type === 'ipc' || type === 'uts' ? type.toUpperCase() : type
+  throw refuse(`is not allowed in the host's ${name} namespace`, `add {"type": "${type}"} to /linux/namespaces`)
+}
+
+function typeOf(key: string): SysctlNamespace | undefined {
+  if (ipcKeys.includes(key) || key.startsWith('fs.mqueue.')) return 'ipc'
+  if (key.startsWith('net.')) return 'network'
+  if (key === 'kernel.domainname') return 'uts'
+  return key.startsWith('user.') ? 'user' : undefined
 }

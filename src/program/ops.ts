@@ -240,6 +240,11 @@ export const ops = {
     operands: { process: 'slot', startTime: 'decimal' },
     does: 'fails with ESRCH unless this /proc/PID is of the process that started then: a pid may be reused',
   },
+  expect_other: {
+    number: 114,
+    operands: { slot: 'slot', path: 'string' },
+    does: 'fails with EEXIST when the descriptor is of the file at the path: a namespace that is the own one',
+  },
   set_scheduler: {
     number: 46,
     operands: { attributes: 'bytes' },

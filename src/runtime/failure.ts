@@ -85,6 +85,15 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
       return connectFailed(step, errno, failure, pointer)
     case 'sync_within':
       return failure.error === constants.errno.ETIMEDOUT ? agentIsSilent(pointer) : lostChild(failure)
+    case 'expect_other': {
+      if (errno !== 'EEXIST') return undefined
+      const name = step.from.split('/').at(-1)?.replaceAll('~1', '/').replaceAll('~0', '~')
+      const text = `sysctl "${name}" is not allowed in a namespace that is the host's`
+      return new OciError('ERR_CONFIG_INVALID', text, {
+        pointer,
+        hint: 'give the container a namespace of its own, or remove the sysctl',
+      })
+    }
     case 'expect_no_interface':
     case 'netlink_request':
     case 'save_interface':

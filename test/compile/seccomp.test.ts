@@ -309,9 +309,15 @@ describe('SCMP_ACT_NOTIFY', () => {
 })
 
 describe('what has no effect', () => {
-  test('a name that no architecture has is a warning, one of another architecture is not', () => {
-    const { warnings } = compileSeccomp(allowList('read', 'raed', 'breakpoint'), 'x64')
-    expect(warnings).toEqual(['unknown seccomp syscall "raed" ignored'])
+  test('a name that no architecture has is noted, one of another architecture is not', () => {
+    const { warnings, notes } = compileSeccomp(allowList('read', 'raed', 'breakpoint'), 'x64')
+    expect({ warnings, notes }).toEqual({ warnings: [], notes: ['unknown seccomp syscall "raed" ignored'] })
+  })
+
+  test('a name that no architecture has, and that is to be denied, is warned of', () => {
+    const syscalls = [{ names: ['read', 'raed'], action: 'SCMP_ACT_ERRNO' } as const]
+    const { warnings, notes } = compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW', syscalls }, 'x64')
+    expect({ warnings, notes }).toEqual({ warnings: [expect.stringContaining('"raed"')], notes: [] })
   })
 
   test('an errno for an action that takes none is refused', () => {

@@ -302,6 +302,17 @@ asRoot.test('exit_on_signals ends the first process of a PID namespace, which is
   expect(execute(program(op('exit_on_signals', {}))).end).toBe(2)
 })
 
+test('expect_other fails for the same namespace, and for no other', () => {
+  const program = (path: string, other: string): Program =>
+    hostProgram(
+      op('open', { to: 'namespace', at: null, path, flags: openFlags.RDONLY }),
+      op('expect_other', { slot: 'namespace', path: other }),
+    )
+  expectDone(program('/proc/self/ns/net', '/proc/self/ns/uts'))
+  expectFailure(program('/proc/self/ns/net', '/proc/self/ns/net'), 'expect_other', 'EEXIST')
+  expectFailure(program('/proc/self/ns/net', '/missing'), 'expect_other', 'ENOENT')
+})
+
 test('expect_process knows a process by its start time', () => {
   const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[19] ?? ''
   const opened = op('open', { to: 'process', at: null, path: `/proc/${process.pid}`, flags: openFlags.PATH })

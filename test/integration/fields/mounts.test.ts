@@ -46,6 +46,36 @@ test.each([true, false])('/root/readonly: %s', (readonly) => {
   expect(stderr.includes('Read-only file system')).toBe(readonly)
 })
 
+test('/root/readonly: true, without a mount namespace, and what is mounted below it can be written to', () => {
+  const { place } = at()
+  const host = 'mount -t tmpfs none /mnt; exec "$@"' // a mount namespace that is the host's here
+  place.configure(
+    'touch /x; echo $?; touch /tmp/x && ls -d /proc/self/maps /tmp/x; grep -c bundle /proc/self/mountinfo',
+    {
+      config: {
+        root: { path: 'rootfs', readonly: true },
+        mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, tmpfs('/tmp')],
+      },
+      linux: { namespaces: [{ type: 'pid' }, { type: 'uts' }], maskedPaths: [], readonlyPaths: [] },
+    },
+  )
+  const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', host, 'sh']
+  const { stdout, stderr } = place.tool(['run', '-b', place.bundle, place.id], { under })
+  expect(stdout).toMatch(/^1\n\/proc\/self\/maps\n\/tmp\/x\n/)
+  expect(stderr).toContain('Read-only file system')
+})
+
+test('/mounts/options: of recursive ones that contradict each other the later one holds', () => {
+  const look = (path: string): string => at().see(`awk '$5 == "${path}" { print $6 }' /proc/self/mountinfo`, mounts)
+  const { place } = at()
+  const mounts = withMounts(
+    bind(place.directory, '/one', 'rbind', 'rro', 'rrw'),
+    bind(place.directory, '/two', 'rbind', 'rrw', 'rro'),
+  )
+  expect(look('/one')).toMatch(/^rw/)
+  expect(look('/two')).toMatch(/^ro/)
+})
+
 test('/mounts/destination: made below the root, through links, in the order of the list', () => {
   const { see, place } = at()
   const rootfs = join(place.bundle, 'rootfs')

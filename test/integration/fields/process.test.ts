@@ -101,6 +101,11 @@ test('/process/capabilities: one that this kernel has not is a warning, without 
   )
 })
 
+test('/process/capabilities/effective: none that is not permitted', () => {
+  const capabilities = { bounding: ['CAP_KILL'], permitted: [], effective: ['CAP_KILL'] }
+  expect(at().refusal(withProcess({ capabilities }))).toContain('/process/capabilities/effective')
+})
+
 test('/process/rlimits: soft and hard', () => {
   const rlimits = [
     { type: 'RLIMIT_NOFILE', soft: 123, hard: 456 },
