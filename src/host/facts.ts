@@ -16,6 +16,7 @@ const helperPaths = (name: string): readonly string[] =>
 export function readHostFacts(door: Door = new Door()): HostFacts {
   door.kernel()
   const caller = door.caller()
+  let cgroups: CgroupFacts | undefined
   return {
     arch: process.arch,
     ...caller,
@@ -23,7 +24,8 @@ export function readHostFacts(door: Door = new Door()): HostFacts {
       return !isInitialIDMap(door.read('/proc/self/uid_map').toString())
     },
     get cgroups() {
-      return readCgroups(door)
+      cgroups ??= readCgroups(door)
+      return cgroups
     },
     get appArmor() {
       return findAppArmor(door)
