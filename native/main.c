@@ -151,8 +151,10 @@ int wait_either(struct vm *vm, int fd, int other, int timeout_ms)
 
 static int run_step(struct vm *vm, const struct step *s)
 {
-	int r = (functions[s->op] ? functions[s->op] : call)(vm, s);
+	int r;
 
+	failed = (struct failed_call){.number = NO_CALL};
+	r = (functions[s->op] ? functions[s->op] : call)(vm, s);
 	return r < 0 && is_tolerated(s, r) ? 0 : r;
 }
 
@@ -191,7 +193,7 @@ _Noreturn void run_child(struct vm *vm, enum phase phase)
 	if (r < 0 && !shared->has_failed) {
 		shared->step = at;
 		shared->error = -r;
-		shared->syscall = (int32_t)failed_syscall;
+		shared->syscall = (int32_t)call_of(r);
 		shared->has_failed = 1;
 	}
 	exit_with(r < 0 ? 255 : 0);
@@ -212,7 +214,7 @@ static int undo(struct vm *vm, uint32_t done)
 		r = run_step(vm, &p->steps[i]);
 		if (r < 0 && !first_error) {
 			struct report report = {.kind = REPORT_UNDO_FAILED, .step = i, .error = -r,
-						.syscall = (int32_t)failed_syscall,
+						.syscall = (int32_t)call_of(r),
 						.status = vm->shared->status};
 
 			first_error = r;
@@ -227,7 +229,7 @@ static int undo(struct vm *vm, uint32_t done)
 static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 {
 	const struct shared *shared = vm->shared;
-	struct report report = {.kind = REPORT_FAILED, .step = at, .error = -error, .syscall = (int32_t)failed_syscall,
+	struct report report = {.kind = REPORT_FAILED, .step = at, .error = -error, .syscall = (int32_t)call_of(error),
 				.pid = shared->pid, .status = shared->status};
 
 	if (shared->has_failed) {
@@ -348,7 +350,7 @@ static int load(struct vm *vm, int fd)
 
 static int refuse(struct vm *vm, int error)
 {
-	struct report report = {.kind = REPORT_REFUSED, .error = -error, .syscall = (int32_t)failed_syscall};
+	struct report report = {.kind = REPORT_REFUSED, .error = -error, .syscall = (int32_t)call_of(error)};
 
 	return send_report(vm, &report) < 0 ? 3 : 2;
 }

@@ -106,9 +106,8 @@ long set_attributes(int mount, uint64_t flags, const struct mount_attr *a)
 
 	if (!is_old_kernel())
 		return sys(mount_setattr, mount, "", flags | AT_EMPTY_PATH, a, sizeof *a);
-	failed_syscall = __NR_mount_setattr;
 	if (a->attr_set & MOUNT_ATTR_IDMAP || (is_recursive && (a->attr_set | a->attr_clr)))
-		return -ENOSYS;
+		return FAIL_AS(mount_setattr, -ENOSYS);
 	name_of_fd(path, mount);
 	if (a->attr_set | a->attr_clr) {
 		r = sys(fstatfs, mount, &fs);

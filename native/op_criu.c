@@ -145,7 +145,7 @@ int op_criu_wait(struct vm *vm, const struct step *s)
 		long r = receive_message(vm, socket, message, sizeof message, &fd);
 
 		if (r <= 0)
-			return r < 0 ? (int)r : -EPIPE;
+			return r < 0 ? (int)r : (int)FAIL_AS(recvmsg, -EPIPE);
 		if (!parse_response(message, message + r, false, &response))
 			return -EPROTO;
 		if (!response.is_success)

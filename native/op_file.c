@@ -56,7 +56,7 @@ int write_all(int fd, const char *from, size_t length)
 
 	if (r < 0)
 		return (int)r;
-	return (size_t)r == length ? 0 : -EIO;
+	return (size_t)r == length ? 0 : (int)FAIL_AS(write, -EIO);
 }
 
 long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length)

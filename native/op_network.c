@@ -76,9 +76,7 @@ static int transact(int socket, const struct nlmsghdr *request)
 		return (int)r;
 	if ((size_t)r < NLMSG_LENGTH(sizeof reply.error) || reply.header.nlmsg_type != NLMSG_ERROR)
 		return -EPROTO;
-	if (reply.error.error < 0)
-		failed_syscall = __NR_sendto;
-	return reply.error.error;
+	return reply.error.error < 0 ? (int)FAIL_AS(sendto, reply.error.error) : 0;
 }
 
 /* What a container was given is its own until the end: an undo step brings back only what none has had. */
@@ -160,7 +158,7 @@ static long save_addresses(int socket, long to, int index)
 			if (at->nlmsg_type == NLMSG_DONE)
 				return 0;
 			if (at->nlmsg_type == NLMSG_ERROR)
-				return ((struct nlmsgerr *)NLMSG_DATA(at))->error;
+				return FAIL_AS(sendto, ((struct nlmsgerr *)NLMSG_DATA(at))->error);
 			if (at->nlmsg_type == RTM_NEWADDR && at->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifaddrmsg)))
 				r = save_address(to, at, index);
 		}

@@ -43,7 +43,7 @@ static long move_into(int cgroup, int sync, long pid)
 
 	if (!pid) {
 		r = sys(read, sync, &byte, 1);
-		return r == 0 ? -EPIPE : r;
+		return r == 0 ? FAIL_AS(read, -EPIPE) : r;
 	}
 	r = write_file(cgroup, "cgroup.procs", 0, 0, number, decimal(number, (uint64_t)pid));
 	return r < 0 ? r : write_all(sync, &byte, 1);
@@ -119,7 +119,7 @@ static int wait_barrier(struct vm *vm, const struct step *s, int timeout_ms)
 	if (r >= 0)
 		r = sys(read, vm->sync, &barrier, 1);
 	if (r == 0 || r == -ECONNRESET)
-		return -EPIPE;
+		return (int)FAIL_AS(read, -EPIPE);
 	if (r < 0)
 		return (int)r;
 	return barrier == (char)s->arg[0] ? 0 : -EPROTO;
@@ -339,13 +339,15 @@ static long open_input(const char *input)
 	r = sys(pwrite64, fd, input, length, 0);
 	if (r == (long)length)
 		return fd;
-	return sys(close, fd) < 0 || r >= 0 ? -EIO : r;
+	if (r >= 0)
+		r = FAIL_AS(pwrite64, -EIO);
+	return closing(fd, r);
 }
 
 /* Takes the helper's output until it has ended, whoever still holds the pipe; a helper that is late is killed. */
 static long attend(struct vm *vm, int out, int pid, int timeout_ms)
 {
-	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms, r;
+	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms, r, killed;
 	bool is_open = true;
 	size_t used = 0;
 
@@ -360,7 +362,10 @@ static long attend(struct vm *vm, int out, int pid, int timeout_ms)
 		is_open = take_output(vm, out, &used) > 0;
 	if (r >= 0)
 		return 0;
-	return sys(kill, pid, SIGKILL) < 0 || reap(pid, &vm->shared->status) < 0 ? -EIO : r;
+	killed = sys(kill, pid, SIGKILL);
+	if (killed >= 0)
+		killed = reap(pid, &vm->shared->status);
+	return killed < 0 ? killed : r;
 }
 
 /* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
@@ -468,8 +473,10 @@ int op_make_userns(struct vm *vm, const struct step *s)
 		r = fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	}
 	killed = sys(kill, pid, SIGKILL);
-	if (reap((int)pid, &status) < 0 || killed < 0)
-		return -EIO;
+	if (killed >= 0)
+		killed = reap((int)pid, &status);
+	if (killed < 0)
+		return (int)killed;
 	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
 }
 

@@ -157,7 +157,7 @@ int op_receive_fd(struct vm *vm, const struct step *s)
 	long r = receive_message(vm, vm->sync, name, sizeof name, &fd);
 
 	if (r == 0 || r == -ECONNRESET)
-		return -EPIPE;
+		return (int)FAIL_AS(recvmsg, -EPIPE);
 	if (r < 0)
 		return (int)r;
 	/* What the host gets is the terminal, and the container has not written to it yet. */

@@ -1,6 +1,6 @@
 #include "sys.h"
 
-long failed_syscall;
+struct failed_call failed = {.number = NO_CALL};
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {

@@ -135,7 +135,7 @@ static long become_copy(long self, long copy, const struct stat *st, char **argv
 	while (r >= 0 && sent < st->st_size) {
 		r = sys(sendfile, copy, self, NULL, st->st_size - sent);
 		if (r == 0)
-			r = -EIO;
+			r = FAIL_AS(sendfile, -EIO);
 		sent += r;
 	}
 	if (r >= 0 && forbid_writing(copy) >= 0)

@@ -48,15 +48,37 @@ static inline long syscall6(long nr, long a, long b, long c, long d, long e, lon
 #error "this architecture needs its syscall6() and _start"
 #endif
 
-/* The last call that failed, for the report: an op may make several. */
-extern long failed_syscall;
+/* The last call that failed, and its error, for the report: an op may make several. */
+struct failed_call {
+	long number;
+	long error;
+};
+extern struct failed_call failed;
+
+/* Of an error that an op found without a call. 0 is read(2) on x86_64. */
+enum { NO_CALL = -1 };
+
+/* The call that gave this error; NO_CALL for one that the op found itself. */
+static inline long call_of(long error)
+{
+	return failed.error == error ? failed.number : NO_CALL;
+}
+
+static inline long fail_as(long nr, long error)
+{
+	failed = (struct failed_call){nr, error};
+	return error;
+}
+
+/* An error that stands for a call: of read(2) that finds the end, of write(2) that takes only a part. */
+#define FAIL_AS(name, error) fail_as(__NR_##name, error)
 
 static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	long ret = syscall6(nr, a, b, c, d, e, f);
 
 	if (ret < 0)
-		failed_syscall = nr;
+		failed = (struct failed_call){nr, ret};
 	return ret;
 }
 

@@ -10,6 +10,7 @@ import { syscallName } from './syscall-names.ts'
 export interface Failure {
   readonly step: number
   readonly error: number
+  /** Its number; -1 for an error that the step has found without a system call. */
   readonly syscall: number
   readonly pid: number
   /** How a helper (a hook) or the container's process ended, as wait4(2) says it. */
@@ -26,19 +27,21 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   const errno = errorName(failure.error)
   const special = specialCase(step, errno, failure)
   if (special) return special
-  const call = syscallName(failure.syscall) ?? step.op
-  return new OciError(
-    'ERR_SYSCALL',
-    `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${call}: ${errorText(failure.error)} (${errno})`,
-    {
-      pointer: step.from.startsWith('/') ? step.from : undefined,
-      hint: hintFor(step, errno),
-      cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
-        code: errno,
-        syscall: call,
-      }),
-    },
-  )
+  const call = callOf(failure)
+  const how = `${call === undefined ? '' : `${call}: `}${errorText(failure.error)} (${errno})`
+  return new OciError('ERR_SYSCALL', `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${how}`, {
+    pointer: step.from.startsWith('/') ? step.from : undefined,
+    hint: hintFor(step, errno),
+    cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
+      code: errno,
+      syscall: call ?? step.op,
+    }),
+  })
+}
+
+/** The name of the system call that failed, if it was one. */
+function callOf({ syscall }: Failure): string | undefined {
+  return syscall < 0 ? undefined : (syscallName(syscall) ?? `system call ${syscall}`)
 }
 
 function isMount({ from }: Step): boolean {

@@ -7,6 +7,7 @@ import { encode } from '../../src/program/encode.ts'
 import { cloneFlags, mountFlags } from '../../src/program/flags.ts'
 import type { OpName } from '../../src/program/ops.ts'
 import { type HostStep, numbered, op, type Program, type Step, undoable } from '../../src/program/program.ts'
+import { syscallName } from '../../src/runtime/syscall-names.ts'
 
 /** The runner that `npm run build` made. */
 export const runnerPath = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../../dist/bundle-tool-runner')
@@ -19,6 +20,8 @@ export interface RunnerReport {
   readonly kind: (typeof reportKinds)[number]
   readonly step: number
   readonly error: string
+  /** The system call that failed, or `none`. */
+  readonly call: string
   readonly status: number
   readonly detail: string
 }
@@ -101,6 +104,7 @@ function parseReports(bytes: Buffer): readonly RunnerReport[] {
       kind: reportKinds[bytes.readUInt32LE(at)] ?? '',
       step: bytes.readUInt32LE(at + 4),
       error: errorName(bytes.readInt32LE(at + 8)),
+      call: syscallName(bytes.readInt32LE(at + 12)) ?? 'none',
       status: bytes.readInt32LE(at + 20),
       detail: bytes.toString('utf8', at + 28, bytes.indexOf(0, at + 28)),
     }

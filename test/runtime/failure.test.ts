@@ -2,12 +2,17 @@ import { constants } from 'node:os'
 import { expect, test } from 'vitest'
 import { op, type Step } from '../../src/program/program.ts'
 import { describeFailure } from '../../src/runtime/failure.ts'
+import { syscallName } from '../../src/runtime/syscall-names.ts'
 
 const { EPERM, ENOENT, EACCES, EBUSY, EEXIST, EPIPE, EINVAL, EXDEV } = constants.errno
 
 function describe(step: Step, error: number, more: { status?: number; syscall?: number } = {}) {
-  const failure = { step: 0, error, syscall: -1, pid: 0, status: 0, detail: '', ...more }
+  const failure = { step: 0, error, syscall: numberOf('mount'), pid: 0, status: 0, detail: '', ...more }
   return describeFailure([{ address: 0, phase: 'child', step }], failure)
+}
+
+function numberOf(call: string): number {
+  return Array.from({ length: 1000 }, (_, number) => number).find((number) => syscallName(number) === call) ?? 0
 }
 
 const mount = (type: string): Step =>
@@ -21,6 +26,13 @@ test('the message says field, thing, system call and error, and where it is from
     message: 'error mounting mounts[3] (tmpfs on /proc): mount: invalid argument (EINVAL)',
     pointer: '/mounts/3',
   })
+})
+
+test('an error that no system call gave is told without one', () => {
+  expect(describe(mount('tmpfs'), EINVAL, { syscall: -1 }).message).toBe(
+    'error mounting mounts[3] (tmpfs on /proc): invalid argument (EINVAL)',
+  )
+  expect(describe(mount('tmpfs'), EINVAL, { syscall: 999 }).message).toContain(': system call 999: invalid argument')
 })
 
 test('what newuidmap has against a map is the message, and its file the hint', () => {

@@ -19,7 +19,7 @@ void *malloc(size_t size);
 void free(void *memory);
 _Noreturn void abort(void);
 
-long failed_syscall;
+struct failed_call failed;
 
 bool streq(const char *a, const char *b)
 {
