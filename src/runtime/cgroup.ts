@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { readThreadGroup } from './proc.ts'
 
 const patienceMs = 10_000
 /** On every architecture. */
@@ -40,16 +41,16 @@ export function thaw(paths: CgroupPaths): void {
   writeFreezer(paths, false)
 }
 
-/** Every process in the cgroup and those below it. */
+/** Every process in the cgroup and those below it, once. */
 export function readProcesses(paths: CgroupPaths): readonly number[] {
   const directory = processDirectory(paths)
-  return directory === undefined ? [] : processesBelow(directory)
+  return directory === undefined ? [] : [...new Set(processesBelow(directory))]
 }
 
 /** Whether the cgroup is there. */
 export function cgroupExists(paths: CgroupPaths): boolean {
   const directory = processDirectory(paths)
-  return directory !== undefined && readControl(directory, 'cgroup.procs') !== undefined
+  return directory !== undefined && existsSync(join(directory, 'cgroup.procs'))
 }
 
 /**
@@ -119,14 +120,39 @@ function processDirectory(paths: CgroupPaths): string | undefined {
 }
 
 function processesBelow(directory: string): readonly number[] {
-  const own = (readControl(directory, 'cgroup.procs') ?? '').split('\n').filter((line) => line !== '')
-  return [...own.map(Number), ...childrenOf(directory).flatMap(processesBelow)]
+  return [...processesIn(directory), ...childrenOf(directory).flatMap(processesBelow)]
+}
+
+/**
+ * The processes that a cgroup lists. One in threaded mode refuses to, and lists its threads instead.
+ * @see kernel cgroup-v2.rst "Threads"
+ */
+function processesIn(directory: string): readonly number[] {
+  try {
+    return readNumbers(directory, 'cgroup.procs')
+  } catch (error) {
+    if (!isNotSupported(error)) throw error
+    return readNumbers(directory, 'cgroup.threads').flatMap((thread) => readThreadGroup(thread) ?? [])
+  }
+}
+
+function readNumbers(directory: string, file: string): readonly number[] {
+  const lines = (readControl(directory, file) ?? '').split('\n').filter((line) => line !== '')
+  return lines.map(Number)
 }
 
 /** @see man 7 cgroups "cgroup.kill", Linux 5.14 */
 function killUnified(directory: string): boolean {
-  return writeControl(directory, 'cgroup.kill', '1')
+  try {
+    return writeControl(directory, 'cgroup.kill', '1')
+  } catch (error) {
+    if (!isNotSupported(error)) throw error
+    return false // a threaded one: it has only threads
+  }
 }
+
+/** Node.js calls EOPNOTSUPP by its other name. */
+const isNotSupported = (error: unknown): boolean => isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP')
 
 /** Freezes or thaws, without waiting. @returns whether there is a freezer */
 function writeFreezer({ freezer, '': unified }: CgroupPaths, frozen: boolean): boolean {

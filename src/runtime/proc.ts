@@ -34,3 +34,14 @@ export function isAlive(process: { readonly pid: number; readonly startTime: num
   const stat = readProcessStat(process.pid)
   return stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X'
 }
+
+/** The process that a thread, which may be a process itself, belongs to; undefined when it has ended. */
+export function readThreadGroup(thread: number): number | undefined {
+  try {
+    const id = /^Tgid:\t(\d+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]
+    return id === undefined ? undefined : Number(id)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ESRCH')) return undefined
+    throw error
+  }
+}

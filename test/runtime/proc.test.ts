@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isAlive, readProcessStat } from '../../src/runtime/proc.ts'
+import { isAlive, readProcessStat, readThreadGroup } from '../../src/runtime/proc.ts'
 
 test('a process is told from a later one of the same pid by its start time', () => {
   const stat = readProcessStat(process.pid)
@@ -30,4 +30,11 @@ test('the name of a process may look like the rest of the line', async () => {
     child.kill('SIGKILL')
     rmSync(directory, { recursive: true })
   }
+})
+
+test('a thread belongs to its process', () => {
+  const threads = readdirSync('/proc/self/task').map(Number)
+  expect(threads.length).toBeGreaterThan(1)
+  expect(new Set(threads.map(readThreadGroup))).toEqual(new Set([process.pid]))
+  expect(readThreadGroup(2 ** 30)).toBeUndefined()
 })
