@@ -47,7 +47,7 @@ EXAMPLES:
     const resources =
       flags.resources === undefined
         ? resourcesOf(flags, warn)
-        : parseResources(await readDocument(flags.resources, context), `resources of "${flags.resources}"`)
+        : parseResources(await readDocument(flags.resources, context), `resources of "${flags.resources}"`, warn)
     const { l3CacheSchema, memBwSchema } = flags
     const intelRdt = flags.resources === undefined ? { l3CacheSchema, memBwSchema } : undefined
     await update({ root: rootOf(context), id, resources, intelRdt, warn })

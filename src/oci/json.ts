@@ -8,8 +8,10 @@ export type Integer = number | bigint
 export class JsonSyntaxError extends SyntaxError {
   readonly line: number
   readonly column: number
+  /** What is before the offset, where that is a document. */
+  readonly document: string | undefined
 
-  constructor(text: string, offset: number, reason: string) {
+  constructor(text: string, offset: number, reason: string, hasDocument = false) {
     const before = text.slice(0, offset)
     const line = before.split('\n').length
     const column = offset - before.lastIndexOf('\n')
@@ -17,6 +19,7 @@ export class JsonSyntaxError extends SyntaxError {
     this.name = 'JsonSyntaxError'
     this.line = line
     this.column = column
+    this.document = hasDocument ? before : undefined
   }
 }
 
@@ -28,8 +31,8 @@ export class JsonSyntaxError extends SyntaxError {
  */
 export function parseExactJson(text: string): unknown {
   try {
-    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), reviveLong)
-    return text.includes('null') ? JSON.parse(text, revive) : JSON.parse(text) // where there is nothing to leave out
+    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), reviveLong) ?? null
+    return text.includes('null') ? (JSON.parse(text, revive) ?? null) : JSON.parse(text) // with nothing to leave out
   } catch (error) {
     if (error instanceof SyntaxError) throw locate(text)
     throw error
@@ -116,7 +119,7 @@ function locate(text: string): JsonSyntaxError {
     } else return refuse()
     offset += whole.length
   }
-  return new JsonSyntaxError(text, skipSpace(text, offset), 'there is more text after the document')
+  return new JsonSyntaxError(text, skipSpace(text, offset), 'there is more text after the document', true)
 }
 
 function skipSpace(text: string, offset: number): number {

@@ -6,19 +6,25 @@ import { check, foldNames } from './schema.ts'
 
 /**
  * Parses the document of `update --resources`: the value of `linux.resources`, names in any case, as Go's decoder has it.
+ * `null` asks for nothing. Text after the document is left alone, as runc does.
  *
  * @param what how errors name the document
+ * @param warn is told of text that is left alone
  * @throws OciError `ERR_CONFIG_INVALID` with the pointer of the first problem
  */
-export function parseResources(text: string, what: string): Resources {
-  return check(resources, foldNames(resources, parse(text, what)), { what, code: 'ERR_CONFIG_INVALID' })
+export function parseResources(text: string, what: string, warn: (message: string) => void = () => {}): Resources {
+  return check(resources, foldNames(resources, parse(text, what, warn) ?? {}), { what, code: 'ERR_CONFIG_INVALID' })
 }
 
-function parse(text: string, what: string): unknown {
+function parse(text: string, what: string, warn: (message: string) => void): unknown {
   try {
     return parseExactJson(text)
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause
+    if (cause.document !== undefined) {
+      warn(`${what}: what follows the document, from line ${cause.line}, column ${cause.column} on, is ignored`)
+      return parseExactJson(cause.document)
+    }
     throw new OciError('ERR_CONFIG_INVALID', `${what} is not JSON: ${cause.message}`, { cause })
   }
 }

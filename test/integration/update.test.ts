@@ -130,6 +130,17 @@ test('a limit on memory that is in use is refused with what is in use', () => {
   expect(refusal).toMatchObject({ end: 1, stderr: expect.stringMatching(/rejecting memory limit 65536 <= usage \d+/) })
 })
 
+test('of --resources null asks for nothing, and of two documents the first counts, as with runc', () => {
+  run()
+  expect(place.tool(['update', '-r', '-', place.id], { input: 'null\n' })).toEqual(done)
+  expect(limits()).toEqual(before)
+  const { end, stderr } = place.tool(['update', '-r', '-', place.id], { input: '{"pids": {"limit": 5}}\nnonsense' })
+  expect({ end, pids: limits().pids }).toEqual({ end: 0, pids: '5' })
+  expect(stderr).toContain(
+    'level=warning msg="resources of \\"-\\": what follows the document, from line 2, column 1 on',
+  )
+})
+
 test('--resources takes a document, its names in any case, and nothing else', () => {
   run()
   const document = { CPU: { Cpus: '0-1', quota: 400_000 }, Memory: { LIMIT: 48 * mebi }, pids: { limit: 5 } }

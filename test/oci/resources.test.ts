@@ -14,6 +14,17 @@ test('names are read in any case, but those that are data', () => {
 
 test('null is absent, and of two spellings the later one counts', () => {
   expect(parseResources('{"memory": null, "pids": {"limit": 1, "Limit": 2}}', 'limits')).toEqual({ pids: { limit: 2 } })
+  expect(parseResources(' null\n', 'limits')).toEqual({})
+})
+
+test.each([
+  ['{"pids": {"limit": 5}}\n{"pids": {"limit": 6}}', { pids: { limit: 5 } }, 'line 2, column 1'],
+  ['{"pids": {"limit": 9007199254740993}} x', { pids: { limit: 9007199254740993n } }, 'line 1, column 39'],
+  ['null, null', {}, 'line 1, column 5'],
+])('of %j the first document counts, and the rest is warned of', (text, value, place) => {
+  const warnings: string[] = []
+  expect(parseResources(text, 'limits', (message) => warnings.push(message))).toEqual(value)
+  expect(warnings).toEqual([`limits: what follows the document, from ${place} on, is ignored`])
 })
 
 test.each([

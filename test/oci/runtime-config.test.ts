@@ -121,6 +121,11 @@ test('every problem is reported at once, each with its pointer', () => {
   }
 })
 
+test('a config.json or a process that is null is no object', () => {
+  expect(failure('null').message).toBe('config.json is invalid: /: must be an object, not null')
+  expect(() => parseProcess('null')).toThrow('/process: must be an object, not null')
+})
+
 test.each([
   ['', 'line 1, column 1: the text ends where a value is expected'],
   ['{\n  "a": 1\n  "b": 2\n}', 'line 3, column 3: found "\\"" where "," or "}" is expected'],
