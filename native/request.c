@@ -40,8 +40,12 @@ bool parse_request(const struct call *call, struct request *q)
 	if (!is_exec && argv[i] && argv[i + 1] && !q->given[OPTION_BUNDLE])
 		q->given[OPTION_BUNDLE] = argv[i++];
 	q->id = argv[i];
+	if (!q->id)
+		return false;
 	q->words = argv + i + 1;
-	return q->id && is_plain_id(q->id) && (is_exec || !*q->words);
+	if (is_exec && *q->words && streq(*q->words, "--"))
+		q->words++;
+	return is_plain_id(q->id) && (is_exec || !*q->words);
 }
 
 char *append(char *to, const char *end, const char *text)

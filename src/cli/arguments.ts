@@ -3,8 +3,8 @@ import { OciError } from '../errors.ts'
 import { callOptions } from '../program/contract.ts'
 import { valueKinds } from './call-options.ts'
 
-/** Commands that take another command's words, flags and all. */
-const commandsWithArguments: ReadonlySet<string> = new Set(['exec', 'ps', 'unshare'])
+/** Commands that take another command's words, flags and all: how many words of their own are before them. */
+const commandsWithArguments: Readonly<Record<string, number>> = { exec: 1, ps: 1, unshare: 0 }
 
 /** What the arguments come to: all of it, or as far as it is understood before `problem`. */
 export interface RewrittenArguments {
@@ -20,7 +20,8 @@ export interface RewrittenArguments {
  * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
  *
  * A flag with an empty value is not given; a flag of one value that was given before is taken back by it.
- * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. The global flags
+ * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. "--" ends the
+ * flags, wherever they could still be: also between a container's ID and the words of the other command. The global flags
  * may follow the command, where it has none of that name; commander wants them before it.
  * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
  * @see https://pkg.go.dev/flag "Command line flag syntax"
@@ -30,6 +31,8 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
   const rewritten: string[] = []
   let command = program
   let commandName: string | undefined
+  /** "--" has ended the global flags: the command is next. */
+  let hasGlobals = false
   const result = (problem?: string): RewrittenArguments => ({
     args: [...globals, ...rewritten],
     commandName,
@@ -39,21 +42,29 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
 
   for (let index = 0; index < args.length; index++) {
     const arg = args[index] ?? ''
-    if (arg === '--') {
+    if (arg === '--' && commandName !== undefined) {
       rewritten.push(...args.slice(index))
       break
     }
-    if (!/^-./.test(arg)) {
-      if (commandName !== undefined && commandsWithArguments.has(commandName)) {
-        rewritten.push('--', ...args.slice(index))
+    if (arg === '--' && !hasGlobals) {
+      hasGlobals = true
+      continue
+    }
+    if ((hasGlobals && commandName === undefined) || !/^-./.test(arg)) {
+      const before = commandName === undefined ? undefined : commandsWithArguments[commandName]
+      if (before !== undefined) {
+        rewritten.push('--', ...withoutDashes(args.slice(index), before))
         break
       }
+      if (commandName === undefined) {
+        commandName = arg
+        const found = program.commands.find(
+          (candidate) => candidate.name() === arg || candidate.aliases().includes(arg),
+        )
+        if (found === undefined) break
+        command = found
+      }
       rewritten.push(arg)
-      if (commandName !== undefined) continue
-      commandName = arg
-      const found = program.commands.find((candidate) => candidate.name() === arg || candidate.aliases().includes(arg))
-      if (found === undefined) break
-      command = found
       continue
     }
     const [, name = '', value] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? []
@@ -82,6 +93,11 @@ const repeatable = callOptions
 
 function removeAll(words: string[], start: string): void {
   words.splice(0, words.length, ...words.filter((word) => !word.startsWith(start)))
+}
+
+/** Words without the "--" that may stand behind the first `count` of them. */
+export function withoutDashes(words: readonly string[], count: number): readonly string[] {
+  return words[count] === '--' ? [...words.slice(0, count), ...words.slice(count + 1)] : words
 }
 
 function optionNamed(name: string, options: readonly Option[]): Option | undefined {

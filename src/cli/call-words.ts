@@ -1,4 +1,5 @@
 import { type Call, type CallOption, optionsOfCall } from '../program/contract.ts'
+import { withoutDashes } from './arguments.ts'
 import { type CallFlags, valueKinds } from './call-options.ts'
 import type { Globals } from './globals.ts'
 
@@ -38,7 +39,8 @@ export function readCall(args: readonly string[]): CallWords | undefined {
   if (after === undefined) return undefined
   const { logFormat = 'text', ...others } = before.flags as Partial<CallWords['globals']>
   if (logFormat !== 'text' && logFormat !== 'json') return undefined
-  return { call, globals: { ...others, logFormat }, flags: after.flags, words: after.words }
+  const words = call === 'exec' ? withoutDashes(after.words, 1) : after.words
+  return { call, globals: { ...others, logFormat }, flags: after.flags, words }
 }
 
 /** Options up to the first word that is none. */

@@ -63,6 +63,13 @@ describe('words come to what commander makes of them', () => {
   })
 })
 
+test('"--" between the ID and the command of exec is not the command', () => {
+  expect(readCall(['exec', '-t', 'demo', '--', 'sh', '--', '-c'])?.words).toEqual(['demo', 'sh', '--', '-c'])
+  expect(readCall(['exec', 'demo', '--'])?.words).toEqual(['demo'])
+  expect(readCall(['exec', 'demo', '--', '--', 'x'])?.words).toEqual(['demo', '--', 'x'])
+  expect(readCall(['exec', '--', 'demo', 'sh'])).toBeUndefined()
+})
+
 test('of the options before the command, those of the front are understood', () => {
   expect(readCall(['--root', '/a', '--log=/b', '--log-format', 'json', 'run', 'demo'])?.globals).toEqual({
     root: '/a',
