@@ -6,17 +6,19 @@ import { expect, test } from 'vitest'
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   memory: [],
-  oci: ['errors', 'zod'],
-  program: ['errors'],
+  text: [],
+  'make-directories': ['errors'],
+  oci: ['text', 'errors', 'zod'],
+  program: ['text', 'errors'],
   compile: ['oci', 'program', 'errors'],
-  store: ['oci', 'memory', 'errors'],
-  registry: ['oci', 'errors', 'undici', 'smol-toml'],
+  store: ['oci', 'make-directories', 'memory', 'errors'],
+  registry: ['oci', 'make-directories', 'errors', 'undici', 'smol-toml'],
   layer: ['oci', 'program', 'memory', 'errors', 'tar-stream', 'fzstd'],
-  source: ['oci', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
-  bundle: ['oci', 'store', 'layer', 'errors'],
+  source: ['oci', 'make-directories', 'registry', 'store', 'layer', 'errors', 'p-limit', 'tar-stream', 'undici'],
+  bundle: ['oci', 'store', 'layer', 'text', 'errors'],
   dbus: ['errors'],
-  host: ['oci', 'compile', 'program', 'errors'],
-  runtime: ['oci', 'compile', 'program', 'host', 'dbus', 'errors'],
+  host: ['oci', 'compile', 'program', 'text', 'errors'],
+  runtime: ['oci', 'make-directories', 'compile', 'program', 'host', 'dbus', 'text', 'errors'],
   verbs: [
     'oci',
     'program',
@@ -28,10 +30,12 @@ const allowed: Record<string, readonly string[]> = {
     'bundle',
     'host',
     'runtime',
+    'make-directories',
+    'text',
     'errors',
     'p-limit',
   ],
-  cli: ['verbs', 'program', 'errors', 'commander'],
+  cli: ['verbs', 'program', 'text', 'errors', 'commander'],
 }
 
 const pure = ['oci', 'program', 'compile']
@@ -43,7 +47,7 @@ const src = join(import.meta.dirname, '../src')
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
 
 function areaOf(file: string): string {
-  if (file === 'errors.ts' || file === 'memory.ts') return file.slice(0, -3)
+  if (['errors.ts', 'memory.ts', 'text.ts', 'make-directories.ts'].includes(file)) return file.slice(0, -3)
   return dirname(file) === '.' ? 'verbs' : (file.split('/')[0] ?? '')
 }
 

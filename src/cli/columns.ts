@@ -1,6 +1,8 @@
+import { printable } from '../text.ts'
+
 /** Rows under a header, the columns aligned and two spaces apart. */
 export function formatColumns(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, ...rows]
+  const lines = [header, ...rows.map((row) => row.map(printable))]
   const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
   return lines
     .map(
@@ -13,9 +15,8 @@ export function formatColumns(header: readonly string[], rows: readonly (readonl
     .join('')
 }
 
-/** Text that somebody else wrote, with nothing in it that steers a terminal; line feeds stay. */
-export const visible = (text: string): string =>
-  text.replace(/[^\n\P{Cc}]/gu, (code) => `\\x${code.charCodeAt(0).toString(16).padStart(2, '0')}`)
+/** A text of several lines within one of ours: none of them can be taken for another of ours. */
+export const nested = (text: string): string => text.replaceAll('\n', '\n    ')
 
 /** Bytes as people read them, in powers of 1000. */
 export function formatBytes(bytes: number): string {

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
-import { visible } from './columns.ts'
+import { nested } from './columns.ts'
 import type { Globals } from './globals.ts'
-import type { IO } from './io.ts'
+import type { PlainIO } from './io.ts'
 import type { Log } from './log.ts'
 
 /** What a command's action works with. */
 export interface CommandContext {
-  readonly io: IO
+  readonly io: PlainIO
   /** All words of the command line, without the interpreter and the script. */
   readonly args: readonly string[]
   /** The options before the command's name; to be read when the action runs. */
@@ -41,7 +41,7 @@ export function newCommand({ io }: CommandContext, { name, summary, usage, descr
 export function warner({ io, globals, log }: CommandContext): (message: string) => void {
   return (message) => {
     const { log: file, logFormat } = globals()
-    if (file === undefined && logFormat === 'text') io.stderr.write(visible(`warning: ${message}\n`))
+    if (file === undefined && logFormat === 'text') io.stderr.write(`warning: ${nested(message)}\n`)
     else log('warning', message)
   }
 }

@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
-import { visible } from './columns.ts'
+import { printable } from '../text.ts'
+import { nested } from './columns.ts'
 
 /** The error as one line: what failed, from where, and what to do. */
 export function describeInOneLine(error: unknown): string {
@@ -14,11 +15,11 @@ export function describeInLines(error: unknown): string {
   if (!(error instanceof OciError)) return `error: ${describeBug(error)}\n`
   const place = placeOf(error)
   const lines = [
-    `error: ${error.message}\n`,
-    ...(place === undefined ? [] : [`  from: ${place}\n`]),
-    ...(error.hint === undefined ? [] : [`  hint: ${error.hint}\n`]),
+    `error: ${nested(error.message)}\n`,
+    ...(place === undefined ? [] : [`  from: ${printable(place)}\n`]),
+    ...(error.hint === undefined ? [] : [`  hint: ${nested(error.hint)}\n`]),
   ]
-  return visible(lines.join(''))
+  return lines.join('')
 }
 
 /** The error as one JSON document in one line, for `--json`. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Inspection } from '../inspect.ts'
-import { formatBytes, visible } from './columns.ts'
+import { exactText, printable } from '../text.ts'
+import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
@@ -34,18 +35,18 @@ EXAMPLES:
       const { stdout, interruption } = context.io
       const options = { ...registryOptions(context, flags), signal: interruption() }
       if (flags.raw) {
-        await context.io.writeBytes(await inspectRaw(image, options))
-        return
+        const raw = await inspectRaw(image, options)
+        return void (stdout.isTTY ? stdout.write(exactText(raw)) : await context.io.writeBytes(raw))
       }
       const inspection = await inspect(image, { ...options, platform: flags.platform })
-      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : visible(describe(inspection)))
+      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : describe(inspection))
     })
 }
 
 function describe({ name, digest, mediaType, platforms, image }: Inspection): string {
   const lines = [`name:       ${name}`, `digest:     ${digest}`, `type:       ${mediaType}`]
   lines.push(`platforms:  ${platforms.join(', ')}`)
-  if (image === undefined) return `${lines.join('\n')}\n`
+  if (image === undefined) return joined(lines)
   const { created, config = {} } = image.config
   lines.push(`image:      ${image.digest} (${image.platform})`)
   if (created !== undefined) lines.push(`created:    ${created}`)
@@ -60,10 +61,11 @@ function describe({ name, digest, mediaType, platforms, image }: Inspection): st
     ['labels', config.Labels],
   ]
   for (const [label, value] of settings) {
-    // Text of an image's author: as JSON it cannot send control codes to the terminal.
     if (value !== undefined) lines.push(`${`${label}:`.padEnd(12)}${JSON.stringify(value)}`)
   }
   lines.push(`layers:     ${image.layers.length}, ${formatBytes(image.size)}`)
   for (const layer of image.layers) lines.push(`  ${layer.digest}  ${formatBytes(layer.size)}`)
-  return `${lines.join('\n')}\n`
+  return joined(lines)
 }
+
+const joined = (lines: readonly string[]): string => lines.map((line) => `${printable(line)}\n`).join('')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { visible } from './columns.ts'
+import { printable } from '../text.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
@@ -26,7 +26,7 @@ EXAMPLES:
       const signal = context.io.interruption()
       const list = await listTags(repository, { ...registryOptions(context, flags), signal })
       context.io.stdout.write(
-        flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${visible(tag)}\n`).join(''),
+        flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${printable(tag)}\n`).join(''),
       )
     })
 }

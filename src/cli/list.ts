@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import type { State } from '../state.ts'
+import { printable } from '../text.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { rootOf } from './globals.ts'
 
@@ -51,7 +52,7 @@ export function formatTable(states: readonly State[]): string {
     created,
     owner,
   ])
-  const lines = [header, ...rows]
+  const lines = [header, ...rows.map((row) => row.map(printable))]
   const widths = header.map((_, column) => Math.max(12, ...lines.map((line) => (line[column] ?? '').length + 3)))
   return lines
     .map((line) => `${line.map((cell, i) => (i === line.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join('')}\n`)

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import { printableLines } from '../text.ts'
 import type { TextOutput } from './io.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error'
@@ -19,7 +20,7 @@ export type Log = (level: LogLevel, message: string) => void
  *
  * An error in a log file is repeated, bare, on `stderr`: engines keep that for their own messages.
  */
-export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput): Log {
+export function openLog({ format, file, debug }: LogOptions, stderr: Pick<TextOutput, 'write'>): Log {
   const append = (text: string) => {
     if (file === undefined) stderr.write(text)
     else appendFileSync(file, text, { mode: 0o644 })
@@ -32,11 +33,14 @@ export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput)
   }
 }
 
-/** One line as logrus writes it: `time="..." level=error msg="..."`, or an object with the keys level, msg, time. */
+/**
+ * One line as logrus writes it: `time="..." level=error msg="..."`, or an object with the keys level, msg, time. Whoever
+ * reads it on a terminal sees all that is in the message.
+ */
 export function formatLogLine(format: LogFormat, level: LogLevel, message: string, time: Date): string {
   const stamp = time.toISOString().replace(/\.\d+Z$/, 'Z')
-  if (format === 'json') return `${JSON.stringify({ level, msg: message, time: stamp })}\n`
-  return `time="${stamp}" level=${level} msg=${quoteUnlessPlain(message)}\n`
+  if (format === 'json') return printableLines(`${JSON.stringify({ level, msg: message, time: stamp })}\n`)
+  return printableLines(`time="${stamp}" level=${level} msg=${quoteUnlessPlain(message)}\n`)
 }
 
 function quoteUnlessPlain(text: string): string {

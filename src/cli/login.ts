@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import { type CommandContext, newCommand } from './context.ts'
-import type { IO } from './io.ts'
+import type { PlainIO } from './io.ts'
 
 interface LoginFlags {
   readonly username?: string
@@ -44,7 +44,7 @@ EXAMPLES:
     })
 }
 
-async function passwordOf({ password, passwordStdin }: LoginFlags, { stdin }: IO): Promise<string> {
+async function passwordOf({ password, passwordStdin }: LoginFlags, { stdin }: PlainIO): Promise<string> {
   if (passwordStdin && password !== undefined) throw usage('the password is given twice', 'give it once')
   if (password !== undefined) return password
   if (!passwordStdin) throw usage('the password is missing', 'give it to standard input, with --password-stdin')

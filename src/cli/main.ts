@@ -5,7 +5,7 @@ import { kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { describeAsJson, describeInLines, describeInOneLine, describeStack } from './errors.ts'
 import type { Globals } from './globals.ts'
-import type { IO } from './io.ts'
+import { type IO, plainIO } from './io.ts'
 import { type Log, openLog } from './log.ts'
 import { newProgram } from './program.ts'
 
@@ -17,7 +17,8 @@ import { newProgram } from './program.ts'
  *   no such command, 130 interrupted; 255 `exec` failed; of `run` and `exec` in
  *   the foreground, the process's own
  */
-export async function main(args: readonly string[], io: IO): Promise<number> {
+export async function main(args: readonly string[], given: IO): Promise<number> {
+  const io = plainIO(given)
   let status = 0
   let log: Log = () => {}
   const context: CommandContext = {
@@ -98,7 +99,7 @@ const setUpErrors: readonly string[] = [
 ]
 
 /** The log asked for; when that is what failed, text on standard error. */
-function openLogOrText(globals: Globals, { stderr }: IO): Log {
+function openLogOrText(globals: Globals, { stderr }: CommandContext['io']): Log {
   try {
     return openLog(logOptions(globals), stderr)
   } catch (error) {

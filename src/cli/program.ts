@@ -5,7 +5,7 @@ import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
-import type { IO } from './io.ts'
+import type { PlainIO } from './io.ts'
 import { toolVersion } from './version.ts'
 
 const summary = 'Open Container Initiative runtime, and images to run in it'
@@ -82,7 +82,7 @@ function commandsFor(args: readonly string[]): typeof commands {
   return named.length === 0 || wantsHelp ? commands : named
 }
 
-function helpCommand(program: Command, io: IO): Command {
+function helpCommand(program: Command, io: PlainIO): Command {
   return new Command('help')
     .alias('h')
     .summary('show this list, or the help of one command')
@@ -96,7 +96,7 @@ function helpCommand(program: Command, io: IO): Command {
 }
 
 /** The lines that engines read: the first ends in the version, and `commit:` must be there. */
-function versionText({ name }: IO): string {
+function versionText({ name }: PlainIO): string {
   const version = toolVersion()
   return `${name} version ${version}\ncommit: v${version}\nspec: ${runtimeSpecVersion}`
 }

@@ -1,5 +1,6 @@
+import { printable } from '../text.ts'
 import { formatBytes } from './columns.ts'
-import type { TextOutput } from './io.ts'
+import type { PlainOutput } from './io.ts'
 
 /** What the verbs tell about one layer or blob, which goes by the digest or the name that it is called by. */
 export type LayerEvent =
@@ -16,7 +17,7 @@ export interface Progress {
 }
 
 export interface ProgressOptions {
-  readonly output: TextOutput
+  readonly output: PlainOutput
   readonly isQuiet?: boolean | undefined
   readonly now?: (() => number) | undefined
 }
@@ -42,7 +43,7 @@ interface LayerStatus {
 const intervalMs = 100
 
 /** Lines that are written over as long as something changes. */
-function showLines(output: TextOutput, now: () => number): Progress {
+function showLines(output: PlainOutput, now: () => number): Progress {
   const layers = new Map<string, LayerStatus>()
   let shown = 0
   let shownAt = Number.NEGATIVE_INFINITY
@@ -51,7 +52,7 @@ function showLines(output: TextOutput, now: () => number): Progress {
 
   function draw(): void {
     const lines = [...layers].map(([name, status]) => `${shortName(name)}  ${describe(status, now())}\n`)
-    output.write(`${erase()}${lines.join('')}`)
+    output.write(lines.join(''), erase())
     shown = lines.length
     shownAt = now()
   }
@@ -71,7 +72,7 @@ function showLines(output: TextOutput, now: () => number): Progress {
       if (now() - shownAt >= intervalMs) draw()
     },
     end() {
-      output.write(erase())
+      output.write('', erase())
       shown = 0
     },
   }
@@ -106,7 +107,7 @@ function describe({ size, fetched, since, read, copied, end }: LayerStatus, now:
 const speedOf = (bytes: number, ms: number): string =>
   ms > 0 ? `, ${formatBytes(Math.round((bytes * 1000) / ms))}/s` : ''
 
-function logLines(output: TextOutput): Progress {
+function logLines(output: PlainOutput): Progress {
   /** Layers that are there: their last bytes may be reported more than once. */
   const whole = new Set<string>()
   return {
@@ -123,8 +124,8 @@ function logLines(output: TextOutput): Progress {
   }
 }
 
-/** Twelve digits of a digest, as docker shows it; another name as it is, but for what could steer a terminal. */
+/** Twelve digits of a digest, as docker shows it; the end of another name. */
 function shortName(name: string): string {
   const hex = /^sha(?:256|512):([0-9a-f]{12})/.exec(name)?.[1]
-  return hex ?? name.replace(/[^\x20-\x7e]/g, '?').slice(-60)
+  return hex ?? printable(name).slice(-60)
 }

@@ -33,7 +33,7 @@ EXAMPLES:
       // Home, and clear: the table stays where it is.
       const restart = stdout.isTTY && stream && !json ? '\u001b[H\u001b[J' : ''
       for await (const usages of stats({ root: rootOf(context), ids, intervalMs: interval })) {
-        stdout.write(json ? `${JSON.stringify(usages)}\n` : `${restart}${formatUsages(usages)}`)
+        stdout.write(json ? `${JSON.stringify(usages)}\n` : formatUsages(usages), restart)
         if (!stream) return
       }
     })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { printable } from '../text.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -22,7 +23,9 @@ EXAMPLES:
       const { verify } = await import('../verify.ts')
       const { env, stdout, stderr, interruption } = context.io
       const result = await verify({ store, env, signal: interruption() })
-      stdout.write(json ? `${JSON.stringify(result)}\n` : result.problems.map((problem) => `${problem}\n`).join(''))
+      stdout.write(
+        json ? `${JSON.stringify(result)}\n` : result.problems.map((problem) => `${printable(problem)}\n`).join(''),
+      )
       stderr.write(`${result.blobs} blobs, ${formatBytes(result.bytes)}, ${result.problems.length} problems\n`)
       if (result.problems.length > 0) context.exit(1)
     })

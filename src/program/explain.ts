@@ -1,3 +1,4 @@
+import { printable } from '../text.ts'
 import { operandsOf } from './encode.ts'
 import {
   capabilityNames,
@@ -42,7 +43,7 @@ export function formatExplanation(steps: readonly ExplainedStep[]): string {
     `${address.padStart(4)}  ${phase.padEnd(6)} ${name.padEnd(17)} ${operands.padEnd(width)}  ${from}`.trimEnd()
   return [
     line('addr', 'phase', 'op', 'operands', 'from'),
-    ...steps.map((step) => line(String(step.address), step.phase, step.op, step.operands, step.from)),
+    ...steps.map((step) => printable(line(String(step.address), step.phase, step.op, step.operands, step.from))),
     '',
   ].join('\n')
 }

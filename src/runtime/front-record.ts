@@ -1,6 +1,7 @@
 import type { ResctrlGroups } from '../compile/intel-rdt.ts'
 import { isNew } from '../compile/namespaces.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
+import { printableLines } from '../text.ts'
 import type { Pieces } from './json-text.ts'
 import { stateVersion } from './libcontainer.ts'
 import { labelsOf, splitLabels } from './state-file.ts'
@@ -65,7 +66,7 @@ function flags(config: RuntimeConfig, facts: FrontFacts): string {
 /** In the order of `stateOf`, which this must equal byte for byte. */
 function stateText(config: RuntimeConfig, { bundle, rootfs }: FrontFacts): Pieces {
   const { annotations } = splitLabels(labelsOf(config, bundle))
-  const text = JSON.stringify(
+  const value = JSON.stringify(
     {
       bundle,
       rootfs,
@@ -76,6 +77,8 @@ function stateText(config: RuntimeConfig, { bundle, rootfs }: FrontFacts): Piece
     undefined,
     2,
   )
+  // As the command line prints it.
+  const text = printableLines(value)
   const mark = JSON.stringify(createdMark).slice(1, -1)
   const [before, after] = [text.slice(2, text.indexOf(mark)), text.slice(text.indexOf(mark) + mark.length)]
   const head = `{\n  "ociVersion": ${JSON.stringify(stateVersion)},\n  "id": "`

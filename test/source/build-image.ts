@@ -44,9 +44,16 @@ export interface TestImage {
   readonly manifestDescriptor: Descriptor
 }
 
+interface ImageChange {
+  readonly architecture?: string
+  readonly cmd?: readonly string[]
+  /** Members of the image config in place of these. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
 export function makeImage(
   layers: readonly TestLayer[],
-  { architecture = 'amd64', cmd = ['/bin/true'] } = {},
+  { architecture = 'amd64', cmd = ['/bin/true'], config: change = {} }: ImageChange = {},
 ): TestImage {
   const config = Buffer.from(
     JSON.stringify({
@@ -54,6 +61,7 @@ export function makeImage(
       os: 'linux',
       config: { Cmd: cmd, Env: ['A=b'] },
       rootfs: { type: 'layers', diff_ids: layers.map(({ diffID }) => diffID) },
+      ...change,
     }),
   )
   const configType = 'application/vnd.oci.image.config.v1+json'
