@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { mkdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isSystemError, OciError, reworded } from './errors.ts'
 import { checkRemovable, removeTree } from './layer/remove-tree.ts'
+import { makeDirectories } from './make-directories.ts'
 import { displaced, makePrivateDirectory, type PrivateDirectory } from './private-directory.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
 
@@ -96,7 +97,7 @@ function mountsBelow(path: string): string[] {
 
 async function prepareParent(parent: string): Promise<void> {
   try {
-    await mkdir(parent, { recursive: true })
+    makeDirectories(parent)
   } catch (error) {
     throw denied(parent, error)
   }

@@ -1,4 +1,4 @@
-import { fstatSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { fstatSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { compileCheckpoint } from './compile/checkpoint.ts'
 import { type DumpOptions, dumpRequest } from './compile/criu.ts'
@@ -6,6 +6,7 @@ import { remove } from './delete.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { readHostFacts } from './host/facts.ts'
 import { realPathInRootfs } from './layer/real-path.ts'
+import { makeDirectories } from './make-directories.ts'
 import { descriptorsFile, findCriu, requireFeature, runCriu } from './runtime/criu.ts'
 import { containerToDump, externalKey, isExternal, recordedNamespaces } from './runtime/criu-container.ts'
 import { silent } from './runtime/execute.ts'
@@ -80,7 +81,15 @@ function request(container: ContainerRecord, options: DumpOptions, hasStatusFd: 
 }
 
 function makeImageDirectory(imagePath: string, parentPath: string | undefined): void {
-  mkdirSync(imagePath, { recursive: true, mode: 0o700 })
+  try {
+    makeDirectories(imagePath, 0o700)
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_FILE_SYSTEM', `cannot make "${imagePath}" for the images: ${cause.code}`, {
+      hint: 'name a directory you may write to with --image-path',
+      cause,
+    })
+  }
   if (parentPath === undefined) return
   const hint = 'name the images of a pre-dump, relative to --image-path'
   if (parentPath.startsWith('/')) throw new OciError('ERR_USAGE', '--parent-path must be relative', { hint })

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isSystemError } from './errors.ts'
 import { removeTree } from './layer/remove-tree.ts'
 import type { Choices } from './layer/rootfs.ts'
+import { makeDirectories } from './make-directories.ts'
 import { type Digest, digestHex } from './oci/digest.ts'
 import { isOwnerAlive, ownerOf } from './store/owner.ts'
 
@@ -41,7 +42,7 @@ export function unpackedTree(store: string, options: UnpackedTreeOptions): Unpac
     take: async (rootfs) => existsSync(kept) && copyTree(kept, rootfs, options),
     async keep(rootfs) {
       if (!options.keepUnpacked || existsSync(kept)) return
-      mkdirSync(trees, { recursive: true })
+      makeDirectories(trees)
       removeOld(trees, () => true)
       const partial = `${kept}.${ownerOf()}`
       if (await copyTree(rootfs, partial, options)) await keepAs(kept, partial, options)

@@ -87,6 +87,7 @@ const besideTheDoor: Readonly<Record<string, string>> = {
   'runtime/proc.ts': 'finds out which writers of kept files are there',
   'runtime/inherited-fds.ts': 'counts the descriptors of this process, of which the call says how many there are',
   'runtime/root.ts': 'makes the state root',
+  'make-directories.ts': 'makes its directory',
   'runtime/state-file.ts': 'reads the state of containers, of which only the form of labels is used here',
   'runtime/cgroup.ts': 'is what that asks whether a container is frozen',
 }

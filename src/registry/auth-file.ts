@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
 
@@ -76,7 +77,7 @@ export async function writeAuths(
 
 async function replace(path: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    makeDirectories(dirname(path), 0o700)
     const target = await realPathIfThere(path)
     const temporary = `${target}.${randomBytes(6).toString('hex')}`
     try {

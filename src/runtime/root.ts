@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { chmodSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 
 /** What of the caller decides where its containers are kept. */
 export interface RootEnvironment {
@@ -43,29 +44,12 @@ export function absoluteRoot(root: string): string {
  */
 export function makeRoot(root: string, euid: number): void {
   try {
-    if (makeDirectory(root)) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
+    if (makeDirectories(root, 0o711)) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
   } catch (error) {
     if (!isSystemError(error)) throw error
     throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${error.code}`, {
       hint: 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root',
       cause: error,
     })
-  }
-}
-
-/**
- * Makes a directory and its missing parents; false if it is there.
- *
- * By hand: the recursive mkdir of Node.js 20 never returns where nothing can be made, as in /proc.
- */
-function makeDirectory(path: string): boolean {
-  if (existsSync(path)) return false
-  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
-  try {
-    mkdirSync(path, { mode: 0o711 })
-    return true
-  } catch (error) {
-    if (isSystemError(error, 'EEXIST')) return false // another container's, made at the same moment
-    throw error
   }
 }

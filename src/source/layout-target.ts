@@ -1,6 +1,7 @@
-import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { ociIndexType } from '../oci/media-types.ts'
 import { blobPath } from '../store/blob-file.ts'
@@ -66,8 +67,7 @@ function isReplaced(other: Descriptor, entry: Descriptor): boolean {
 
 async function prepareLayout(directory: string): Promise<void> {
   try {
-    await mkdir(join(directory, 'blobs'), { recursive: true })
-    for (const algorithm of ['sha256', 'sha512']) await mkdir(join(directory, 'blobs', algorithm), { recursive: true })
+    for (const algorithm of ['sha256', 'sha512']) makeDirectories(join(directory, 'blobs', algorithm))
     await writeNew(join(directory, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
     await writeNew(
       join(directory, 'index.json'),

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { lstat, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
@@ -138,10 +139,10 @@ function isSamePlatform({ platform: a }: Descriptor, { platform: b }: Descriptor
 
 async function prepare(path: string, unfinished: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    makeDirectories(path, 0o700)
     await refuseOthers(path)
-    for (const directory of ['blobs/sha256', 'blobs/sha512']) await mkdir(join(path, directory), { recursive: true })
-    await mkdir(unfinished, { recursive: true })
+    for (const directory of ['blobs/sha256', 'blobs/sha512']) makeDirectories(join(path, directory))
+    makeDirectories(unfinished)
     await makeFile(
       join(path, 'index.json'),
       JSON.stringify({ schemaVersion: 2, mediaType: ociIndexType, manifests: [] }),

@@ -1,0 +1,30 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isSystemError } from './errors.ts'
+
+/**
+ * Makes a directory and its missing parents, all with this mode.
+ *
+ * By hand: the recursive mkdir of Node.js 20 never returns where nothing can be made, as in /proc.
+ * @returns whether it was not there
+ */
+export function makeDirectories(path: string, mode = 0o777): boolean {
+  const parent = dirname(path)
+  try {
+    return makeDirectory(path, mode)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT') || parent === path) throw error
+  }
+  makeDirectories(parent, mode)
+  return makeDirectory(path, mode)
+}
+
+function makeDirectory(path: string, mode: number): boolean {
+  try {
+    mkdirSync(path, { mode })
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST') && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false
+    throw error
+  }
+}
