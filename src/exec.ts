@@ -17,6 +17,7 @@ import { absolute, absoluteRoot } from './runtime/root.ts'
 import { runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import { exactText } from './text.ts'
 
 export interface ExecOptions extends FrontOptions {
   readonly root: string
@@ -137,7 +138,7 @@ async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOpt
 
 function readProcessFile(path: string): string {
   try {
-    return readFile(path, { limit: maxRuntimeConfigBytes, anyKind: true }).toString()
+    return exactText(readFile(path, { limit: maxRuntimeConfigBytes, anyKind: true }))
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
     throw new OciError('ERR_USAGE', `the process file "${path}" cannot be read: ${cause.code}`, { cause })

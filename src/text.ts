@@ -29,6 +29,7 @@ function escaped(character: string): string {
 
 /** How a string has a byte that is no UTF-8: U+DC80 to U+DCFF, which no text has alone. Python calls it "surrogateescape". */
 const bytes = /([\udc80-\udcff]+)/u
+const eachByte = /[\udc80-\udcff]/gu
 const firstByte = 0xdc00
 
 const isByte = (character: string): boolean => character >= '\udc80' && character <= '\udcff'
@@ -39,7 +40,8 @@ const utf8 = new TextEncoder()
 /** The bytes of a string: UTF-8, and those of `exactText` as they were. */
 export function bytesOf(text: string): Uint8Array {
   if (!bytes.test(text)) return utf8.encode(text)
-  const parts = text.split(bytes).map((part) => (isByte(part) ? Uint8Array.from(part, byteOf) : utf8.encode(part)))
+  // What the expression has found is every second part.
+  const parts = text.split(bytes).map((part, at) => (at % 2 === 1 ? Uint8Array.from(part, byteOf) : utf8.encode(part)))
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {
@@ -88,6 +90,9 @@ function lengthOfCharacter(given: Uint8Array, at: number): number {
   const rest = given.subarray(at + 2, at + length)
   return rest.every((byte) => byte >= 0x80 && byte <= 0xbf) ? length : 0
 }
+
+/** A text of which JSON can be made: bytes that are no text are shown as such. */
+export const showBytes = (text: string): string => (isText(text) ? text : text.replace(eachByte, escaped))
 
 /** Whether all of it is text: no byte of `exactText`, and no half of a character. */
 export const isText = (text: string): boolean => !/[\ud800-\udfff]/u.test(text)

@@ -2,6 +2,7 @@ import { closeSync, writeSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
 import { type CallContext, containerOptions, execOptions } from './call-options.ts'
 import { readCall } from './call-words.ts'
+import { exactWords, firstThatIsNoText } from './exact-words.ts'
 import { type LogLevel, openLog } from './log.ts'
 import { describeUnexpected } from './unexpected-error.ts'
 
@@ -22,9 +23,11 @@ export async function compileCall(
   env: NodeJS.ProcessEnv,
   handover: number,
 ): Promise<Error | undefined> {
-  const understood = readCall(args)
+  const exact = exactWords(args)
+  const understood = readCall(exact)
   if (understood === undefined) return undefined
   const { call, globals, flags, words } = understood
+  if (exact !== args && firstThatIsNoText({ command: call, options: { ...globals, ...flags }, words })) return undefined
   const lines: (readonly [LogLevel, string])[] = []
   const openOwnLog = () =>
     openLog(

@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs'
-import { printableLines } from '../text.ts'
+import { bytesOf, printableLines, showBytes } from '../text.ts'
 import type { TextOutput } from './io.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error'
@@ -23,7 +23,7 @@ export type Log = (level: LogLevel, message: string) => void
 export function openLog({ format, file, debug }: LogOptions, stderr: Pick<TextOutput, 'write'>): Log {
   const append = (text: string) => {
     if (file === undefined) stderr.write(text)
-    else appendFileSync(file, text, { mode: 0o644 })
+    else appendFileSync(Buffer.from(bytesOf(file)), text, { mode: 0o644 })
   }
   if (file !== undefined) append('')
   return (level, message) => {
@@ -39,8 +39,9 @@ export function openLog({ format, file, debug }: LogOptions, stderr: Pick<TextOu
  */
 export function formatLogLine(format: LogFormat, level: LogLevel, message: string, time: Date): string {
   const stamp = time.toISOString().replace(/\.\d+Z$/, 'Z')
-  if (format === 'json') return printableLines(`${JSON.stringify({ level, msg: message, time: stamp })}\n`)
-  return printableLines(`time="${stamp}" level=${level} msg=${quoteUnlessPlain(message)}\n`)
+  const msg = showBytes(message)
+  if (format === 'json') return printableLines(`${JSON.stringify({ level, msg, time: stamp })}\n`)
+  return printableLines(`time="${stamp}" level=${level} msg=${quoteUnlessPlain(msg)}\n`)
 }
 
 function quoteUnlessPlain(text: string): string {

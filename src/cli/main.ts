@@ -4,6 +4,7 @@ import { rewriteArguments } from './arguments.ts'
 import { kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { describeAsJson, describeInLines, describeInOneLine, describeStack } from './errors.ts'
+import { firstThatIsNoText } from './exact-words.ts'
 import type { Globals } from './globals.ts'
 import { type IO, plainIO } from './io.ts'
 import { type Log, openLog } from './log.ts'
@@ -31,7 +32,12 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     },
   }
   const program = newProgram(context, args)
-  program.hook('preAction', () => {
+  program.hook('preAction', (_, action) => {
+    const call = { command: action.name(), options: action.optsWithGlobals(), words: action.args }
+    const wrong = firstThatIsNoText(call)
+    if (wrong !== undefined) {
+      throw new OciError('ERR_USAGE', `${wrong} is not UTF-8`, { hint: 'use a name that is, or a link with one' })
+    }
     // Opening standard error takes a millisecond, and most commands have nothing to say.
     log = openLog(logOptions(context.globals()), { write: (text) => io.stderr.write(text) })
   })

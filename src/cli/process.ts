@@ -1,6 +1,7 @@
 import { closeSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { OciError } from '../errors.ts'
+import { exactWords } from './exact-words.ts'
 import { main } from './main.ts'
 
 export { main }
@@ -11,7 +12,7 @@ export async function runProcess(): Promise<void> {
   const certificates = takeVariable('BUNDLE_TOOL_NODE_EXTRA_CA_CERTS')
   if (certificates !== undefined) process.env.NODE_EXTRA_CA_CERTS = certificates
   let isReading = false
-  process.exitCode = await main(process.argv.slice(2), {
+  process.exitCode = await main(exactWords(process.argv.slice(2)), {
     name,
     // Getters: opening a stream takes a millisecond, and most commands use one of the three or none.
     get stdin() {

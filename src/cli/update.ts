@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { isSystemError, OciError } from '../errors.ts'
+import { exactText } from '../text.ts'
 import type { Resources } from '../update.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { rootOf } from './globals.ts'
@@ -102,10 +103,10 @@ async function readDocument(file: string, { io }: CommandContext): Promise<strin
   if (file === '-') {
     const chunks: Uint8Array[] = []
     for await (const chunk of io.stdin) chunks.push(chunk)
-    return Buffer.concat(chunks).toString()
+    return exactText(Buffer.concat(chunks))
   }
   try {
-    return readFileSync(file, 'utf8')
+    return exactText(readFileSync(file))
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
     throw new OciError('ERR_USAGE', `the resources "${file}" cannot be read: ${cause.code}`, { cause })

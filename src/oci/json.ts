@@ -1,3 +1,5 @@
+import { isText } from '../text.ts'
+
 /**
  * An integer of up to 64 bits: a number while a number holds it exactly, a bigint beyond 2^53.
  * `String()`, `BigInt()` and comparisons take both; arithmetic needs `BigInt()` first.
@@ -24,12 +26,15 @@ export class JsonSyntaxError extends SyntaxError {
 }
 
 /**
- * Parses JSON with every integer exact and `null` members left out, as Go's decoder leaves a field alone for `null`.
+ * Parses JSON with every integer exact and `null` members left out, as Go's decoder leaves a field alone for `null`. Bytes
+ * that are no UTF-8, as `exactText` has them, and escapes of half a character are errors. Go's decoder takes U+FFFD for
+ * both: a path that is to be masked would be another one.
  * `JSON.parse` does the work; its rounding of 64-bit integers (RLIM_INFINITY) and its vague positions are made up for.
  *
  * @throws JsonSyntaxError
  */
 export function parseExactJson(text: string): unknown {
+  checkCharacters(text)
   try {
     if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), reviveLong) ?? null
     return text.includes('null') ? (JSON.parse(text, revive) ?? null) : JSON.parse(text) // with nothing to leave out
@@ -47,6 +52,27 @@ export function parseJsonIfAny(text: string): unknown {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
+}
+
+const escapes = /\\(?:u([\da-fA-F]{4})|.)/gs
+
+/** Every half of a character that an escape stands for has the other behind it. */
+function checkCharacters(text: string): void {
+  if (!isText(text)) {
+    const offset = text.search(/[\ud800-\udfff]/u)
+    throw new JsonSyntaxError(text, offset, `"${text[offset]}" is not UTF-8`)
+  }
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return
+  const half = (offset: number): JsonSyntaxError => new JsonSyntaxError(text, offset, 'the escape of half a character')
+  let high: number | undefined
+  for (const { 1: digits = '0', index } of text.matchAll(escapes)) {
+    const unit = Number.parseInt(digits, 16)
+    const isLow = unit >= 0xdc00 && unit <= 0xdfff
+    const isWhole = high === undefined ? !isLow : isLow && index === high + '\\uD83D'.length
+    if (!isWhole) throw half(high ?? index)
+    high = unit >= 0xd800 && unit <= 0xdbff ? index : undefined
+  }
+  if (high !== undefined) throw half(high)
 }
 
 /** Formats as `JSON.stringify` does, bigints as plain integers. */

@@ -1,3 +1,4 @@
+import { bytesOf, isText } from '../text.ts'
 import {
   type Layout,
   layouts,
@@ -47,10 +48,13 @@ function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
 }
 
 function encodeExactly(program: Program, values: RegisterValues): Uint8Array {
-  const image = encodeWith(new StringTable((text) => utf8.encode(text).length), program, values)
+  const image = encodeWith(new StringTable((text) => utf8.encode(text).length, bytesUnlessText), program, values)
   if (image === undefined) throw new Error('strings are longer than they are')
   return image
 }
+
+/** A string that is no text is the bytes that it stands for. */
+const bytesUnlessText = (value: string): string | Uint8Array => (isText(value) ? value : bytesOf(value))
 
 /** Undefined when the strings are not as long as `strings` takes them to be. */
 function encodeWith(strings: StringTable, program: Program, values: RegisterValues): Uint8Array | undefined {
@@ -154,14 +158,17 @@ class StringTable {
   readonly #offsets = new Map<string, number>()
   readonly #parts: (string | Uint8Array)[] = ['']
   readonly #measure: (text: string) => number
+  readonly #convert: (text: string) => string | Uint8Array
   size = 1
 
-  /** @param measure says how many bytes a text has */
-  constructor(measure: (text: string) => number) {
+  /** @param measure says how many bytes a text has, @param convert what to write in its place */
+  constructor(measure: (text: string) => number, convert: (text: string) => string | Uint8Array = (text) => text) {
     this.#measure = measure
+    this.#convert = convert
   }
 
-  add(value: string | Uint8Array): number {
+  add(given: string | Uint8Array): number {
+    const value = typeof given === 'string' ? this.#convert(given) : given
     // Bytes that are no text have a key that no text has.
     const key = typeof value === 'string' ? value : `\0${Buffer.from(value).toString('latin1')}`
     const known = this.#offsets.get(key)

@@ -1,6 +1,6 @@
-import { resolve } from 'node:path'
 import type { CompileOptions } from '../compile/context.ts'
 import type { RegisterValues } from '../program/encode.ts'
+import { absolutePath } from './root.ts'
 
 /** Paths that differ from one call to the next, where all else is the same. */
 export interface CallPaths {
@@ -19,7 +19,7 @@ export function registersOf({ pidFile, consoleSocket }: CallPaths): Pick<Compile
 /** What they are in this call. */
 export function registerValues({ pidFile, consoleSocket }: CallPaths): RegisterValues {
   return {
-    ...(pidFile !== undefined && { pid_file: resolve(pidFile) }),
-    ...(consoleSocket !== undefined && { console_socket: resolve(consoleSocket) }),
+    ...(pidFile !== undefined && { pid_file: absolutePath(pidFile) }),
+    ...(consoleSocket !== undefined && { console_socket: absolutePath(consoleSocket) }),
   }
 }

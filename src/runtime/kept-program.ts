@@ -3,6 +3,7 @@ import type { Guard } from '../host/door.ts'
 import { guardKinds, keptMagic } from '../program/contract.ts'
 import { encode, version } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
+import { bytesOf } from '../text.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './kept-files.ts'
 import { withoutCommand } from './process-text.ts'
@@ -82,7 +83,7 @@ function keptFile(program: Program, guards: readonly Guard[]): Buffer {
 
 function encodeGuard({ kind, text, values = [], content: bytes = new Uint8Array() }: Guard): Buffer {
   const head = Buffer.alloc(guardBytes)
-  const textBytes = Buffer.from(`${text}\0`)
+  const textBytes = bytesOf(`${text}\0`)
   head.writeUInt32LE(guardKinds[kind], 0)
   head.writeUInt32LE(textBytes.length, 4)
   values.forEach((value, index) => {
@@ -97,7 +98,7 @@ function padded(bytes: Uint8Array): Buffer {
 
 /** FNV-1a in 64 bits, as the front computes it. */
 function hash(key: string): string {
-  const value = Buffer.from(key).reduce(
+  const value = bytesOf(key).reduce(
     (sum, byte) => ((sum ^ BigInt(byte)) * 0x100000001b3n) & (2n ** 64n - 1n),
     0xcbf29ce484222325n,
   )

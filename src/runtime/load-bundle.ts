@@ -3,6 +3,8 @@ import { isSystemError, OciError } from '../errors.ts'
 import { Door } from '../host/door.ts'
 import { invalidConfig, maxRuntimeConfigBytes, parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { runtimeConfigProblems } from '../oci/runtime-config-rules.ts'
+import { exactText } from '../text.ts'
+import { absolutePath, checkPathIsText } from './root.ts'
 
 export interface Bundle {
   /** Absolute. */
@@ -21,7 +23,8 @@ export interface LoadOptions {
  * @throws OciError `ERR_BUNDLE_INVALID` no bundle, no config.json, or no rootfs; `ERR_CONFIG_INVALID`
  */
 export function loadBundle(path: string, { door = new Door(), onUnknown }: LoadOptions = {}): Bundle {
-  const directory = resolve(path)
+  const directory = absolutePath(path)
+  checkPathIsText('the bundle', directory)
   const config = readConfig(directory, { door, ...(onUnknown && { onUnknown }) })
   const problems = runtimeConfigProblems(config)
   if (problems.length > 0) throw invalidConfig(problems)
@@ -40,7 +43,7 @@ export function readConfig(directory: string, { door = new Door(), onUnknown }: 
 
 function readConfigText(path: string, door: Door): string {
   try {
-    return door.read(path, maxRuntimeConfigBytes).toString()
+    return exactText(door.read(path, maxRuntimeConfigBytes))
   } catch (cause) {
     if (cause instanceof OciError) throw new OciError('ERR_BUNDLE_INVALID', cause.message, { cause })
     if (!isSystemError(cause)) throw cause

@@ -1,7 +1,8 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
+import { exactText, isText } from '../text.ts'
 
 /** What of the caller decides where its containers are kept. */
 export interface RootEnvironment {
@@ -21,7 +22,18 @@ export function defaultRoot(env: RootEnvironment, euid: number): string {
 
 /** A path that was given, as seen from the current directory. */
 export function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path)
+  return path === undefined ? undefined : absolutePath(path)
+}
+
+/** The same for a path that is there to be taken. */
+export function absolutePath(path: string): string {
+  return path.startsWith('/') ? resolve(path) : resolve(currentDirectory(), path)
+}
+
+/** Byte for byte: in what Node.js says, U+FFFD stands for bytes that are no UTF-8. */
+function currentDirectory(): string {
+  const path = process.cwd()
+  return path.includes('\ufffd') ? exactText(readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : path
 }
 
 /**
@@ -29,9 +41,21 @@ export function absolute(path: string | undefined): string | undefined {
  * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers
  */
 export function absoluteRoot(root: string): string {
-  const path = root === '' ? '/' : resolve(root)
+  const path = root === '' ? '/' : absolutePath(root)
   if (path === '/') throw new OciError('ERR_USAGE', `the root for container state must not be "${root}"`)
+  checkPathIsText('the root for container state', path)
   return path
+}
+
+/**
+ * Checks that a path can be said in JSON, and to Node.js.
+ * @throws OciError `ERR_USAGE`
+ */
+export function checkPathIsText(what: string, path: string): void {
+  if (isText(path)) return
+  throw new OciError('ERR_USAGE', `${what}, "${path}", is not UTF-8`, {
+    hint: 'use a path that is, or a link with one',
+  })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
@@ -21,20 +21,27 @@ afterEach(() => place.close())
 /** The ways a call can go: Node.js alone, the front with nothing kept, and with a kept program and no Node.js to be found. */
 type Way = 'node' | 'cold' | 'warm'
 
+/** `args` and the output in Latin-1, which has every byte: Node.js itself could hand on no others than those of UTF-8. */
 function call(way: Way, ...args: readonly string[]) {
-  const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
+  return callIn(place.directory, way, ...args)
+}
+
+function callIn(directory: string, way: Way, ...args: readonly string[]) {
+  const [out, err, script] = ['out', 'err', 'script'].map((name) => join(place.directory, name)) as [
+    string,
+    string,
+    string,
+  ]
   const tool = way === 'node' ? [process.execPath, `${front}.js`] : [front]
-  const { status } = spawnSync(
-    '/bin/sh',
-    ['-c', 'exec "$@" >"$OUT" 2>"$ERR" </dev/null', 'sh', ...tool, '--root', place.root, ...args],
-    {
-      env: { PATH: way === 'warm' ? '/nonexistent' : `${dirname(process.execPath)}:${tools}`, OUT: out, ERR: err },
-      cwd: place.directory,
-      timeout: 20_000,
-    },
-  )
-  const stderr = readFileSync(err, 'utf8').replace(/time="[^"]*" /g, '')
-  return { status, stdout: readFileSync(out, 'utf8'), stderr }
+  const words = [...tool, '--root', place.root, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+  const text = `cd '${directory}' || exit 99\nexec ${words.join(' ')} >'${out}' 2>'${err}' </dev/null\n`
+  writeFileSync(script, text, 'latin1')
+  const { status } = spawnSync('/bin/sh', [script], {
+    env: { PATH: way === 'warm' ? '/nonexistent' : `${dirname(process.execPath)}:${tools}` },
+    timeout: 20_000,
+  })
+  const stderr = readFileSync(err, 'latin1').replace(/time="[^"]*" /g, '')
+  return { status, stdout: readFileSync(out, 'latin1'), stderr }
 }
 
 describe('"--" ends the flags, as with runc', () => {
@@ -105,6 +112,121 @@ describe('"--" ends the flags, as with runc', () => {
     ]) {
       expect(call('cold', ...words, place.id)).toMatchObject({ status: 0, stderr: '' })
       expect(call('cold', 'delete', '-f', place.id).status).toBe(0)
+    }
+  })
+})
+
+describe('words that are no UTF-8', () => {
+  const wild = '\xff\xc3(\xed\xa0\x80 \xf0\x9f\x92'
+  const ways = ['node', 'cold', 'warm'] as const
+
+  test('reach the command of exec as they are, the first time and later', () => {
+    const answer = { status: 0, stdout: `${wild},b\xe9,`, stderr: '' }
+    for (const way of ways) {
+      expect(call(way, 'exec', place.id, 'printf', '%s,', wild, 'b\xe9')).toEqual(answer)
+    }
+    const fromFffd = call('cold', 'exec', place.id, 'printf', '%s', '\xef\xbf\xbd', wild)
+    expect(fromFffd).toEqual({ status: 0, stdout: `\xef\xbf\xbd${wild}`, stderr: '' })
+  })
+
+  test('are variables and directories as they are, each for itself', () => {
+    const directory = Buffer.from(`${place.bundle}/rootfs/${wild}`, 'latin1')
+    mkdirSync(directory)
+    const show = ['exec', '-e', `A=${wild}`, '--cwd', `/${wild}`, place.id, 'sh', '-c', 'printf %s "$A"; pwd']
+    const answer = { status: 0, stdout: `${wild}/${wild}\n`, stderr: '' }
+    for (const way of ways) expect(call(way, ...show)).toEqual(answer)
+    const replaced = '\xef\xbf\xbd'
+    for (const way of ['cold', 'warm'] as const) {
+      expect(call(way, 'exec', '-e', `A=${replaced}`, place.id, 'sh', '-c', 'printf %s "$A"')).toMatchObject({
+        stdout: replaced,
+      })
+      expect(call(way, 'exec', '-e', 'A=\xff', place.id, 'sh', '-c', 'printf %s "$A"')).toMatchObject({
+        stdout: '\xff',
+      })
+    }
+  })
+
+  test('name the files that the kernel opens', () => {
+    for (const way of ways) {
+      expect(call(way, 'exec', '--pid-file', `pid${way}${wild}`, place.id, 'true')).toMatchObject({
+        status: 0,
+        stderr: '',
+      })
+      expect(existsSync(Buffer.from(`${place.directory}/pid${way}${wild}`, 'latin1'))).toBe(true)
+    }
+    expect(call('cold', '--log', `log${wild}`, 'state', 'none').status).toBe(1)
+    expect(readFileSync(Buffer.from(`${place.directory}/log${wild}`, 'latin1'), 'utf8')).toContain('level=error')
+    const socket = call('cold', 'exec', '-t', '-d', '--console-socket', `none${wild}`, place.id, 'true')
+    expect(socket).toMatchObject({ status: 255, stderr: expect.stringContaining('none\\\\xff\\\\xc3(') })
+  })
+
+  test('are found in the directory of the caller', () => {
+    const directory = `${place.directory}/${wild}`
+    mkdirSync(Buffer.from(directory, 'latin1'))
+    for (const way of ways) {
+      expect(callIn(directory, way, 'exec', '--pid-file', way, place.id, 'true')).toMatchObject({
+        status: 0,
+        stderr: '',
+      })
+    }
+    expect(readdirSync(Buffer.from(directory, 'latin1')).sort()).toEqual([...ways].sort())
+  })
+
+  test('are shown, where the command is not there', () => {
+    const stderr = expect.stringContaining('exec: \\"no\\\\xff\\": executable file not found')
+    for (const way of ['node', 'cold', 'cold'] as const) {
+      expect(call(way, 'exec', place.id, 'no\xff')).toMatchObject({ status: 255, stderr })
+    }
+  })
+
+  test('are refused where a file or JSON must have them', () => {
+    for (const [words, named] of [
+      [['run', '-b', `b${wild}`, 'x'], '--bundle'],
+      [['create', `b${wild}`, 'x'], 'xff'],
+      [['exec', '-p', `p${wild}`, place.id], '--process'],
+      [['exec', '--user', wild, place.id, 'true'], '--user'],
+      [['update', '-r', wild, place.id], '--resources'],
+      [['ps', place.id, wild], 'xff'],
+      [['kill', place.id, wild], 'xff'],
+      [['--root', wild, 'list'], '--root'],
+      [['state', wild], 'xff'],
+      [['spec', '-b', wild], '--bundle'],
+      [['pull', wild, '-o', 'out'], 'xff'],
+    ] as const) {
+      for (const way of ['node', 'cold', 'cold'] as const) {
+        const { status, stderr } = call(way, ...words)
+        expect(status, words.join(' ')).not.toBe(0)
+        expect(stderr).toContain(' is not UTF-8')
+        expect(stderr).toContain(named)
+      }
+    }
+  })
+
+  test('are refused as the bundle that the caller is in', () => {
+    const moved = Buffer.from(`${place.directory}/b${wild}`, 'latin1')
+    expect(call('cold', 'delete', '-f', place.id).status).toBe(0)
+    renameSync(place.bundle, moved)
+    for (const way of ['node', 'cold', 'cold'] as const) {
+      expect(callIn(`${place.directory}/b${wild}`, way, 'run', place.id)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('is not UTF-8'),
+      })
+    }
+    renameSync(moved, place.bundle)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('are refused in config.json and in the file of --process', () => {
+    const config = readFileSync(join(place.bundle, 'config.json'), 'latin1')
+    const file = join(place.directory, 'process.json')
+    writeFileSync(file, '{"args": ["echo", "\xff"], "cwd": "/"}', 'latin1')
+    writeFileSync(join(place.bundle, 'config.json'), config.replace('"cwd":"/"', '"cwd":"/\xff"'), 'latin1')
+    const stderr = expect.stringContaining('\\\\xff\\" is not UTF-8')
+    expect(call('cold', 'exec', place.id, 'true')).toMatchObject({ status: 255, stderr })
+    expect(call('cold', 'run', '-b', place.bundle, 'other')).toMatchObject({ status: 1, stderr })
+    writeFileSync(join(place.bundle, 'config.json'), config, 'latin1')
+    for (const way of ['node', 'cold', 'cold'] as const) {
+      expect(call(way, 'exec', '-p', file, place.id)).toMatchObject({ status: 255, stderr })
     }
   })
 })

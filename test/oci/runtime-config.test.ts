@@ -121,6 +121,15 @@ test('every problem is reported at once, each with its pointer', () => {
   }
 })
 
+test('whole characters are taken in either form', () => {
+  const annotations = String.raw`{"a\ud83d\ude00": "\\ud83d 😀 \u00e9 \uD83D\uDE00"}`
+  const config = JSON.stringify({ ...minimal, annotations: '' }).replace(
+    '"annotations":""',
+    `"annotations":${annotations}`,
+  )
+  expect(parseRuntimeConfig(config).annotations).toEqual({ 'a😀': '\\ud83d 😀 é 😀' })
+})
+
 test('a config.json or a process that is null is no object', () => {
   expect(failure('null').message).toBe('config.json is invalid: /: must be an object, not null')
   expect(() => parseProcess('null')).toThrow('/process: must be an object, not null')
@@ -135,6 +144,11 @@ test.each([
   ['{"a": "x', 'line 1, column 7: found "\\"" where a value is expected'],
   ['{"a": 01}', 'line 1, column 7: found "0" where a value is expected'],
   ['{}\n{}', 'line 2, column 1: there is more text after the document'],
+  ['{"a\udcff": 1}', 'line 1, column 4: "\udcff" is not UTF-8'],
+  ['{"a": "x\\ud83d\\ude00\\uD83D"}', 'line 1, column 21: the escape of half a character'],
+  ['{"a": "\\ud83d", "b": "\\ude00"}', 'line 1, column 8: the escape of half a character'],
+  ['{"a": "\\ude00\\ud83d"}', 'line 1, column 8: the escape of half a character'],
+  ['{"a": "\\ud83d x"}', 'line 1, column 8: the escape of half a character'],
   ['[nul]', 'line 1, column 2: found "n" where a value or ] is expected'],
   ['{"a": {"b": [1]}', 'line 1, column 17: the text ends where "," or "}" is expected'],
 ])('%j is not JSON: %s', (text, message) => {
