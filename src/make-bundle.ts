@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { convertImageConfig } from './bundle/convert.ts'
+import { checkImageConfig, convertImageConfig } from './bundle/convert.ts'
 import { defaultConfig } from './bundle/default-config.ts'
 import { hostConfigOptions } from './bundle/host-options.ts'
 import { ownMappings } from './bundle/id-mappings.ts'
@@ -54,6 +54,7 @@ const threadedBytes = 8 * 1024 ** 2
  */
 export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
   const { signal } = options
+  if (image.config !== undefined) checkImageConfig(image.config)
   let isAsWanted = true
   const warn = (message: string): void => {
     isAsWanted = false
@@ -111,6 +112,7 @@ async function runtimeConfig(image: Image, rootfs: string, { subids, warn }: Mak
   return convertImageConfig(image.config, rootfs, {
     rootless,
     idMappings,
+    onIgnoredVariable: (entry) => warn?.(`"${entry}" of the image's environment is no NAME=value, and is left out`),
     onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
   })
 }

@@ -3,6 +3,7 @@ import { OciError } from '../errors.ts'
 import type { ExecutionConfig, ImageConfig } from '../oci/image-config.ts'
 import type { IDMappings, Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { toPointer } from '../oci/schema.ts'
+import { isText } from '../text.ts'
 import { imageAnnotations } from './annotations.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
@@ -16,6 +17,8 @@ export interface ConvertOptions {
   readonly idMappings?: IDMappings | undefined
   /** Give the program a terminal, as `runc spec` and umoci do; default true. */
   readonly terminal?: boolean | undefined
+  /** Is told of each entry of the environment that names no variable, and is left out as by Docker. */
+  readonly onIgnoredVariable?: ((entry: string) => void) | undefined
   /** Is told the name of each label that does not become an annotation, because a runtime would obey it. */
   readonly onReservedLabel?: ((name: string) => void) | undefined
 }
@@ -31,7 +34,8 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  * without a program runs `sh`.
  * Each volume becomes an empty tmpfs, as umoci does: nothing written there reaches the rootfs, or outlives the container.
  * @param rootfs where the image is unpacked; users are looked up in it
- * @throws OciError `ERR_USER_UNKNOWN`; `ERR_MANIFEST_INVALID` for a volume that hides the rootfs, /proc, /sys or /dev
+ * @throws OciError `ERR_USER_UNKNOWN`; `ERR_MANIFEST_INVALID` for a volume that hides the rootfs, /proc, /sys or /dev, and for
+ *   text that no program can be given
  * @see image-spec v1.1.1 conversion.md
  */
 export async function convertImageConfig(
@@ -39,7 +43,8 @@ export async function convertImageConfig(
   rootfs: string,
   options: ConvertOptions = {},
 ): Promise<RuntimeConfig> {
-  const { idMappings, terminal = true, onReservedLabel = () => {} } = options
+  checkImageConfig(image)
+  const { idMappings, terminal = true, onReservedLabel = () => {}, onIgnoredVariable = () => {} } = options
   const { rootless = process.geteuid?.() !== 0 } = options
   const base = defaultConfig(await hostConfigOptions(rootless, idMappings))
   const { config = {} } = image
@@ -47,11 +52,47 @@ export async function convertImageConfig(
   if (idMappings !== undefined) checkUser(user, idMappings)
   return {
     ...base,
-    process: convertProcess(base.process, config, { user, hasGroups: !rootless || idMappings !== undefined, terminal }),
+    process: convertProcess(base.process, config, {
+      user,
+      hasGroups: !rootless || idMappings !== undefined,
+      terminal,
+      onIgnoredVariable,
+    }),
     root: { path: 'rootfs' },
     hostname: 'container',
     mounts: [...(base.mounts ?? []), ...volumeMounts(config)],
     annotations: imageAnnotations(image, onReservedLabel),
+  }
+}
+
+/**
+ * Checks that all text of an image config can be written to a config.json that runs: that it has no NUL character, at which
+ * what the kernel is given would end, and no half of a character, which is no text.
+ *
+ * @throws OciError `ERR_MANIFEST_INVALID` with every problem
+ */
+export function checkImageConfig({ rootfs: _, history: __, ...image }: ImageConfig): void {
+  const problems = [...textsOf(image, [])].flatMap(({ path, text }) => {
+    const problem = text.includes('\0') ? 'must not contain a NUL character' : isText(text) ? undefined : 'must be text'
+    return problem === undefined ? [] : [{ pointer: toPointer(path), text: `${problem}, not ${JSON.stringify(text)}` }]
+  })
+  const [first] = problems
+  if (first === undefined) return
+  const list = problems.map(({ pointer, text }) => `${pointer}: ${text}`).join('; ')
+  throw new OciError('ERR_MANIFEST_INVALID', `the image config is invalid: ${list}`, { pointer: first.pointer })
+}
+
+/** Every string in a value, names of members too, with its place. */
+function* textsOf(
+  value: unknown,
+  path: readonly string[],
+): Generator<{ readonly path: readonly string[]; readonly text: string }> {
+  if (typeof value === 'string') yield { path, text: value }
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, member] of Object.entries(value)) {
+    const place = [...path, name]
+    yield { path: place, text: name }
+    yield* textsOf(member, place)
   }
 }
 
@@ -60,10 +101,11 @@ interface ProcessFacts {
   /** Whether the container may have supplementary groups. */
   readonly hasGroups: boolean
   readonly terminal: boolean
+  readonly onIgnoredVariable: (entry: string) => void
 }
 
 function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFacts): Process {
-  const { user, hasGroups, terminal } = facts
+  const { user, hasGroups, terminal, onIgnoredVariable } = facts
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
   // Alone, an unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
   const additionalGids = hasGroups ? user.additionalGids : []
@@ -72,13 +114,19 @@ function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFa
     terminal,
     user: { uid: user.uid, gid: user.gid, ...(additionalGids.length > 0 && { additionalGids }) },
     args: args.length > 0 ? args : base.args,
-    env: convertEnv(config.Env ?? [], user, terminal),
+    env: convertEnv(variablesOf(config, onIgnoredVariable), user, terminal),
     cwd: absolute(config.WorkingDir ?? ''),
   }
 }
 
 function absolute(path: string): string {
   return path.startsWith('/') ? path : `/${path}`
+}
+
+function variablesOf({ Env: env = [] }: ExecutionConfig, onIgnored: (entry: string) => void): readonly string[] {
+  const isVariable = (entry: string): boolean => entry.indexOf('=') > 0
+  env.filter((entry) => !isVariable(entry)).forEach(onIgnored)
+  return env.filter(isVariable)
 }
 
 /** The image's own entries untouched; PATH, HOME and TERM added where it has none. */

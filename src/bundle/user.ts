@@ -82,7 +82,7 @@ function readTable<Entry>(rootfs: string, path: string, parse: (line: string) =>
 /** @see man 5 passwd */
 function parsePasswdLine(line: string): PasswdEntry | undefined {
   const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')
-  if (name === '' || name.startsWith('#') || !isID(uid) || !isID(gid)) return undefined
+  if (name === '' || name.startsWith('#') || !isID(uid) || !isID(gid) || home.includes('\0')) return undefined
   return { name, uid: Number(uid), gid: Number(gid), home }
 }
 

@@ -81,16 +81,18 @@ export function formatExactJson(value: unknown, indent: string): string {
     value,
     (_key, item: unknown) => (typeof item === 'bigint' ? mark + item : item),
     indent,
-  ).replace(/"\\u0000int:(-?\d+)"/g, '$1')
+  ).replace(marked, '$1')
 }
 
-/** Starts the strings that stand for long integers while JSON.parse runs; no JSON text holds a raw NUL. */
-const mark = '\u0000int:'
+/** Starts the strings that stand for long integers while JSON.parse runs. Nobody can write it into a document: it is another each time. */
+const name = `int${Math.random().toString(36).slice(2)}:`
+const mark = `\0${name}`
+const marked = new RegExp(`"\\\\u0000${name}(-?\\d+)"`, 'g')
 
 const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs
 
 function markLongIntegers(text: string): string {
-  return text.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"\\u0000int:${token}"`))
+  return text.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"\\u0000${name}${token}"`))
 }
 
 function revive(this: unknown, _key: string, value: unknown): unknown {

@@ -51,6 +51,45 @@ test.each<[ExecutionConfig, ConvertOptions, readonly string[]]>([
   expect((await convert(config, options)).process.env).toEqual(env)
 })
 
+test.each<[string, Partial<ImageConfig>]>([
+  ['/config/Env/1', { config: { Env: ['A=b', 'B=\0'] } }],
+  ['/config/WorkingDir', { config: { WorkingDir: '/a\0b' } }],
+  ['/config/Cmd/0', { config: { Cmd: ['\0'] } }],
+  ['/config/Entrypoint/0', { config: { Entrypoint: ['a\0'] } }],
+  ['/config/User', { config: { User: '0\0' } }],
+  ['/config/Labels/a\0', { config: { Labels: { 'a\0': '' } } }],
+  ['/config/Labels/a', { config: { Labels: { a: 'x\0y' } } }],
+  ['/config/Volumes/~1v\0', { config: { Volumes: { '/v\0': {} } } }],
+  ['/config/ExposedPorts/80\0', { config: { ExposedPorts: { '80\0': {} } } }],
+  ['/config/StopSignal', { config: { StopSignal: '\0' } }],
+  ['/author', { author: 'a\0' }],
+  ['/os.features/0', { 'os.features': ['\0'] }],
+  ['/config/Env/0', { config: { Env: ['A=\ud83d'] } }],
+])('a NUL character or half of one in %j is refused with its place', async (pointer, change) => {
+  await expect(convertImageConfig(image({}, change), rootfs, { rootless: false })).rejects.toMatchObject({
+    code: 'ERR_MANIFEST_INVALID',
+    pointer,
+    message: expect.stringContaining(`${pointer}: must`),
+  })
+})
+
+test('all that is wrong in an image config is told at once', async () => {
+  await expect(convert({ Env: ['A=\0'], Cmd: ['\ude00'] })).rejects.toThrow(
+    'the image config is invalid: /config/Env/0: must not contain a NUL character, not "A=\\u0000"; ' +
+      '/config/Cmd/0: must be text, not "\\ude00"',
+  )
+})
+
+test('an entry of the environment that names no variable is left out, as by Docker, and a damaged line of passwd is none', async () => {
+  const ignored: string[] = []
+  const options: ConvertOptions = { terminal: false, onIgnoredVariable: (entry) => ignored.push(entry) }
+  const { process } = await convert({ Env: ['A=b', 'PATH', '=x', ''] }, options)
+  expect(process.env).toEqual(['A=b', path, 'HOME=/root'])
+  expect(ignored).toEqual(['PATH', '=x', ''])
+  writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/ro\0ot:/bin/sh\n')
+  expect((await convert({}, options)).process.env).toEqual([path])
+})
+
 test.each([
   [undefined, '/'],
   ['', '/'],

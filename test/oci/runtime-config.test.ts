@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { OciError } from '../../src/errors.ts'
+import { formatExactJson, parseExactJson } from '../../src/oci/json.ts'
 import { parseProcess, parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 
 const minimal = { ociVersion: '1.3.0', process: { args: ['sh'], cwd: '/' }, root: { path: 'rootfs' } }
@@ -128,6 +129,14 @@ test('whole characters are taken in either form', () => {
     `"annotations":${annotations}`,
   )
   expect(parseRuntimeConfig(config).annotations).toEqual({ 'a😀': '\\ud83d 😀 é 😀' })
+})
+
+test('a text cannot pass for an integer', () => {
+  const annotations = { a: '\0int:5', b: '\0int:x', c: '1234567890123456789', d: '\0int:1234567890123456789' }
+  const text = `{"annotations": ${JSON.stringify(annotations)}, "mounts": [12345678901234567890], ${JSON.stringify(minimal).slice(1)}`
+  const value = parseExactJson(text)
+  expect(value).toMatchObject({ annotations, mounts: [12345678901234567890n] })
+  expect(parseExactJson(formatExactJson(value, ''))).toEqual(value)
 })
 
 test('a config.json or a process that is null is no object', () => {
