@@ -247,7 +247,9 @@ static char *append_report(char *to, const struct report *report)
 	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status};
 
 	for (size_t i = 0; report->kind && i < sizeof numbers / sizeof *numbers; i++) {
-		to += decimal(to, (uint64_t)numbers[i]);
+		if (numbers[i] < 0)
+			*to++ = '-';
+		to += decimal(to, (uint64_t)(numbers[i] < 0 ? -numbers[i] : numbers[i]));
 		*to++ = ' ';
 	}
 	*to = '\0';

@@ -184,7 +184,7 @@ long resolve(int root, const char *wanted, enum resolve_kind kind, uint64_t mode
 	long fd, r = 1;
 
 	if (!wanted || wanted[0] != '/' || strlen(wanted) + 1 > sizeof path)
-		return -EINVAL;
+		return wanted && *wanted == '/' ? -ENAMETOOLONG : -EINVAL;
 	memcpy(path, wanted, strlen(wanted) + 1);
 	fd = open_in_root(root, path, flags);
 	for (int i = 0; fd == -ENOENT && kind != RESOLVE_EXISTING && r > 0; i++) {

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { readImageRecord } from './bundle/image-record.ts'
-import { isSystemError, OciError } from './errors.ts'
+import { leadsNowhere, OciError } from './errors.ts'
 import type { Descriptor } from './oci/descriptor.ts'
 import type { Digest } from './oci/digest.ts'
 import { checkLayerCount, type ImageConfig, parseImageConfig } from './oci/image-config.ts'
@@ -79,7 +79,7 @@ async function sizeOf(layout: string, digest: Digest): Promise<number | undefine
   try {
     return (await lstat(blobPath(layout, digest))).size
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+    if (leadsNowhere(error)) return undefined
     throw error
   }
 }

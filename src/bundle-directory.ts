@@ -80,6 +80,7 @@ function look(path: string): 'nothing' | 'bundle' | 'other' {
     return names.length === 0 || names.includes('rootfs') || names.includes('config.json') ? 'bundle' : 'other'
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return 'nothing'
+    if (isSystemError(error, 'ENAMETOOLONG', 'ELOOP')) throw denied(path, error)
     if (isSystemError(error, 'ENOTDIR')) return 'other'
     throw error
   }

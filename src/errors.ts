@@ -86,6 +86,10 @@ export function isSystemError(error: unknown, ...codes: readonly string[]): erro
   return codes.length === 0 || codes.includes(String(error.code))
 }
 
+/** Whether `error` says of a path that nothing is there, or that nothing can be: it is too long, or its links never end. */
+export const leadsNowhere = (error: unknown): error is NodeJS.ErrnoException =>
+  isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP')
+
 /** An error as a message between threads can carry it. */
 export interface PlainError {
   readonly message: string

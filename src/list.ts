@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isSystemError, OciError } from './errors.ts'
+import { isSystemError, leadsNowhere, OciError } from './errors.ts'
 import { isContainerID } from './runtime/container-id.ts'
 import { absoluteRoot, defaultRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
@@ -44,7 +44,7 @@ function readIDs(root: string): readonly string[] {
       .map((entry) => entry.name)
       .sort()
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error
+    if (!leadsNowhere(error) && !isSystemError(error, 'EACCES')) throw error
     if (error.code === 'ENOENT' && root === defaultRoot(process.env, process.geteuid?.() ?? 0)) return []
     throw new OciError(
       error.code === 'EACCES' ? 'ERR_PERMISSION' : 'ERR_USAGE',

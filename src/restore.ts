@@ -5,7 +5,7 @@ import type { CompileOptions } from './compile/context.ts'
 import { type RestoreOptions as CriuRestoreOptions, criuFds, restoreRequest } from './compile/criu.ts'
 import type { HostFacts } from './compile/facts.ts'
 import { compileRestore, criuRootName } from './compile/restore.ts'
-import { isSystemError, OciError } from './errors.ts'
+import { leadsNowhere, OciError } from './errors.ts'
 import { realPathInRootfs } from './layer/real-path.ts'
 import type { RuntimeConfig } from './oci/runtime-config.ts'
 import type { Text } from './program/program.ts'
@@ -138,7 +138,7 @@ function readDescriptors(imagePath: string): readonly string[] {
     const saved: unknown = JSON.parse(readFileSync(file, 'utf8'))
     return Array.isArray(saved) ? saved.map(String) : []
   } catch (cause) {
-    if (!isSystemError(cause, 'ENOENT', 'ENOTDIR') && !(cause instanceof SyntaxError)) throw cause
+    if (!leadsNowhere(cause) && !(cause instanceof SyntaxError)) throw cause
     const problem = cause instanceof SyntaxError ? 'is no JSON' : 'does not exist'
     throw new OciError('ERR_USAGE', `"${file}" ${problem}`, {
       cause,

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { leadsNowhere, OciError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 
 /**
@@ -29,7 +29,7 @@ export function readImageRecord(bundle: string): ImageRecord | undefined {
     const name = 'name' in value ? String(value.name) : ''
     return { name, manifest: parseDigest(String(value.manifest)) }
   } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) return undefined
+    if (leadsNowhere(cause)) return undefined
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new OciError('ERR_BUNDLE_INVALID', `cannot read ${join(bundle, fileName)}: ${reason}`, { cause })
   }

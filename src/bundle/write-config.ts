@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { formatExactJson } from '../oci/json.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 
@@ -19,7 +19,7 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
     await rename(temporary, target)
   } catch (cause) {
     await removeIfPossible(temporary)
-    if (isSystemError(cause, 'ENOENT', 'ENOTDIR')) {
+    if (leadsNowhere(cause)) {
       throw new OciError('ERR_BUNDLE_INVALID', `bundle "${bundle}" is not a directory`, {
         hint: 'make it, or name another one with --bundle',
         cause,

@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import { isSystemError, OciError } from '../errors.ts'
 import { bytesOf, printableLines, showBytes } from '../text.ts'
 import type { TextOutput } from './io.ts'
 
@@ -23,13 +24,25 @@ export type Log = (level: LogLevel, message: string) => void
 export function openLog({ format, file, debug }: LogOptions, stderr: Pick<TextOutput, 'write'>): Log {
   const append = (text: string) => {
     if (file === undefined) stderr.write(text)
-    else appendFileSync(Buffer.from(bytesOf(file)), text, { mode: 0o644 })
+    else appendTo(file, text)
   }
   if (file !== undefined) append('')
   return (level, message) => {
     if (level === 'debug' && !debug) return
     append(formatLogLine(format, level, message, new Date()))
     if (level === 'error' && file !== undefined) stderr.write(`${message}\n`)
+  }
+}
+
+function appendTo(file: string, text: string): void {
+  try {
+    appendFileSync(Buffer.from(bytesOf(file)), text, { mode: 0o644 })
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write to the log "${file}": ${cause.code}`, {
+      hint: 'name another file with --log',
+      cause,
+    })
   }
 }
 

@@ -114,8 +114,13 @@ function openLogOrText(globals: Globals, { stderr }: CommandContext['io']): Log 
   }
 }
 
-/** What the parser of arguments found is an error of ours in all but name. */
+/** What the parser of arguments found, and what the system says of a file, are errors of ours in all but name. */
 function asOwn(error: unknown, called: string): unknown {
+  if (isSystemError(error) && error.path !== undefined) {
+    const [, problem = 'it failed'] = /^\w+: (.*?), /.exec(error.message) ?? []
+    const message = `${error.syscall} "${error.path}": ${problem} (${error.code})`
+    return new OciError('ERR_FILE_SYSTEM', message, { cause: error })
+  }
   if (error instanceof UnknownCommand) return new OciError('ERR_USAGE', error.message)
   if (!(error instanceof CommanderError)) return error
   const message = error.message.replace(/^error: /, '').replace(/\.$/, '')

@@ -54,12 +54,22 @@ function processProblems({ process }: RuntimeConfig): ConfigProblem[] {
   return problems
 }
 
+/** Of a name that the kernel keeps. @see man 2 sethostname: __NEW_UTS_LEN */
+const maxNameBytes = 64
+
 function nameProblems(config: RuntimeConfig, namespaces: Namespaces): ConfigProblem[] {
-  if (namespaces.has('uts')) return []
-  const names = ['hostname', 'domainname'] as const
-  return names
-    .filter((name) => config[name] !== undefined && config[name] !== '')
-    .map((name) => problem([name], 'needs a uts namespace: add {"type": "uts"} to /linux/namespaces'))
+  return (['hostname', 'domainname'] as const).flatMap((name) => {
+    const value = config[name] ?? ''
+    const bytes = new TextEncoder().encode(value).length
+    return [
+      ...(value === '' || namespaces.has('uts')
+        ? []
+        : [problem([name], 'needs a uts namespace: add {"type": "uts"} to /linux/namespaces')]),
+      ...(bytes > maxNameBytes
+        ? [problem([name], `has ${bytes} bytes, more than the ${maxNameBytes} of the kernel`)]
+        : []),
+    ]
+  })
 }
 
 function mountProblems({ mounts = [] }: RuntimeConfig): ConfigProblem[] {

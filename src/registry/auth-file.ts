@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
@@ -107,7 +107,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+    if (leadsNowhere(error)) return undefined
     if (!isSystemError(error)) throw error
     throw new OciError('ERR_REGISTRY_AUTH', `cannot read credentials from ${path}: ${error.code}`)
   }

@@ -91,7 +91,7 @@ function readStateText(directory: string, door: Door): string | undefined {
     return door.read(join(directory, 'state.json'), maxStateBytes).toString()
   } catch (error) {
     if (error instanceof OciError) throw new OciError('ERR_STATE_INVALID', error.message, { cause: error })
-    if (isSystemError(error, 'ENOENT')) return undefined
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined
     if (isSystemError(error, 'EACCES')) {
       throw new OciError('ERR_PERMISSION', `unable to read "${directory}": permission denied`, { cause: error })
     }

@@ -1,6 +1,6 @@
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { ociIndexType } from '../oci/media-types.ts'
@@ -41,7 +41,7 @@ export function layoutTarget(directory: string, tag?: string): Target {
     needsLayers: false,
     async has(blob) {
       const stats = await stat(blobPath(directory, blob.digest)).catch((error: unknown) => {
-        if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return undefined
+        if (leadsNowhere(error)) return undefined
         throw error
       })
       return stats?.isFile() === true && stats.size === blob.size

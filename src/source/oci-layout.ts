@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { isSystemError, OciError } from '../errors.ts'
+import { leadsNowhere, OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import type { Index } from '../oci/manifest.ts'
@@ -119,7 +119,7 @@ export async function isOciLayout(directory: string): Promise<boolean> {
   try {
     return (await stat(`${directory}/oci-layout`)).isFile()
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+    if (leadsNowhere(error)) return false
     throw error
   }
 }

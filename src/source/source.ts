@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
 import { decompress } from '../layer/decompress.ts'
 import { allow } from '../registry/access.ts'
@@ -140,7 +140,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path)
     return true
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return false
+    if (leadsNowhere(error)) return false
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { leadsNowhere, OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import { type Index, parseManifest } from '../oci/manifest.ts'
@@ -58,7 +58,7 @@ async function readMember(layout: string, name: string): Promise<Buffer> {
   try {
     return await readFile(join(layout, name))
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error
+    if (!leadsNowhere(error)) throw error
     throw new OciError('ERR_SOURCE_INVALID', `${layout} is not an OCI image layout: it has no file "${name}"`)
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { lstat, readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -151,7 +151,7 @@ async function prepare(path: string, unfinished: string): Promise<void> {
     await removeStale(unfinished)
     await removeLeftovers(path)
   } catch (cause) {
-    if (!isSystemError(cause, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST')) throw cause
+    if (!leadsNowhere(cause) && !isSystemError(cause, 'EACCES', 'EPERM', 'EROFS', 'EEXIST')) throw cause
     throw new OciError('ERR_PERMISSION', `cannot use the store ${path}: ${cause.code} on ${cause.path}`, {
       hint: 'name a directory of your own with --store',
       cause,
