@@ -454,10 +454,8 @@ int op_make_userns(struct vm *vm, const struct step *s)
 	char path[40];
 	int status;
 
-	if (is_old_kernel()) { /* there are no ID-mapped mounts */
-		failed_syscall = __NR_mount_setattr;
-		return -ENOSYS;
-	}
+	if (is_old_kernel()) /* there are no ID-mapped mounts */
+		return (int)FAIL_AS(mount_setattr, -ENOSYS);
 	pid = start_process(&args);
 	if (pid < 0)
 		return (int)pid;
