@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError } from '../src/errors.ts'
 
@@ -19,3 +19,26 @@ function childrenOf(directory: string): readonly string[] {
     throw error
   }
 }
+
+const unifiedControl = '/sys/fs/cgroup/unified/cgroup.subtree_control'
+
+/**
+ * Turns off what has been turned on in the root of a hybrid host's unified hierarchy since: the directories of its cgroups
+ * have other files else. What others use meanwhile stays on.
+ *
+ * @param before what `unifiedControllers` was
+ */
+export function turnOffAllBut(before: string): void {
+  for (const name of unifiedControllers().split(' ')) {
+    if (name === '' || before.split(' ').includes(name)) continue
+    try {
+      writeFileSync(unifiedControl, `-${name}`)
+    } catch (error) {
+      if (!isSystemError(error, 'EBUSY')) throw error
+    }
+  }
+}
+
+/** What cgroups below the root of a hybrid host's unified hierarchy have, with blanks between. */
+export const unifiedControllers = (): string =>
+  existsSync(unifiedControl) ? readFileSync(unifiedControl, 'utf8').trim() : ''

@@ -3,16 +3,21 @@ import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
 import type { Linux, Mount, Resources } from '../../src/oci/runtime-config.ts'
+import { turnOffAllBut, unifiedControllers } from '../cgroup-directories.ts'
 import { type ConfigChange, ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test, describe } = requires('root', 'busybox', 'unshare', 'a hybrid hierarchy')
 
 let place: ContainerPlace
+const before = unifiedControllers()
 beforeAll(() => {
   place = new ContainerPlace()
 })
-afterAll(() => place.close())
+afterAll(async () => {
+  await place.close()
+  turnOffAllBut(before)
+})
 afterEach(() => expect(place.leftovers()).toEqual([]))
 
 const nothing = 'umount -l /sys/fs/cgroup'

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Resources } from '../../../src/oci/runtime-config.ts'
 import { readContainer } from '../../../src/runtime/state-file.ts'
+import { turnOffAllBut, unifiedControllers } from '../../cgroup-directories.ts'
 import { requires } from '../../requirements.ts'
 import { openPlace } from './inside.ts'
 
@@ -116,6 +117,8 @@ test('/linux/resources/hugepageLimits: set where the host has the controller, or
     expect(refusal(limited)).toContain('/linux/resources/hugepageLimits')
     return
   }
+  const before = unifiedControllers()
+  onTestFinished(() => turnOffAllBut(before))
   place.configure('exec sleep 1000', limited)
   expect(place.tool(['create', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
   const { hugetlb, '': own } = readContainer(place.root, place.id).cgroupPaths
