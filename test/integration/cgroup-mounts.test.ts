@@ -24,6 +24,15 @@ const nothing = 'umount -l /sys/fs/cgroup'
 const unifiedAlone = `${nothing}; mount -t cgroup2 none /sys/fs/cgroup`
 const stray = (options: string, flags = ''): string =>
   `${unifiedAlone}; mkdir -p /mnt/stray; mount -t tmpfs none /mnt; mkdir /mnt/stray; mount ${flags} -t cgroup -o ${options} none /mnt/stray`
+/** Hierarchies of v1 alone, or the unified one alone, and neither where hosts have them. */
+const elsewhere = (...mounts: readonly string[]): string =>
+  [nothing, 'mount -t tmpfs none /mnt', ...mounts.map((line) => `mkdir -p /mnt/cgroups; ${line}`)].join('; ')
+const v1Elsewhere = elsewhere(
+  ...['devices', 'pids', 'freezer'].map(
+    (name) => `mkdir -p /mnt/${name}; mount -t cgroup -o ${name} none /mnt/${name}`,
+  ),
+)
+const unifiedElsewhere = elsewhere('mount -t cgroup2 none /mnt/cgroups')
 const withoutDevices = 'umount /sys/fs/cgroup/devices'
 const withoutUnified = 'umount /sys/fs/cgroup/unified'
 
@@ -50,6 +59,8 @@ test.each([
   ['hierarchies of v1 without devices, and the unified one', withoutDevices],
   ['hierarchies of v1 with read-only devices, and the unified one', 'mount -o remount,bind,ro /sys/fs/cgroup/devices'],
   ['hierarchies of v1 with devices', withoutUnified],
+  ['hierarchies of v1 in another place', v1Elsewhere],
+  ['the unified hierarchy in another place', unifiedElsewhere],
 ])('%s: a device that no rule allows cannot be opened', (_, host) => {
   expect(runOn(host, openFuse, { linux: denyAll })).toMatchObject(refused)
 })
@@ -74,6 +85,34 @@ describe('cgroup v2 and a hierarchy of v1 elsewhere', () => {
     const ownPlace = `0::${/^0::(.*)$/m.exec(own)?.[1]}`.replace(/\/[^/]*$/, '')
     const expected = own.replace(/^0::.*$/m, `${ownPlace}/${place.id}`)
     expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: `${expected}1\n`, stderr: '' })
+  })
+
+  test('the commands that come after find the container in the unified hierarchy', () => {
+    place.configure('exec sleep 1000', { linux: { ...ownCgroups, ...denyAll } })
+    const steps = `
+      t run -d -b ${place.bundle} ${place.id}
+      t exec ${place.id} cat /proc/self/cgroup | grep 0::
+      t pause ${place.id}; t state ${place.id} | grep status; t resume ${place.id}
+      echo '{"unified": {"cgroup.max.depth": "4"}}' | t update -r - ${place.id}
+      t exec ${place.id} cat /sys/fs/cgroup/cgroup.max.depth
+      t ps ${place.id} | grep -c sleep; t events --stats ${place.id} | grep -c usage
+      t kill ${place.id} KILL; t delete -f ${place.id}`
+    const { stdout, stderr } = place.tool([], {
+      under: [
+        'unshare',
+        '--mount',
+        '--propagation',
+        'private',
+        'sh',
+        '-c',
+        `${host}; tool="$*"; t() { $tool "$@"; }; ${steps}`,
+        'sh',
+      ],
+    })
+    expect({ lines: stdout.replaceAll(/[ ,"]/g, '').split('\n'), stderr }).toEqual({
+      lines: ['0::/', 'status:paused', '4', '1', '1', ''],
+      stderr: '',
+    })
   })
 
   test('resources.unified is written', () => {
