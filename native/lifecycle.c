@@ -157,6 +157,14 @@ static bool print_state(const struct container *c, char **words)
 	       write_all(1, out, strlen(out)) == 0;
 }
 
+/* Whether nobody but the caller and the container can write to the FIFO. */
+static bool is_closed_to_others(const struct container *c)
+{
+	struct stat st;
+
+	return sys(fstat, c->directory, &st) >= 0 && !(st.st_mode & 077);
+}
+
 /* The container's process writes a byte once somebody reads there; then it executes its program. */
 static bool open_gate(const struct container *c, char **words)
 {
@@ -164,7 +172,7 @@ static bool open_gate(const struct container *c, char **words)
 	struct __kernel_timespec time = {.tv_nsec = 10000000};
 	char byte;
 
-	if (words[0] || !has_flag(c, 's') || !is_thawed(c) || is_alive(c) != 1)
+	if (words[0] || !has_flag(c, 's') || !is_closed_to_others(c) || !is_thawed(c) || is_alive(c) != 1)
 		return false;
 	gate.fd = (int)sys(openat, c->directory, "exec.fifo", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (gate.fd < 0)

@@ -1,6 +1,16 @@
-import { closeSync, existsSync, constants as flags, openSync, readSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  constants as flags,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compileNotifyStart, notifyDirectory, notifyName } from './compile/notify.ts'
 import { isSystemError, OciError } from './errors.ts'
@@ -83,12 +93,15 @@ const cannotStart = (what: string): OciError => new OciError('ERR_CONTAINER_STAT
  */
 async function openGate(container: ContainerRecord, abort: AbortSignal | undefined): Promise<void> {
   const path = join(container.directory, 'exec.fifo')
+  const isOwn = isClosedToOthers(container.directory)
   const fd = openFifo(path)
+  let hasByte = false
   try {
     for (;;) {
       // In this order: what a process has written before its death counts.
       const alive = isAlive(container.init)
-      if (readByte(fd)) break
+      hasByte = readByte(fd) || hasByte
+      if (hasByte && (isOwn || !alive || !holds(container.init, fd))) break
       if (!alive) throw new OciError('ERR_CONTAINER_STATUS', 'container process is already dead')
       if (!existsSync(path)) throw cannotStart('an already running container')
       await sleep(1, undefined, abort && { signal: abort })
@@ -96,6 +109,30 @@ async function openGate(container: ContainerRecord, abort: AbortSignal | undefin
     removeFile(path)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Whether nobody but the caller and the container can have written to the FIFO. runc's directories are open, its roots are not. */
+function isClosedToOthers(directory: string): boolean {
+  return [directory, dirname(directory)].some((path) => (statSync(path).mode & 0o077) === 0)
+}
+
+/**
+ * Whether the process has this file open, as one has its FIFO that still waits there: what was read from it then was written
+ * by somebody else.
+ */
+function holds({ pid }: ContainerRecord['init'], file: number): boolean {
+  const { dev, ino } = fstatSync(file)
+  const directory = `/proc/${pid}/fd`
+  try {
+    return readdirSync(directory).some((name) => {
+      const other = statSync(join(directory, name), { throwIfNoEntry: false })
+      return other?.ino === ino && other.dev === dev
+    })
+  } catch (error) {
+    // Gone, or of another user than the caller, for whom nothing more is to be found out.
+    if (isSystemError(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return false
+    throw error
   }
 }
 

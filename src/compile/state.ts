@@ -2,9 +2,12 @@ import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { compileHooks } from './hooks.ts'
+import { hostID } from './id-mapping.ts'
+import { isNew } from './namespaces.ts'
 
 const createNew = openFlags.CREAT | openFlags.EXCL
 const fifoType = 0o010000
+const [ownerOnly, writtenByAnybody] = [0o600, 0o622]
 const pidFileOption = '--pid-file'
 
 /**
@@ -15,7 +18,7 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
   const directory = stateFile(context)
   return [
     undoable(
-      op('mkdir', { at: null, path: directory, mode: 0o711 }, 'ID'),
+      op('mkdir', { at: null, path: directory, mode: 0o700 }, 'ID'),
       op('remove_directory', { path: directory }),
       ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }),
     ),
@@ -23,14 +26,21 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
   ]
 }
 
-/** The FIFO on which the created container waits; its presence is the status "created". */
+/**
+ * The FIFO on which the created container waits; its presence is the status "created".
+ *
+ * The container's process opens it as the user of its command, by a descriptor, for which the mode of the directory does not
+ * matter. Nobody else can open it: the directory is the caller's alone.
+ */
 export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   if (context.mode !== 'create') return []
   const path = stateFile(context, 'exec.fifo')
-  const owner = rootOf(context)
+  const { euid, egid } = context.facts
+  const uid = waitingUser(context)
+  const mode = fifoType | (uid === undefined ? writtenByAnybody : ownerOnly)
   return [
-    undoable(op('mknod', { at: null, path, mode: fifoType | 0o622, major: 0, minor: 0 })),
-    ...(owner.uid === 0 && owner.gid === 0 ? [] : [undoable(op('chown', { at: null, path, ...owner }))]),
+    undoable(op('mknod', { at: null, path, mode, major: 0, minor: 0 })),
+    ...(uid === undefined || uid === euid ? [] : [undoable(op('chown', { at: null, path, uid, gid: egid }))]),
     undoable(op('open', { to: 'fifo', at: null, path, flags: openFlags.PATH })),
   ]
 }
@@ -100,11 +110,13 @@ function writeNew(path: Text, content: Text, mode: number): Step {
   return op('write_file', { at: null, path, content, flags: createNew, mode })
 }
 
-/** The host's ids of the container's root. */
-function rootOf({ config, facts }: CompileContext): { readonly uid: number; readonly gid: number } {
-  const hostId = (kind: 'uid' | 'gid', own: number): number => {
-    const mappings = config.linux?.[`${kind}Mappings`] ?? []
-    return mappings.find(({ containerID }) => containerID === 0)?.hostID ?? own
-  }
-  return { uid: hostId('uid', facts.euid), gid: hostId('gid', facts.egid) }
+/**
+ * The host's user as whom the container's process waits; undefined where it is not known, since its user namespace is one that
+ * is there already, or where the caller may not give a file away.
+ */
+function waitingUser({ config, facts, hasUserNamespace }: CompileContext): number | undefined {
+  const { linux = {}, process } = config
+  if (hasUserNamespace && !isNew(config, 'user')) return undefined
+  const uid = hostID(linux, process.user.uid, 'uid')
+  return facts.euid === 0 || uid === facts.euid ? uid : undefined
 }

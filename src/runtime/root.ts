@@ -1,4 +1,4 @@
-import { chmodSync, readlinkSync } from 'node:fs'
+import { chmodSync, readlinkSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
@@ -47,6 +47,9 @@ export function absoluteRoot(root: string): string {
   return path
 }
 
+/** The mode of the directories that were made before they were closed to others. */
+const formerMode = 0o711
+
 /**
  * Checks that a path can be said in JSON, and to Node.js.
  * @throws OciError `ERR_USAGE`
@@ -59,16 +62,16 @@ export function checkPathIsText(what: string, path: string): void {
 }
 
 /**
- * Makes `root` unless it is there; its missing parents too.
+ * Makes `root` unless it is there; its missing parents too. One that this tool made for all to pass through is closed.
  *
- * Mode 0711, so that a container's own root user can reach its exec fifo below, and nobody can list it. A directory of
- * a user in $XDG_RUNTIME_DIR gets the sticky bit and 0700, so that the host does not clean it up.
+ * Mode 0700, since whoever reaches a container's exec fifo could start it. A directory of a user in $XDG_RUNTIME_DIR gets the
+ * sticky bit as well, so that the host does not clean it up.
  * @throws OciError `ERR_FILE_SYSTEM`
  * @see XDG Base Directory Specification "Environment variables": files must have the sticky bit to survive clean-up
  */
 export function makeRoot(root: string, euid: number): void {
   try {
-    if (makeDirectories(root, 0o711)) chmodSync(root, euid === 0 ? 0o711 : 0o1700)
+    if (makeDirectories(root, 0o700) || isFormer(root, euid)) chmodSync(root, euid === 0 ? 0o700 : 0o1700)
   } catch (error) {
     if (!isSystemError(error)) throw error
     throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${error.code}`, {
@@ -76,4 +79,9 @@ export function makeRoot(root: string, euid: number): void {
       cause: error,
     })
   }
+}
+
+function isFormer(root: string, euid: number): boolean {
+  const { mode, uid } = statSync(root)
+  return uid === euid && (mode & 0o7777) === formerMode
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
@@ -125,21 +125,26 @@ helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () =
       linux: { ...config.linux, uidMappings: mappings, gidMappings: groups },
     }))
     const gid = Number(execFileSync('id', ['-g', name], { encoding: 'utf8' }))
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [tool, '--root', place.root, 'run', '-b', place.bundle, place.id],
-      {
+    const call = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [tool, '--root', place.root, ...args], {
         uid,
         gid,
         encoding: 'utf8',
         timeout: 30_000,
-      },
-    )
+      })
+    const { status, stdout, stderr } = call('run', '-b', place.bundle, place.id)
     expect({ status, stdout: stdout.replace(/ +/g, ' ').split('\n').slice(0, 2) }, stderr).toEqual({
       status: 0,
       stdout: [` 0 ${uid} 1`, ` 1 ${first} 1000`],
     })
     expect(stdout).toContain('uid=500')
+    // The FIFO cannot be given to that user; the directory is what keeps others from it.
+    const create = `exec ${process.execPath} ${tool} --root ${place.root} create -b ${place.bundle} ${place.id} >/dev/null 2>&1`
+    expect(spawnSync('/bin/sh', ['-c', create], { uid, gid }).status).toBe(0)
+    expect(statSync(join(place.root, place.id)).mode & 0o777).toBe(0o700)
+    expect(call('start', place.id)).toMatchObject({ status: 0, stderr: '' })
+    expect(call('delete', '-f', place.id)).toMatchObject({ status: 0, stderr: '' })
+    expect(place.leftovers()).toEqual([])
   } finally {
     execFileSync('userdel', [name], { stdio: 'ignore' })
     if (existsSync(`/home/${name}`)) rmdirSync(`/home/${name}`)
