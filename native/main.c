@@ -34,6 +34,18 @@ bool is_tolerated(const struct step *s, long error)
 	return false;
 }
 
+enum { TICKS_PER_SECOND = 100, NANOSECONDS_PER_TICK = 10000000 };
+
+/* Since the boot, as /proc/PID/stat counts: USER_HZ. */
+static uint64_t ticks_now(void)
+{
+	struct __kernel_timespec now = {0};
+
+	if (sys(clock_gettime, CLOCK_BOOTTIME, &now) < 0)
+		return 0;
+	return (uint64_t)now.tv_sec * TICKS_PER_SECOND + (uint64_t)now.tv_nsec / NANOSECONDS_PER_TICK;
+}
+
 static const char *register_value(struct vm *vm, int number, char *buffer)
 {
 	switch ((enum register_number)number) {
@@ -53,6 +65,9 @@ static const char *register_value(struct vm *vm, int number, char *buffer)
 		return vm->pid_file ? vm->pid_file : "";
 	case REGISTER_CONSOLE_SOCKET:
 		return vm->console_socket ? vm->console_socket : "";
+	case REGISTER_BOOT_TICKS:
+		decimal(buffer, ticks_now());
+		return buffer;
 	}
 	return "";
 }

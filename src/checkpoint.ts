@@ -30,7 +30,7 @@ export interface CheckpointOptions extends ContainerOptions, DumpOptions {
  * Writes the processes of a container to images, by CRIU. The container ends, and is deleted, unless it is to be left
  * running or its memory alone was written.
  *
- * @throws OciError `ERR_CONTAINER_STATUS` it is created or stopped; `ERR_CRIU` CRIU is missing, or its reason;
+ * @throws OciError `ERR_CONTAINER_STATUS` it is neither running nor paused; `ERR_CRIU` CRIU is missing, or its reason;
  *   `ERR_USAGE`
  */
 export async function checkpoint(options: CheckpointOptions): Promise<void> {
@@ -38,7 +38,7 @@ export async function checkpoint(options: CheckpointOptions): Promise<void> {
   const root = absoluteRoot(options.root)
   const container = readContainer(root, id)
   const status = await readStatus(container)
-  if (status === 'created' || status === 'stopped') {
+  if (status !== 'running' && status !== 'paused') {
     throw new OciError('ERR_CONTAINER_STATUS', `container cannot be checkpointed in ${status} state`)
   }
   const imagePath = resolve(options.imagePath ?? 'checkpoint')

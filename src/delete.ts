@@ -1,22 +1,23 @@
-import { rm, rmdir } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSystemError, OciError } from './errors.ts'
+import { type ErrorCode, isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
-import { removeCgroup, signalCgroup } from './runtime/cgroup.ts'
+import { removeCgroup, sendSignal, signalCgroup } from './runtime/cgroup.ts'
 import { parseContainerID } from './runtime/container-id.ts'
 import { hookState, runHook } from './runtime/hooks.ts'
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import { type ContainerRecord, isCreating, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 const killTimeoutMs = 10_000
-const { SIGKILL } = constants.signals
+const { SIGKILL, SIGTERM, SIGCONT } = constants.signals
 
 export interface DeleteOptions extends ContainerOptions {
-  /** Kill the container first whatever it does; that there is none is no error. */
+  /** Kill the container first whatever it does, or end its creation; that there is none is no error. */
   readonly force?: boolean | undefined
   /** Hears what did not work and does not keep the container from being deleted. */
   readonly warn?: ((message: string) => void) | undefined
@@ -25,50 +26,118 @@ export interface DeleteOptions extends ContainerOptions {
 /**
  * Deletes a container that has stopped or was never started: its cgroups and its state directory.
  *
- * Its poststop hooks run last; one that fails is a warning, and the next one runs.
- * @throws OciError `ERR_CONTAINER_STATUS` it is running or paused, or does not end within ten seconds
- * @throws OciError `ERR_CONTAINER_NOT_FOUND`
+ * Its poststop hooks run last; one that fails is a warning, and the next one runs. One that is being created is ended by
+ * force alone: the command that creates it takes back what it has made, and fails.
+ * @throws OciError `ERR_CONTAINER_STATUS` it is running, paused or being created, or does not end within ten seconds
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND`; `ERR_STATE_INVALID` what has its name in the root is no directory
  * @see runtime-spec v1.3.0 runtime.md "Delete", "Lifecycle" 13
  */
 export async function remove({ root, id, force = false, warn }: DeleteOptions): Promise<void> {
   const directory = absoluteRoot(root)
-  const container = await findContainer(directory, id, force)
+  let container = await findContainer(directory, id, force)
+  if (force && container !== undefined && isCreating(container)) {
+    await endCreation(container)
+    container = await findContainer(directory, id, force) // what that has left, or has brought to its end
+  }
   if (container === undefined) return
   const status = await readStatus(container)
   if (force || status === 'created') await killAndWait(container)
   else if (status !== 'stopped') {
     throw new OciError('ERR_CONTAINER_STATUS', `cannot delete container ${id} that is not stopped: ${status}`, {
-      hint: 'stop it first, or use --force',
+      hint: status === 'creating' ? 'wait until it is created, or use --force' : 'stop it first, or use --force',
     })
   }
   await destroy(container)
   await runPoststopHooks(container, warn)
 }
 
-/** The container, or, when forced, undefined where there is none; what a failed create has left is removed then. */
+const unreadable: readonly ErrorCode[] = ['ERR_CONTAINER_NOT_FOUND', 'ERR_STATE_INVALID']
+
+/**
+ * The container; undefined where there is none, when forced, and where there was only what a killed create has left, which is
+ * removed. By force any directory without a state.json is, as by runc.
+ */
 async function findContainer(root: string, id: string, force: boolean): Promise<ContainerRecord | undefined> {
   try {
     return readContainer(root, id)
   } catch (error) {
-    if (!force || !(error instanceof OciError) || error.code !== 'ERR_CONTAINER_NOT_FOUND') throw error
-    await rm(join(root, parseContainerID(id)), { recursive: true, force: true })
+    if (!(error instanceof OciError) || !unreadable.includes(error.code)) throw error
+    const path = join(root, parseContainerID(id))
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found?.isDirectory() && (await removeRemains(path))) return undefined
+    if (!force || error.code !== 'ERR_CONTAINER_NOT_FOUND') throw error
+    if (found !== undefined && !found.isDirectory()) {
+      throw new OciError('ERR_STATE_INVALID', `"${path}" is no directory, and so no container's`, {
+        hint: 'remove it by hand, if nobody needs it',
+      })
+    }
+    await rm(path, { recursive: true, force: true })
     return undefined
+  }
+}
+
+/**
+ * Removes what a create leaves that is killed as it begins: nothing but a state.json that is not whole, or not even that. What
+ * is there later is written by another name first.
+ *
+ * @returns whether it was that
+ */
+async function removeRemains(directory: string): Promise<boolean> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  if (entries.some((entry) => entry.name !== 'state.json' || !entry.isFile())) return false
+  if (entries.length > 0 && isJson(await readFile(join(directory, 'state.json'), 'utf8'))) return false
+  await rm(directory, { recursive: true, force: true })
+  return true
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
+/** Has the command that creates the container stop, which then undoes all of it; ends it when it does not within ten seconds. */
+async function endCreation({ directory, id, creator }: ContainerRecord): Promise<void> {
+  const goesOn = () => isBeingCreated(dirname(directory), id)
+  for (const signal of [SIGTERM, SIGCONT]) sendSignal(creator.pid, signal)
+  if (await waitWhile(goesOn)) return
+  sendSignal(creator.pid, SIGKILL)
+  await waitWhile(goesOn)
+}
+
+function isBeingCreated(root: string, id: string): boolean {
+  try {
+    return isCreating(readContainer(root, id))
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_CONTAINER_NOT_FOUND') return false
+    throw error
   }
 }
 
 async function killAndWait(container: ContainerRecord): Promise<void> {
   signalContainer(container, SIGKILL)
+  if (await waitWhile(() => isAlive(container.init))) return
+  throw new OciError('ERR_CONTAINER_STATUS', 'container init still running')
+}
+
+/** Waits until something is over, for ten seconds at most. @returns whether it is */
+async function waitWhile(goesOn: () => boolean): Promise<boolean> {
   const deadline = Date.now() + killTimeoutMs
-  for (let delayMs = 1; isAlive(container.init); delayMs = Math.min(delayMs * 2, 50)) {
-    if (Date.now() > deadline) throw new OciError('ERR_CONTAINER_STATUS', 'container init still running')
+  for (let delayMs = 1; goesOn(); delayMs = Math.min(delayMs * 2, 50)) {
+    if (Date.now() > deadline) return false
     await sleep(delayMs)
   }
+  return true
 }
 
 async function destroy(container: ContainerRecord): Promise<void> {
-  const { cgroupPaths, directory, hasOwnPidNamespace, rootlessCgroups, unit } = container
-  // Without a PID namespace of their own, processes survive the first one.
-  if (!hasOwnPidNamespace) signalCgroup(cgroupPaths, SIGKILL)
+  const { cgroupPaths, directory, hasOwnPidNamespace, init, rootlessCgroups, unit } = container
+  // Without a PID namespace of their own, processes survive the first one; of a create that was killed that is not known.
+  if (!hasOwnPidNamespace || init.pid === 0) signalCgroup(cgroupPaths, SIGKILL)
   if (unit !== undefined) {
     const { stopUnit, withSystemd } = await import('./runtime/systemd.ts')
     await withSystemd(unit.kind, (connection) => stopUnit(connection, unit.name))

@@ -7,7 +7,7 @@ import { readOomCount } from './runtime/oom-count.ts'
 import { isAlive } from './runtime/proc.ts'
 import { readResctrlStats } from './runtime/resctrl-stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import { type ContainerRecord, hasProcesses, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 export type { CgroupStats } from './runtime/cgroup-stats.ts'
@@ -70,7 +70,7 @@ function statsOf({ cgroupPaths, resctrl }: ContainerRecord): CgroupStats {
 
 async function runningContainer({ root, id }: ContainerOptions): Promise<ContainerRecord> {
   const container = readContainer(absoluteRoot(root), id)
-  if ((await readStatus(container)) !== 'stopped') return container
+  if (hasProcesses(await readStatus(container))) return container
   throw new OciError('ERR_CONTAINER_STATUS', `container with id ${id} is not running`)
 }
 

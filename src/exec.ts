@@ -53,7 +53,7 @@ export interface ExecOptions extends FrontOptions {
  * Runs one more process in a container, and unless detached waits for its end.
  *
  * @returns its exit code, 128 + the signal that ended it, or 0 when detached
- * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped, or paused and that is not ignored,
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped or being created, or paused and that is not ignored,
  *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...
  */
 export async function exec(given: ExecOptions): Promise<number> {
@@ -129,6 +129,11 @@ async function attachTarget({ unit, cgroupPaths }: ContainerRecord): Promise<Att
 async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecOptions): Promise<void> {
   const status = await readStatus(container)
   if (status === 'stopped') throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a stopped container')
+  if (status === 'creating') {
+    throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a container that is being created', {
+      hint: 'wait until it is created',
+    })
+  }
   if (status === 'paused' && !ignorePaused) {
     throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a paused container', {
       hint: 'resume it first, or use --ignore-paused',

@@ -4,7 +4,7 @@ import { cgroupExists, sendSignal, signalCgroup, thaw } from './runtime/cgroup.t
 import { isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { parseSignal } from './runtime/signal.ts'
-import { type ContainerRecord, readContainer } from './runtime/state-file.ts'
+import { type ContainerRecord, isCreating, readContainer } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 export interface KillOptions extends ContainerOptions {
@@ -17,13 +17,18 @@ export interface KillOptions extends ContainerOptions {
 /**
  * Sends a signal to a container's first process; SIGKILL to one without a PID namespace of its own goes to all of them.
  *
- * @throws OciError `ERR_CONTAINER_STATUS` the container is not running
+ * @throws OciError `ERR_CONTAINER_STATUS` the container is not running, or is being created
  * @throws OciError `ERR_USAGE` an unknown signal
  * @see runtime-spec v1.3.0 runtime.md "Kill"
  */
 export async function kill({ root, id, signal, all }: KillOptions): Promise<void> {
   const number = parseSignal(signal || 'SIGTERM')
   const container = readContainer(absoluteRoot(root), id)
+  if (isCreating(container)) {
+    throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}" is creating`, {
+      hint: 'wait until it is created, or end that with `bundle-tool delete --force`',
+    })
+  }
   if (all) signalCgroup(container.cgroupPaths, number)
   else if (!signalContainer(container, number)) {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)

@@ -5,7 +5,7 @@ import { list } from './list.ts'
 import type { Integer } from './oci/json.ts'
 import { type BlockIOEntry, type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
+import { type ContainerRecord, hasProcesses, readContainer, readStatus } from './runtime/state-file.ts'
 
 /** What one container uses; amounts are in bytes. */
 export interface ContainerUsage {
@@ -62,7 +62,7 @@ async function takeSamples({ root, ids = [] }: StatsOptions): Promise<ReadonlyMa
     const container = ids.length > 0 ? readContainer(directory, id) : readIfThere(directory, id)
     if (container === undefined) continue
     const status = await readStatus(container)
-    if (status === 'stopped' && ids.length === 0) continue
+    if (!hasProcesses(status) && ids.length === 0) continue
     const stats = readCgroupStats(container.cgroupPaths)
     samples.set(id, { container, status, stats, atNs: process.hrtime.bigint() })
   }

@@ -10,7 +10,7 @@ import { type CgroupPaths, readControl } from './runtime/cgroup.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from './runtime/recorded-limits.ts'
 import { changeSchemata } from './runtime/resctrl.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { type ContainerUnit, readContainer, readStatus } from './runtime/state-file.ts'
+import { type ContainerUnit, hasProcesses, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
 export { parseResources } from './oci/resources.ts'
@@ -28,13 +28,13 @@ export interface UpdateOptions extends ContainerOptions {
  * Changes limits of a container: all that are given, or none when the kernel refuses one.
  *
  * The container's state is changed with them, so that limits which depend on each other (swap on memory) stay right.
- * @throws OciError `ERR_CONTAINER_STATUS` it is stopped, or uses more than a limit it is asked to check;
+ * @throws OciError `ERR_CONTAINER_STATUS` it is stopped or being created, or uses more than a limit it is asked to check;
  *   `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSUPPORTED`, `ERR_SYSCALL`, `ERR_PERMISSION`
  */
 export async function update({ root, id, resources, intelRdt, warn = () => {} }: UpdateOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const { cgroupPaths, directory, unit } = container
-  if ((await readStatus(container)) === 'stopped') {
+  if (!hasProcesses(await readStatus(container))) {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
   }
   const { devices = [], ...limits } = withUnlimitedSwap(resources)

@@ -574,10 +574,20 @@ export const layouts: Readonly<Record<string, Layout>> = Object.fromEntries(
 )
 
 /**
- * Values known only when the program runs; a `text` operand may name them. The order is their number. The last two are what
- * the call has given for --pid-file and --console-socket: a kept program is for all of them.
+ * Values known only when the program runs; a `text` operand may name them. The order is their number. `pid_file` and
+ * `console_socket` are what the call has given for --pid-file and --console-socket: a kept program is for all of them.
+ * `boot_ticks` is the time since the boot, in the clock ticks of /proc/PID/stat.
  */
-export const registers = ['id', 'pid', 'start_time', 'created', 'own_pid', 'pid_file', 'console_socket'] as const
+export const registers = [
+  'id',
+  'pid',
+  'start_time',
+  'created',
+  'own_pid',
+  'pid_file',
+  'console_socket',
+  'boot_ticks',
+] as const
 export type RegisterName = (typeof registers)[number]
 
 /** The errors that a step may tolerate; a bit each, in this order. */

@@ -25,7 +25,7 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   if (!entry) return new OciError('ERR_SYSCALL', `step ${failure.step}: error ${failure.error}`)
   const { step, phase } = entry
   const errno = errorName(failure.error)
-  const special = specialCase(step, errno, failure)
+  const special = specialCase(entry, errno, failure)
   if (special) return special
   const call = callOf(failure)
   const how = `${call === undefined ? '' : `${call}: `}${errorText(failure.error)} (${errno})`
@@ -49,8 +49,9 @@ function isMount({ from }: Step): boolean {
 }
 
 /** The errors whose text engines match, or whose cause is not the system call's. */
-function specialCase(step: Step, errno: string, failure: Failure): OciError | undefined {
+function specialCase({ step, phase }: NumberedStep, errno: string, failure: Failure): OciError | undefined {
   const pointer = step.from.startsWith('/') ? step.from : undefined
+  if (errno === 'EINTR' && phase === 'host') return interrupted()
   if (step.from === '--cgroup') {
     const text = `error adding pid to cgroups: ${textOf(step, 'path')}: ${errorText(failure.error)}`
     return new OciError('ERR_SYSCALL', text, { hint: 'make the cgroup first, or name another with --cgroup' })
@@ -125,6 +126,13 @@ function specialCase(step: Step, errno: string, failure: Failure): OciError | un
     default:
       return undefined
   }
+}
+
+/** Signals are heard where the runner waits; nothing else interrupts a step. */
+function interrupted(): OciError {
+  return new OciError('ERR_INTERRUPTED', 'ended by a signal before it was done: nothing is left of it', {
+    hint: 'repeat it, unless it was ended on purpose, as by `bundle-tool delete --force`',
+  })
 }
 
 function networkDeviceFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {

@@ -49,8 +49,8 @@ const namespaces: Readonly<Record<NamespaceType, readonly [type: string, file: s
 /**
  * state.json of a container as runc writes it, so that runc's commands work on it.
  *
- * Zero values are left out: runc reads an absent field as zero. The text has references to the registers `id`, `pid`,
- * `start_time` (decimal) and `created` (RFC 3339, UTC).
+ * Zero values are left out: runc reads an absent field as zero. The text has references to registers: `id`, `pid`,
+ * `start_time` (decimal), `created` (RFC 3339, UTC), and for `creator`, which runc does not know, `own_pid` and `boot_ticks`.
  * @see runc 1.1.5 and 1.5 libcontainer/container_linux.go "State", libcontainer/configs/config.go "Config"
  */
 export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pieces {
@@ -59,6 +59,7 @@ export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pie
     init_process_pid: deferredNumber('pid'),
     init_process_start: deferredNumber('start_time'),
     created: deferredString([{ register: 'created' }]),
+    creator: { pid: deferredNumber('own_pid'), ticks: deferredNumber('boot_ticks') },
     config: libcontainerConfig(config, facts),
     rootless: (facts.rootless && facts.rootlessCgroups) || undefined,
     cgroup_paths: mapValues(facts.cgroupPaths, deferredText),

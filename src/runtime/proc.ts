@@ -30,9 +30,9 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
 }
 
 /** Whether this very process, not another one of the same pid, is there and is not just waiting to be reaped. */
-export function isAlive(process: { readonly pid: number; readonly startTime: number }): boolean {
-  const stat = readProcessStat(process.pid)
-  return stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X'
+export function isAlive({ pid, startTime }: { readonly pid: number; readonly startTime: number }): boolean {
+  const stat = readProcessStat(pid)
+  return stat !== undefined && stat.startTime === startTime && !hasEnded(stat)
 }
 
 /** The process that a thread, which may be a process itself, belongs to; undefined when it has ended. */
@@ -45,3 +45,11 @@ export function readThreadGroup(thread: number): number | undefined {
     throw error
   }
 }
+
+/** The same of the process that had this pid at a time, in clock ticks from boot: another one has started later. */
+export function isAliveSince({ pid, ticks }: { readonly pid: number; readonly ticks: number }): boolean {
+  const stat = readProcessStat(pid)
+  return stat !== undefined && stat.startTime <= ticks && !hasEnded(stat)
+}
+
+const hasEnded = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X'

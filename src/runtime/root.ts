@@ -47,9 +47,6 @@ export function absoluteRoot(root: string): string {
   return path
 }
 
-/** The mode of the directories that were made before they were closed to others. */
-const formerMode = 0o711
-
 /**
  * Checks that a path can be said in JSON, and to Node.js.
  * @throws OciError `ERR_USAGE`
@@ -80,6 +77,9 @@ export function makeRoot(root: string, euid: number): void {
     })
   }
 }
+
+/** The mode of the directories that were made before they were closed to others. */
+const formerMode = 0o711
 
 function isFormer(root: string, euid: number): boolean {
   const { mode, uid } = statSync(root)

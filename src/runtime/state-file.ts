@@ -5,7 +5,7 @@ import { Door } from '../host/door.ts'
 import { maxRuntimeConfigBytes, type NamespaceType, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { type CgroupPaths, isFrozen } from './cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
-import { isAlive } from './proc.ts'
+import { isAlive, isAliveSince } from './proc.ts'
 
 /** What a state.json, ours or runc's, says of a container, as far as it is needed here. */
 export interface ContainerRecord {
@@ -14,6 +14,8 @@ export interface ContainerRecord {
   readonly directory: string
   /** The container's first process; pid 0 while there has not been one yet. */
   readonly init: { readonly pid: number; readonly startTime: number }
+  /** The process that makes, or made, the container, and when it wrote that, in clock ticks from boot; runc tells of none. */
+  readonly creator: { readonly pid: number; readonly ticks: number }
   /** RFC 3339. */
   readonly created: string
   readonly ociVersion: string
@@ -53,7 +55,7 @@ export interface HookCommand {
   readonly timeoutMs: number | undefined
 }
 
-export type ContainerStatus = 'created' | 'running' | 'paused' | 'stopped'
+export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
 
 /** @throws OciError `ERR_CONTAINER_NOT_FOUND` there is no container of this ID, or only what a failed create left */
 /** @throws OciError `ERR_STATE_INVALID` its state.json is not one */
@@ -71,16 +73,27 @@ export const containerNotFound = (id: string): OciError =>
   })
 
 /**
- * What the container is doing, found out from its process and its cgroup, not remembered.
+ * Whether the container is still being made: it has no process that is told of yet, and the process that makes it is there.
+ */
+export function isCreating({ init, creator }: ContainerRecord): boolean {
+  return init.pid === 0 && isAliveSince(creator)
+}
+
+/**
+ * What the container is doing, found out from its processes and its cgroup, not remembered.
  *
- * `paused` is a frozen cgroup, whatever its processes are; `created` waits at exec.fifo; `stopped` has no process of
+ * `creating` is being made, and `stopped` if the process that did so has been killed; `paused` is a frozen cgroup, whatever its processes are; `created` waits at exec.fifo; `stopped` has no process of
  * this pid and start time, or one that is only waiting to be reaped.
  */
 export async function readStatus(container: ContainerRecord): Promise<ContainerStatus> {
+  if (container.init.pid === 0) return isCreating(container) ? 'creating' : 'stopped'
   if (await isFrozen(container.cgroupPaths)) return 'paused'
   if (!isAlive(container.init)) return 'stopped'
   return existsSync(join(container.directory, 'exec.fifo')) ? 'created' : 'running'
 }
+
+/** Whether a container of this status has processes, to be watched and limited. */
+export const hasProcesses = (status: ContainerStatus): boolean => status !== 'creating' && status !== 'stopped'
 
 /** A state.json that runc wrote repeats config.json in another form, and may be as long. */
 const maxStateBytes = 2 * maxRuntimeConfigBytes
@@ -115,6 +128,7 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     id: parseContainerID(state.string('id')),
     directory,
     init: { pid: state.number('init_process_pid'), startTime: state.number('init_process_start') },
+    creator: creatorOf(state.object('creator')),
     created: state.string('created'),
     ociVersion: config.string('version'),
     bundle,
@@ -133,6 +147,11 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     poststopHooks: hooksOf(config, 'poststop'),
   }
 }
+
+const creatorOf = (creator: Fields): ContainerRecord['creator'] => ({
+  pid: creator.number('pid'),
+  ticks: creator.number('ticks'),
+})
 
 function resctrlOf(state: Fields, config: Fields): ContainerRecord['resctrl'] {
   const [path, monitoring] = [state.string('intel_rdt_path'), state.string('intel_rdt_mon_path')]

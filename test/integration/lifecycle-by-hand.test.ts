@@ -46,6 +46,7 @@ function createByHand(config: RuntimeConfig, script: string): void {
     start_time: String(readProcessStat(init.pid ?? 0)?.startTime),
     created: '2026-01-02T03:04:05.000000006Z',
     own_pid: '1',
+    boot_ticks: '1',
   }
   const pieces = libcontainerState(config, { bundle: workshop.bundle, cgroupPaths })
   const text = pieces.map((piece) => (typeof piece === 'string' ? piece : registers[piece.register])).join('')

@@ -57,6 +57,8 @@ function stateByUs(config: Json, theirs: Json): Json {
     pid: theirs.init_process_pid,
     start_time: theirs.init_process_start,
     created: theirs.created,
+    own_pid: 0,
+    boot_ticks: 0,
   }
   const cgroupPaths = theirs.cgroup_paths as Record<string, string>
   const pieces = libcontainerState(parseRuntimeConfig(JSON.stringify(config)), { bundle, cgroupPaths })
@@ -178,7 +180,8 @@ test('registers stand for the id and the process, the rest is constant', () => {
     cgroupPaths: { '': ['/sys/fs/cgroup/', { register: 'id' }] },
   })
   const registers = pieces.flatMap((piece) => (typeof piece === 'string' ? [] : [piece.register]))
-  expect(registers).toEqual(['id', 'pid', 'start_time', 'created', 'id', 'id', ...Array(8).fill('pid')])
+  const known = ['id', 'pid', 'start_time', 'created', 'own_pid', 'boot_ticks']
+  expect(registers).toEqual([...known, 'id', 'id', ...Array(8).fill('pid')])
 })
 
 test('a number of a list that is beyond every machine is refused, however large', () => {

@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isAlive, readProcessStat, readThreadGroup } from '../../src/runtime/proc.ts'
+import { isAlive, isAliveSince, readProcessStat, readThreadGroup } from '../../src/runtime/proc.ts'
 
 test('a process is told from a later one of the same pid by its start time', () => {
   const stat = readProcessStat(process.pid)
@@ -13,6 +13,15 @@ test('a process is told from a later one of the same pid by its start time', () 
   expect(startTime).toBeGreaterThan(0)
   expect(isAlive({ pid: process.pid, startTime })).toBe(true)
   expect(isAlive({ pid: process.pid, startTime: startTime - 1 })).toBe(false)
+})
+
+test('the process that had a pid at a time has not started after it', () => {
+  const { pid } = process
+  const ticks = readProcessStat(pid)?.startTime ?? 0
+  expect(isAliveSince({ pid, ticks })).toBe(true)
+  expect(isAliveSince({ pid, ticks: ticks + 1 })).toBe(true)
+  expect(isAliveSince({ pid, ticks: ticks - 1 })).toBe(false)
+  expect(isAliveSince({ pid: 0, ticks })).toBe(false)
 })
 
 test.each([0, -1, 2 ** 30])('there is no process %d', (pid) => expect(readProcessStat(pid)).toBeUndefined())
