@@ -10,26 +10,37 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
-int op_session_keyring(struct vm *vm, const struct step *s)
+/* "keyring;UID;GID;PERMISSIONS;NAME", the permissions in hexadecimal; false for another form. */
+static bool parse_permissions(const char *description, uint32_t *permissions)
 {
-	uint32_t permissions = 0;
-	char description[256];
-	long key = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, text(vm, s, 0, 0, NULL)), length;
+	int fields = 0;
 
-	if (key < 0)
-		return (int)key;
-	length = sys(keyctl, KEYCTL_DESCRIBE, key, description, sizeof description);
-	if (length < 0)
-		return (int)length;
-	/* "keyring;UID;GID;PERMISSIONS;NAME", the permissions in hexadecimal. */
-	for (int i = 0, fields = 0; description[i] && fields < 4 && i < (int)sizeof description; i++) {
-		char c = description[i];
+	*permissions = 0;
+	for (; *description && fields < 4; description++) {
+		char c = *description;
 
 		if (c == ';')
 			fields++;
 		else if (fields == 3)
-			permissions = permissions << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+			*permissions = *permissions << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 	}
+	return fields == 4;
+}
+
+int op_session_keyring(struct vm *vm, const struct step *s)
+{
+	uint32_t permissions;
+	long key = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, text(vm, s, 0, 0, NULL)), length;
+
+	if (key < 0)
+		return (int)key;
+	length = sys(keyctl, KEYCTL_DESCRIBE, key, vm->command, sizeof vm->command);
+	if (length < 0)
+		return (int)length;
+	if (length > (long)sizeof vm->command) /* then the kernel has written nothing */
+		return -ENAMETOOLONG;
+	if (!parse_permissions(vm->command, &permissions))
+		return -EPROTO;
 	return (int)sys(keyctl, KEYCTL_SETPERM, key, permissions | (uint32_t)s->arg[1]);
 }
 

@@ -30,11 +30,19 @@ test('session_keyring joins the keyring of this name, with the permissions to fi
     op('session_keyring', { name: ['_ses.', { register: 'id' }], permissions: 0x80000 }),
     ...look('cat /proc/keys'),
   )
-  expect(expectDone(program, { id: 'ring' })).toMatch(/ 3f1b[0-9a-f]{4} .* _ses\.ring/)
+  for (const id of ['ring', 'r'.repeat(229), 'r'.repeat(230), 'r'.repeat(255), 'r'.repeat(1000)]) {
+    expect(expectDone(program, { id })).toMatch(new RegExp(` 3f1b0000 .* _ses\\.${id}: empty$`, 'm'))
+  }
   expectFailure(
     hostProgram(op('session_keyring', { name: 'n'.repeat(5000), permissions: 0 })),
     'session_keyring',
     'EINVAL',
+  )
+  // What the kernel says of it has no room.
+  expectFailure(
+    childProgram(0, op('session_keyring', { name: 'n'.repeat(4090), permissions: 0 })),
+    'session_keyring',
+    'ENAMETOOLONG',
   )
 })
 
