@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OciError } from '../errors.ts'
 import { formatExactJson, type Integer, parseExactJson } from '../oci/json.ts'
@@ -60,9 +60,19 @@ export function recordLimits(directory: string, resources: Resources, intelRdt: 
   const rdt = Object.keys(schemata).length > 0 && { intel_rdt: { ...asObject(config.intel_rdt), ...schemata } }
   const limits = { cgroups: { ...cgroups, ...Object.fromEntries(set), ...unified } }
   const changed = { ...state, config: { ...config, ...limits, ...rdt } }
+  replaceFile(file, formatExactJson(changed, ''))
+}
+
+/** By a name that no other process has, but one of the same pid may have been killed and have left it. */
+function replaceFile(file: string, text: string): void {
   const temporary = `${file}.${process.pid}`
-  writeFileSync(temporary, formatExactJson(changed, ''), { mode: statSync(file).mode, flag: 'wx' })
-  renameSync(temporary, file)
+  rmSync(temporary, { force: true })
+  try {
+    writeFileSync(temporary, text, { mode: statSync(file).mode, flag: 'wx' })
+    renameSync(temporary, file)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
 }
 
 type JsonObject = Readonly<Record<string, unknown>>
