@@ -75,18 +75,17 @@ function finalFiles(
   ]
 }
 
-/** Host steps before the command starts: the pid file, by a name that nobody reads. */
+/**
+ * Host steps before the command starts: the pid file, by a name that nobody reads. No other runner has that, but one of the
+ * same pid may have been killed and have left it.
+ */
 export function compilePidFile(context: CompileContext): readonly HostStep[] {
-  return pidFilesOf(context).map(({ temporary: path }) =>
-    undoable(
-      op(
-        'write_file',
-        { at: null, path, content: [{ register: 'pid' }], flags: createNew, mode: 0o644 },
-        pidFileOption,
-      ),
-      op('unlink', { at: null, path }, pidFileOption, 'ENOENT'),
-    ),
-  )
+  return pidFilesOf(context).flatMap(({ temporary: path }) => {
+    const remove = op('unlink', { at: null, path }, pidFileOption, 'ENOENT')
+    const content: Text = [{ register: 'pid' }]
+    const write = op('write_file', { at: null, path, content, flags: createNew, mode: 0o644 }, pidFileOption)
+    return [undoable(remove), undoable(write, remove)]
+  })
 }
 
 /** Host steps when nothing is left that could fail: the pid file, whole and new. It outlives the container. */
@@ -98,7 +97,7 @@ export function compilePidFileName(context: CompileContext): readonly HostStep[]
 
 /** The one that is asked for, if one is. */
 function pidFilesOf({ pidFile }: CompileContext): readonly { readonly pidFile: Text; readonly temporary: Text }[] {
-  return pidFile === undefined ? [] : [{ pidFile, temporary: [...pidFile, '.new'] }]
+  return pidFile === undefined ? [] : [{ pidFile, temporary: [...pidFile, '.', { register: 'own_pid' }] }]
 }
 
 /** A path in the container's state directory, or the directory itself. */

@@ -250,6 +250,7 @@ function subject(step: Step): string {
 }
 
 function thingOf(step: Step): string {
+  if (step.from === '--pid-file') return '{pid_file}' // by whatever name it is made
   switch (step.op) {
     case 'mount':
       return `${textOf(step, 'type') || 'mount'} on ${textOf(step, 'path')}`

@@ -1,5 +1,16 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
@@ -7,6 +18,8 @@ import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox')
+
+const front = join(import.meta.dirname, '../../bin/bundle-tool')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -57,7 +70,6 @@ test('a created container has nothing open that its caller had, nor the bundle',
   place.configure('true')
   const caller = join(place.directory, 'of-the-caller')
   writeFileSync(caller, '')
-  const front = join(import.meta.dirname, '../../bin/bundle-tool')
   for (const _ of ['compiled', 'kept']) {
     const args = ['--root', place.root, 'create', '-b', place.bundle, place.id]
     const { status } = spawnSync(front, args, { stdio: ['ignore', 'ignore', 'ignore', openSync(caller, 'r')] })
@@ -107,8 +119,58 @@ test('a pid file that cannot be written fails the create, and nothing is left', 
   place.configure('exit 0')
   const { end, stderr } = place.tool(['create', '--pid-file', '/no/such/directory/pid', '-b', place.bundle, place.id])
   expect(end).not.toBe(0)
-  expect(stderr).toContain('--pid-file')
+  expect(stderr).toContain('--pid-file (/no/such/directory/pid): openat: no such file or directory')
   expect(place.leftovers()).toEqual([])
+})
+
+/** Kills the tool as it waits for a hook of the container, which comes after the pid file is begun. */
+async function killMidway(args: readonly string[]): Promise<void> {
+  const hook = { path: '/bin/sh', args: ['sh', '-c', `echo > ${join(place.directory, 'hook')}; exec sleep 1000`] }
+  place.configure('exec sleep 1000', { config: { hooks: { createContainer: [hook] } } })
+  const child = spawn(front, ['--root', place.root, ...args, '-b', place.bundle, place.id], { stdio: 'ignore' })
+  await vi.waitFor(() => expect(existsSync(join(place.directory, 'hook'))).toBe(true), { timeout: 10_000 })
+  await vi.waitFor(() => expect(pidFiles()).not.toEqual([]), { timeout: 10_000 })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  rmSync(join(place.directory, 'hook'))
+  expect(place.tool(['delete', place.id])).toMatchObject({ end: 0, stderr: '' })
+}
+
+const pidFiles = () => readdirSync(place.directory).filter((name) => name.startsWith('pid'))
+
+test('what a killed create leaves of a pid file is in nobody’s way', async () => {
+  const pidFile = join(place.directory, 'pid')
+  await killMidway(['create', '--pid-file', pidFile])
+  const [left = ''] = pidFiles()
+  // Whatever pid the next one has: what the killed one has left may have its name.
+  for (let pid = process.pid; pid < process.pid + 3000; pid++) {
+    if (`pid.${pid}` !== left) symlinkSync('/etc/passwd', `${pidFile}.${pid}`)
+  }
+  place.configure('exec sleep 1000')
+  expect(place.tool(['create', '--pid-file', pidFile, '-b', place.bundle, place.id])).toMatchObject({
+    end: 0,
+    stderr: '',
+  })
+  const { pid } = JSON.parse(place.tool(['state', place.id]).stdout)
+  expect([readFileSync(pidFile, 'utf8'), lstatSync(pidFile).isFile()]).toEqual([String(pid), true])
+  expect(pidFiles()).toContain(left)
+  expect(readFileSync('/etc/passwd', 'utf8')).toMatch(/^root:/)
+})
+
+test('two that are told the same pid file do not mix up each other’s', async () => {
+  const pidFile = join(place.directory, 'pid')
+  place.configure('exec sleep 1000')
+  const ids = Array.from({ length: 8 }, (_, index) => `${place.id}-${index}`)
+  const ends = ids.map(async (id) => {
+    const child = spawn(front, ['--root', place.root, 'run', '-d', '--pid-file', pidFile, '-b', place.bundle, id], {
+      stdio: 'ignore',
+    })
+    return (await once(child, 'exit'))[0]
+  })
+  expect(await Promise.all(ends)).toEqual(ids.map(() => 0))
+  const pids = ids.map((id) => JSON.parse(place.tool(['state', id]).stdout).pid)
+  expect(pids).toContain(Number(readFileSync(pidFile, 'utf8')))
+  expect(pidFiles()).toEqual(['pid'])
 })
 
 const failing = [{ path: '/bin/false', args: ['false'] }]
