@@ -256,6 +256,27 @@ static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 	return report;
 }
 
+/* Whether the new process has ended, or is about to: it has closed its end of the socket, as it does to execute its command. */
+static bool is_deserted(const struct vm *vm)
+{
+	struct pollfd sync = {.fd = vm->sync};
+	const struct __kernel_timespec now = {0};
+
+	return vm->sync >= 0 && sys(ppoll, &sync, 1, &now, NULL, 0) == 1 && sync.revents & POLLHUP;
+}
+
+/* Takes all back, and adds to the report how the new process has ended, if that was before: whichever step has failed of it. */
+static void take_back(struct vm *vm, uint32_t at, struct report *report)
+{
+	bool is_late = is_deserted(vm);
+
+	undo(vm, at); /* what fails of it is reported */
+	if (is_late && vm->has_reaped)
+		report->end = 1 + vm->status;
+	if (is_late && !report->detail[0]) /* perhaps an undo step has found out why */
+		memcpy(report->detail, vm->shared->detail, sizeof report->detail);
+}
+
 int exit_code(int status)
 {
 	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
@@ -271,14 +292,11 @@ int run(struct vm *vm)
 	if (!error && vm->shared->has_failed)
 		error = -vm->shared->error;
 	struct report report = failure_of(vm, at, error);
-	undo_error = !error && vm->keeps ? 0 : undo(vm, at);
 	if (error) {
-		if (error == -EPIPE) /* the child died: perhaps an undo step has found out why */
-			memcpy(report.detail, vm->shared->detail, sizeof report.detail);
-		if (!report.status)
-			report.status = vm->status;
+		take_back(vm, at, &report);
 		return send_report(vm, &report) < 0 ? 2 : 1;
 	}
+	undo_error = vm->keeps ? 0 : undo(vm, at);
 	report = (struct report){.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};
 	if (send_report(vm, &report) < 0 || undo_error)
 		return 1;

@@ -244,7 +244,7 @@ void reap_compiler(const struct job *job)
 
 static char *append_report(char *to, const struct report *report)
 {
-	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status};
+	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status, report->end};
 
 	for (size_t i = 0; report->kind && i < sizeof numbers / sizeof *numbers; i++) {
 		if (numbers[i] < 0)

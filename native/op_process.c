@@ -49,6 +49,24 @@ static long move_into(int cgroup, int sync, long pid)
 	return r < 0 ? r : write_all(sync, &byte, 1);
 }
 
+static int reap(int pid, int *status)
+{
+	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
+
+	return r == -ECHILD ? 0 : (int)r;
+}
+
+/* Ends a process that could not come into its cgroup: the step has failed, and no other takes it back. */
+static long abandon(struct vm *vm, int pid, long error)
+{
+	long r = sys(kill, pid, SIGKILL);
+
+	if (r >= 0)
+		r = reap(pid, &vm->status);
+	vm->has_reaped = r >= 0 && error == -EPIPE; /* it had ended already */
+	return error;
+}
+
 int op_clone(struct vm *vm, const struct step *s)
 {
 	enum phase next = phase_after_clone(vm);
@@ -82,7 +100,7 @@ int op_clone(struct vm *vm, const struct step *s)
 			closed = move_into(slot(vm, s, 1), vm->sync, r);
 	}
 	if (r > 0)
-		return (int)closed;
+		return (int)(closed < 0 ? abandon(vm, (int)r, closed) : 0);
 	if (closed < 0)
 		exit_with(255);
 	run_child(vm, next);
@@ -236,13 +254,6 @@ int op_identify(struct vm *vm, const struct step *s)
 	return (int)r;
 }
 
-static int reap(int pid, int *status)
-{
-	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
-
-	return r == -ECHILD ? 0 : (int)r;
-}
-
 int op_kill_child(struct vm *vm, const struct step *s)
 {
 	int pid = vm->shared->pid, ignored;
@@ -258,7 +269,7 @@ int op_kill_child(struct vm *vm, const struct step *s)
 		if (r < 0 && r != -ESRCH)
 			return (int)r;
 	}
-	r = reap(vm->stage, &ignored);
+	r = reap(vm->stage, pid > 0 ? &ignored : &vm->status);
 	if (r >= 0)
 		r = reap(pid, &vm->status);
 	vm->has_reaped = r >= 0;

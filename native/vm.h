@@ -37,6 +37,7 @@ struct report {
 	int32_t syscall;
 	int32_t pid;
 	int32_t status;
+	int32_t end; /* 1 and how the new process ended, as wait4(2) says it, if that was before it was killed; else 0 */
 	uint32_t order; /* of the fork server; 0: of nobody */
 	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };

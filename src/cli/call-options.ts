@@ -114,9 +114,9 @@ function countListenFds(env: Readonly<Record<string, string | undefined>>): numb
 function frontOptions({ io }: CallContext): Pick<CreateOptions, 'handOver' | 'reports'> {
   const numbers = io.env.BUNDLE_TOOL_REPORTS?.trim().split(' ').map(Number) ?? []
   const detail = io.env.BUNDLE_TOOL_REPORT_DETAIL ?? ''
-  const reports = Array.from({ length: Math.floor(numbers.length / 6) }, (_, index) => {
-    const [kind = 0, step = 0, error = 0, syscall = 0, pid = 0, status = 0] = numbers.slice(index * 6)
-    return { kind, step, error, syscall, pid, status, detail: index === 0 ? detail : '' }
+  const reports = Array.from({ length: Math.floor(numbers.length / 7) }, (_, index) => {
+    const [kind = 0, step = 0, error = 0, syscall = 0, pid = 0, status = 0, end = 0] = numbers.slice(index * 7)
+    return { kind, step, error, syscall, pid, status, end, detail: index === 0 ? detail : '' }
   })
   return { handOver: io.handOver, reports: reports.length === 0 ? undefined : reports }
 }

@@ -22,7 +22,7 @@ export interface ContainerStdio {
 export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
 export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6, pipe: 7, ended: 8 } as const
-export const reportBytes: number = 28 + 1024
+export const reportBytes: number = 32 + 1024
 
 export interface Report extends Failure {
   readonly kind: number
@@ -117,8 +117,9 @@ export function parseReports(bytes: Buffer): readonly Answer[] {
       syscall: bytes.readInt32LE(at + 12),
       pid: bytes.readInt32LE(at + 16),
       status: bytes.readInt32LE(at + 20),
-      order: bytes.readUInt32LE(at + 24),
-      detail: cString(bytes.subarray(at + 28, at + reportBytes)),
+      end: bytes.readInt32LE(at + 24),
+      order: bytes.readUInt32LE(at + 28),
+      detail: cString(bytes.subarray(at + 32, at + reportBytes)),
     }
   })
 }

@@ -3,7 +3,7 @@ import { getSystemErrorMap } from 'node:util'
 import { OciError } from '../errors.ts'
 import { explainOperands } from '../program/explain.ts'
 import { resolveKind } from '../program/flags.ts'
-import type { NumberedStep, Step } from '../program/program.ts'
+import type { AnyOperand, NumberedStep, Step } from '../program/program.ts'
 import { syscallName } from './syscall-names.ts'
 
 /** What the runner reports of a step that failed. */
@@ -13,8 +13,10 @@ export interface Failure {
   /** Its number; -1 for an error that the step has found without a system call. */
   readonly syscall: number
   readonly pid: number
-  /** How a helper (a hook) or the container's process ended, as wait4(2) says it. */
+  /** How a helper (a hook) that failed ended, as wait4(2) says it. */
   readonly status: number
+  /** One more than the same of the new process, if it had ended before it was killed for the failure; else 0. */
+  readonly end: number
   /** What a failed helper wrote. */
   readonly detail: string
 }
@@ -25,6 +27,7 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   if (!entry) return new OciError('ERR_SYSCALL', `step ${failure.step}: error ${failure.error}`)
   const { step, phase } = entry
   const errno = errorName(failure.error)
+  if (failure.end > 0 && phase === 'host' && needsNewProcess(step)) return newProcessIsGone(steps, failure)
   const special = specialCase(entry, errno, failure)
   if (special) return special
   const call = callOf(failure)
@@ -88,7 +91,7 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
     case 'connect':
       return connectFailed(step, errno, failure, pointer)
     case 'sync_within':
-      return failure.error === constants.errno.ETIMEDOUT ? agentIsSilent(pointer) : lostChild(failure)
+      return errno === 'ETIMEDOUT' ? agentIsSilent(pointer) : undefined
     case 'expect_other': {
       if (errno !== 'EEXIST') return undefined
       const name = step.from.split('/').at(-1)?.replaceAll('~1', '/').replaceAll('~0', '~')
@@ -120,9 +123,6 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
         })
       }
       return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
-    case 'sync_wait':
-    case 'receive_fd':
-      return lostChild(failure)
     default:
       return undefined
   }
@@ -218,24 +218,60 @@ function agentIsSilent(pointer: string | undefined): OciError {
   })
 }
 
-function lostChild(failure: Failure): OciError | undefined {
-  return failure.error === constants.errno.EPIPE ? childIsGone(failure) : undefined
+/**
+ * Whether a step of the host fails because the new process is gone, if that is gone: it talks to that process, or names it. What
+ * fails of hooks and files is their own.
+ */
+function needsNewProcess(step: Step): boolean {
+  switch (step.op) {
+    case 'clone':
+    case 'sync_send':
+    case 'sync_wait':
+    case 'sync_within':
+    case 'sync_closed':
+    case 'receive_fd':
+    case 'identify':
+    case 'open_pidfd':
+    case 'take_listener':
+    case 'prlimit':
+    case 'spawn_id_map':
+      return true
+    case 'send_fd':
+      return step.operands.socket === null
+    case 'spawn':
+      return step.from === '/linux/cgroupsPath' // systemd, which is told the process
+    case 'write_file':
+      return (
+        namesProcess(step.operands.path) ||
+        (namesProcess(step.operands.content) && /\/(tasks|cgroup\.procs)$/.test(textOf(step, 'path')))
+      )
+    default:
+      return namesProcess(step.operands.path)
+  }
 }
 
-/** The container's process ended without a word: killed from outside, most often for want of memory. */
-function childIsGone(failure: Failure): OciError {
-  const signal = failure.status & 0x7f
+function namesProcess(text: AnyOperand | undefined): boolean {
+  return Array.isArray(text) && text.some((piece) => typeof piece === 'object' && piece.register === 'pid')
+}
+
+/** The new process ended without a word: killed from outside, most often for want of memory. */
+function newProcessIsGone(steps: readonly NumberedStep[], { end, detail }: Failure): OciError {
+  const status = end - 1
+  const signal = status & 0x7f
   // memory.events, or memory.oom_control of cgroup v1: what the program has read before it removed the cgroup.
-  if (/^oom_kill [1-9]/m.test(failure.detail)) {
+  if (/^oom_kill [1-9]/m.test(detail)) {
     return new OciError('ERR_SYSCALL', 'container init was OOM-killed (memory limit too low?)', {
       pointer: '/linux/resources/memory/limit',
       hint: 'raise the limit: the container needs more memory than that before its command runs',
     })
   }
-  const how = signal === 0 ? `exited with ${failure.status >> 8}` : `was killed by signal ${signal}`
-  return new OciError('ERR_SYSCALL', `the container's first process ${how} while it was being set up`, {
-    hint: signal === 9 ? 'raise the memory limit if there is one: the kernel may have run out of it' : undefined,
-  })
+  const makesContainer = steps.some(({ step }) => step.from === 'ID')
+  const how = signal === 0 ? `exited with ${status >> 8}` : `was killed by signal ${signal}`
+  return new OciError(
+    'ERR_SYSCALL',
+    `the ${makesContainer ? "container's first" : 'new'} process ${how} while it was being set up`,
+    { hint: signal === 9 ? 'raise the memory limit if there is one: the kernel may have run out of it' : undefined },
+  )
 }
 
 /** `mounts[3] (tmpfs on /dev/shm)`: the field of config.json and the thing it names. */

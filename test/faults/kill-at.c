@@ -3,7 +3,7 @@
  *
  * Processes count from 0, the command itself, in the order in which they are made. When WATCHED is about to make its
  * N-th system call, VICTIM gets SIGKILL and the others go on untraced. Prints the number of the system call, and exits
- * with 0 once the command has ended; with 3 when it ended before WATCHED came so far.
+ * with 0 once the command has ended; with 3 when it ended before WATCHED came so far, with 4 when there was no VICTIM yet.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSES = 64, SYSCALL_STOP = SIGTRAP | 0x80, NOT_REACHED = 3 };
+enum { MAX_PROCESSES = 64, SYSCALL_STOP = SIGTRAP | 0x80, NOT_REACHED = 3, NOBODY_THERE = 4 };
 
 static pid_t pids[MAX_PROCESSES];
 static long calls[MAX_PROCESSES];
@@ -65,7 +65,7 @@ static int trace(pid_t command, int watched, int victim, long n)
 		}
 		if (WSTOPSIG(status) == SYSCALL_STOP) {
 			if (is_time(pid, watched, n))
-				return kill(pids[victim], SIGKILL) < 0 ? 2 : 0;
+				return !pids[victim] ? NOBODY_THERE : kill(pids[victim], SIGKILL) < 0 ? 2 : 0;
 		} else if (status >> 16 == 0) {
 			signal = WSTOPSIG(status); /* one that was sent, not an event of ptrace */
 		}

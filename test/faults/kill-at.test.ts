@@ -1,11 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { remove } from '../../src/delete.ts'
+import { exec } from '../../src/exec.ts'
 import { encode } from '../../src/program/encode.ts'
+import type { Program } from '../../src/program/program.ts'
+import { readProcesses, sendSignal } from '../../src/runtime/cgroup.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
-import { findRunner } from '../../src/runtime/runner.ts'
+import { kinds, parseReports, type Report } from '../../src/runtime/execute.ts'
+import { findRunner, outcomeOf } from '../../src/runtime/runner.ts'
+import { readContainer } from '../../src/runtime/state-file.ts'
 import { buildTool } from '../c-tool.ts'
 import { type ConfigChange, ContainerPlace, userNamespace } from '../container.ts'
 import { requires } from '../requirements.ts'
@@ -32,12 +37,16 @@ const hooks: ConfigChange = {
   },
 }
 
-/** The runner is process 0, the container's first one process 1. */
+/** The runner is process 0, the new process that it makes process 1. */
 const strikes = [
   { what: 'the runner, at its own', watched: 0, victim: 0 },
-  { what: "the runner, at the container's", watched: 1, victim: 0 },
-  { what: "the container's process, at its own", watched: 1, victim: 1 },
+  { what: "the runner, at the new process's", watched: 1, victim: 0 },
+  { what: 'the new process, at its own', watched: 1, victim: 1 },
+  { what: "the new process, at the runner's", watched: 0, victim: 1 },
 ] as const
+
+/** The numbers of the tool: the strike was made; the command ended before; there was nobody to strike yet. */
+const [struck, notReached, nobodyThere] = [0, 3, 4]
 
 test.each([
   ['a plain container', {}],
@@ -45,45 +54,109 @@ test.each([
   ["one with the host's processes", hostPids],
   ['one with hooks', hooks],
 ] as const)(
-  '%s: killed at any system call, nothing is left that delete does not clear',
+  '%s: killed at any system call, nothing is left that delete does not clear, and the reason is told',
   { timeout: 300_000 },
   async (_, change) => {
     place.giveRootfsTo(change === userNamespace ? 100_000 : 0)
     place.configure('exec sleep 1000', change)
     const { program } = await compileContainer({ id: place.id, bundle: place.bundle, root: place.root }, 'create')
-    const image = join(place.directory, 'program')
-    writeFileSync(image, encode(program), { mode: 0o600 })
     for (const { what, watched, victim } of strikes) {
-      let reached = 0
+      let [reached, told] = [0, 0]
       for (let at = 1; ; at += stride) {
-        const { status, call } = killAt(watched, victim, at, image)
+        const { status, call, reports } = killAt(watched, victim, at, encode(program))
         const where = `${what} ${at}th system call, number ${call}`
-        expect(status, where).toBeOneOf([0, 3])
+        expect(status, where).toBeOneOf([struck, notReached, nobodyThere])
+        if (victim === 1 && status === struck) told += await expectReason(program, reports, where)
         const force = !existsSync(join(place.root, place.id))
         await remove({ root: place.root, id: place.id, force }).catch((error: unknown) => {
           throw new Error(`${where}: ${error instanceof Error ? error.message : error}`)
         })
         expect(place.leftovers(), where).toEqual([])
-        if (status === 3) break
+        if (status === notReached) break
         reached = at
       }
       expect(reached).toBeGreaterThan(50)
+      if (victim === 1) expect(told).toBeGreaterThan(3)
     }
   },
 )
 
-function killAt(watched: number, victim: number, at: number, image: string): { status: number | null; call: string } {
-  const [fd, nowhere] = [openSync(image, 'r'), openSync('/dev/null', 'w')]
+/** @returns 1 when something failed, 0 when the process was killed after all was done */
+async function expectReason(program: Program, reports: readonly Report[], where: string): Promise<number> {
+  if (!reports.some(({ kind }) => kind === kinds.failed)) return 0
+  const leftovers: string[] = []
+  const onLeftover = (message: string): number => leftovers.push(message)
+  await expect(outcomeOf(program, { reports, code: 1 }, { id: place.id, onLeftover }), where).rejects.toThrow(
+    "the container's first process was killed by signal 9 while it was being set up",
+  )
+  expect(leftovers, where).toEqual([])
+  return 1
+}
+
+test.each([
+  ['a plain container', {}],
+  ['one in a user namespace', userNamespace],
+] as const)(
+  'one more process in %s: killed at any system call, nothing is left, and the reason is told',
+  { timeout: 300_000 },
+  async (_, change) => {
+    place.giveRootfsTo(change === userNamespace ? 100_000 : 0)
+    place.configure('exec sleep 1000', change)
+    expect(place.tool(['run', '--detach', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+    const { cgroupPaths, init } = readContainer(place.root, place.id)
+    const others = () => readProcesses(cgroupPaths).filter((pid) => pid !== init.pid)
+    const options = { root: place.root, id: place.id, args: ['sleep', '1000'], detach: true }
+    let image = new Uint8Array()
+    await exec({ ...options, handOver: (message) => (image = programOf(message)) })
+    // In a user namespace the new process is made by another one.
+    const target = change === userNamespace ? 2 : 1
+    for (const { what, watched, victim } of strikes.filter((strike) => strike.victim > 0)) {
+      let told = 0
+      for (let at = 1; ; at += Math.min(stride, 2)) {
+        const { status, call, reports } = killAt(watched && target, victim && target, at, image)
+        const where = `${what} ${at}th system call, number ${call}`
+        expect(status, where).toBeOneOf([struck, notReached, nobodyThere])
+        const failed = reports.filter(({ kind }) => kind === kinds.failed)
+        if (status === struck && failed.length > 0) {
+          told++
+          await expect(exec({ ...options, reports: failed }), where).rejects.toThrow(
+            'the new process was killed by signal 9 while it was being set up',
+          )
+        }
+        for (const pid of others()) sendSignal(pid, 9)
+        await vi.waitFor(() => expect(others(), where).toEqual([]), { timeout: 5000, interval: 1 })
+        if (status === notReached) break
+      }
+      expect(told).toBeGreaterThan(0)
+    }
+  },
+)
+
+/** What the front is handed: see native/node.c. */
+const programOf = (message: Uint8Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(message.subarray(new DataView(message.buffer, message.byteOffset).getUint32(0, true)))
+
+interface Strike {
+  readonly status: number | null
+  /** The number of the system call. */
+  readonly call: string
+  readonly reports: readonly Report[]
+}
+
+function killAt(watched: number, victim: number, at: number, program: Uint8Array): Strike {
+  const [image, reports] = ['program', 'reports'].map((name) => join(place.directory, name)) as [string, string]
+  writeFileSync(image, program, { mode: 0o600 })
+  const [fd, report] = [openSync(image, 'r'), openSync(reports, 'w', 0o600)]
   try {
     const command = [String(watched), String(victim), String(at), findRunner(), '3', '4', place.id]
     const { status, stdout } = spawnSync(toolPath(), command, {
-      stdio: ['ignore', 'pipe', 'inherit', fd, nowhere],
+      stdio: ['ignore', 'pipe', 'inherit', fd, report],
       timeout: 20_000,
       killSignal: 'SIGKILL',
     })
-    return { status, call: stdout.toString().trim() }
+    return { status, call: stdout.toString().trim(), reports: parseReports(readFileSync(reports)) }
   } finally {
     closeSync(fd)
-    closeSync(nowhere)
+    closeSync(report)
   }
 }

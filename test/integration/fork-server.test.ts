@@ -278,6 +278,6 @@ test.each([
   ['more words than a command line has', 'run\0'.repeat(100)],
 ])('a run with %s does nothing', async (_, words) => {
   const { code, answer } = await order(Buffer.concat([header(1, words.length), Buffer.from(words)]), true)
-  const [kind, number] = [answer.readUInt32LE(0), answer.readUInt32LE(24)]
+  const [kind, number] = [answer.readUInt32LE(0), answer.readUInt32LE(28)]
   expect({ code, kind, status: answer.readInt32LE(20), number }).toEqual({ code: 0, kind: 8, status: 75, number: 7 })
 })

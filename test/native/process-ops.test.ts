@@ -51,6 +51,48 @@ test('a child that ends without a word is a failure of the wait', () => {
   expect(execute(program).reports).toMatchObject([{ kind: 'failed', step: 1, error: 'EPIPE' }])
 })
 
+/** Kills a process, and goes on when that is a zombie, or gone. */
+function killer(register: 'pid' | 'own_pid', more = ''): Step {
+  const script = `read pid; kill -9 $pid; while grep -v ' Z ' /proc/$pid/stat; do :; done >/dev/null 2>&1; ${more}`
+  return op('spawn', {
+    path: '/bin/sh',
+    argv: ['sh', '-c', script],
+    env: ['PATH=/bin'],
+    input: [{ register }, '\n'],
+    timeoutMs: -1,
+    inheritEnv: 0,
+  })
+}
+const open = (file: string): Step => op('open', { to: 'x', at: null, path: file, flags: openFlags.PATH })
+
+test.each<[string, readonly Step[], object]>([
+  ['sync_send', [killer('pid'), send(1)], { error: 'EPIPE' }],
+  ['sync_wait', [killer('pid'), wait(1)], { error: 'EPIPE' }],
+  ['sync_within', [killer('pid'), op('sync_within', { barrier: 1, timeoutMs: 5000 })], { error: 'EPIPE' }],
+  ['receive_fd', [killer('pid'), op('receive_fd', { to: 'x' })], { error: 'EPIPE' }],
+  ['send_fd', [killer('pid'), open('/'), op('send_fd', { socket: null, slot: 'x', name: 'x' })], { error: 'EPIPE' }],
+  ['spawn', [killer('pid', 'echo why; exit 3')], { error: 'ECHILD', status: 3 << 8, detail: 'why\n' }],
+  ['open', [killer('pid'), open('/no/such')], { error: 'ENOENT' }],
+])('a report of %s says how the new process has ended, if that was before', (_, steps, report) => {
+  const host = [clone(), ...steps.map((step) => undoable(step)), supervise]
+  const expected = { kind: 'failed', step: steps.length, status: 0, detail: '', end: 9, ...report }
+  expect(execute({ host, stage: [], child: [wait(1)] }).reports).toEqual([expected])
+})
+
+test('of a new process that has to be killed no report says that it has ended', () => {
+  const report = { kind: 'failed', step: 1, end: undefined }
+  const early = { host: [clone(), undoable(open('/no/such')), supervise], stage: [], child: [wait(1)] }
+  expect(execute(early).reports).toMatchObject([{ ...report, error: 'ENOENT' }])
+  const late = { host: [clone(), undoable(wait(1)), supervise], stage: [], child: [send(9), wait(1)] }
+  expect(execute(late).reports).toMatchObject([{ ...report, error: 'EPROTO' }])
+})
+
+test('a report says how the first child has ended, where there was no other yet', () => {
+  const host = [clone(), undoable(wait(9)), supervise]
+  const { reports } = execute({ host, stage: [killer('own_pid')], child: [wait(1)] })
+  expect(reports).toMatchObject([{ kind: 'failed', step: 1, error: 'EPIPE', end: 9 }])
+})
+
 test.each([
   ['sync_wait', wait(1), 'EBADF'],
   ['sync_send', send(1), 'EBADF'],

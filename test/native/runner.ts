@@ -13,7 +13,7 @@ import { syscallName } from '../../src/runtime/syscall-names.ts'
 export const runnerPath = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
 const reportKinds = ['', 'ready', 'failed', 'undo failed', 'exited', 'refused'] as const
-const reportBytes = 28 + 1024
+const reportBytes = 32 + 1024
 
 /** What the runner says on its report descriptor; `step` is an address of the program, `error` a name of errno. */
 export interface RunnerReport {
@@ -23,6 +23,8 @@ export interface RunnerReport {
   /** The system call that failed, or `none`. */
   readonly call: string
   readonly status: number
+  /** How the new process ended, as wait4(2) says it, where that was before it was killed. */
+  readonly end: number | undefined
   readonly detail: string
 }
 
@@ -106,7 +108,8 @@ function parseReports(bytes: Buffer): readonly RunnerReport[] {
       error: errorName(bytes.readInt32LE(at + 8)),
       call: syscallName(bytes.readInt32LE(at + 12)) ?? 'none',
       status: bytes.readInt32LE(at + 20),
-      detail: bytes.toString('utf8', at + 28, bytes.indexOf(0, at + 28)),
+      end: bytes.readInt32LE(at + 24) === 0 ? undefined : bytes.readInt32LE(at + 24) - 1,
+      detail: bytes.toString('utf8', at + 32, bytes.indexOf(0, at + 32)),
     }
   })
 }

@@ -1,14 +1,17 @@
 import { constants } from 'node:os'
 import { expect, test } from 'vitest'
-import { op, type Step } from '../../src/program/program.ts'
-import { describeFailure } from '../../src/runtime/failure.ts'
+import type { Phase } from '../../src/program/ops.ts'
+import { op, type Step, type Text } from '../../src/program/program.ts'
+import { describeFailure, type Failure } from '../../src/runtime/failure.ts'
 import { syscallName } from '../../src/runtime/syscall-names.ts'
 
-const { EPERM, ENOENT, EACCES, EBUSY, EEXIST, EPIPE, EINVAL, EXDEV } = constants.errno
+const { EPERM, ENOENT, ESRCH, EINTR, EBADF, ECHILD, EACCES, EBUSY, EEXIST, EPIPE, EINVAL, EXDEV, ENOSPC } =
+  constants.errno
 
-function describe(step: Step, error: number, more: { status?: number; syscall?: number } = {}) {
-  const failure = { step: 0, error, syscall: numberOf('mount'), pid: 0, status: 0, detail: '', ...more }
-  return describeFailure([{ address: 0, phase: 'child', step }], failure)
+const nothing = { step: 0, syscall: numberOf('mount'), pid: 0, status: 0, end: 0, detail: '' }
+
+function describe(step: Step, error: number, more: Partial<Failure> = {}, phase: Phase = 'child') {
+  return describeFailure([{ address: 0, phase, step }], { ...nothing, error, ...more })
 }
 
 function numberOf(call: string): number {
@@ -18,7 +21,6 @@ function numberOf(call: string): number {
 const mount = (type: string): Step =>
   op('mount', { source: type, target: null, path: '/proc', type, flags: 0, data: null }, '/mounts/3')
 const find = (name: string): Step => op('find_command', { name, path: '/bin' }, '/process/args')
-const wait = op('sync_wait', { barrier: 1 })
 
 test('the message says field, thing, system call and error, and where it is from', () => {
   expect(describe(mount('tmpfs'), EINVAL)).toMatchObject({
@@ -37,7 +39,7 @@ test('an error that no system call gave is told without one', () => {
 
 test('what newuidmap has against a map is the message, and its file the hint', () => {
   const step = op('spawn_id_map', { helper: '/usr/bin/newgidmap', map: ['0', '1', '1'] }, '/linux/gidMappings')
-  const told = { step: 0, error: constants.errno.ECHILD, syscall: -1, pid: 0, status: 256 }
+  const told = { ...nothing, error: constants.errno.ECHILD, status: 256 }
   const explain = (detail: string) => describeFailure([{ address: 0, phase: 'host', step }], { ...told, detail })
   expect(explain('newgidmap: gid range [0-1) -> [1-2) not allowed\n')).toMatchObject({
     code: 'ERR_PERMISSION',
@@ -73,15 +75,80 @@ test.each([
   expect(failure.message).toContain(words)
 })
 
-test('a process that was killed while it was set up is told from one that ended', () => {
-  expect(describe(wait, EPIPE, { status: 9 })).toMatchObject({
-    message: expect.stringContaining('was killed by signal 9'),
+const ofProcess = (file: string) => ['/proc/', { register: 'pid' } as const, file]
+const write = (path: Text, content: Text, from = ''): Step =>
+  op('write_file', { at: null, path, content, flags: 0, mode: 0 }, from)
+const spawn = (from: string): Step =>
+  op(
+    'spawn',
+    { path: '/bin/x', argv: ['x'], env: [], input: [{ register: 'pid' }], timeoutMs: -1, inheritEnv: 1 },
+    from,
+  )
+const killed = { end: 9 + 1 }
+
+test.each<[Step, number]>([
+  [op('sync_send', { barrier: 1 }), EPIPE],
+  [op('sync_wait', { barrier: 1 }), EPIPE],
+  [op('sync_within', { barrier: 1, timeoutMs: 5 }), EPIPE],
+  [op('receive_fd', { to: 'x' }), EPIPE],
+  [op('send_fd', { socket: null, slot: 'x', name: 'x' }), EPIPE],
+  [op('identify', {}), ESRCH],
+  [op('open_pidfd', { to: 'x' }), ESRCH],
+  [op('take_listener', { to: 'x' }), EBADF],
+  [op('prlimit', { resource: 1, soft: 1, hard: 1 }), ESRCH],
+  [op('spawn_id_map', { helper: '/bin/newuidmap', map: [] }), ECHILD],
+  [op('clone', { flags: 0, cgroup: 'unified' }), EPIPE],
+  [op('open', { to: 'x', at: 'proc', path: [{ register: 'pid' }, '/ns/net'], flags: 0 }), ENOENT],
+  [write(ofProcess('/uid_map'), '0 1 1'), ENOENT],
+  [write('/sys/fs/cgroup/x/cgroup.procs', [{ register: 'pid' }]), ESRCH],
+  [write(['/sys/fs/cgroup/pids/', { register: 'id' }, '/tasks'], [{ register: 'pid' }]), ESRCH],
+  [spawn('/linux/cgroupsPath'), ECHILD],
+])('%o: the new process, if that has ended, is the reason for error %i', (step, error) => {
+  expect(describe(step, error, killed, 'host')).toMatchObject({
+    message: 'the new process was killed by signal 9 while it was being set up',
     hint: expect.stringContaining('memory limit'),
   })
-  expect(describe(wait, EPIPE, { status: 3 << 8 }).message).toContain('exited with 3')
+  expect(describe(step, error, { end: (3 << 8) + 1 }, 'host').message).toContain('exited with 3')
+  expect(describe(step, error, { ...killed, detail: 'low 0\noom_kill 1\n' }, 'host')).toMatchObject({
+    message: 'container init was OOM-killed (memory limit too low?)',
+    pointer: '/linux/resources/memory/limit',
+  })
+  expect(describe(step, error, {}, 'host').message).not.toContain('while it was being set up')
+  // What the new process has said of itself counts.
+  expect(describe(step, error, killed, 'child').message).not.toContain('while it was being set up')
+})
+
+test.each<[Step, number, string]>([
+  [op('open', { to: 'x', at: null, path: '/no/such', flags: 0 }), ENOENT, '/no/such'],
+  [write('/run/x/.state.json', [{ register: 'pid' }]), ENOSPC, 'no space left'],
+  [write([{ register: 'pid_file' }, '.new'], [{ register: 'pid' }], '--pid-file'), ENOENT, '--pid-file ({pid_file})'],
+  [write('/sys/fs/cgroup/x/memory.max', '4096', '/linux/resources/memory/limit'), EBUSY, 'memory.limit'],
+  [spawn('/hooks/createRuntime/0'), ECHILD, 'error running createRuntime hook #0'],
+  [op('send_fd', { socket: 'console', slot: 'x', name: 'x' }), EPIPE, 'broken pipe'],
+])('%o: what has nothing to do with it is told, error %i', (step, error, words) => {
+  expect(describe(step, error, { ...killed, status: 256 }, 'host').message).toContain(words)
+})
+
+test('of a container it is its first process that is gone', () => {
+  const mkdir = op('mkdir', { at: null, path: '/run/x', mode: 0 }, 'ID')
+  const steps = [mkdir, op('sync_wait', { barrier: 1 })].map(
+    (step, address) => ({ address, phase: 'host', step }) as const,
+  )
+  expect(describeFailure(steps, { ...nothing, ...killed, step: 1, error: EPIPE }).message).toBe(
+    "the container's first process was killed by signal 9 while it was being set up",
+  )
+})
+
+test('a signal is the reason why a step of the host did not end, also of a hook', () => {
+  for (const step of [op('sync_wait', { barrier: 1 }), spawn('/hooks/createRuntime/0')]) {
+    expect(describe(step, EINTR, {}, 'host')).toMatchObject({
+      code: 'ERR_INTERRUPTED',
+      message: 'ended by a signal before it was done: nothing is left of it',
+    })
+  }
 })
 
 test('a step outside of the program, and an error without a name, are still said', () => {
-  expect(describeFailure([], { step: 7, error: 5, syscall: 1, pid: 0, status: 0, detail: '' }).message).toContain('7')
+  expect(describeFailure([], { ...nothing, step: 7, error: 5 }).message).toContain('7')
   expect(describe(mount('tmpfs'), 4000).message).toContain('error 4000')
 })
