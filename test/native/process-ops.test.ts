@@ -76,7 +76,7 @@ test.each<[string, readonly Step[], object]>([
 ])('a report of %s says how the new process has ended, if that was before', (_, steps, report) => {
   const host = [clone(), ...steps.map((step) => undoable(step)), supervise]
   const expected = { kind: 'failed', step: steps.length, status: 0, detail: '', end: 9, ...report }
-  expect(execute({ host, stage: [], child: [wait(1)] }).reports).toEqual([expected])
+  expect(execute({ host, stage: [], child: [wait(1)] }).reports).toMatchObject([expected])
 })
 
 test('of a new process that has to be killed no report says that it has ended', () => {
