@@ -2,7 +2,6 @@ import { OciError } from '../errors.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags, prctl, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
-import { type CgroupPlace, cgroupPlaces } from './cgroup-paths.ts'
 import {
   compileCgroups,
   compileCloneTarget,
@@ -13,7 +12,7 @@ import {
   mayMountMeanwhile,
 } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
-import { type HostFacts, isRootOfHost } from './facts.ts'
+import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
@@ -36,6 +35,7 @@ import {
 } from './state.ts'
 import { compileSysctl, compileSysctlChecks } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
+import { usableCgroups } from './usable-cgroups.ts'
 
 /**
  * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's
@@ -86,43 +86,6 @@ export function compileContext(config: RuntimeConfig, options: CompileOptions, f
     hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
     hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
   }
-}
-
-/**
- * Without the right to make cgroups a container runs outside of any, as long as config.json names no place and no limit.
- *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` it names a place, and no hierarchy can take a cgroup of this caller
- */
-function usableCgroups(
-  config: RuntimeConfig,
-  { systemd }: CompileOptions,
-  facts: HostFacts,
-): CompileContext['cgroups'] {
-  const places = cgroupPlaces(config, facts.cgroups, systemd)
-  const isPrivileged = systemd !== undefined || isRootOfHost(facts)
-  const usable = isPrivileged ? places : places.filter(isForUsers)
-  if (config.linux?.cgroupsPath) {
-    if (usable.length === 0) throw noCgroups(facts)
-    return usable
-  }
-  const { devices: _, ...limits } = config.linux?.resources ?? {}
-  const isAsked = Object.values(limits).some((value) => value !== undefined)
-  return isPrivileged || isAsked ? usable : []
-}
-
-/** Cgroups of v1 are root's alone. */
-const isForUsers = ({ hierarchy }: CgroupPlace): boolean => hierarchy.isUnified
-
-function noCgroups({ cgroups: { hierarchies } }: HostFacts): OciError {
-  const readOnly = hierarchies.filter(({ isReadOnly }) => isReadOnly).map(({ mountPoint }) => `"${mountPoint}"`)
-  const [why, hint] =
-    readOnly.length > 0
-      ? [`mounted read-only: ${readOnly.join(', ')}`, 'mount it read-write, or remove the field']
-      : ['a user without root has none on cgroup v1', 'boot with cgroup v2, or remove the field']
-  return new OciError('ERR_CONFIG_UNSUPPORTED', `no cgroup can be made: ${why}`, {
-    pointer: '/linux/cgroupsPath',
-    hint,
-  })
 }
 
 function compileHost(process: Process, context: CompileContext, parts: Parts): readonly HostStep[] {
