@@ -243,13 +243,21 @@ const struct directory_entry *next_entry(struct listing *l)
 
 long unlink_entries(long directory)
 {
+	static const char last[] = "state.json";
 	struct listing all = {.directory = directory};
 	const struct directory_entry *entry;
+	bool has_last = false;
 	long r = 0;
 
-	while (r >= 0 && (entry = next_entry(&all)))
-		r = sys(unlinkat, directory, entry->name, 0);
-	return r < 0 ? r : all.size;
+	while (r >= 0 && (entry = next_entry(&all))) {
+		if (streq(entry->name, last))
+			has_last = true;
+		else
+			r = sys(unlinkat, directory, entry->name, 0);
+	}
+	if (r >= 0)
+		r = all.size;
+	return r >= 0 && has_last ? sys(unlinkat, directory, last, 0) : r;
 }
 
 int op_remove_directory(struct vm *vm, const struct step *s)

@@ -278,7 +278,7 @@ long sleep_ms(long ms);
 /* Removes a cgroup and those below it; waits for the kernel to let go of what has just ended. One that is gone is no error. */
 long remove_cgroup(const char *path);
 
-/* Unlinks the files in a directory. */
+/* Unlinks the files in a directory, state.json last: as long as anything is left, it says what that is. */
 long unlink_entries(long directory);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */

@@ -144,7 +144,24 @@ async function destroy(container: ContainerRecord): Promise<void> {
   }
   await removeCgroup(cgroupPaths, rootlessCgroups)
   await removeResctrlGroups(container)
+  await removeStateDirectory(directory)
+}
+
+/** state.json goes last: as long as anything is left, it says what that is. */
+async function removeStateDirectory(directory: string): Promise<void> {
+  const others = (await namesIn(directory)).filter((name) => name !== 'state.json')
+  for (const name of others) await rm(join(directory, name), { recursive: true, force: true })
   await rm(directory, { recursive: true, force: true })
+}
+
+/** None where the directory is gone: a container that was run in the foreground is removed by its runner, too. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw error
+  }
 }
 
 /** A class of service that config.json names by `closID` may be others' too: it stays. */

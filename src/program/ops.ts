@@ -115,7 +115,7 @@ export const ops = {
   remove_directory: {
     number: 14,
     operands: { path: 'text' },
-    does: 'unlinkat(2) of each entry of a directory and of the directory',
+    does: 'unlinkat(2) of each entry of a directory, state.json last, and of the directory',
   },
   list_xattrs: {
     number: 15,

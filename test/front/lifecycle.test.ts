@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
@@ -212,6 +212,16 @@ describe('to Node.js goes', () => {
     renameSync(record, join(place.directory, 'record'))
     expect(call(['start', place.id])).toEqual(needsNode)
     expect(callWithNode('delete', place.id)).toEqual(done)
+  })
+
+  test('the deletion of a container with a directory in its own, which stays a container until all is gone', () => {
+    create()
+    call(['kill', place.id, 'KILL'])
+    for (const name of ['a', 'm', 'z']) mkdirSync(join(place.root, place.id, name, 'deep'), { recursive: true })
+    expect(call(['delete', place.id])).toEqual(needsNode)
+    expect(place.tool(['state', place.id])).toMatchObject({ end: 0 })
+    expect(callWithNode('delete', place.id)).toEqual(done)
+    expect(place.leftovers()).toEqual([])
   })
 
   test('an option that looks like the ID of a container', () => {

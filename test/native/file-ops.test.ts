@@ -5,8 +5,10 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -260,6 +262,18 @@ test('remove_directory removes the files of a directory and it, and no tree', ()
   expectFailure(hostProgram(remove), 'remove_directory', 'ENOENT')
   mkdirSync(path('d/e'), { recursive: true })
   expectFailure(hostProgram(remove), 'remove_directory', 'EISDIR')
+})
+
+test('remove_directory leaves state.json where it cannot remove all the rest', () => {
+  const names = ['a', 'b', 'state.json', 'x', 'y']
+  mkdirSync(path('d/tree'), { recursive: true })
+  for (const name of names) writeFileSync(path(`d/${name}`), '')
+  const remove = op('remove_directory', { path: path('d') })
+  expectFailure(hostProgram(remove), 'remove_directory', 'EISDIR')
+  expect(readdirSync(path('d'))).toContain('state.json')
+  rmdirSync(path('d/tree'))
+  expectDone(hostProgram(remove))
+  expect(existsSync(path('d'))).toBe(false)
 })
 
 test('remove_directory does not follow a link', () => {
