@@ -46,6 +46,9 @@ struct job {
 	int compiler; /* a process that has compiled it and is ending; 0: none */
 };
 
+/* A line of its own on standard error. */
+void complain(const char *what);
+
 bool has_prefix(const char *s, const char *prefix);
 const char *base_name(const char *path);
 
@@ -84,6 +87,12 @@ bool find_kept(const struct call *call, struct job *job);
 
 /* Executes the program that was kept for the command line of `call`, and reports there: the exit code. */
 int execute_kept(struct vm *vm, struct call *call, int report);
+
+/*
+ * Executes a program, its path and then its argv, as it would be without Node.js and what its caller has left: the exit code when
+ * that is not possible.
+ */
+int become_program(char **argv, char **env);
 
 /* Does what the library asks for through a socket, until that is closed: the exit code. */
 int serve(struct vm *vm, const struct call *call, int socket);

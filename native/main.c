@@ -3,7 +3,8 @@
  *
  *   bundle-tool-runner PROGRAM-FD REPORT-FD ID
  *
- * Under any other name the binary is the front of the tool: front.c.
+ * Under any other name the binary is the front of the tool: front.c. (As "bundle-tool:execute" it makes way for a program that
+ * Node.js has started: caller.c.)
  *
  * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
  * undone is all in the program.
@@ -414,6 +415,12 @@ static int start(int argc, char **argv, char **envp)
 {
 	static struct vm vm = {.sync = -1, .start_time = "0", .created = "0001-01-01T00:00:00Z"};
 
+	if (settle() < 0) {
+		complain("standard input or output is closed, and /dev/null cannot be opened in its place");
+		return 1;
+	}
+	if (argc > 0 && streq(argv[0], "bundle-tool:execute"))
+		return become_program(argv + 1, envp);
 	return argc > 0 && streq(base_name(argv[0]), "bundle-tool-runner") ? runner(&vm, argc, argv, envp)
 									   : front(&vm, argv, envp);
 }

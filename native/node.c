@@ -22,7 +22,7 @@ static bool needs_network(const char *command)
 	return true;
 }
 
-static void complain(const char *what)
+void complain(const char *what)
 {
 	const char *parts[] = {"bundle-tool: ", what, "\n"};
 
@@ -112,7 +112,7 @@ static int become(const struct call *call, char *const *more, bool is_compiler)
 		complain("node is not in PATH: install Node.js 20 or later");
 		return 1;
 	}
-	if (argv && env && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
+	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
 		sys(execve, node, argv, env);
 	complain("node cannot be executed");
 	return 1;

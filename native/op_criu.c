@@ -15,6 +15,8 @@ static _Noreturn void become_criu(const struct vm *vm, const char *path, int soc
 	if (r >= 0)
 		r = sys(dup3, socket, CRIU_SOCKET, 0);
 	if (r >= 0)
+		r = default_signals();
+	if (r >= 0)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
 		r = sys(execve, path, argv, env);

@@ -400,8 +400,10 @@ int op_execve(struct vm *vm, const struct step *s)
 {
 	char **argv = list(vm, s, 0);
 	uint64_t none = 0;
-	long r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+	long r = vm->shared->knows_ignored ? stop_ignoring(vm->shared->ignored) : default_signals();
 
+	if (r >= 0)
+		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
 		r = sys(execve, vm->command, *argv || !vm->argv ? argv : vm->argv, list(vm, s, 1));
 	say_cannot_execute(vm->command, r);

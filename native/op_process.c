@@ -128,12 +128,25 @@ int op_sync_send(struct vm *vm, const struct step *s)
 	return write_all(vm->sync, &barrier, 1);
 }
 
+/* The process that is waited for will want to know it, and is busy. */
+static int note_ignored(struct vm *vm)
+{
+	struct shared *shared = vm->shared;
+	int r = shared->knows_ignored ? 0 : find_ignored(&shared->ignored);
+
+	shared->knows_ignored = r >= 0;
+	return r;
+}
+
 static int wait_barrier(struct vm *vm, const struct step *s, int timeout_ms)
 {
 	char barrier = 0;
 	/* Only the host hears signals; in the container a seccomp filter may be loaded, so one plain call. */
-	long r = vm->phase == PHASE_HOST ? wait_readable(vm, vm->sync, timeout_ms) : 0;
+	bool is_host = vm->phase == PHASE_HOST;
+	long r = is_host ? note_ignored(vm) : 0;
 
+	if (r >= 0 && is_host)
+		r = wait_readable(vm, vm->sync, timeout_ms);
 	if (r >= 0)
 		r = sys(read, vm->sync, &barrier, 1);
 	if (r == 0 || r == -ECONNRESET)
@@ -314,6 +327,8 @@ static _Noreturn void become(const struct vm *vm, const struct helper *helper, i
 
 	for (int fd = 1; fd <= 2 && r >= 0; fd++)
 		r = sys(dup3, out, fd, 0);
+	if (r >= 0)
+		r = default_signals();
 	if (r >= 0)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)

@@ -10,6 +10,8 @@ enum { DETAIL_SIZE = 1024 };
 struct shared {
 	int32_t pid; /* of the container's first process, in the runner's PID namespace */
 	int32_t listener; /* what seccomp(2) gave the container's process */
+	uint64_t ignored; /* signals, a bit each: what the runner has found out for the container's process */
+	int32_t knows_ignored;
 	int32_t has_failed;
 	uint32_t step;
 	int32_t error;
@@ -283,6 +285,17 @@ long unlink_entries(long directory);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
 int supervise(struct vm *vm, int terminal);
+
+/*
+ * SIG_DFL for every signal, before a program is executed, which would go on ignoring what the caller has ignored; handlers are
+ * taken away by execve(2) itself. To find out takes 64 calls: the runner does it while it waits for the container's process.
+ */
+int default_signals(void);
+int find_ignored(uint64_t *ignored);
+int stop_ignoring(uint64_t ignored);
+
+/* Makes up for what the caller has left out: SIGCHLD ignored, descriptors 0 to 2 closed. */
+int settle(void);
 
 /* write(2) of everything; -EIO when the kernel takes only a part. */
 int write_all(int fd, const char *from, size_t length);

@@ -1,9 +1,13 @@
+import { findRunner } from './runner.ts'
 import type { ContainerRecord, HookCommand } from './state-file.ts'
 
 const maxOutputBytes = 64 * 1024
 
 /** How long what a hook has said is read on after its end: a process that it leaves behind may hold the pipe for good. */
 const drainMs = 20
+
+/** The exit code of what could not be executed: become_program in native/caller.c. */
+const notExecuted = 127
 
 /** The state of the container as hooks are told it. @see runtime-spec v1.3.0 runtime.md "State" */
 export function hookState(container: ContainerRecord, status: 'running' | 'stopped'): string {
@@ -20,11 +24,12 @@ export function hookState(container: ContainerRecord, status: 'running' | 'stopp
  */
 export async function runHook(hook: HookCommand, state: string): Promise<string | undefined> {
   const { spawn } = await import('node:child_process')
-  const [argv0 = hook.path, ...args] = hook.args
+  const args = hook.args.length === 0 ? [hook.path] : hook.args
   const env = hook.env && Object.fromEntries(hook.env.map((pair) => splitPair(pair)))
   return await new Promise((resolve) => {
-    const child = spawn(hook.path, args, {
-      argv0,
+    // Node.js leaves it what it has itself: signals that the caller ignores, a raised limit of descriptors.
+    const child = spawn(findRunner(), [hook.path, ...args], {
+      argv0: 'bundle-tool:execute',
       ...(env && { env }),
       ...(hook.timeoutMs !== undefined && { timeout: hook.timeoutMs, killSignal: 'SIGKILL' }),
     })
@@ -49,6 +54,7 @@ export async function runHook(hook: HookCommand, state: string): Promise<string 
       if (code === 0) resolve(undefined)
       else if (signal !== null && child.killed)
         resolve(`context deadline exceeded: it took longer than its timeout${said}`)
+      else if (code === notExecuted && said === '') resolve(`"${hook.path}" cannot be executed (exit status ${code})`)
       else resolve(`${signal === null ? `exit status ${code}` : signal}${said}`)
     })
   })

@@ -63,6 +63,14 @@ bundle-tool = ["${tool}"]
   })
   afterAll(() => place.close())
 
+  test('a pipeline in a container ends as it would anywhere, though conmon ignores SIGPIPE', () => {
+    const trap = 'trap "echo trapped" PIPE; kill -PIPE $$; yes | head -n 1'
+    expectLikeRunc('busybox', 'sh', '-c', trap).toEqual({ status: 0, stdout: 'trapped\ny\n', stderr: '' })
+    const asInit = ['grep', '^Sig[BI]', '/proc/self/status']
+    const zeros = '0'.repeat(16)
+    expect(run('busybox', ...asInit).stdout).toBe(`SigBlk:\t${zeros}\nSigIgn:\t${zeros}\n`)
+  })
+
   test('loads what copy and repack write, imports what export writes, and its images are read by its socket', async () => {
     const { copied, repacked, exported, id } = writeImages(place)
     for (const archive of [copied, repacked]) expect(podman('load', '-q', '-i', archive).status).toBe(0)

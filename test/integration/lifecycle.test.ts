@@ -14,6 +14,8 @@ import { openWorkshop, running, type Workshop, withoutPidNamespace } from './run
 
 const { describe, test } = requires('root', 'runc', 'busybox')
 
+process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
+
 const id = 'lifecycle-test'
 let workshop: Workshop
 
