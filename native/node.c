@@ -306,7 +306,7 @@ static int explain_plainly(const struct vm *vm)
 
 int explain(const struct call *call, struct vm *vm)
 {
-	static char numbers[320] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
+	static char numbers[400] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
 	char *const more[] = {numbers, detail, NULL};
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int status = 0;
