@@ -131,14 +131,15 @@ long milliseconds_now(void)
 int wait_once(struct vm *vm, int fd, int other, int timeout_ms)
 {
 	struct pollfd fds[3] = {{fd, POLLIN, 0}, {other, POLLIN, 0}, {vm->signals, POLLIN, 0}};
-	const struct __kernel_timespec time = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
 	struct signalfd_siginfo info;
-	long r = sys(ppoll, fds, 3, timeout_ms < 0 ? NULL : &time, NULL, 0);
+	long r = wait_for(vm, fds, 3, timeout_ms);
 
-	if (r <= 0)
-		return r ? (int)r : -ETIMEDOUT;
+	if (r < 0)
+		return (int)r;
 	if (fds[0].revents || fds[1].revents)
 		return 1;
+	if (!fds[2].revents) /* only the relay went on */
+		return 0;
 	r = sys(read, vm->signals, &info, sizeof info);
 	return r >= 0 && asks_to_stop(info.ssi_signo) ? -EINTR : r < 0 ? (int)r : 0;
 }
@@ -193,6 +194,8 @@ int close_of_host(struct vm *vm)
 
 	if (r >= 0 && vm->caller > 0)
 		r = (int)sys(close, vm->caller);
+	if (r >= 0)
+		r = drop_relay(vm);
 	vm->report = -1; /* the stage has no more to close than this process */
 	vm->caller = 0;
 	return r;
@@ -286,20 +289,27 @@ int exit_code(int status)
 int run(struct vm *vm)
 {
 	uint32_t at;
-	int error = run_phase(vm, PHASE_HOST, &at), undo_error;
+	int error = run_phase(vm, PHASE_HOST, &at), undo_error = 0, relay_error;
 
 	if (!error && !vm->has_exited)
 		return 0;
 	if (!error && vm->shared->has_failed)
 		error = -vm->shared->error;
 	struct report report = failure_of(vm, at, error);
-	if (error) {
+	if (error)
 		take_back(vm, at, &report);
+	else
+		undo_error = vm->keeps ? 0 : undo(vm, at);
+	relay_error = end_relay(vm);
+	if (error)
+		return send_report(vm, &report) < 0 ? 2 : 1;
+	if (vm->loss.error) {
+		report = (struct report){.kind = REPORT_FAILED, .step = vm->loss.step, .error = vm->loss.error,
+					 .syscall = vm->loss.syscall, .pid = report.pid, .status = vm->loss.standard};
 		return send_report(vm, &report) < 0 ? 2 : 1;
 	}
-	undo_error = vm->keeps ? 0 : undo(vm, at);
 	report = (struct report){.kind = REPORT_EXITED, .pid = vm->shared->pid, .status = exit_code(vm->status)};
-	if (send_report(vm, &report) < 0 || undo_error)
+	if (send_report(vm, &report) < 0 || undo_error || relay_error)
 		return 1;
 	return exit_code(vm->status);
 }
@@ -360,6 +370,7 @@ int prepare(struct vm *vm, void *image, size_t size)
 		return r;
 	for (int i = 0; i < MAX_SLOTS; i++)
 		vm->slot[i] = -1;
+	vm->given[0] = vm->given[1] = vm->given[2] = vm->nulls = -1;
 	vm->shared = new_memory(sizeof *vm->shared, MAP_SHARED);
 	vm->scratch[0] = new_memory(2 * vm->program.longest_text, MAP_PRIVATE);
 	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;

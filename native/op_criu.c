@@ -6,12 +6,14 @@
 
 enum { SOCKET_UNIX = 1, SOCKET_SEQPACKET = 5, CRIU_SOCKET = 3, MESSAGE_SIZE = 8192, NOTIFY = 6, VARINT = 0, BYTES = 2 };
 
-static _Noreturn void become_criu(const struct vm *vm, const char *path, int socket, char **env)
+static _Noreturn void become_criu(struct vm *vm, const char *path, int socket, char **env)
 {
 	char *argv[] = {"criu", "swrk", "3", NULL};
 	uint64_t none = 0;
 	long r = sys(umask, vm->umask);
 
+	if (r >= 0)
+		r = take_given(vm);
 	if (r >= 0)
 		r = sys(dup3, socket, CRIU_SOCKET, 0);
 	if (r >= 0)
@@ -37,6 +39,8 @@ int op_criu_start(struct vm *vm, const struct step *s)
 		become_criu(vm, string(vm, s, 1), pair[1], vm->env);
 	vm->shared->pid = (int)r;
 	closed = sys(close, pair[1]);
+	if (closed >= 0)
+		closed = close_given(vm);
 	return closed < 0 ? (int)closed : fill_slot(vm, s, 0, pair[0]);
 }
 

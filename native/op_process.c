@@ -96,6 +96,8 @@ int op_clone(struct vm *vm, const struct step *s)
 	if (vm->phase == PHASE_HOST) {
 		vm->sync = pair[r == 0];
 		closed = sys(close, pair[r > 0]);
+		if (closed >= 0 && r > 0)
+			closed = close_given(vm);
 		if (closed >= 0 && has_slot(s, 1) && !(args.flags & CLONE_INTO_CGROUP))
 			closed = move_into(slot(vm, s, 1), vm->sync, r);
 	}
@@ -302,7 +304,7 @@ int op_supervise(struct vm *vm, const struct step *s)
 	if (vm->shared->pid <= 0)
 		return -ESRCH;
 	vm->keeps = s->arg[1];
-	return supervise(vm, has_slot(s, 0) ? slot(vm, s, 0) : -1);
+	return supervise(vm, s, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }
 
 struct helper {

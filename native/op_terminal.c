@@ -166,27 +166,19 @@ int op_receive_fd(struct vm *vm, const struct step *s)
 	return fill_slot(vm, s, 0, fd);
 }
 
-/* One direction of the relay: bytes read and not yet written. */
-struct flow {
-	int from, to;
-	size_t start, end;
-	bool is_open;
-	char buffer[8192];
-};
-
-struct relay {
-	struct flow in, out; /* keyboard to container, container to screen */
+/* The caller's terminal, which hands on every key while the container has one of its own. */
+struct keyboard {
 	struct termios saved;
 	bool is_raw;
 };
 
-static long enter_raw_mode(struct relay *relay)
+static long enter_raw_mode(struct keyboard *keyboard)
 {
 	struct termios raw;
 
-	if (syscall6(__NR_ioctl, 0, TCGETS, (long)&relay->saved, 0, 0, 0) < 0)
+	if (syscall6(__NR_ioctl, 0, TCGETS, (long)&keyboard->saved, 0, 0, 0) < 0)
 		return 0; /* stdin is no terminal */
-	raw = relay->saved;
+	raw = keyboard->saved;
 	/* cfmakeraw(3), but what the container writes still gets its carriage returns from the terminal it is shown on */
 	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
@@ -194,7 +186,7 @@ static long enter_raw_mode(struct relay *relay)
 	raw.c_cflag |= CS8;
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	relay->is_raw = true;
+	keyboard->is_raw = true;
 	return sys(ioctl, 0, TCSETS, &raw);
 }
 
@@ -209,52 +201,24 @@ static long copy_window_size(int terminal)
 	return 0;
 }
 
-static long start_relay(struct relay *relay, int terminal)
+static long start_relay(struct vm *vm, const struct step *s, int terminal, struct keyboard *keyboard)
 {
 	long r = sys(fcntl, terminal, F_SETFL, O_RDWR | O_NONBLOCK);
 
-	relay->in = (struct flow){.from = 0, .to = terminal, .is_open = true};
-	relay->out = (struct flow){.from = terminal, .to = 1, .is_open = true};
 	if (r >= 0)
 		r = copy_window_size(terminal);
-	return r < 0 ? r : enter_raw_mode(relay);
-}
-
-/* Reads if the buffer is empty. EIO is how a terminal says that its other side is closed. */
-static void fill(struct flow *flow)
-{
-	long r;
-
-	if (!flow->is_open || flow->start != flow->end)
-		return;
-	r = sys(read, flow->from, flow->buffer, sizeof flow->buffer);
-	flow->start = 0;
-	flow->end = r > 0 ? (size_t)r : 0;
-	if (r == 0 || (r < 0 && r != -EAGAIN))
-		flow->is_open = false;
-}
-
-static void drain(struct flow *flow)
-{
-	long r = flow->start == flow->end ? 0 : sys(write, flow->to, flow->buffer + flow->start, flow->end - flow->start);
-
-	if (r > 0)
-		flow->start += (size_t)r;
-	else if (r < 0 && r != -EAGAIN) {
-		flow->start = flow->end;
-		flow->is_open = false;
-	}
+	if (r >= 0)
+		relay_terminal(vm, s, terminal);
+	return r < 0 ? r : enter_raw_mode(keyboard);
 }
 
 /* What the container wrote before it ended and nobody has read yet. */
-static long finish_relay(struct relay *relay)
+static long finish_relay(struct vm *vm, const struct keyboard *keyboard)
 {
-	do {
-		fill(&relay->out);
-		while (relay->out.start != relay->out.end && relay->out.is_open)
-			drain(&relay->out);
-	} while (relay->out.is_open && relay->out.end);
-	return relay->is_raw ? sys(ioctl, 0, TCSETS, &relay->saved) : 0;
+	int r = end_relay(vm);
+	long restored = keyboard->is_raw ? sys(ioctl, 0, TCSETS, &keyboard->saved) : 0;
+
+	return r < 0 ? r : restored;
 }
 
 /* Reaps what has ended; the container's first process sets has_exited. */
@@ -284,8 +248,11 @@ static long take_signal(struct vm *vm, int terminal)
 	case SIGCHLD:
 		return reap_all(vm);
 	case SIGWINCH:
-		if (terminal >= 0)
+		if (terminal >= 0 && relays_from(vm, terminal))
 			return copy_window_size(terminal);
+		break;
+	case SIGCONT:
+		wake_relay(vm);
 		break;
 	case SIGPIPE:
 	case SIGURG:
@@ -298,53 +265,20 @@ static long take_signal(struct vm *vm, int terminal)
 	return r == -ESRCH ? 0 : r;
 }
 
-enum { SIGNALS, IN_FROM, IN_TO, OUT_FROM, OUT_TO, POLLED };
-
-static int16_t when(bool condition, int16_t event)
+int supervise(struct vm *vm, const struct step *s, int terminal)
 {
-	return (int16_t)(condition ? event : 0);
-}
-
-/* A descriptor that nothing is wanted from is left out: a hang-up would wake poll(2) again and again. */
-static void watch(struct pollfd *entry, int fd, int16_t events)
-{
-	*entry = (struct pollfd){.fd = events ? fd : -1, .events = events};
-}
-
-static long relay_once(struct vm *vm, struct relay *relay, int terminal)
-{
-	struct flow *in = &relay->in, *out = &relay->out;
-	struct pollfd fds[POLLED];
-	long r;
-
-	watch(&fds[SIGNALS], vm->signals, POLLIN);
-	watch(&fds[IN_FROM], in->from, when(terminal >= 0 && in->is_open && in->start == in->end, POLLIN));
-	watch(&fds[IN_TO], in->to, when(in->is_open && in->start != in->end, POLLOUT));
-	watch(&fds[OUT_FROM], out->from, when(terminal >= 0 && out->is_open && out->start == out->end, POLLIN));
-	watch(&fds[OUT_TO], out->to, when(out->is_open && out->start != out->end, POLLOUT));
-	r = sys(ppoll, fds, POLLED, NULL, NULL, 0);
-	if (r < 0)
-		return r;
-	if (fds[IN_FROM].revents)
-		fill(in);
-	if (fds[IN_TO].revents)
-		drain(in);
-	if (fds[OUT_FROM].revents)
-		fill(out);
-	if (fds[OUT_TO].revents)
-		drain(out);
-	return fds[SIGNALS].revents ? take_signal(vm, terminal) : 0;
-}
-
-int supervise(struct vm *vm, int terminal)
-{
-	static struct relay relay;
-	long r = terminal < 0 ? 0 : start_relay(&relay, terminal), restored;
+	struct keyboard keyboard = {0};
+	long r = terminal < 0 ? 0 : start_relay(vm, s, terminal, &keyboard), restored;
 
 	if (r >= 0)
 		r = reap_all(vm);
-	while (r >= 0 && !vm->has_exited)
-		r = relay_once(vm, &relay, terminal);
-	restored = terminal < 0 ? 0 : finish_relay(&relay);
+	while (r >= 0 && !vm->has_exited) {
+		struct pollfd signals = {vm->signals, POLLIN, 0};
+
+		r = wait_for(vm, &signals, 1, -1);
+		if (r >= 0 && signals.revents)
+			r = take_signal(vm, terminal);
+	}
+	restored = terminal < 0 ? 0 : finish_relay(vm, &keyboard);
 	return (int)(r < 0 ? r : restored);
 }

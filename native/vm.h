@@ -44,6 +44,14 @@ struct report {
 	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };
 
+/* Of the caller's descriptors 0 to 2, one that failed while it was relayed: what the container wrote there is lost. */
+struct loss {
+	uint32_t step;
+	int32_t error;
+	int32_t syscall;
+	int32_t standard;
+};
+
 struct vm {
 	struct program program;
 	struct shared *shared;
@@ -71,6 +79,10 @@ struct vm {
 	bool has_reaped; /* kill_child has seen its end */
 	bool has_exited; /* supervise saw the end of the container */
 	bool keeps; /* what the program made stays when the container has exited */
+	struct relay *relay; /* of a foreground container; NULL: nothing to relay */
+	struct loss loss; /* the first, once it has ended */
+	int given[3]; /* what is to be the container's descriptors 0 to 2, in place of the runner's; -1: nothing */
+	int nulls; /* those of 0 to 2 that are a null device, a bit each; -1: not known */
 	struct report last; /* where nobody reads the reports: how it ended */
 	struct report leftover; /* and of the steps of the undo list that failed, the last */
 	int status; /* then: how it ended, as wait4(2) says it */
@@ -220,6 +232,10 @@ long read_opened(long fd, char *to, size_t size);
 /* One write(2) of the whole content; flags beside O_WRONLY. */
 long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length);
 
+/* Whether it is /dev/null, by whatever name. */
+struct stat;
+bool is_null_device(const struct stat *st);
+
 /* struct statfs as 64-bit kernels write it (asm-generic/statfs.h). */
 struct filesystem {
 	long type;
@@ -284,7 +300,41 @@ long remove_cgroup(const char *path);
 long unlink_entries(long directory);
 
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
-int supervise(struct vm *vm, int terminal);
+int supervise(struct vm *vm, const struct step *s, int terminal);
+
+/*
+ * From now on, what is read of the caller's descriptor 0 goes to a pipe of the container, which does not block; `back`: its
+ * other end, where that is to be taken back that the container does not read, or -1.
+ */
+void relay_input(struct vm *vm, const struct step *s, int to, int back);
+
+/* The same from a pipe of the container to the caller's descriptor 1 or 2. */
+void relay_output(struct vm *vm, const struct step *s, int from, int to, bool is_file);
+
+/* The same for both directions of a terminal, which does not block. */
+void relay_terminal(struct vm *vm, const struct step *s, int terminal);
+
+/* ppoll(2), in which the relay goes on; -ETIMEDOUT when time is up. At most three descriptors. */
+struct pollfd;
+long wait_for(struct vm *vm, struct pollfd *fds, size_t count, int timeout_ms);
+
+/* Whether more may come from there. */
+bool relays_from(const struct vm *vm, int fd);
+
+/* Has the relay read a terminal again that it may not have read in the background. */
+void wake_relay(struct vm *vm);
+
+/* Waits until all that the container wrote is where it belongs and nobody can write more, or a signal asks to stop. */
+int end_relay(struct vm *vm);
+
+/* Closes the runner's side of the relay. */
+int drop_relay(struct vm *vm);
+
+/* dup3(2) of what the container is given over its descriptors 0 to 2. */
+int take_given(struct vm *vm);
+
+/* Closes what the container is given, once it has it. */
+int close_given(struct vm *vm);
 
 /*
  * SIG_DFL for every signal, before a program is executed, which would go on ignoring what the caller has ignored; handlers are

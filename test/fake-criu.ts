@@ -25,6 +25,7 @@ sub keep { open(my $f, '>', "$place/$_[0]") or die $!; print $f $_[1]; close $f 
 my $request = receive();
 my $type = ord(substr($request, 1, 1));
 keep('request', $request);
+keep('descriptors', join '', map { readlink("/proc/self/fd/$_") . "\\n" } 0..2);
 keep('cgroup', do { local (@ARGV, $/) = '/proc/self/cgroup'; <> });
 if (-e "$place/dies") { kill 9, $$ }
 if (-e "$place/fails") {
@@ -80,6 +81,11 @@ export class FakeCriu {
   /** /proc/self/cgroup when it was asked. */
   get cgroup(): string {
     return readFileSync(join(this.#place, 'cgroup'), 'utf8')
+  }
+
+  /** What its descriptors 0 to 2 were. */
+  get descriptors(): readonly string[] {
+    return readFileSync(join(this.#place, 'descriptors'), 'utf8').trimEnd().split('\n')
   }
 
   get wasAsked(): boolean {

@@ -20,7 +20,15 @@ import { compileNetDevices } from './net-devices.ts'
 import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
 import { warnOfOtherPlatforms } from './other-platforms.ts'
-import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import {
+  compileExecve,
+  compileInheritance,
+  compileProcess,
+  compileRelayed,
+  compileRlimits,
+  compileStdio,
+  environmentOf,
+} from './process.ts'
 import { compileRootfs, type RootfsSteps } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
@@ -100,6 +108,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
   const makesCgroupsLate = mountsMeanwhile && context.cgroups.some(({ hierarchy }) => !hierarchy.isUnified)
   return [
     ...compileInheritance(context),
+    ...compileStdio(process, context),
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
     ...cgroups.early,
@@ -235,6 +244,7 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
   const readiesEarly = isReadyWithItsRoot(process, context)
   const enterCgroups = compileJoin(context).child
   return [
+    ...compileRelayed(process, context),
     ...(mountsMeanwhile
       ? plan.join
       : [

@@ -6,7 +6,15 @@ import type { HostFacts } from './facts.ts'
 import { joinResctrlGroups, type ResctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
-import { compileExecve, compileInheritance, compileProcess, compileRlimits, environmentOf } from './process.ts'
+import {
+  compileExecve,
+  compileInheritance,
+  compileProcess,
+  compileRelayed,
+  compileRlimits,
+  compileStdio,
+  environmentOf,
+} from './process.ts'
 import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
 import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
@@ -144,6 +152,7 @@ function compileHost(
   ]
   return [
     ...compileInheritance(context),
+    ...compileStdio(process, context),
     ...steps.map((step) => undoable(step)),
     ...compileConsoleSocket(context),
     undoable(op('clone', { flags: 0, cgroup: unified === undefined ? null : 'unified' }), op('kill_child', {})),
@@ -185,6 +194,7 @@ function compileChild(
     ? joinAround(joined, context.facts).own
     : [...joined.filter((type) => type !== 'pid' && type !== 'mount'), ...joined.filter((type) => type === 'mount')]
   return [
+    ...compileRelayed(process, context),
     op('sync_wait', { barrier: barriers.joined }),
     ...compileInitialAffinity(process, context),
     ...(context.hasUserNamespace

@@ -3,6 +3,7 @@ import type { Process, Rlimit } from '../oci/runtime-config.ts'
 import { capabilityNames, prctl, resource } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
+import { hostID } from './id-mapping.ts'
 import { deniesSetgroups } from './namespaces.ts'
 
 /**
@@ -69,6 +70,34 @@ export function compileInheritance({ facts, preserveFds }: CompileContext): read
     op('close_from', { first: 3 + (preserveFds ?? 0) }),
   ].map((step) => undoable(step))
 }
+
+/**
+ * The host step that looks at the caller's descriptors 0 to 2. In the foreground nothing of the caller but pipes, sockets and
+ * null devices gets into the container: where there is something else, a pipe is made, and the runner relays it. Who detaches
+ * gives the container what it has, as with runc; a directory is refused to both.
+ *
+ * In a user namespace a pipe is given to the process, which could not open it again as /dev/stdout.
+ */
+export function compileStdio(process: Process, { config, mode, facts }: CompileContext): readonly HostStep[] {
+  if (process.terminal) return []
+  const linux = config.linux ?? {}
+  const isMapped = facts.euid === 0 && linux.namespaces?.some(({ type }) => type === 'user')
+  const uid = (isMapped ? hostID(linux, process.user.uid, 'uid') : undefined) ?? unchanged
+  const gid = (isMapped ? hostID(linux, process.user.gid, 'gid') : undefined) ?? unchanged
+  const relay = mode === 'foreground' ? 1 : 0
+  return [undoable(op('prepare_stdio', { relay, uid, gid }, standardDescriptors, 'EPERM', 'EINVAL', 'EROFS'))]
+}
+
+/** The first step of the process that the relay is for. */
+export function compileRelayed(process: Process, { mode }: CompileContext): readonly Step[] {
+  return process.terminal || mode !== 'foreground' ? [] : [op('take_stdio', {}, standardDescriptors)]
+}
+
+/** Where the steps come from: no field of config.json. */
+const standardDescriptors = 'stdio'
+
+/** (uid_t)-1 and (gid_t)-1 */
+const unchanged = 0xffff_ffff
 
 export function compileExecve(process: Process, env: readonly string[]): Step {
   return op('execve', { argv: process.args, env }, '/process/args')

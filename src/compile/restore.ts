@@ -11,6 +11,7 @@ import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
 import { isBind, type MountEntry, mountEntries, rootfsPath } from './mounts.ts'
 import { compileNotifySocket } from './notify.ts'
+import { compileStdio } from './process.ts'
 import {
   compileFinalState,
   compileFinalStateName,
@@ -59,6 +60,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
   const terminal = config.process.terminal ? 'controller' : null
   const cgroups = compileCgroups(context)
   return [
+    ...compileStdio(config.process, context),
     ...compileStateDirectory(context),
     ...compileNotifySocket({ ...context, mode: 'create' }),
     ...cgroups.early,

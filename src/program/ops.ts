@@ -451,6 +451,16 @@ export const ops = {
     operands: { uid: 'id' },
     does: 'fchown(2) of the descriptors 0 to 2 that are no null device, so that the user may reopen them',
   },
+  prepare_stdio: {
+    number: 120,
+    operands: { relay: 'decimal', uid: 'id', gid: 'id' },
+    does: 'fails with EISDIR for a directory as descriptor 0, 1 or 2; fchown(2) of a pipe; if relay is 1, makes one in place of all but pipes, sockets and null devices, and relays it in every wait from then on',
+  },
+  take_stdio: {
+    number: 121,
+    operands: {},
+    does: 'dup3(2) of the pipes that prepare_stdio has made over the descriptors 0 to 2',
+  },
   reopen_null: {
     number: 83,
     operands: { root: 'slot' },

@@ -123,6 +123,9 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
         })
       }
       return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
+    case 'prepare_stdio':
+    case 'supervise':
+      return stdioFailed(step, errno, failure)
     default:
       return undefined
   }
@@ -141,6 +144,27 @@ function networkDeviceFailed(step: Step, errno: string, failure: Failure, pointe
     pointer,
     hint: errno === 'ENODEV' ? 'ip link shows the interfaces there are' : undefined,
   })
+}
+
+const standardNames = ['standard input', 'standard output', 'standard error'] as const
+
+/** What it means that one of them has failed. */
+const lost: Readonly<Record<string, string>> = {
+  read: ': the container has not got all of it',
+  write: ': what the container wrote is lost',
+}
+
+/** A descriptor of the caller that is refused, or that has failed while the runner relayed it: the status is its number. */
+function stdioFailed({ op }: Step, errno: string, failure: Failure): OciError | undefined {
+  const name = standardNames[failure.status]
+  const call = syscallName(failure.syscall) ?? 'relay'
+  if (name === undefined || (op === 'supervise' && lost[call] === undefined)) return undefined
+  if (errno === 'EISDIR') {
+    return new OciError('ERR_USAGE', `${name} is a directory, by which a container could reach the host`, {
+      hint: 'redirect it to a file, a pipe or /dev/null',
+    })
+  }
+  return new OciError('ERR_FILE_SYSTEM', `${name}: ${call}: ${errorText(failure.error)} (${errno})${lost[call] ?? ''}`)
 }
 
 /** `error running createRuntime hook #1: exit status 2: what it wrote`, as runc says it. */

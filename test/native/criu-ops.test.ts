@@ -12,6 +12,9 @@ import { execute, expectFailure, hostProgram } from './runner.ts'
 
 const { test } = requires('perl')
 
+/** (uid_t)-1 and (gid_t)-1 */
+const unchanged = 0xffff_ffff
+
 let directory = ''
 let criu: FakeCriu
 beforeEach(() => {
@@ -41,6 +44,18 @@ const keep = (name: string): Step =>
     flags: openFlags.CREAT,
     mode: 0o600,
   })
+
+test('criu_start gives CRIU pipes in place of files of the caller', () => {
+  const [stdinFile, stdoutFile] = ['input', 'output'].map((name) => join(directory, name)) as [string, string]
+  writeFileSync(stdinFile, '')
+  const steps = [op('prepare_stdio', { relay: 1, uid: unchanged, gid: unchanged }), ...program(1, wait(null)).host]
+  expect(execute(hostProgram(...steps), { stdinFile, stdoutFile })).toMatchObject({ end: 0, reports: [] })
+  expect(criu.descriptors).toEqual([
+    expect.stringMatching(/^pipe:/),
+    expect.stringMatching(/^pipe:/),
+    expect.anything(),
+  ])
+})
 
 test('criu_wait lets CRIU go on until its end', () => {
   expect(execute(program(1, wait(null)))).toMatchObject({ end: 0, reports: [] })
