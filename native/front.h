@@ -55,9 +55,6 @@ const char *base_name(const char *path);
 /* The value of a variable; NULL when there is none. */
 const char *variable(char **env, const char *name);
 
-/* A copy of `env` with more variables, both ending in NULL; NULL when there is no memory. */
-char **with_variables(char **env, char *const *more);
-
 /* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
 const char *option(char **argv, int *i, const char *name);
 

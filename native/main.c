@@ -424,8 +424,11 @@ static int runner(struct vm *vm, int argc, char **argv, char **envp)
 
 static int start(int argc, char **argv, char **envp)
 {
-	static struct vm vm = {.sync = -1, .start_time = "0", .created = "0001-01-01T00:00:00Z"};
+	static struct vm vm; /* without initial values it takes no pages of the file, of which seal() makes copies */
 
+	vm.sync = -1;
+	memcpy(vm.start_time, "0", 2);
+	memcpy(vm.created, "0001-01-01T00:00:00Z", 21);
 	if (settle() < 0) {
 		complain("standard input or output is closed, and /dev/null cannot be opened in its place");
 		return 1;

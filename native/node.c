@@ -86,16 +86,13 @@ static char **arguments_for_node(char *node, const struct call *call, bool is_co
 
 static char **environment_for_node(const struct call *call, char *const *more)
 {
-	static char name[PATH_SIZE], certificates[PATH_SIZE];
+	static char name[PATH_SIZE];
 	char *const own[] = {name, NULL};
 	char **env = with_variables(call->env, own);
 
-	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])))
+	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])) ||
+	    !hide_variables(env, needs_network(call->argv[call->command])))
 		return NULL;
-	for (char **entry = env; *entry; entry++)
-		if (has_prefix(*entry, "NODE_EXTRA_CA_CERTS=") && !needs_network(call->argv[call->command]) &&
-		    JOIN(certificates, "BUNDLE_TOOL_", *entry))
-			*entry = certificates; /* JavaScript gives it back, for what it starts */
 	return with_variables(env, more);
 }
 

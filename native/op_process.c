@@ -418,12 +418,22 @@ static int run_helper(struct vm *vm, const struct helper *helper)
 	return r < 0 ? (int)r : vm->shared->status ? -ECHILD : 0;
 }
 
+static char **environment(const struct vm *vm, const struct step *s)
+{
+	char *const nothing[] = {NULL};
+	char **env = s->arg[5] == 2 ? with_variables(vm->env, nothing) : vm->env;
+
+	if (!s->arg[5])
+		return list(vm, s, 2);
+	return s->arg[5] == 2 && (!env || !hide_variables(env, false)) ? NULL : env;
+}
+
 int op_spawn(struct vm *vm, const struct step *s)
 {
-	const struct helper helper = {string(vm, s, 0), list(vm, s, 1), s->arg[5] ? vm->env : list(vm, s, 2),
-				      text(vm, s, 3, 0, NULL), (int)s->arg[4]};
+	const struct helper helper = {string(vm, s, 0), list(vm, s, 1), environment(vm, s), text(vm, s, 3, 0, NULL),
+				      (int)s->arg[4]};
 
-	return run_helper(vm, &helper);
+	return helper.env ? run_helper(vm, &helper) : -ENOMEM;
 }
 
 enum { MAX_MAP_WORDS = 3 * 340 };

@@ -185,6 +185,15 @@ void *new_memory(size_t size, unsigned long sharing);
 /* For access(2). */
 enum { X_OK = 1 };
 
+/* A copy of `env` with more variables, both ending in NULL; NULL when there is no memory. */
+char **with_variables(char **env, char *const *more);
+
+/*
+ * Renames the variables of an environment that are for other processes than Node.js (src/cli/process.ts gives them their names
+ * back); `has_network`: not those for TLS. False when there is no memory.
+ */
+bool hide_variables(char **env, bool has_network);
+
 /* Finds an executable as execvp(3) does, in the directories of `path`: -ENOENT, -EACCES ... */
 int search_path(const char *name, const char *path, char *to, size_t size);
 

@@ -58,7 +58,15 @@ export async function repeatWithSubids(
   { name, env }: { readonly name: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<number | undefined> {
   if (process.geteuid?.() === 0 && !isInInitialNamespace()) return undefined
-  return unshare({ command: [...toolCommand(), ...args], env: { ...env, BUNDLE_TOOL_NAME: name } })
+  return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), BUNDLE_TOOL_NAME: name } })
+}
+
+/** As the front hides from Node.js what would change the code that it runs (native/environment.c); TLS is still wanted. */
+function hidden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isHidden = (name: string): boolean => /^NODE_(?!EXTRA_CA_CERTS$|USE_SYSTEM_CA$)/.test(name)
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [isHidden(name) ? `BUNDLE_TOOL_${name}` : name, value]),
+  )
 }
 
 function needless(): OciError {

@@ -9,8 +9,7 @@ export { main }
 /** Runs the command line of this process, and sets its exit code. */
 export async function runProcess(): Promise<void> {
   const name = takeVariable('BUNDLE_TOOL_NAME') ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
-  const certificates = takeVariable('BUNDLE_TOOL_NODE_EXTRA_CA_CERTS')
-  if (certificates !== undefined) process.env.NODE_EXTRA_CA_CERTS = certificates
+  giveBackVariables()
   let isReading = false
   process.exitCode = await main(exactWords(process.argv.slice(2)), {
     name,
@@ -33,6 +32,14 @@ export async function runProcess(): Promise<void> {
   })
   // What nobody waits for any more must not keep the process alive.
   if (isReading) process.stdin.destroy()
+}
+
+/** Variables that the front keeps from Node.js (native/environment.c) are as they were for what this process starts. */
+function giveBackVariables(): void {
+  for (const name of Object.keys(process.env)) {
+    const [, own] = /^BUNDLE_TOOL_((?:NODE|OPENSSL)_.*)$/.exec(name) ?? []
+    if (own !== undefined) process.env[own] = takeVariable(name)
+  }
 }
 
 /** What the front (native/front.c) says to this process is not for those that it starts. */

@@ -132,7 +132,7 @@ export function compileAttach(unit: AttachTarget, directory: string): Step {
 
 function action(name: string, input: Text, { command }: Pick<SystemdManager, 'command'>): Step {
   const [path = ''] = command
-  return op('spawn', { path, argv: [...command, name], env: [], input, timeoutMs, inheritEnv: 1 }, from)
+  return op('spawn', { path, argv: [...command, name], env: [], input, timeoutMs, inheritEnv: 2 }, from)
 }
 
 /** What annotations say has the last word. */

@@ -9,3 +9,13 @@ import { basename } from 'node:path'
 export function threadEntry(caller: string, entry: string): URL {
   return new URL(caller.endsWith('.ts') ? `../../dist/${entry}` : basename(entry), caller)
 }
+
+/**
+ * The environment of a thread: a thread reads again what Node.js reads when it starts (NODE_OPTIONS and the like), which the
+ * front keeps from the process.
+ */
+export function threadEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^NODE_(?!EXTRA_CA_CERTS$|USE_SYSTEM_CA$)/.test(name)),
+  )
+}

@@ -3,7 +3,7 @@ import { fromPlainError } from '../errors.ts'
 import { createJobList } from './file-jobs.ts'
 import type { FileQueue } from './file-queue.ts'
 import type { FileReport, FileRequest, FileThreadData } from './file-thread-messages.ts'
-import { threadEntry } from './thread-entry.ts'
+import { threadEntry, threadEnvironment } from './thread-entry.ts'
 
 /** Files that are open at a time; few systems allow less than a thousand. */
 const maxOpen = 256
@@ -30,6 +30,7 @@ export function threadedFiles({ onDone, onFailure }: ThreadedFilesOptions): Thre
   const thread = new Worker(threadEntry(import.meta.url, 'layer/file-thread.js'), {
     workerData: { closed } satisfies FileThreadData,
     execArgv: [],
+    env: threadEnvironment(),
     // Files are closed by another thread than the one that opens them.
     trackUnmanagedFds: false,
   })

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
 import type { NodeOp } from './node-op.ts'
-import { threadEntry } from './thread-entry.ts'
+import { threadEntry, threadEnvironment } from './thread-entry.ts'
 import type { RootfsWriter, WriterHost, WriterOptions } from './writer.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
@@ -16,6 +16,7 @@ export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: W
   const thread = new Worker(threadEntry(import.meta.url, 'layer/writer-thread.js'), {
     workerData: options,
     execArgv: [],
+    env: threadEnvironment(),
     resourceLimits,
     trackUnmanagedFds: false,
   })

@@ -212,7 +212,7 @@ export const ops = {
       timeoutMs: 'decimal',
       inheritEnv: 'decimal',
     },
-    does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time. -1: no limit',
+    does: 'runs a program with `input` on its stdin; fails when it does not exit with 0 in time. -1: no limit. inheritEnv: 1 for the environment of the runner, 2 for that as Node.js is given it',
   },
   setsid: { number: 40, operands: {}, call: ['setsid'], does: 'setsid(2)' },
   session_keyring: {

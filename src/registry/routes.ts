@@ -43,7 +43,9 @@ export interface Route {
 export async function createRoutes({ isInsecure, certificates = {}, ...options }: RouteOptions): Promise<AllRoutes> {
   const { ca, cert, key } = certificates
   // Authorities that nothing is checked against: to read all those that Node.js knows takes longer than a small pull.
-  const trust = isInsecure ? { rejectUnauthorized: false, ca: [] } : { ...(ca !== undefined && { ca: [...ca] }) }
+  const trust = isInsecure
+    ? { rejectUnauthorized: false, ca: [] }
+    : { rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) } // whatever a variable says to Node.js
   const undici = await import('undici')
   const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
   const create = (tls: Tls): Routes => routesWith(undici, tls, { ...options, isExcepted })

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
-import { threadEntry } from '../layer/thread-entry.ts'
+import { threadEntry, threadEnvironment } from '../layer/thread-entry.ts'
 import type { CredentialProvider } from '../registry/credentials.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestEvents } from '../store/ingest.ts'
@@ -34,6 +34,7 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
   const thread = new Worker(threadEntry(import.meta.url, 'source/fetch-thread.js'), {
     workerData: work satisfies FetchWork,
     execArgv: [],
+    env: threadEnvironment(),
     resourceLimits,
   })
   const send = (request: FetchRequest) => thread.postMessage(request)
