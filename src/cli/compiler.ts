@@ -4,6 +4,7 @@ import { type CallContext, containerOptions, execOptions } from './call-options.
 import { readCall } from './call-words.ts'
 import { exactWords, firstThatIsNoText } from './exact-words.ts'
 import { type LogLevel, openLog } from './log.ts'
+import { standardError } from './standard-output.ts'
 import { describeUnexpected } from './unexpected-error.ts'
 
 /**
@@ -32,7 +33,7 @@ export async function compileCall(
   const openOwnLog = () =>
     openLog(
       { format: globals.logFormat, file: globals.log, debug: false },
-      { write: (text) => process.stderr.write(text) },
+      { write: (text) => standardError().write(text) },
     )
   const handOver = (message: Uint8Array): void => {
     const log = openOwnLog()

@@ -1,3 +1,4 @@
+import type { OciError } from '../errors.ts'
 import { printableLines } from '../text.ts'
 
 /** What a stream of text needs to take output. */
@@ -21,6 +22,8 @@ export interface IO {
   readonly stderr: TextOutput
   /** Writes to standard output what is no text; the bytes can be used again when it is done. */
   readonly writeBytes: (bytes: Uint8Array) => Promise<void>
+  /** Whoever is to say that standard output cannot be written to; the process then ends, with the exit code that this gives. */
+  readonly onLostOutput?: ((listener: (error: OciError) => number) => void) | undefined
   /** Read by `unpack rootfs:-` alone. */
   readonly stdin: AsyncIterable<Uint8Array>
   /** Takes a program for the front to execute, which has asked for it; then nothing is left to do here. */

@@ -19,24 +19,26 @@ export type Log = (level: LogLevel, message: string) => void
 /**
  * The log that engines read: runc's lines, each written whole.
  *
- * An error in a log file is repeated, bare, on `stderr`: engines keep that for their own messages.
+ * An error in a log file is repeated, bare, on `stderr`: engines keep that for their own messages. A line that cannot be
+ * written to the file is lost, which `stderr` hears of.
  */
-export function openLog({ format, file, debug }: LogOptions, stderr: Pick<TextOutput, 'write'>): Log {
-  const append = (text: string) => {
-    if (file === undefined) stderr.write(text)
-    else appendTo(file, text)
+export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput): Log {
+  const write = (line: string): void => {
+    if (file === undefined) stderr.write(line)
+    else append(file, line, stderr)
   }
-  if (file !== undefined) append('')
+  if (file !== undefined) makeLog(file)
   return (level, message) => {
     if (level === 'debug' && !debug) return
-    append(formatLogLine(format, level, message, new Date()))
+    write(formatLogLine(format, level, message, new Date()))
     if (level === 'error' && file !== undefined) stderr.write(`${message}\n`)
   }
 }
 
-function appendTo(file: string, text: string): void {
+/** @throws OciError `ERR_FILE_SYSTEM` */
+function makeLog(file: string): void {
   try {
-    appendFileSync(Buffer.from(bytesOf(file)), text, { mode: 0o644 })
+    appendFileSync(pathOf(file), '', { mode: 0o644 })
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
     throw new OciError('ERR_FILE_SYSTEM', `cannot write to the log "${file}": ${cause.code}`, {
@@ -45,6 +47,18 @@ function appendTo(file: string, text: string): void {
     })
   }
 }
+
+/** In runc's words: a full disk is no reason for a command to fail. */
+function append(file: string, line: string, stderr: TextOutput): void {
+  try {
+    appendFileSync(pathOf(file), line, { mode: 0o644 })
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    stderr.write(`Failed to write to log, ${file}: ${error.message}\n`)
+  }
+}
+
+const pathOf = (file: string): Buffer => Buffer.from(bytesOf(file))
 
 /**
  * One line as logrus writes it: `time="..." level=error msg="..."`, or an object with the keys level, msg, time. Whoever

@@ -43,6 +43,16 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
   })
 
   const { args: rewritten, command, commandName, problem } = rewriteArguments(program, args)
+
+  function fail(error: unknown): number {
+    const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
+    const called = `${io.name} ${command?.name() ?? ''}`.trim()
+    const form = !isForPeople ? 'log' : command?.opts<{ json?: boolean }>().json ? 'json' : 'text'
+    report(inWordsOfRunc(asOwn(error, called), called), form, context)
+    return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
+  }
+
+  io.onLostOutput?.(fail)
   try {
     if (problem !== undefined || (commandName !== undefined && command === undefined)) {
       program.parseOptions([...rewritten])
@@ -51,12 +61,7 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     await program.parseAsync([...rewritten], { from: 'user' })
     return status
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0
-    const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
-    const called = `${io.name} ${command?.name() ?? ''}`.trim()
-    const form = !isForPeople ? 'log' : command?.opts<{ json?: boolean }>().json ? 'json' : 'text'
-    report(inWordsOfRunc(asOwn(error, called), called), form, context)
-    return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
+    return error instanceof CommanderError && error.exitCode === 0 ? 0 : fail(error)
   }
 }
 

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { OciError } from '../errors.ts'
 import { exactWords } from './exact-words.ts'
 import { main } from './main.ts'
+import { standardError, standardOutput } from './standard-output.ts'
 
 export { main }
 
@@ -11,6 +12,8 @@ export async function runProcess(): Promise<void> {
   const name = takeVariable('BUNDLE_TOOL_NAME') ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
   giveBackVariables()
   let isReading = false
+  let onLoss = (_error: OciError): number => 1
+  const output = standardOutput((error) => onLoss(error))
   process.exitCode = await main(exactWords(process.argv.slice(2)), {
     name,
     // Getters: opening a stream takes a millisecond, and most commands use one of the three or none.
@@ -19,12 +22,15 @@ export async function runProcess(): Promise<void> {
       return process.stdin
     },
     get stdout() {
-      return process.stdout
+      return output.stream()
     },
     get stderr() {
-      return process.stderr
+      return standardError()
     },
-    writeBytes,
+    writeBytes: output.writeBytes,
+    onLostOutput: (listener) => {
+      onLoss = listener
+    },
     handOver: handOverTo(takeVariable('BUNDLE_TOOL_HANDOVER')),
     env: process.env,
     euid: process.geteuid?.() ?? 0,
@@ -56,16 +62,6 @@ function handOverTo(fd: string | undefined): ((message: Uint8Array) => void) | u
     writeFileSync(Number(fd), message)
     closeSync(Number(fd))
   }
-}
-
-function writeBytes(bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void =>
-      reject(new OciError('ERR_FILE_SYSTEM', `cannot write to standard output: ${cause.message}`, { cause }))
-    // A broken pipe is also an event, which ends the process where nobody listens.
-    if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', fail)
-    process.stdout.write(bytes, (cause) => (cause ? fail(cause) : resolve()))
-  })
 }
 
 function interruption(): AbortSignal {
