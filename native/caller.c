@@ -67,8 +67,10 @@ int settle(void)
 int become_program(char **argv, char **env)
 {
 	uint64_t none = 0;
-	long r = default_signals();
+	long r = restore_limit(env);
 
+	if (r >= 0)
+		r = default_signals();
 	if (r >= 0)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0 && argv[0] && argv[1])

@@ -1,9 +1,10 @@
-/* What Node.js gets of the caller: not the variables that change which code it runs. */
+/* What Node.js gets of the caller: not the variables that change which code it runs, and enough descriptors to run at all. */
 #include "front.h"
 
+#include <asm/resource.h>
 #include <linux/mman.h>
 
-static const char prefix[] = "BUNDLE_TOOL_";
+static const char prefix[] = "BUNDLE_TOOL_", soft_limit[] = "BUNDLE_TOOL_NOFILE";
 
 /*
  * Whether a variable is kept from Node.js: by those that begin with NODE_ it loads files, writes some or works in another way
@@ -36,4 +37,37 @@ bool hide_variables(char **env, bool has_network)
 		to += sizeof prefix + length;
 	}
 	return to || !size;
+}
+
+char *allow_descriptors(char **env, uint64_t count)
+{
+	static char entry[sizeof soft_limit + 24];
+	uint64_t limit[2], soft;
+
+	take_variable(env, soft_limit); /* of a Node.js that has started this process */
+	if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, limit) < 0 || limit[1] < count)
+		return NULL;
+	soft = limit[0];
+	limit[0] = count;
+	if (soft < count && sys(prlimit64, 0, RLIMIT_NOFILE, limit, NULL) < 0)
+		return NULL;
+	memcpy(entry, soft_limit, sizeof soft_limit);
+	entry[sizeof soft_limit - 1] = '=';
+	decimal(entry + sizeof soft_limit, soft);
+	return entry;
+}
+
+long restore_limit(char **env)
+{
+	const char *text = take_variable(env, soft_limit);
+	uint64_t limit[2], soft;
+	long r;
+
+	if (!text || !parse_decimal(&text, &soft))
+		return 0;
+	r = sys(prlimit64, 0, RLIMIT_NOFILE, NULL, limit);
+	if (r < 0 || limit[0] <= soft)
+		return r;
+	limit[0] = soft;
+	return sys(prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
 }

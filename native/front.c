@@ -137,8 +137,7 @@ bool find_root(char *to, size_t size, const struct call *call)
 	return call->root ? make_absolute(to, size, call->root) : base && *base && join(to, size, default_root);
 }
 
-/* Takes a variable out of the environment; its value. */
-static const char *take_variable(char **env, const char *name)
+const char *take_variable(char **env, const char *name)
 {
 	const char *value = variable(env, name);
 
@@ -230,7 +229,10 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	reap_compiler(job);
 	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
 		return code;
-	return sys(fchdir, vm->caller) < 0 ? code : explain(call, vm);
+	/* There may be no more descriptors than these. */
+	if (sys(fchdir, vm->caller) < 0 || sys(close, vm->caller) < 0 || sys(close, vm->signals) < 0)
+		return code;
+	return explain(call, vm);
 }
 
 int execute_kept(struct vm *vm, struct call *call, int report)

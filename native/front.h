@@ -55,6 +55,18 @@ const char *base_name(const char *path);
 /* The value of a variable; NULL when there is none. */
 const char *variable(char **env, const char *name);
 
+/* Takes a variable out of the environment; its value. */
+const char *take_variable(char **env, const char *name);
+
+/*
+ * Lets this process have so many descriptors. Returns a variable, for the runner, with the limit that the caller has set:
+ * Node.js raises its own. NULL when the limit cannot be raised.
+ */
+char *allow_descriptors(char **env, uint64_t count);
+
+/* The limit of that variable, for the runner and its container; takes the variable out. */
+long restore_limit(char **env);
+
 /* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
 const char *option(char **argv, int *i, const char *name);
 

@@ -414,6 +414,8 @@ static int runner(struct vm *vm, int argc, char **argv, char **envp)
 	vm->env = envp;
 	r = seal(argv, envp);
 	if (r >= 0)
+		r = (int)restore_limit(envp);
+	if (r >= 0)
 		r = (int)sys(fcntl, vm->report, F_SETFD, FD_CLOEXEC);
 	if (r >= 0)
 		r = load(vm, (int)fd);

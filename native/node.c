@@ -84,10 +84,10 @@ static char **arguments_for_node(char *node, const struct call *call, bool is_co
 	return with_variables(is_compiler ? compiler : plain, call->argv + 1);
 }
 
-static char **environment_for_node(const struct call *call, char *const *more)
+static char **environment_for_node(const struct call *call, char *limit, char *const *more)
 {
 	static char name[PATH_SIZE];
-	char *const own[] = {name, NULL};
+	char *const own[] = {name, limit, NULL};
 	char **env = with_variables(call->env, own);
 
 	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])) ||
@@ -96,11 +96,29 @@ static char **environment_for_node(const struct call *call, char *const *more)
 	return with_variables(env, more);
 }
 
+/* What it needs for itself, and for threads where a command has some; without that it aborts. */
+static uint64_t descriptors_for_node(const struct call *call)
+{
+	return needs_network(call->argv[call->command]) ? 64 : 32;
+}
+
+static int complain_of_limit(const struct call *call)
+{
+	const char *command = call->argv[call->command];
+	char text[128], number[24];
+
+	decimal(number, descriptors_for_node(call));
+	if (JOIN(text, "too few file descriptors are allowed: Node.js needs ", number, " (ulimit -n)"))
+		complain(text);
+	return command && streq(command, "exec") ? 255 : 1;
+}
+
 static int become(const struct call *call, char *const *more, bool is_compiler)
 {
 	static char node[PATH_SIZE];
 	const char *path = variable(call->env, "PATH");
-	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, more);
+	char *limit = allow_descriptors(call->env, descriptors_for_node(call));
+	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, limit, more);
 	uint64_t none = 0;
 
 	/* Some engines leave no environment at all; execvp(3) too has a default then. */
@@ -109,6 +127,8 @@ static int become(const struct call *call, char *const *more, bool is_compiler)
 		complain("node is not in PATH: install Node.js 20 or later");
 		return 1;
 	}
+	if (!limit)
+		return complain_of_limit(call);
 	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
 		sys(execve, node, argv, env);
 	complain("node cannot be executed");

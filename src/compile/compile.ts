@@ -12,6 +12,7 @@ import {
   mayMountMeanwhile,
 } from './cgroups.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
+import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
@@ -80,7 +81,9 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   const plan = planNamespaces(context)
   const rootfs = compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)])
   const parts = { plan, rootfs, mountsMeanwhile: rootfs.host.length === 0 && mayMountMeanwhile(context) }
-  return { host: compileHost(process, context, parts), stage: plan.stage, child: compileChild(process, context, parts) }
+  const child = compileChild(process, context, parts)
+  const program = { host: compileHost(process, context, parts), stage: plan.stage, child }
+  return expectDescriptors(program, options.preserveFds)
 }
 
 /** What the parts of the compiler share; without seccomp, which is the processes' own. */

@@ -2,6 +2,7 @@ import type { NamespaceType, Process, RuntimeConfig } from '../oci/runtime-confi
 import { openFlags, prctl, resolveKind } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
+import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
 import { joinResctrlGroups, type ResctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
@@ -98,11 +99,12 @@ export function compileExecProgram(
   }
   checkTerminal(process, context)
   const joined = joinOrder.filter((type) => target.namespaces.includes(type))
-  return {
+  const program = {
     host: compileHost(process, target, context, joined),
     stage: context.hasUserNamespace ? compileStage(joined, facts) : [],
     child: compileChild(process, target, context, joined),
   }
+  return expectDescriptors(program, options.preserveFds)
 }
 
 /** The same program for whatever command the front is called with. */

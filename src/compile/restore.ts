@@ -6,6 +6,7 @@ import { compileCgroups, compileKill, compileMoves, compileUnit } from './cgroup
 import { compileContext } from './compile.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { criuFds, proceed } from './criu.ts'
+import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
@@ -47,7 +48,7 @@ export function compileRestore(
 ): Program {
   const context = compileContext(config, options, facts)
   checkTerminal(config.process, context)
-  return { host: compileHost(context, criu), stage: [], child: [] }
+  return expectDescriptors({ host: compileHost(context, criu), stage: [], child: [] }, Object.keys(criuFds).length)
 }
 
 const wait = (script: string | null): HostStep =>

@@ -461,6 +461,11 @@ export const ops = {
     operands: {},
     does: 'dup3(2) of the pipes that prepare_stdio has made over the descriptors 0 to 2',
   },
+  expect_descriptors: {
+    number: 122,
+    operands: { count: 'decimal' },
+    does: 'fails with EMFILE when RLIMIT_NOFILE is lower: then nothing has been made that could not be taken back',
+  },
   reopen_null: {
     number: 83,
     operands: { root: 'slot' },

@@ -123,6 +123,10 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
         })
       }
       return new OciError('ERR_SYSCALL', `container's cgroup unexpectedly frozen: ${textOf(step, 'path')}`, { pointer })
+    case 'expect_descriptors':
+      return new OciError('ERR_SYSCALL', `too few file descriptors are allowed: it takes ${step.operands.count}`, {
+        hint: 'raise RLIMIT_NOFILE: ulimit -n',
+      })
     case 'prepare_stdio':
     case 'supervise':
       return stdioFailed(step, errno, failure)

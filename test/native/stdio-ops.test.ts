@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect, test as plainTest } from 'vitest'
 import { encode } from '../../src/program/encode.ts'
 import { op, type Program, type Step, undoable } from '../../src/program/program.ts'
 import { requires } from '../requirements.ts'
 import { childProgram, execute, expectDone, expectFailure, hostProgram, look, runnerPath } from './runner.ts'
 
-const { test } = requires('root')
+const { test } = requires('root', 'prlimit')
 
 let directory = ''
 beforeEach(() => {
@@ -103,4 +103,37 @@ test('take_stdio fails when a pipe is not there any more', () => {
   const { host, child } = childProgram(0, op('close_from', { first: 3 }), op('take_stdio', {}), ...look('true'))
   const program = { host: [undoable(prepare(1)), ...host], stage: [], child }
   expectFailure(program, 'take_stdio', 'EBADF', { stdoutFile: join(directory, 'output') })
+})
+
+test('expect_descriptors fails with EMFILE where fewer are allowed', () => {
+  const expectCount = (count: number) => hostProgram(op('expect_descriptors', { count }))
+  expectDone(expectCount(3))
+  expectFailure(expectCount(2 ** 31), 'expect_descriptors', 'EMFILE')
+  const path = join(directory, 'program')
+  writeFileSync(path, encode(expectCount(21)), { mode: 0o600 })
+  chmodSync(path, 0o600)
+  for (const [limit, status] of [
+    [21, 0],
+    [20, 1],
+  ]) {
+    const command = `exec prlimit --nofile=${limit} "$@" 3<program 4>/dev/null`
+    const words = ['-c', command, 'sh', runnerPath, '3', '4', 'test']
+    expect(spawnSync('/bin/sh', words, { cwd: directory }).status).toBe(status)
+  }
+})
+
+plainTest('the runner restores the limit of descriptors that the caller has set, and keeps that to itself', () => {
+  const soft = 123
+  const script = 'ulimit -Sn; [ "$(ulimit -Hn)" != 123 ] && env | grep -c BUNDLE_TOOL_NOFILE'
+  const env = { BUNDLE_TOOL_NOFILE: String(soft), PATH: '/usr/bin:/bin' }
+  const spawn = op('spawn', {
+    path: '/bin/sh',
+    argv: ['sh', '-c', `(${script}) > ${join(directory, 'limit')}; true`],
+    env: [],
+    input: '',
+    timeoutMs: -1,
+    inheritEnv: 1,
+  })
+  expectDone(hostProgram(spawn), { env })
+  expect(readFileSync(join(directory, 'limit'), 'utf8')).toBe('123\n0\n')
 })
