@@ -229,10 +229,8 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	reap_compiler(job);
 	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
 		return code;
-	/* There may be no more descriptors than these. */
-	if (sys(fchdir, vm->caller) < 0 || sys(close, vm->caller) < 0 || sys(close, vm->signals) < 0)
-		return code;
-	return explain(call, vm);
+	/* There may be no other descriptor left. */
+	return sys(fchdir, vm->caller) < 0 || sys(close, vm->caller) < 0 ? code : explain(call, vm);
 }
 
 int execute_kept(struct vm *vm, struct call *call, int report)

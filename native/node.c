@@ -288,8 +288,8 @@ static bool become_ordinary(const struct vm *vm)
 		if (fd == -ENOENT) /* no time namespaces before Linux 5.6 */
 			continue;
 		r = fd < 0 ? fd : sys(setns, fd, 0);
-		if (r == -EPERM)
-			r = 0;
+		if (fd >= 0)
+			r = closing(fd, r == -EPERM ? 0 : r);
 	}
 	return r >= 0;
 }
@@ -331,7 +331,7 @@ int explain(const struct call *call, struct vm *vm)
 
 	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
 	if (!become_ordinary(vm) || !JOIN(detail, "BUNDLE_TOOL_REPORT_DETAIL=", vm->last.detail))
-		return 1;
+		return explain_plainly(vm);
 	child = start_process(&args);
 	if (child == 0)
 		exit_with(sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : become_node(call, more));
