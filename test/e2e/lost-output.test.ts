@@ -13,7 +13,7 @@ let place: ContainerPlace
 beforeAll(() => {
   place = new ContainerPlace()
   place.configure('sleep 1000')
-  expect(place.tool(['run', '-d', '-b', place.bundle, 'demo'])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.tool(['run', '-d', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
   mkdirSync(join(place.directory, 'empty'))
   writeFileSync(join(place.bundle, 'rootfs/large'), Buffer.alloc(4_000_000, 7))
 })
@@ -30,7 +30,7 @@ if sys.argv[2] == 'default':
 os.execv(sys.argv[3], sys.argv[3:])
 `
 
-/** Every command that prints data; of the first ones, a container's record is enough for the front. */
+/** Every command that prints data, of the container `demo` by its own ID. */
 const commands: readonly (readonly string[])[] = [
   ['state', 'demo'],
   ['list'],
@@ -46,13 +46,15 @@ const commands: readonly (readonly string[])[] = [
   ['run', '--help'],
   ['--version'],
 ]
+const ofPlace = (args: readonly string[]) => args.flatMap((word) => (word === 'demo' ? [place.id] : word ? [word] : []))
+
 const ways = { front: [front], 'Node.js': [process.execPath, script] }
 
 describe.each(Object.entries(ways))('by %s', (_, words) => {
   const call = (before: readonly string[], args: readonly string[], redirections = '') =>
     spawnSync(
       '/bin/sh',
-      ['-c', `exec "$@" ${redirections}`, 'sh', ...before, ...words, '--root', place.root, ...args],
+      ['-c', `exec "$@" ${redirections}`, 'sh', ...before, ...words, '--root', place.root, ...ofPlace(args)],
       {
         cwd: place.directory,
         encoding: 'utf8',
@@ -63,7 +65,7 @@ describe.each(Object.entries(ways))('by %s', (_, words) => {
 
   test.each(commands)('%s %s: nobody reads the output, and it ends by SIGPIPE without a word', (...args) => {
     for (const disposition of ['default', 'ignored'] as const) {
-      const { signal, status, stderr } = call(python(1, disposition), args.filter(Boolean))
+      const { signal, status, stderr } = call(python(1, disposition), args)
       // As a shell has it: the front may be the parent of what the signal ends.
       const end = signal === null ? status : 128 + constants.signals[signal]
       expect({ disposition, end, stderr }).toEqual({ disposition, end: 141, stderr: '' })
@@ -71,7 +73,7 @@ describe.each(Object.entries(ways))('by %s', (_, words) => {
   })
 
   test.each(commands)('%s %s: the output cannot be written, which is an error of one line', (...args) => {
-    const { status, stderr } = call([], args.filter(Boolean), '>/dev/full')
+    const { status, stderr } = call([], args, '>/dev/full')
     expect(stderr).toMatch(/^[^\n]*cannot write to standard output: ENOSPC[^\n]*\n$/)
     expect(status).toBe(1)
   })
@@ -97,7 +99,19 @@ describe.each(Object.entries(ways))('by %s', (_, words) => {
     expect(logged.stderr.replace(failed, '')).toMatch(/^container does not exist: "nope"[^\n]*\n$/)
     const debugged = spawnSync(
       words[0] ?? '',
-      [...words.slice(1), '--root', place.root, '--debug', '--log', '/dev/full', 'exec', 'demo', 'sh', '-c', 'exit 5'],
+      [
+        ...words.slice(1),
+        '--root',
+        place.root,
+        '--debug',
+        '--log',
+        '/dev/full',
+        'exec',
+        place.id,
+        'sh',
+        '-c',
+        'exit 5',
+      ],
       { encoding: 'utf8' },
     )
     expect(debugged.status).toBe(5)

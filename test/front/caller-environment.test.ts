@@ -52,7 +52,8 @@ const hidden = (): Readonly<Record<string, string>> => ({
 
 /** With its output in files, which a created container holds open. */
 function call(args: readonly string[]) {
-  const { status } = spawnSync('/bin/sh', ['-c', 'exec "$@" >out 2>err', 'sh', front, '--root', place.root, ...args], {
+  const own = args.map((word) => word.replace(/^env(?=-\d$)/, place.id))
+  const { status } = spawnSync('/bin/sh', ['-c', 'exec "$@" >out 2>err', 'sh', front, '--root', place.root, ...own], {
     cwd: place.directory,
     env,
     timeout: 30_000,
@@ -73,6 +74,7 @@ function takeGiven(): readonly Readonly<Record<string, string>>[] {
     })
 }
 
+/** Of the containers `env-1` and `env-2`, by IDs of their own. */
 const runtimeCommands = [
   ['run', '--no-cache', '-b', 'bundle', 'env-1'],
   ['create', '-b', 'bundle', 'env-2'],

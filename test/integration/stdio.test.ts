@@ -317,10 +317,9 @@ test('a container whose start is told to a service manager reads its input to th
 test('who detaches gives the container what it has, as with runc', () => {
   place.configure('(readlink /proc/$$/fd/0; readlink /proc/$$/fd/1) > /dev/shm/links; sleep 1000')
   writeFileSync(file('input'), '')
-  expect(shell('exec "$@" -d -b bundle container <input >>output', ['run'])).toMatchObject({ status: 0 })
+  expect(shell('exec "$@" <input >>output', ['run', '-d', '-b', place.bundle, place.id])).toMatchObject({ status: 0 })
   const read = 'until [ "$(wc -l < /dev/shm/links)" = 2 ]; do sleep 0.01; done; cat /dev/shm/links'
-  expect(place.tool(['exec', 'container', 'sh', '-c', read]).stdout).toMatch(/input\n.*output\n$/)
-  expect(place.tool(['delete', '-f', 'container']).end).toBe(0)
+  expect(place.tool(['exec', place.id, 'sh', '-c', read]).stdout).toMatch(/input\n.*output\n$/)
 })
 
 test('a container that stays when it has ended stays though its output is lost', () => {
