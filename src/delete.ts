@@ -1,9 +1,9 @@
-import { lstatSync } from 'node:fs'
+import { lstatSync, type Stats } from 'node:fs'
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ErrorCode, isSystemError, OciError } from './errors.ts'
+import { type ErrorCode, isSystemError, leadsNowhere, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { removeCgroup, sendSignal, signalCgroup } from './runtime/cgroup.ts'
 import { parseContainerID } from './runtime/container-id.ts'
@@ -63,7 +63,7 @@ async function findContainer(root: string, id: string, force: boolean): Promise<
   } catch (error) {
     if (!(error instanceof OciError) || !unreadable.includes(error.code)) throw error
     const path = join(root, parseContainerID(id))
-    const found = lstatSync(path, { throwIfNoEntry: false })
+    const found = lstatIfThere(path)
     if (found?.isDirectory() && (await removeRemains(path))) return undefined
     if (!force || error.code !== 'ERR_CONTAINER_NOT_FOUND') throw error
     if (found !== undefined && !found.isDirectory()) {
@@ -73,6 +73,15 @@ async function findContainer(root: string, id: string, force: boolean): Promise<
     }
     await rm(path, { recursive: true, force: true })
     return undefined
+  }
+}
+
+function lstatIfThere(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    if (leadsNowhere(error)) return undefined
+    throw error
   }
 }
 

@@ -71,7 +71,8 @@ export function makeRoot(root: string, euid: number): void {
     if (makeDirectories(root, 0o700) || isFormer(root, euid)) chmodSync(root, euid === 0 ? 0o700 : 0o1700)
   } catch (error) {
     if (!isSystemError(error)) throw error
-    throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${error.code}`, {
+    const why = error.code === 'EEXIST' ? 'it is no directory' : error.code
+    throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${why}`, {
       hint: 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root',
       cause: error,
     })

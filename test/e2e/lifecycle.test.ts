@@ -110,13 +110,13 @@ test('an ID that is taken, and a command that is not there, are said so and leav
   expect(call('list', '-q')).toEqual(done)
 })
 
-test('a root that is no directory is named with the ID', () => {
+test('a root that is no directory is named', () => {
   setProcess({ args: ['true'] })
   const file = join(place, 'file')
   writeFileSync(file, '')
   expect(call('--root', file, 'run', bundle, 'demo')).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining(`(${file}/demo): mkdirat: not a directory (ENOTDIR)`),
+    stderr: expect.stringContaining(`for the state of containers: it is no directory`),
   })
 })
 

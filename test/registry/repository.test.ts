@@ -329,7 +329,7 @@ test('a redirect to another host carries no Authorization (opa#6580), and its qu
   expect(storage.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true)
 })
 
-test('whoever we are redirected to cannot send us back with our Authorization, to a place of its choice', async () => {
+test('CVE-2024-45336: whoever we are redirected to cannot send us back with our Authorization, to a place of its choice', async () => {
   await using storage = await startRegistry((_, response) => {
     response.writeHead(307, { location: `http://${registry.host}/v2/other/blobs/chosen` }).end()
     return true
