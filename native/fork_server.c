@@ -3,7 +3,7 @@
  * would have to copy itself for each. A fork of Node.js takes two milliseconds, and more the more memory it has; this
  * process has a few pages, executes nothing anew, and has taken itself off its file once for all containers.
  *
- * It is a child of that program, has the same of all that a container inherits, and ends with it. What it says are
+ * It is a child of that program, has the same of all that a container inherits, and ends with it; so do its runs. What it says are
  * reports, each with the number of the order that it answers.
  */
 #include "front.h"
@@ -28,6 +28,7 @@ struct order {
 
 struct server {
 	int socket, signals;
+	long pid;
 	int highest; /* descriptor that it has had */
 	uint32_t count;
 	struct {
@@ -76,6 +77,8 @@ static int become_run(struct vm *vm, const struct server *server, const struct o
 	}
 	close_others(server);
 	vm->order = order->number;
+	if (r >= 0)
+		r = end_with_caller(vm, server->pid);
 	return r < 0 || word < end ? NO_PROGRAM : execute_kept(vm, &run, server->socket);
 }
 
@@ -189,6 +192,7 @@ int serve(struct vm *vm, const struct call *call, int socket)
 	long r = sys(rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
 
 	server.socket = socket;
+	server.pid = sys(getpid);
 	if (r >= 0) /* what the program was called in can be unmounted when it has left */
 		r = sys(chdir, "/");
 	if (r >= 0)

@@ -207,7 +207,7 @@ static int find_socket(const struct call *call)
 
 static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
 {
-	struct report begun = {.kind = REPORT_BEGUN};
+	struct report begun = {.kind = REPORT_BEGUN, .pid = report < 0 ? 0 : (int32_t)sys(getpid)};
 	char *const nothing[] = {NULL};
 	int code;
 

@@ -1,7 +1,9 @@
 /*
  * The runner: executes a program that the TypeScript side compiled.
  *
- *   bundle-tool-runner PROGRAM-FD REPORT-FD ID
+ *   bundle-tool-runner PROGRAM-FD REPORT-FD ID [PARENT]
+ *
+ * With the ID of its parent process it ends with that, and so does what it runs.
  *
  * Under any other name the binary is the front of the tool: front.c. (As "bundle-tool:execute" it makes way for a program that
  * Node.js has started: caller.c.)
@@ -15,6 +17,7 @@
 #include <asm/stat.h>
 #include <linux/mman.h>
 #include <linux/poll.h>
+#include <linux/prctl.h>
 #include <linux/signalfd.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
@@ -115,8 +118,20 @@ int send_report(struct vm *vm, struct report *report)
 	return write_all(vm->report, (const char *)report, sizeof *report);
 }
 
-static bool asks_to_stop(uint32_t signal)
+int end_with_caller(struct vm *vm, long parent)
 {
+	long r = sys(prctl, PR_SET_PDEATHSIG, END_SIGNAL);
+
+	vm->ends_with_caller = true;
+	if (r < 0)
+		return (int)r;
+	return sys(getppid) == parent ? 0 : -ESRCH;
+}
+
+static bool asks_to_stop(const struct vm *vm, uint32_t signal)
+{
+	if (signal == END_SIGNAL)
+		return vm->ends_with_caller;
 	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
 }
 
@@ -141,7 +156,7 @@ int wait_once(struct vm *vm, int fd, int other, int timeout_ms)
 	if (!fds[2].revents) /* only the relay went on */
 		return 0;
 	r = sys(read, vm->signals, &info, sizeof info);
-	return r >= 0 && asks_to_stop(info.ssi_signo) ? -EINTR : r < 0 ? (int)r : 0;
+	return r >= 0 && asks_to_stop(vm, info.ssi_signo) ? -EINTR : r < 0 ? (int)r : 0;
 }
 
 int left_ms(long deadline)
@@ -403,16 +418,19 @@ static int refuse(struct vm *vm, int error)
 static int runner(struct vm *vm, int argc, char **argv, char **envp)
 {
 	const char *program_fd = argc > 1 ? argv[1] : "", *report_fd = argc > 2 ? argv[2] : "";
-	uint64_t fd = 0, report = 0;
+	const char *caller = argc > 4 ? argv[4] : "0";
+	uint64_t fd = 0, report = 0, parent = 0;
 	int r;
 
-	if (argc != 4 || !parse_decimal(&program_fd, &fd) || !parse_decimal(&report_fd, &report) ||
-	    strlen(argv[3]) >= MAX_REGISTER)
+	if (argc < 4 || argc > 5 || !parse_decimal(&program_fd, &fd) || !parse_decimal(&report_fd, &report) ||
+	    !parse_decimal(&caller, &parent) || strlen(argv[3]) >= MAX_REGISTER)
 		return 2;
 	vm->report = (int)report;
 	vm->id = argv[3];
 	vm->env = envp;
 	r = seal(argv, envp);
+	if (r >= 0 && parent)
+		r = end_with_caller(vm, (long)parent);
 	if (r >= 0)
 		r = (int)restore_limit(envp);
 	if (r >= 0)

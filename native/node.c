@@ -14,7 +14,7 @@
 static bool needs_network(const char *command)
 {
 	static const char *const runtime[] = {"run",   "create", "start", "state", "list",   "kill",	 "delete", "exec",
-					      "pause", "resume", "ps",	  "spec",  "update", "features", "events", "explain", "checkpoint", "restore"};
+					      "pause", "resume", "ps",	  "spec",  "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"};
 
 	for (size_t i = 0; command && i < sizeof runtime / sizeof *runtime; i++)
 		if (streq(command, runtime[i]))

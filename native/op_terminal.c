@@ -257,6 +257,11 @@ static long take_signal(struct vm *vm, int terminal)
 	case SIGPIPE:
 	case SIGURG:
 		return 0;
+	case END_SIGNAL:
+		vm->is_given_up = vm->ends_with_caller;
+		if (vm->is_given_up)
+			info.ssi_signo = SIGKILL;
+		break;
 	}
 	/* What the terminal sends, the processes of a group have all got. */
 	if (info.ssi_code == SI_KERNEL && sys(getpgid, vm->shared->pid) == sys(getpgid, 0))

@@ -233,7 +233,7 @@ int end_relay(struct vm *vm)
 		return r;
 	if (relay->flows[0].from == 0)
 		give_back(relay, &relay->flows[0]);
-	while (r >= 0 && is_at_work(relay, &timeout_ms))
+	while (r >= 0 && !vm->is_given_up && is_at_work(relay, &timeout_ms))
 		r = wait_once(vm, -1, -1, timeout_ms);
 	vm->loss = relay->loss;
 	drop_relay(vm);

@@ -78,6 +78,8 @@ struct vm {
 	bool has_masked; /* the mount that masks directories is attached somewhere */
 	bool has_reaped; /* kill_child has seen its end */
 	bool has_exited; /* supervise saw the end of the container */
+	bool ends_with_caller; /* see end_with_caller */
+	bool is_given_up; /* END_SIGNAL has come: nobody waits for what others still write */
 	bool keeps; /* what the program made stays when the container has exited */
 	struct relay *relay; /* of a foreground container; NULL: nothing to relay */
 	struct loss loss; /* the first, once it has ended */
@@ -131,6 +133,13 @@ bool is_tolerated(const struct step *s, long error);
 /* clone3(2), or clone(2) before Linux 5.3. A flag that only the new call knows is cleared when its work is not done. */
 struct clone_args;
 long start_process(struct clone_args *args);
+
+/*
+ * Lets the kernel send END_SIGNAL when `parent`, which waits for the container, has ended: the container is killed then, or
+ * what is done so far undone. -ESRCH when it has ended already.
+ */
+enum { END_SIGNAL = 30 }; /* SIGPWR: nobody who waits for a container passes that on */
+int end_with_caller(struct vm *vm, long parent);
 
 /* Of the monotonic clock. */
 long milliseconds_now(void);

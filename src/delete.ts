@@ -2,13 +2,12 @@ import { lstatSync, type Stats } from 'node:fs'
 import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, isSystemError, leadsNowhere, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { removeCgroup, sendSignal, signalCgroup } from './runtime/cgroup.ts'
 import { parseContainerID } from './runtime/container-id.ts'
 import { hookState, runHook } from './runtime/hooks.ts'
-import { isAlive } from './runtime/proc.ts'
+import { hasEnded, waitWhile } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, isCreating, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
@@ -113,9 +112,9 @@ function isJson(text: string): boolean {
 async function endCreation({ directory, id, creator }: ContainerRecord): Promise<void> {
   const goesOn = () => isBeingCreated(dirname(directory), id)
   for (const signal of [SIGTERM, SIGCONT]) sendSignal(creator.pid, signal)
-  if (await waitWhile(goesOn)) return
+  if (await waitWhile(goesOn, { withinMs: killTimeoutMs })) return
   sendSignal(creator.pid, SIGKILL)
-  await waitWhile(goesOn)
+  await waitWhile(goesOn, { withinMs: killTimeoutMs })
 }
 
 function isBeingCreated(root: string, id: string): boolean {
@@ -129,18 +128,8 @@ function isBeingCreated(root: string, id: string): boolean {
 
 async function killAndWait(container: ContainerRecord): Promise<void> {
   signalContainer(container, SIGKILL)
-  if (await waitWhile(() => isAlive(container.init))) return
+  if (await hasEnded(container.init, { withinMs: killTimeoutMs })) return
   throw new OciError('ERR_CONTAINER_STATUS', 'container init still running')
-}
-
-/** Waits until something is over, for ten seconds at most. @returns whether it is */
-async function waitWhile(goesOn: () => boolean): Promise<boolean> {
-  const deadline = Date.now() + killTimeoutMs
-  for (let delayMs = 1; goesOn(); delayMs = Math.min(delayMs * 2, 50)) {
-    if (Date.now() > deadline) return false
-    await sleep(delayMs)
-  }
-  return true
 }
 
 async function destroy(container: ContainerRecord): Promise<void> {

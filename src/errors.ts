@@ -36,6 +36,7 @@ export const errorCodes = {
   ERR_CONTAINER_EXISTS: 'a container ID that is taken',
   ERR_CONTAINER_NOT_FOUND: 'a container that does not exist',
   ERR_CONTAINER_STATUS: 'a container that is not in the status that the operation needs',
+  ERR_EXIT_STATUS_UNKNOWN: 'a container has ended, and this kernel does not tell how',
   ERR_STATE_INVALID: 'a state.json that cannot be read',
   ERR_COMMAND_NOT_FOUND: 'a command that the rootfs does not have',
   ERR_COMMAND_NOT_EXECUTABLE: 'a command that is there and cannot be executed',

@@ -23,7 +23,7 @@ export interface EventsOptions extends ContainerOptions {
   /** Between two `stats` events; the first comes after it. */
   readonly intervalMs: number
   /** Ends the wait for events. */
-  readonly abort?: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -48,7 +48,7 @@ export async function* events(options: EventsOptions): AsyncGenerator<ContainerE
   let count = readOomCount(cgroupPaths)
   try {
     for (let next = Date.now() + options.intervalMs; ; ) {
-      await cgroup.wait(Math.max(0, next - Date.now()), options.abort)
+      await cgroup.wait(Math.max(0, next - Date.now()), options.signal)
       // In this order: what was killed before the end counts.
       const gone = isGone(container)
       for (const now = readOomCount(cgroupPaths); count < now; count++) yield { type: 'oom', id }

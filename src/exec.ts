@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { compileExecProgram, type ExecTarget, forAnyCommand } from './compile/exec.ts'
 import type { AttachTarget } from './compile/systemd.ts'
 import { isSystemError, OciError } from './errors.ts'
@@ -5,22 +6,26 @@ import { Door } from './host/door.ts'
 import { readHostFacts } from './host/facts.ts'
 import { readFile } from './host/read-file.ts'
 import { type Capabilities, maxRuntimeConfigBytes, type Process, parseProcess } from './oci/runtime-config.ts'
+import { untilAborted } from './runtime/abort.ts'
 import { registersOf } from './runtime/call-registers.ts'
+import { sendSignal } from './runtime/cgroup.ts'
 import { joinableCgroups } from './runtime/exec-cgroups.ts'
 import { inheritedFds } from './runtime/inherited-fds.ts'
 import { describeCall, givenOptions } from './runtime/kept-call.ts'
 import { keptFilters } from './runtime/kept-filter.ts'
 import { keepExecProgram } from './runtime/kept-program.ts'
-import type { FrontOptions } from './runtime/launch.ts'
+import type { OwnOptions } from './runtime/launch.ts'
 import { readConfig } from './runtime/load-bundle.ts'
+import { childrenOf } from './runtime/proc.ts'
 import { absolute, absoluteRoot } from './runtime/root.ts'
-import { runProgram } from './runtime/runner.ts'
+import { type RunProgramOptions, runProgram } from './runtime/runner.ts'
 import { withStages } from './runtime/stages.ts'
 import { type ContainerRecord, readContainer, readStatus } from './runtime/state-file.ts'
 import { exactText } from './text.ts'
 
-export interface ExecOptions extends FrontOptions {
-  readonly root: string
+export interface ExecOptions extends Pick<RunProgramOptions, 'stdio' | 'forwardSignals'> {
+  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  readonly root?: string | undefined
   readonly id: string
   /** A file with the whole process (`process` of a config.json); else it is the container's, changed by what follows. */
   readonly processFile?: string | undefined
@@ -46,6 +51,8 @@ export interface ExecOptions extends FrontOptions {
   readonly cgroups?: readonly string[] | undefined
   readonly ignorePaused?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
+  /** Kills the process when it is aborted. */
+  readonly signal?: AbortSignal | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
 }
 
@@ -54,9 +61,9 @@ export interface ExecOptions extends FrontOptions {
  *
  * @returns its exit code, 128 + the signal that ended it, or 0 when detached
  * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped or being created, or paused and that is not ignored,
- *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...
+ *   `ERR_CONFIG_INVALID`, `ERR_COMMAND_NOT_FOUND`, `ERR_SYSCALL` ...; the reason of `signal` when that is aborted
  */
-export async function exec(given: ExecOptions): Promise<number> {
+export async function exec({ signal, ...given }: ExecOptions & OwnOptions): Promise<number> {
   const options = givenOptions('exec', given)
   const preserveFds = inheritedFds({ preserveFds: options.preserveFds })
   const door = new Door()
@@ -100,18 +107,27 @@ export async function exec(given: ExecOptions): Promise<number> {
   if (!hasWarned && target.unit === undefined && call !== undefined && guards !== undefined) {
     keepExecProgram(forAnyCommand(program), { call, processText, directory: container.directory, guards })
   }
-  const outcome = await withStages(program, { log: options.log, begins: 'setns_init' }, () =>
+  const run = (): ReturnType<typeof runProgram> =>
     runProgram(program, {
       id: container.id,
       paths: options,
       preserveFds,
-      forwardSignals: true,
+      forwardSignals: options.forwardSignals ?? false,
+      stdio: options.stdio,
+      drain: mode === 'foreground',
+      abort: signal && { signal, kill: killChildren },
+      endsWithCaller: options.endsWithCaller,
       handOver: options.handOver,
       reports: options.reports,
       onLeftover: (message) => options.log?.('warning', message),
-    }),
-  )
+    })
+  const outcome = await untilAborted(signal, () => withStages(program, { log: options.log, begins: 'setns_init' }, run))
   return outcome.kind === 'exited' ? outcome.status : 0
+}
+
+/** The runner of an exec has started nothing but its process, and what brings that into the container. */
+function killChildren(runner: number): void {
+  for (const child of childrenOf(runner)) sendSignal(child, constants.signals.SIGKILL)
 }
 
 function checkVariable(variable: string): string {

@@ -8,6 +8,7 @@ import { seccompArchitectures } from './compile/seccomp-architectures.ts'
 import { filterFlags } from './compile/seccomp-flags.ts'
 import type { SeccompOperator } from './oci/runtime-config.ts'
 import { capabilityNames } from './program/flags.ts'
+import { toolVersion } from './runtime/tool-version.ts'
 
 /** What a runtime can do, in the spelling of the specification. */
 export interface Features {
@@ -56,12 +57,17 @@ const hookKinds: readonly HookKind[] = [
   'poststop',
 ]
 
+export interface FeaturesOptions {
+  /** Default: that of this tool. */
+  readonly version?: string | undefined
+}
+
 /**
  * What this version can apply of a config.json, asked of the tables that apply it; what the host has is no part of it.
  *
  * @see runtime-spec v1.3.0 features.md, features-linux.md
  */
-export function features({ version }: { readonly version: string }): Features {
+export function features({ version = toolVersion() }: FeaturesOptions = {}): Features {
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: runtimeSpecVersion,

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { OciError } from './errors.ts'
 import { cgroupExists, sendSignal, signalCgroup, thaw } from './runtime/cgroup.ts'
-import { isAlive } from './runtime/proc.ts'
+import { hasEnded, isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { parseSignal } from './runtime/signal.ts'
 import { type ContainerRecord, isCreating, readContainer } from './runtime/state-file.ts'
@@ -12,6 +12,10 @@ export interface KillOptions extends ContainerOptions {
   readonly signal?: string | undefined
   /** Every process of the container, and none is no error. */
   readonly all?: boolean | undefined
+  /** Return when the container has ended. */
+  readonly wait?: boolean | undefined
+  /** Ends that wait. */
+  readonly abort?: AbortSignal | undefined
 }
 
 /**
@@ -21,19 +25,22 @@ export interface KillOptions extends ContainerOptions {
  * @throws OciError `ERR_USAGE` an unknown signal
  * @see runtime-spec v1.3.0 runtime.md "Kill"
  */
-export async function kill({ root, id, signal, all }: KillOptions): Promise<void> {
+export async function kill({ root, id, signal, all, wait, abort }: KillOptions): Promise<void> {
   const number = parseSignal(signal || 'SIGTERM')
   const container = readContainer(absoluteRoot(root), id)
-  if (isCreating(container)) {
-    throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}" is creating`, {
-      hint: 'wait until it is created, or end that with `bundle-tool delete --force`',
-    })
-  }
+  if (isCreating(container)) throw isBeingCreated(id)
   if (all) signalCgroup(container.cgroupPaths, number)
   else if (!signalContainer(container, number)) {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
   }
+  if (wait) await hasEnded(container.init, { withinMs: Number.POSITIVE_INFINITY, signal: abort })
 }
+
+/** The error that a container has no process yet. */
+export const isBeingCreated = (id: string): OciError =>
+  new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}" is creating`, {
+    hint: 'wait until it is created, or end that with `bundle-tool delete --force`',
+  })
 
 /** Does what `kill` does. @returns false when there is nothing to signal */
 export function signalContainer(container: ContainerRecord, signal: number): boolean {

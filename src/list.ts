@@ -7,8 +7,8 @@ import { readContainer, readStatus } from './runtime/state-file.ts'
 import { type State, stateOf } from './state.ts'
 
 export interface ListOptions {
-  /** The state root. */
-  readonly root: string
+  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  readonly root?: string | undefined
   /** Hears of each container that cannot be shown, and why. */
   readonly onUnreadable?: ((id: string, error: OciError) => void) | undefined
 }
@@ -19,7 +19,7 @@ export interface ListOptions {
  * The default root need not be there: no container has been made yet. Containers that go away meanwhile are left out.
  * @throws OciError `ERR_USAGE` there is no such root
  */
-export async function list({ root, onUnreadable }: ListOptions): Promise<readonly State[]> {
+export async function list({ root, onUnreadable }: ListOptions = {}): Promise<readonly State[]> {
   const directory = absoluteRoot(root)
   const states: State[] = []
   for (const id of readIDs(directory)) {

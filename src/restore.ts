@@ -13,6 +13,7 @@ import { type ContainerOptions, compileContainer, type ForegroundOptions } from 
 import { parseContainerID } from './runtime/container-id.ts'
 import { type Criu, descriptorsFile, findCriu, runCriu } from './runtime/criu.ts'
 import { containerToRestore, externalKey, isExternal, recordedNamespaces } from './runtime/criu-container.ts'
+import type { OwnOptions } from './runtime/launch.ts'
 import { makeRoot } from './runtime/root.ts'
 import { Fields } from './runtime/state-file.ts'
 
@@ -21,6 +22,8 @@ export interface RestoreOptions extends ContainerOptions, Pick<ForegroundOptions
   readonly imagePath?: string | undefined
   /** The directory for logs; default that of the images. */
   readonly workPath?: string | undefined
+  /** Pass the signals that this process gets on to the container. Default false. */
+  readonly forwardSignals?: boolean | undefined
   /** Return when the container is running. */
   readonly detach?: boolean | undefined
 }
@@ -32,7 +35,7 @@ export interface RestoreOptions extends ContainerOptions, Pick<ForegroundOptions
  * @returns as `run`
  * @throws OciError `ERR_CRIU` CRIU is missing, or its reason; `ERR_USAGE` there are no images; and as `create`
  */
-export async function restore(options: RestoreOptions): Promise<number> {
+export async function restore(options: RestoreOptions & Pick<OwnOptions, 'endsWithCaller'>): Promise<number> {
   const id = parseContainerID(options.id)
   const imagePath = resolve(options.imagePath ?? 'checkpoint')
   const workPath = resolve(options.workPath ?? imagePath)
@@ -57,7 +60,8 @@ export async function restore(options: RestoreOptions): Promise<number> {
       places: { imagePath, workPath },
       more: opened,
       logFile: 'restore.log',
-      forwardSignals: true,
+      forwardSignals: options.forwardSignals ?? false,
+      endsWithCaller: options.endsWithCaller,
       onLeftover: (message) => options.log?.('warning', message),
       warn: (message) => options.log?.('warning', message),
     })

@@ -26,7 +26,7 @@ export interface StartOptions extends ContainerOptions {
   /** The host's socket that is to hear of the container being ready, which is waited for: sd_notify(3). */
   readonly notifySocket?: string | undefined
   /** Stops the wait for a container that does not come. */
-  readonly abort?: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -35,12 +35,12 @@ export interface StartOptions extends ContainerOptions {
  * @throws OciError `ERR_CONTAINER_STATUS` the container is running, paused or stopped, or its process has died waiting
  * @see runtime-spec v1.3.0 runtime.md "Start"
  */
-export async function start({ root, id, abort, notifySocket }: StartOptions): Promise<void> {
+export async function start({ root, id, signal, notifySocket }: StartOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const status = await readStatus(container)
   if (status === 'created') {
     const relay = notifySocket === undefined ? undefined : await startRelay(container, notifySocket)
-    await openGate(container, abort)
+    await openGate(container, signal)
     await runPoststartHooks(container)
     await relay?.ended
     return
@@ -91,7 +91,7 @@ const cannotStart = (what: string): OciError => new OciError('ERR_CONTAINER_STAT
  *
  * Opened without blocking, and looked at every millisecond, so that a process that dies meanwhile is noticed.
  */
-async function openGate(container: ContainerRecord, abort: AbortSignal | undefined): Promise<void> {
+async function openGate(container: ContainerRecord, signal: AbortSignal | undefined): Promise<void> {
   const path = join(container.directory, 'exec.fifo')
   const isOwn = isClosedToOthers(container.directory)
   const fd = openFifo(path)
@@ -104,7 +104,8 @@ async function openGate(container: ContainerRecord, abort: AbortSignal | undefin
       if (hasByte && (isOwn || !alive || !holds(container.init, fd))) break
       if (!alive) throw new OciError('ERR_CONTAINER_STATUS', 'container process is already dead')
       if (!existsSync(path)) throw cannotStart('an already running container')
-      await sleep(1, undefined, abort && { signal: abort })
+      await sleep(1)
+      signal?.throwIfAborted()
     }
     removeFile(path)
   } finally {

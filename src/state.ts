@@ -2,6 +2,7 @@ import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, type ContainerStatus, readContainer, readStatus } from './runtime/state-file.ts'
 
 export { defaultRoot } from './runtime/root.ts'
+export type { ContainerStatus } from './runtime/state-file.ts'
 
 /** A container's state in the order and spelling in which runc prints it. */
 export interface State {
@@ -20,8 +21,8 @@ export interface State {
 }
 
 export interface ContainerOptions {
-  /** The state root. */
-  readonly root: string
+  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  readonly root?: string | undefined
   readonly id: string
 }
 

@@ -3,14 +3,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OciError } from './errors.ts'
 import { list } from './list.ts'
 import type { Integer } from './oci/json.ts'
+import { untilAborted } from './runtime/abort.ts'
 import { type BlockIOEntry, type CgroupStats, readCgroupStats } from './runtime/cgroup-stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
-import { type ContainerRecord, hasProcesses, readContainer, readStatus } from './runtime/state-file.ts'
+import {
+  type ContainerRecord,
+  type ContainerStatus,
+  hasProcesses,
+  readContainer,
+  readStatus,
+} from './runtime/state-file.ts'
 
 /** What one container uses; amounts are in bytes. */
 export interface ContainerUsage {
   readonly id: string
-  readonly status: string
+  readonly status: ContainerStatus
   /** Of one CPU, since the sample before: 150 is one and a half. */
   readonly cpuPercent: number
   /** Without the file cache that the kernel could take back. */
@@ -23,18 +30,19 @@ export interface ContainerUsage {
 }
 
 export interface StatsOptions {
-  /** The state root. */
-  readonly root: string
+  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  readonly root?: string | undefined
   /** The containers; all that run when none is named. */
   readonly ids?: readonly string[] | undefined
   /** Between two samples. */
   readonly intervalMs: number
-  readonly abort?: AbortSignal | undefined
+  /** Ends the wait for the next one. */
+  readonly signal?: AbortSignal | undefined
 }
 
 interface Sample {
   readonly container: ContainerRecord
-  readonly status: string
+  readonly status: ContainerStatus
   readonly stats: CgroupStats
   readonly atNs: bigint
 }
@@ -47,7 +55,7 @@ interface Sample {
 export async function* stats(options: StatsOptions): AsyncGenerator<readonly ContainerUsage[]> {
   let before = await takeSamples(options)
   for (;;) {
-    await sleep(options.intervalMs, undefined, { signal: options.abort })
+    await untilAborted(options.signal, () => sleep(options.intervalMs, undefined, { signal: options.signal }))
     const now = await takeSamples(options)
     yield [...now.values()].map((sample) => usageOf(sample, before.get(sample.container.id)))
     before = now

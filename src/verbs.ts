@@ -1,114 +1,212 @@
 /**
- * The verbs but `run` and `create`, each loaded when it is called: a program that runs containers has no more in memory than
- * that takes, which makes every spawn of it faster.
+ * The verbs, each but `run` and `create` loaded when it is called: a program that runs containers has no more in memory than that takes, which makes
+ * every spawn of it faster. Options that a verb does not have are refused.
  */
 
-import type { Features } from './features.ts'
+import { type CreateOptions, create as createContainer } from './create.ts'
+import type { ExecOptions } from './exec.ts'
+import type { Features, FeaturesOptions } from './features.ts'
+import { checkOptions, type VerbWithOptions } from './options.ts'
+import type { RestoreOptions } from './restore.ts'
+import { type RunOptions, run as runContainer } from './run.ts'
 import type { Resources } from './update.ts'
 
-export const checkpoint: typeof import('./checkpoint.ts').checkpoint = async (...args) =>
-  (await import('./checkpoint.ts')).checkpoint(...args)
+/** The function that loads a verb and calls it. */
+function later<Args extends unknown[], Result>(
+  verb: VerbWithOptions,
+  load: () => Promise<(...args: Args) => Result | Promise<Result>>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => {
+    checkOptions(verb, args)
+    return await (await load())(...args)
+  }
+}
 
-export const copy: typeof import('./copy.ts').copy = async (...args) => (await import('./copy.ts')).copy(...args)
+/** The same of a verb that gives one thing after the other. */
+function laterEach<Args extends unknown[], Item>(
+  verb: VerbWithOptions,
+  load: () => Promise<(...args: Args) => AsyncGenerator<Item>>,
+): (...args: Args) => AsyncGenerator<Item> {
+  return async function* (...args) {
+    checkOptions(verb, args)
+    yield* (await load())(...args)
+  }
+}
 
-export const remove: typeof import('./delete.ts').remove = async (...args) =>
-  (await import('./delete.ts')).remove(...args)
+/** A program that ends has no use for what it was waiting for. */
+const endsWithCaller = true
 
-export const containerStats: typeof import('./events.ts').containerStats = async (...args) =>
-  (await import('./events.ts')).containerStats(...args)
+export const checkpoint: typeof import('./checkpoint.ts').checkpoint = later(
+  'checkpoint',
+  async () => (await import('./checkpoint.ts')).checkpoint,
+)
 
-export const exec: typeof import('./exec.ts').exec = async (...args) => (await import('./exec.ts')).exec(...args)
+export const containerStats: typeof import('./events.ts').containerStats = later(
+  'containerStats',
+  async () => (await import('./events.ts')).containerStats,
+)
 
-export const explain: typeof import('./explain.ts').explain = async (...args) =>
-  (await import('./explain.ts')).explain(...args)
+export const copy: typeof import('./copy.ts').copy = later('copy', async () => (await import('./copy.ts')).copy)
+
+export const events: typeof import('./events.ts').events = laterEach(
+  'events',
+  async () => (await import('./events.ts')).events,
+)
+
+export const explain: typeof import('./explain.ts').explain = later(
+  'explain',
+  async () => (await import('./explain.ts')).explain,
+)
+
+export const exportImage: typeof import('./export-image.ts').exportImage = laterEach(
+  'exportImage',
+  async () => (await import('./export-image.ts')).exportImage,
+)
+
+export const exportRootfs: typeof import('./export.ts').exportRootfs = laterEach(
+  'exportRootfs',
+  async () => (await import('./export.ts')).exportRootfs,
+)
 
 export const exportToFile: typeof import('./export.ts').exportToFile = async (...args) =>
   (await import('./export.ts')).exportToFile(...args)
 
-export const images: typeof import('./images.ts').images = async (...args) =>
-  (await import('./images.ts')).images(...args)
+export const images: typeof import('./images.ts').images = later(
+  'images',
+  async () => (await import('./images.ts')).images,
+)
 
-export const inspect: typeof import('./inspect.ts').inspect = async (...args) =>
-  (await import('./inspect.ts')).inspect(...args)
+export const inspect: typeof import('./inspect.ts').inspect = later(
+  'inspect',
+  async () => (await import('./inspect.ts')).inspect,
+)
 
-export const inspectRaw: typeof import('./inspect.ts').inspectRaw = async (...args) =>
-  (await import('./inspect.ts')).inspectRaw(...args)
+export const inspectRaw: typeof import('./inspect.ts').inspectRaw = later(
+  'inspectRaw',
+  async () => (await import('./inspect.ts')).inspectRaw,
+)
 
-export const kill: typeof import('./kill.ts').kill = async (...args) => (await import('./kill.ts')).kill(...args)
+export const kill: typeof import('./kill.ts').kill = later('kill', async () => (await import('./kill.ts')).kill)
 
-export const list: typeof import('./list.ts').list = async (...args) => (await import('./list.ts')).list(...args)
+export const list: typeof import('./list.ts').list = later('list', async () => (await import('./list.ts')).list)
 
-export const listTags: typeof import('./list-tags.ts').listTags = async (...args) =>
-  (await import('./list-tags.ts')).listTags(...args)
+export const listTags: typeof import('./list-tags.ts').listTags = later(
+  'listTags',
+  async () => (await import('./list-tags.ts')).listTags,
+)
 
-export const login: typeof import('./login.ts').login = async (...args) => (await import('./login.ts')).login(...args)
+export const login: typeof import('./login.ts').login = later('login', async () => (await import('./login.ts')).login)
 
-export const logout: typeof import('./logout.ts').logout = async (...args) =>
-  (await import('./logout.ts')).logout(...args)
+export const logout: typeof import('./logout.ts').logout = later(
+  'logout',
+  async () => (await import('./logout.ts')).logout,
+)
 
-export const pause: typeof import('./pause.ts').pause = async (...args) => (await import('./pause.ts')).pause(...args)
+export const pause: typeof import('./pause.ts').pause = later('pause', async () => (await import('./pause.ts')).pause)
 
-export const prune: typeof import('./prune.ts').prune = async (...args) => (await import('./prune.ts')).prune(...args)
+export const processTable: typeof import('./ps.ts').processTable = later(
+  'processTable',
+  async () => (await import('./ps.ts')).processTable,
+)
 
-export const processes: typeof import('./ps.ts').processes = async (...args) =>
-  (await import('./ps.ts')).processes(...args)
+export const processes: typeof import('./ps.ts').processes = later(
+  'processes',
+  async () => (await import('./ps.ts')).processes,
+)
 
-export const processTable: typeof import('./ps.ts').processTable = async (...args) =>
-  (await import('./ps.ts')).processTable(...args)
+export const prune: typeof import('./prune.ts').prune = later('prune', async () => (await import('./prune.ts')).prune)
 
-export const pull: typeof import('./pull.ts').pull = async (...args) => (await import('./pull.ts')).pull(...args)
+export const pull: typeof import('./pull.ts').pull = later('pull', async () => (await import('./pull.ts')).pull)
 
-export const push: typeof import('./push.ts').push = async (...args) => (await import('./push.ts')).push(...args)
+export const push: typeof import('./push.ts').push = later('push', async () => (await import('./push.ts')).push)
 
-export const repack: typeof import('./repack.ts').repack = async (...args) =>
-  (await import('./repack.ts')).repack(...args)
+export const remove: typeof import('./delete.ts').remove = later(
+  'remove',
+  async () => (await import('./delete.ts')).remove,
+)
 
-export const restore: typeof import('./restore.ts').restore = async (...args) =>
-  (await import('./restore.ts')).restore(...args)
+export const removeImage: typeof import('./rmi.ts').removeImage = later(
+  'removeImage',
+  async () => (await import('./rmi.ts')).removeImage,
+)
 
-export const resume: typeof import('./resume.ts').resume = async (...args) =>
-  (await import('./resume.ts')).resume(...args)
+export const repack: typeof import('./repack.ts').repack = later(
+  'repack',
+  async () => (await import('./repack.ts')).repack,
+)
 
-export const removeImage: typeof import('./rmi.ts').removeImage = async (...args) =>
-  (await import('./rmi.ts')).removeImage(...args)
+export const resume: typeof import('./resume.ts').resume = later(
+  'resume',
+  async () => (await import('./resume.ts')).resume,
+)
 
-export const spec: typeof import('./spec.ts').spec = async (...args) => (await import('./spec.ts')).spec(...args)
+export const spec: typeof import('./spec.ts').spec = later('spec', async () => (await import('./spec.ts')).spec)
 
-export const start: typeof import('./start.ts').start = async (...args) => (await import('./start.ts')).start(...args)
+export const start: typeof import('./start.ts').start = later('start', async () => (await import('./start.ts')).start)
 
-export const state: typeof import('./state.ts').state = async (...args) => (await import('./state.ts')).state(...args)
+export const state: typeof import('./state.ts').state = later('state', async () => (await import('./state.ts')).state)
 
-export const unpack: typeof import('./unpack.ts').unpack = async (...args) =>
-  (await import('./unpack.ts')).unpack(...args)
+export const stats: typeof import('./stats.ts').stats = laterEach(
+  'stats',
+  async () => (await import('./stats.ts')).stats,
+)
 
-export const unshare: typeof import('./unshare.ts').unshare = async (...args) =>
-  (await import('./unshare.ts')).unshare(...args)
+export const stop: typeof import('./stop.ts').stop = later('stop', async () => (await import('./stop.ts')).stop)
 
-export const update: typeof import('./update.ts').update = async (...args) =>
-  (await import('./update.ts')).update(...args)
+export const unpack: typeof import('./unpack.ts').unpack = later(
+  'unpack',
+  async () => (await import('./unpack.ts')).unpack,
+)
 
-export const verify: typeof import('./verify.ts').verify = async (...args) =>
-  (await import('./verify.ts')).verify(...args)
+export const unshare: typeof import('./unshare.ts').unshare = later(
+  'unshare',
+  async () => (await import('./unshare.ts')).unshare,
+)
 
-export const events: typeof import('./events.ts').events = async function* (...args) {
-  yield* (await import('./events.ts')).events(...args)
+export const update: typeof import('./update.ts').update = later(
+  'update',
+  async () => (await import('./update.ts')).update,
+)
+
+export const verify: typeof import('./verify.ts').verify = later(
+  'verify',
+  async () => (await import('./verify.ts')).verify,
+)
+
+export const wait: typeof import('./wait.ts').wait = later('wait', async () => (await import('./wait.ts')).wait)
+
+export const exec: (options: ExecOptions) => Promise<number> = later('exec', async () => {
+  const { exec } = await import('./exec.ts')
+  return (options) => exec({ ...options, endsWithCaller })
+})
+
+export const restore: (options: RestoreOptions) => Promise<number> = later('restore', async () => {
+  const { restore } = await import('./restore.ts')
+  return (options) => restore({ ...options, endsWithCaller })
+})
+
+/** Creates a container: everything is set up, and its process waits for `start`. */
+export async function create(options: CreateOptions): Promise<void> {
+  checkOptions('create', [options])
+  return await createContainer({ ...options, endsWithCaller })
 }
 
-export const exportRootfs: typeof import('./export.ts').exportRootfs = async function* (...args) {
-  yield* (await import('./export.ts')).exportRootfs(...args)
-}
-
-export const exportImage: typeof import('./export-image.ts').exportImage = async function* (...args) {
-  yield* (await import('./export-image.ts')).exportImage(...args)
-}
-
-export const stats: typeof import('./stats.ts').stats = async function* (...args) {
-  yield* (await import('./stats.ts')).stats(...args)
+/**
+ * Creates and starts a container, and unless detached waits for its end and removes it; a program that ends meanwhile takes
+ * it along.
+ *
+ * @returns the exit code of the container's process, 128 + the signal that ended it, or 0 when detached
+ */
+export async function run(options: RunOptions): Promise<number> {
+  checkOptions('run', [options])
+  return await runContainer({ ...options, endsWithCaller })
 }
 
 export const parseResources = async (
   ...args: Parameters<typeof import('./oci/resources.ts').parseResources>
 ): Promise<Resources> => (await import('./oci/resources.ts')).parseResources(...args)
 
-export const features = async (...args: Parameters<typeof import('./features.ts').features>): Promise<Features> =>
-  (await import('./features.ts')).features(...args)
+export const features: (options?: FeaturesOptions) => Promise<Features> = later(
+  'features',
+  async () => (await import('./features.ts')).features,
+)

@@ -1,8 +1,7 @@
-import type { CreateOptions } from '../create.ts'
 import { OciError } from '../errors.ts'
 import type { ExecOptions } from '../exec.ts'
 import type { ValueKind } from '../program/contract.ts'
-import type { RunOptions } from '../run.ts'
+import type { OwnOptions, RunOptions } from '../run.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
 
@@ -78,7 +77,7 @@ export function containerOptions(
   context: CallContext,
   words: readonly (string | undefined)[],
   { bundle, ...flags }: CallFlags,
-): RunOptions {
+): RunOptions & OwnOptions {
   return {
     ...flags,
     ...bundleAndID(words, bundle),
@@ -100,8 +99,9 @@ export function execOptions(
   context: CallContext,
   [id = '', ...args]: readonly string[],
   flags: CallFlags,
-): ExecOptions {
-  return { ...flags, root: rootOf(context), id, args, ...frontOptions(context), log: context.log }
+): ExecOptions & OwnOptions {
+  const own = { forwardSignals: true, ...frontOptions(context) }
+  return { ...flags, root: rootOf(context), id, args, ...own, log: context.log }
 }
 
 /** How many descriptors of socket activation this process was given: sd_listen_fds(3). */
@@ -111,7 +111,7 @@ function countListenFds(env: Readonly<Record<string, string | undefined>>): numb
 }
 
 /** How the front has this call's program compiled, and what it reports of a program that failed. */
-function frontOptions({ io }: CallContext): Pick<CreateOptions, 'handOver' | 'reports'> {
+function frontOptions({ io }: CallContext): Pick<OwnOptions, 'handOver' | 'reports'> {
   const numbers = io.env.BUNDLE_TOOL_REPORTS?.trim().split(' ').map(Number) ?? []
   const detail = io.env.BUNDLE_TOOL_REPORT_DETAIL ?? ''
   const reports = Array.from({ length: Math.floor(numbers.length / 7) }, (_, index) => {

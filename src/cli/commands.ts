@@ -30,10 +30,12 @@ import { specCommand } from './spec.ts'
 import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { statsCommand } from './stats.ts'
+import { stopCommand } from './stop.ts'
 import { unpackCommand } from './unpack.ts'
 import { unshareCommand } from './unshare.ts'
 import { updateCommand } from './update.ts'
 import { verifyCommand } from './verify.ts'
+import { waitCommand } from './wait.ts'
 
 interface CommandEntry {
   readonly name: string
@@ -75,6 +77,8 @@ export const commands: readonly CommandEntry[] = [
   { name: 'checkpoint', kind: 'runtime', create: checkpointCommand },
   { name: 'restore', kind: 'runtime', create: restoreCommand },
   { name: 'kill', kind: 'runtime', create: killCommand },
+  { name: 'stop', kind: 'image', create: stopCommand },
+  { name: 'wait', kind: 'image', create: waitCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
 ]

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
-import { toolVersion } from './version.ts'
 
 /** `features`: what this runtime can do, for engines. */
 export function featuresCommand(context: CommandContext): Command {
@@ -16,6 +15,6 @@ EXAMPLES:
     bundle-tool features | jq .linux.seccomp`,
   }).action(async () => {
     const { features } = await import('../features.ts')
-    context.io.stdout.write(`${JSON.stringify(features({ version: toolVersion() }), undefined, 4)}\n`)
+    context.io.stdout.write(`${JSON.stringify(features(), undefined, 4)}\n`)
   })
 }

@@ -12,14 +12,15 @@ export function killCommand(context: CommandContext): Command {
 a container.
 
 EXAMPLES:
-    bundle-tool kill demo KILL
+    bundle-tool kill --wait demo KILL
     bundle-tool kill --all demo 15`,
   })
     .argument('<container-id>')
     .argument('[signal]')
     .option('-a, --all', 'send the signal to all processes of the container; none left is no error')
-    .action(async (id: string, signal: string | undefined, { all = false }: { all?: boolean }) => {
+    .option('-w, --wait', 'return when the container has ended')
+    .action(async (id: string, signal: string | undefined, flags: { all?: boolean; wait?: boolean }) => {
       const { kill } = await import('../kill.ts')
-      await kill({ root: rootOf(context), id, signal, all })
+      await kill({ root: rootOf(context), id, signal, ...flags })
     })
 }

@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { runtimeSpecVersion } from '../spec-version.ts'
+import { runtimeSpecVersion, toolVersion } from '../versions.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
 import type { PlainIO } from './io.ts'
-import { toolVersion } from './version.ts'
 
 const summary = 'Open Container Initiative runtime, and images to run in it'
 

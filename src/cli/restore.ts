@@ -49,6 +49,7 @@ EXAMPLES:
         consoleSocket,
         pidFile,
         detach,
+        forwardSignals: true,
         noSubreaper: !subreaper,
         noPivot: !pivot,
         lsmProfile,

@@ -263,6 +263,11 @@ export const ops = {
     call: ['sched_setaffinity', '0', '#cpus', 'cpus'],
     does: 'sched_setaffinity(2)',
   },
+  wait_exit: {
+    number: 107,
+    operands: { pid: 'decimal', startTime: 'decimal' },
+    does: 'waits for the end of the process that started then, whoever its parent is, and reports its status as the container’s; ENODATA: that cannot be known',
+  },
   set_memory_policy: {
     number: 49,
     operands: { mode: 'hex', nodes: 'bytes' },

@@ -23,8 +23,8 @@ export interface ContainerOptions extends InheritedFds {
   readonly id: string
   /** The bundle directory; default `.`. */
   readonly bundle?: string | undefined
-  /** Where containers' states are kept. */
-  readonly root: string
+  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  readonly root?: string | undefined
   /** Gets the container's pid. */
   readonly pidFile?: string | undefined
   /** A unix socket that gets the controlling side of the container's terminal. */
@@ -132,7 +132,10 @@ export async function compileContainer(
 }
 
 /** What the process is told of the service manager that started the tool: its sockets, and where to say it is ready. */
-function withServiceManager(config: RuntimeConfig, options: ContainerOptions): RuntimeConfig {
+function withServiceManager(
+  config: RuntimeConfig,
+  options: ContainerOptions & { readonly root: string },
+): RuntimeConfig {
   const { listenFds, notifySocket, root, id } = options
   const withSocket = notifySocket ? withNotifySocket(config, join(root, id, notifyDirectory)) : config
   const { process } = withSocket

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
+import { type Abort, endOnAbort, endSignal } from './abort.ts'
 import type { Failure } from './failure.ts'
 
 /** How a program ended. */
@@ -45,6 +46,7 @@ export interface ExecuteOptions {
   /** From 3 on; the last is a pipe for the reports. */
   readonly descriptors: readonly (number | 'pipe')[]
   readonly feed?: (child: ChildProcess) => void
+  readonly abort?: Abort | undefined
 }
 
 /** What a runner has reported, and its exit code. */
@@ -66,6 +68,7 @@ export async function execute(command: string, args: readonly string[], options:
   })
   if (child.pid === undefined) return { reports: [], code: await exitOf(child, 'exit') } // which throws
   const stopForwarding = forwards ? forwardSignals((signal) => child.kill(signal), detached) : undefined
+  const stopWatching = options.abort && watchRunner(options.abort, child)
   try {
     connect(child, stdio)
     feed?.(child)
@@ -74,7 +77,18 @@ export async function execute(command: string, args: readonly string[], options:
     return { reports: parseReports(bytes), code }
   } finally {
     stopForwarding?.()
+    stopWatching?.()
   }
+}
+
+/** What the container leaves behind may hold its output open: after an abort nobody waits for that. */
+function watchRunner(abort: Abort, child: ChildProcess): () => void {
+  child.once('exit', () => {
+    if (!abort.signal.aborted) return
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+  })
+  return endOnAbort(abort, { pid: () => child.pid, stop: () => child.kill(endSignal) })
 }
 
 /** The streams run as long as somebody holds their other end. */

@@ -130,6 +130,11 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
     case 'prepare_stdio':
     case 'supervise':
       return stdioFailed(step, errno, failure)
+    case 'wait_exit':
+      if (errno !== 'ENODATA') return undefined
+      return new OciError('ERR_EXIT_STATUS_UNKNOWN', 'container "{id}" has ended, and its exit status is not known', {
+        hint: 'begin to wait while it runs, on Linux 6.15 or newer; "run" has the status on every kernel',
+      })
     default:
       return undefined
   }

@@ -3,6 +3,7 @@ import { constants as flags, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { isSystemError, OciError } from '../errors.ts'
+import { endOnAbort, endSignal } from './abort.ts'
 import {
   type ContainerStdio,
   type ExecuteOptions,
@@ -26,7 +27,7 @@ interface Waiting {
   readonly fail: (error: OciError) => void
 }
 
-type RunOptions = Pick<ExecuteOptions, 'stdio' | 'forwardSignals' | 'drain'>
+type RunOptions = Pick<ExecuteOptions, 'stdio' | 'forwardSignals' | 'drain' | 'abort'>
 
 /** One end of a pipe as a stream, and the descriptor that the server has of the other. */
 interface Pipe {
@@ -97,7 +98,7 @@ export class ForkServer {
 
   async #run(
     words: readonly string[],
-    { stdio = {}, forwardSignals: forwards = false, drain = false }: RunOptions,
+    { stdio = {}, forwardSignals: forwards = false, drain = false, abort }: RunOptions,
   ): Promise<Execution | undefined> {
     const given = [stdio.stdin, stdio.stdout, stdio.stderr]
     const pipes = given.some(isStream) ? await this.#openPipes(given) : []
@@ -105,12 +106,13 @@ export class ForkServer {
     const descriptors = given.map((way, fd) => pipes[fd]?.other ?? (way === 'ignore' ? none : fd))
     const arrived = pipes.map((pipe, fd) => pipe && fd > 0 && deliver(pipe.stream, given[fd] as Writable))
     const number = ++this.#lastNumber
-    const stopForwarding = forwards
-      ? forwardSignals((signal) => this.#send(orders.signal, number, [numberOf(signal)]))
-      : undefined
+    const pass = (signal: NodeJS.Signals): void => this.#send(orders.signal, number, [numberOf(signal)])
+    const stopForwarding = forwards ? forwardSignals(pass) : undefined
+    let stopWatching: (() => void) | undefined
     const reports: Report[] = []
     try {
       this.#send(orders.run, number, descriptors, words)
+      stopWatching = abort && endOnAbort(abort, { pid: () => reports[0]?.pid, stop: () => pass(endSignal) })
       const code = await this.#answer(number, (report) => {
         if (report.kind === kinds.ended) return report.status
         // A run whose program was not kept ends without a word, and must leave the input alone.
@@ -122,6 +124,7 @@ export class ForkServer {
       return { reports, code }
     } finally {
       stopForwarding?.()
+      stopWatching?.()
       pipes[0]?.stream.destroy()
     }
   }

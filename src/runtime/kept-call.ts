@@ -1,7 +1,18 @@
 import { type Call, optionsOfCall } from '../program/contract.ts'
 
 /** Options of the library that no program is compiled from. */
-const independent: readonly string[] = ['id', 'root', 'args', 'log', 'handOver', 'noKept', 'forwardSignals', 'stdio']
+const independent: readonly string[] = [
+  'id',
+  'root',
+  'args',
+  'log',
+  'handOver',
+  'noKept',
+  'forwardSignals',
+  'stdio',
+  'abort',
+  'endsWithCaller',
+]
 
 /**
  * The options of a call without those that come to nothing: an empty text, a switch that is off, a count of 0, an empty

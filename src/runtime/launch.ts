@@ -8,15 +8,19 @@ import { runKept } from './kept-run.ts'
 import { absoluteRoot } from './root.ts'
 import type { RunProgramOptions } from './runner.ts'
 
-export interface LaunchOptions extends ContainerOptions, ForegroundOptions, FrontOptions {
+export interface LaunchOptions extends ContainerOptions, ForegroundOptions {
   /** Do not use a kept program, and do not keep this one for the next time. */
   readonly noCache?: boolean | undefined
-  /** The front has looked for a kept program already. */
-  readonly noKept?: boolean | undefined
   /** Pass the signals that this process gets on to the container; else they do what they do without one. */
   readonly forwardSignals?: boolean | undefined
   /** Default: the descriptors of this process. */
   readonly stdio?: RunProgramOptions['stdio']
+}
+
+/** What only this tool calls with. */
+export interface OwnOptions extends FrontOptions, Pick<RunProgramOptions, 'abort' | 'endsWithCaller'> {
+  /** The front has looked for a kept program already. */
+  readonly noKept?: boolean | undefined
 }
 
 /** What passes between this process and the front (native/front.c), which executes the program. */
@@ -26,7 +30,7 @@ export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
  * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
  * bundle, the root and the host, and there was nothing to warn of.
  */
-export async function launch(given: LaunchOptions, mode: CompileOptions['mode']): Promise<Outcome> {
+export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOptions['mode']): Promise<Outcome> {
   const command = mode === 'create' ? 'create' : 'run'
   const options = givenOptions(command, given)
   const id = parseContainerID(options.id)
@@ -37,6 +41,8 @@ export async function launch(given: LaunchOptions, mode: CompileOptions['mode'])
     forwardSignals: options.forwardSignals ?? false,
     stdio: options.stdio,
     drain: mode === 'foreground',
+    abort: options.abort,
+    endsWithCaller: options.endsWithCaller,
     handOver: options.handOver,
     reports: options.reports,
     onLeftover: (message) => options.log?.('warning', message),
@@ -46,6 +52,7 @@ export async function launch(given: LaunchOptions, mode: CompileOptions['mode'])
   const canBeKept = call === plainCalls[mode] && !handOver && !noKept
   const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
+  options.abort?.signal.throwIfAborted()
   const { launchCompiled } = await import('./launch-compiled.ts')
   return await launchCompiled(options, { mode, call, kept, runOptions })
 }

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
 
 /** One process as /proc/PID/stat shows it. */
 export interface ProcessStat {
   readonly pid: number
+  readonly parent: number
   /** The state letter: R, S, D, T, Z (zombie), X (dead) ... */
   readonly state: string
   /** Clock ticks from boot to the start of the process. With the pid it names a process for good: pids are reused. */
@@ -24,15 +25,16 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
     throw error
   }
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, startTime] = [fields[0], fields[19]]
-  if (state === undefined || startTime === undefined) throw new Error(`/proc/${pid}/stat is cut short: "${text}"`)
-  return { pid, state, startTime: Number(startTime) }
+  const [state, parent, startTime] = [fields[0], fields[1], fields[19]]
+  if (state === undefined || parent === undefined || startTime === undefined)
+    throw new Error(`/proc/${pid}/stat is cut short: "${text}"`)
+  return { pid, parent: Number(parent), state, startTime: Number(startTime) }
 }
 
 /** Whether this very process, not another one of the same pid, is there and is not just waiting to be reaped. */
 export function isAlive({ pid, startTime }: { readonly pid: number; readonly startTime: number }): boolean {
   const stat = readProcessStat(pid)
-  return stat !== undefined && stat.startTime === startTime && !hasEnded(stat)
+  return stat !== undefined && stat.startTime === startTime && !isOver(stat)
 }
 
 /** The process that a thread, which may be a process itself, belongs to; undefined when it has ended. */
@@ -49,7 +51,37 @@ export function readThreadGroup(thread: number): number | undefined {
 /** The same of the process that had this pid at a time, in clock ticks from boot: another one has started later. */
 export function isAliveSince({ pid, ticks }: { readonly pid: number; readonly ticks: number }): boolean {
   const stat = readProcessStat(pid)
-  return stat !== undefined && stat.startTime <= ticks && !hasEnded(stat)
+  return stat !== undefined && stat.startTime <= ticks && !isOver(stat)
 }
 
-const hasEnded = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X'
+const isOver = ({ state }: ProcessStat): boolean => state === 'Z' || state === 'X'
+
+interface Patience {
+  readonly withinMs: number
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Waits for the end of a process. @returns false when it has not come within the time */
+export function hasEnded(process: Parameters<typeof isAlive>[0], patience: Patience): Promise<boolean> {
+  return waitWhile(() => isAlive(process), patience)
+}
+
+/** Waits until something is over. @returns false when it is not within the time */
+export async function waitWhile(goesOn: () => boolean, { withinMs, signal }: Patience): Promise<boolean> {
+  const { setTimeout: sleep } = await import('node:timers/promises') // a `run` does without
+  const deadline = Date.now() + withinMs
+  for (let delayMs = 1; goesOn(); delayMs = Math.min(delayMs * 2, 50)) {
+    const leftMs = deadline - Date.now()
+    if (leftMs <= 0) return false
+    await sleep(Math.min(delayMs, leftMs))
+    signal?.throwIfAborted()
+  }
+  return true
+}
+
+/** The processes whose parent this one is. */
+export function childrenOf(pid: number): readonly number[] {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return all.map(Number).filter((child) => readProcessStat(child)?.parent === pid)
+}

@@ -37,10 +37,10 @@ function currentDirectory(): string {
 }
 
 /**
- * `root` as an absolute path.
+ * `root` as an absolute path; without one, the caller's default.
  * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers
  */
-export function absoluteRoot(root: string): string {
+export function absoluteRoot(root: string = defaultRoot(process.env, process.geteuid?.() ?? 0)): string {
   const path = root === '' ? '/' : absolutePath(root)
   if (path === '/') throw new OciError('ERR_USAGE', `the root for container state must not be "${root}"`)
   checkPathIsText('the root for container state', path)

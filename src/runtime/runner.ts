@@ -8,10 +8,12 @@ import { type CallPaths, registerValues } from './call-registers.ts'
 import { type ExecuteOptions, type Execution, execute, kinds, type Outcome, type Report, successOf } from './execute.ts'
 
 export interface RunProgramOptions
-  extends Pick<ExecuteOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain'> {
+  extends Pick<ExecuteOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain' | 'abort'> {
   readonly id: string
   /** Paths of this call that the program names by registers. */
   readonly paths?: CallPaths | undefined
+  /** Kill the container when this process ends, as a program that waits for it has no use for it any more. Default false. */
+  readonly endsWithCaller?: boolean | undefined
   /** How many descriptors from 3 on the container inherits. */
   readonly preserveFds?: number
   /** Descriptors of this process that the runner has from 3 on. */
@@ -40,7 +42,8 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   const { preserveFds = 0, descriptors = [] } = options
   const inherited = [...Array.from({ length: preserveFds }, (_, index) => 3 + index), ...descriptors]
   const programFd = 3 + inherited.length
-  const execution = await execute(findRunner(), [String(programFd), String(programFd + 1), options.id], {
+  const caller = options.endsWithCaller || options.abort ? [String(process.pid)] : []
+  const execution = await execute(findRunner(), [String(programFd), String(programFd + 1), options.id, ...caller], {
     ...options,
     descriptors: [...inherited, 'pipe', 'pipe'],
     feed: (child) => {

@@ -5,6 +5,7 @@ import type { CompileOptions } from '../../src/compile/context.ts'
 import { compileExecProgram } from '../../src/compile/exec.ts'
 import type { HostFacts } from '../../src/compile/facts.ts'
 import { compileRestore } from '../../src/compile/restore.ts'
+import { compileWait } from '../../src/compile/wait.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Program } from '../../src/program/program.ts'
 import { hosts, plainRun } from './hosts.ts'
@@ -66,6 +67,7 @@ export const goldenCases: Record<string, GoldenCase> = {
     options: { mode: 'detached', consoleSocket: [{ register: 'console_socket' }] },
     compile: (config, options, facts) => compileRestore(config, options, facts, criu),
   },
+  wait: { facts: hosts.v2, compile: () => compileWait({ pid: 4321, startTime: 98765 }) },
   hooks: { facts: hosts.hybrid },
   scheduling: { facts: hosts.v2 },
   'idmapped-mounts': { facts: hosts.v2 },

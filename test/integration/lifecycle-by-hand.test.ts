@@ -101,8 +101,8 @@ test('start waits for a process that is late', async () => {
 
 test('start does not wait for a process that dies, and can be given up', async () => {
   createByHand(workshop.configure(), 'exec sleep 1000')
-  const given = start({ root: workshop.root, id, abort: AbortSignal.timeout(20) })
-  await expect(given).rejects.toMatchObject({ name: 'AbortError' })
+  const given = start({ root: workshop.root, id, signal: AbortSignal.timeout(20) })
+  await expect(given).rejects.toMatchObject({ name: 'TimeoutError' })
   const started = start({ root: workshop.root, id })
   await vi.waitFor(() => expect(openFiles()).toContain(join(workshop.root, id, 'exec.fifo')), soon)
   init.kill('SIGKILL')

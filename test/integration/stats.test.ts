@@ -40,7 +40,7 @@ test('a container that does not exist is an error', () => {
 })
 
 plainTest('the table is aligned', () => {
-  const usage = { status: 'running', memoryLimit: 64 * mebi, pids: 3, blockRead: 1536, blockWrite: 0 }
+  const usage = { status: 'running' as const, memoryLimit: 64 * mebi, pids: 3, blockRead: 1536, blockWrite: 0 }
   expect(
     formatUsages([
       { id: 'web', cpuPercent: 12.34, memory: 16 * mebi, ...usage },

@@ -149,6 +149,9 @@ describe('nothing that others wrote steers a terminal', () => {
       ['pause', hostile],
       ['resume', hostile],
       ['delete', hostile],
+      ['stop', hostile],
+      ['stop', '--time', hostile, place.id],
+      ['wait', hostile],
       ['checkpoint', '--image-path', `/proc/none${hostile}`, place.id],
       ['restore', '-b', at(hostile), '--image-path', at(hostile), hostile],
       ['list', '--format', hostile],
@@ -162,6 +165,12 @@ describe('nothing that others wrote steers a terminal', () => {
     ]) {
       await show(...args)
     }
+  })
+
+  test('a stop signal that is none', async () => {
+    place.configure('sleep 1000', { config: { annotations: { 'org.opencontainers.image.stopSignal': hostile } } })
+    expect(place.tool(['run', '-d', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+    expect(await show('stop', place.id)).toContain(escaped)
   })
 
   test('a state that cannot be read, in list', async () => {
