@@ -19,7 +19,7 @@
 #include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/signalfd.h>
-#include <linux/time_types.h>
+#include <linux/time.h>
 #include <linux/wait.h>
 
 static op_function *const functions[] = {

@@ -71,7 +71,7 @@ long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const c
 
 int op_open(struct vm *vm, const struct step *s)
 {
-	return fill_slot(vm, s, 0, sys(openat, slot(vm, s, 1), text(vm, s, 2, 0, NULL), s->arg[3] | O_CLOEXEC, 0600));
+	return fill_slot(vm, s, 0, sys(openat, slot(vm, s, 1), text(vm, s, 2, 0, NULL), open_flags(s->arg[3]) | O_CLOEXEC, 0600));
 }
 
 int op_close(struct vm *vm, const struct step *s)
@@ -100,7 +100,7 @@ int op_write_file(struct vm *vm, const struct step *s)
 	size_t length;
 	const char *path = text(vm, s, 1, 0, NULL), *content = text(vm, s, 2, 1, &length);
 
-	return (int)write_file(slot(vm, s, 0), path, s->arg[3] | O_NOFOLLOW, s->arg[4], content, length);
+	return (int)write_file(slot(vm, s, 0), path, open_flags(s->arg[3]) | O_NOFOLLOW, s->arg[4], content, length);
 }
 
 int op_write_lines(struct vm *vm, const struct step *s)

@@ -6,7 +6,7 @@
 #include <linux/memfd.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
-#include <linux/time_types.h>
+#include <linux/time.h>
 #include <linux/wait.h>
 
 enum { SOCKET_UNIX = 1, SOCKET_SEQPACKET = 5 };

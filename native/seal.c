@@ -130,13 +130,12 @@ static bool is_copy(long self, const struct stat *st)
 static long become_copy(long self, long copy, const struct stat *st, char **argv, char **envp)
 {
 	char path[64];
-	long sent = 0, r = 0;
+	long sent = 0, r = 0; /* not by the file's own offset: this may be the second copy */
 
 	while (r >= 0 && sent < st->st_size) {
-		r = sys(sendfile, copy, self, NULL, st->st_size - sent);
+		r = sys(sendfile, copy, self, &sent, st->st_size - sent);
 		if (r == 0)
 			r = FAIL_AS(sendfile, -EIO);
-		sent += r;
 	}
 	if (r >= 0 && forbid_writing(copy) >= 0)
 		return sys(execveat, copy, "", argv, envp, AT_EMPTY_PATH);

@@ -232,6 +232,14 @@ int front(struct vm *vm, char **argv, char **env);
 bool join(char *to, size_t size, const char *const *pieces);
 #define JOIN(to, ...) join(to, sizeof(to), (const char *const[]){__VA_ARGS__, NULL})
 
+/* The flags of openat(2) from those of a program, in which they are x86-64's: two are other bits elsewhere. */
+static inline uint64_t open_flags(uint64_t flags)
+{
+	const uint64_t directory = 0200000, nofollow = 0400000;
+
+	return (flags & ~(directory | nofollow)) | (flags & directory ? O_DIRECTORY : 0) | (flags & nofollow ? O_NOFOLLOW : 0);
+}
+
 /* Opens beneath `at` through no symbolic link; flags as openat(2). */
 long open_beneath(int at, const char *path, uint64_t flags);
 

@@ -19,6 +19,9 @@ const packages: Readonly<Record<string, string>> = {
   nsenter: 'util-linux',
   'mkfs.xfs': 'xfsprogs',
   xz: 'xz-utils',
+  man: 'man-db',
+  'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
+  'qemu-aarch64-static': 'qemu-user-static',
 }
 
 const securityModules: readonly string[] = [

@@ -48,6 +48,8 @@ export interface ExecuteOptions {
   /** Whom the program's file belongs to. */
   readonly owner?: number
   readonly timeoutMs?: number
+  /** A command that runs the runner, whose path and arguments come behind these words. */
+  readonly under?: readonly string[]
   /** Where the runner's stdin comes from instead of `input`. */
   readonly stdinFile?: string
   /** Where the runner's stdout goes instead of into the execution. */
@@ -71,7 +73,8 @@ export function executeImage(image: Uint8Array, options: ExecuteOptions = {}): E
   if (options.mode !== undefined) chmodSync(path, options.mode)
   if (options.owner !== undefined) chownSync(path, options.owner, options.owner)
   try {
-    const result = spawnSync(runnerPath, ['3', '4', options.id ?? 'native-test'], {
+    const [command = '', ...args] = [...(options.under ?? []), runnerPath, '3', '4', options.id ?? 'native-test']
+    const result = spawnSync(command, args, {
       stdio: [input, output, 'pipe', fd, 'pipe'],
       ...(input === 'pipe' ? { input: options.input ?? '' } : {}),
       timeout: options.timeoutMs ?? 10_000,
