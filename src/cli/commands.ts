@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { checkpointCommand } from './checkpoint.ts'
+import { completionCommand } from './completion.ts'
 import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
@@ -16,6 +17,7 @@ import { listCommand } from './list.ts'
 import { listTagsCommand } from './list-tags.ts'
 import { loginCommand } from './login.ts'
 import { logoutCommand } from './logout.ts'
+import { manCommand } from './man.ts'
 import { pauseCommand } from './pause.ts'
 import { pruneCommand } from './prune.ts'
 import { psCommand } from './ps.ts'
@@ -40,10 +42,12 @@ import { waitCommand } from './wait.ts'
 interface CommandEntry {
   readonly name: string
   readonly kind: CommandKind
+  /** It is about the others, too: all are made for it. */
+  readonly seesAll?: boolean
   readonly create: (context: CommandContext) => Command
 }
 
-/** Every command, in the order of the help: images, then bundles, then containers. */
+/** Every command, in the order of the help: images, then bundles, then containers, then what helps with all. */
 export const commands: readonly CommandEntry[] = [
   { name: 'pull', kind: 'image', create: pullCommand },
   { name: 'unpack', kind: 'image', create: unpackCommand },
@@ -81,6 +85,8 @@ export const commands: readonly CommandEntry[] = [
   { name: 'wait', kind: 'image', create: waitCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
+  { name: 'completion', kind: 'image', create: completionCommand, seesAll: true },
+  { name: 'man', kind: 'image', create: manCommand, seesAll: true },
 ]
 
 export function kindOf(name: string): CommandKind | undefined {

@@ -33,7 +33,7 @@ function optionLines(command: Command): string[] {
 }
 
 /** `--bundle value, -b value`, the long name first as runc has it. */
-function optionTerm({ long, short, required }: Option): string {
+export function optionTerm({ long, short, required }: Option): string {
   const names = [long, short].filter((name) => name !== undefined)
   return names.map((name) => (required ? `${name} value` : name)).join(', ')
 }

@@ -78,7 +78,7 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
 function commandsFor(args: readonly string[]): typeof commands {
   const named = commands.filter(({ name }) => args.includes(name))
   const wantsHelp = args.some((arg) => /^(?:--?h(?:elp)?|h|help)(?:=|$)/.test(arg))
-  return named.length === 0 || wantsHelp ? commands : named
+  return named.length === 0 || wantsHelp || named.some(({ seesAll }) => seesAll) ? commands : named
 }
 
 function helpCommand(program: Command, io: PlainIO): Command {

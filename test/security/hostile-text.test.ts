@@ -152,6 +152,8 @@ describe('nothing that others wrote steers a terminal', () => {
       ['stop', hostile],
       ['stop', '--time', hostile, place.id],
       ['wait', hostile],
+      ['completion', hostile],
+      ['man', hostile],
       ['checkpoint', '--image-path', `/proc/none${hostile}`, place.id],
       ['restore', '-b', at(hostile), '--image-path', at(hostile), hostile],
       ['list', '--format', hostile],
