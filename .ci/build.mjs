@@ -1,12 +1,61 @@
 // Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild) and dist/bundle-tool-runner (the C compiler).
+//
+//   --no-native  nothing that needs a C compiler
+//   --package    for `npm pack`, too: the binaries of other architectures whose compiler is there, manual pages, completions
+//   --all        with --package: an architecture without its compiler is an error
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
+const compiler = process.env.CC ?? 'cc'
+const wants = (option) => process.argv.includes(`--${option}`)
+
+/** The compiler of Debian for each architecture, and its packages. */
+const crossCompilers = {
+  x64: ['x86_64-linux-gnu-gcc', 'gcc-x86-64-linux-gnu libc6-dev-amd64-cross'],
+  arm64: ['aarch64-linux-gnu-gcc', 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross'],
+}
+checkTools()
+
+/** Says what to install before anything else is done. */
+function checkTools() {
+  const oldest = JSON.parse(readFileSync('package.json', 'utf8')).engines.node.replace('>=', '')
+  const [[major, minor], [wantedMajor, wantedMinor]] = [process.versions.node, oldest].map((text) =>
+    text.split('.').map(Number),
+  )
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+    stop(
+      `Node.js ${oldest} or newer is needed, and this is ${process.versions.node}: install a newer one from https://nodejs.org`,
+    )
+  }
+  if (!wants('no-native') && !isThere(compiler)) {
+    stop(
+      `a C compiler is needed, and there is no ${compiler}: install gcc and libc6-dev (Debian), or gcc and musl-dev (Alpine)`,
+    )
+  }
+}
+
+function stop(sentence) {
+  console.error(`build: ${sentence}`)
+  process.exit(1)
+}
+
+function isThere(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).error?.code !== 'ENOENT'
+}
 
 function run(command, ...args) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -81,20 +130,47 @@ if (!isBuilt('dist/.typescript', build)) {
   writeFileSync('dist/.typescript', build)
 }
 
-if (!process.argv.includes('--no-native') && !isBuilt('dist/.native', build)) {
-  const compiler = process.env.CC ?? 'cc'
+if (!wants('no-native') && !isBuilt('dist/.native', build)) {
+  compileNative(compiler, 'dist')
+  writeFileSync('dist/.native', build)
+}
+if (wants('package') && !isBuilt('dist/.package', build)) makePackage()
+
+/** What `npm pack` takes beside the rest. */
+function makePackage() {
+  run(process.execPath, '.ci/share.mjs')
+  let isWhole = true
+  for (const [architecture, [crossCompiler, packages]] of Object.entries(crossCompilers)) {
+    const used = architecture === process.arch ? compiler : crossCompiler
+    const directory = join('dist', architecture)
+    rmSync(directory, { recursive: true, force: true })
+    if (isThere(used)) {
+      mkdirSync(directory)
+      compileNative(used, directory)
+      continue
+    }
+    const sentence = `the binaries for ${architecture} need ${used}: install ${packages}`
+    if (wants('all')) stop(sentence)
+    console.warn(`build: the package is not for ${architecture}: ${sentence}`)
+    isWhole = false
+  }
+  if (isWhole) writeFileSync('dist/.package', build)
+}
+
+/** Compiles the runner into a directory. The same binary under the name that people call is the front of the tool. */
+function compileNative(command, directory) {
+  const runner = join(directory, 'bundle-tool-runner')
+  const front = join(directory, 'bundle-tool')
   run(
-    compiler,
+    command,
     ...readFileSync('native/flags', 'utf8').trim().split(/\s+/),
     `-DBUILD_ID="${build}"`,
     '-o',
-    'dist/bundle-tool-runner',
+    runner,
     ...readdirSync('native')
       .filter((name) => name.endsWith('.c'))
       .map((name) => join('native', name)),
   )
-  // The same binary under the name that people call is the front of the tool.
-  copyFileSync('dist/bundle-tool-runner', 'dist/bundle-tool.new')
-  renameSync('dist/bundle-tool.new', 'dist/bundle-tool')
-  writeFileSync('dist/.native', build)
+  copyFileSync(runner, `${front}.new`)
+  renameSync(`${front}.new`, front)
 }

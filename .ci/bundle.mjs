@@ -5,9 +5,9 @@
 // most of the text and a quarter of the code, for containers that have one. What is compiled of each is kept beside it
 // (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are loaded when they are needed: it takes a program
 // 10 ms and not 300, and little memory, which makes every spawn faster.
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { build } from 'esbuild'
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, normalize, resolve } from 'node:path'
+import * as esbuild from 'esbuild'
 import * as opTable from '../dist/program/ops.js'
 
 const out = 'dist/bin.new'
@@ -25,7 +25,7 @@ const common = {
   target: 'node20',
   // Names stay, for stack traces; less text is read faster.
   minifyWhitespace: true,
-  legalComments: 'external',
+  legalComments: 'none', // dist/licenses.txt has them whole
   logLevel: 'warning',
   define: {
     'import.meta.url': 'moduleUrl',
@@ -33,6 +33,17 @@ const common = {
     bundleToolBuild: JSON.stringify(buildID),
   },
   supported: { 'dynamic-import': false },
+}
+
+/** Directories of the packages of which something is bundled. */
+const packages = new Set()
+
+async function build(options) {
+  const { metafile } = await esbuild.build({ ...options, metafile: true })
+  for (const input of Object.keys(metafile.inputs)) {
+    const [directory] = /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
+    if (directory !== undefined) packages.add(directory)
+  }
 }
 
 /** The verbs that these files of the source of the command line load when they are called. */
@@ -147,16 +158,36 @@ const requireShared = (name) => (name === './errors.js' ? { OciError } : require
 export const compileSeccomp = (...args) => loadCached(moduleDirectory, 'seccomp', requireShared).compileSeccomp(...args)
 `
 
+/** In a file of its own, which is short, since Node.js shows the line that an error comes from. */
+const checkApart = {
+  name: 'check-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/check-node\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: './check-node.mjs', external: true },
+    )
+  },
+}
+
 rmSync(out, { recursive: true, force: true })
 await build({
   ...common,
-  entryPoints: ['src/errors.ts', 'src/cli/boot.ts'],
+  entryPoints: ['src/errors.ts'],
   outdir: out,
   entryNames: '[name]',
   define: {},
 })
+// An older Node.js than is needed must be able to read these to say so.
+const boot = { ...common, target: 'node12', define: {} }
+await build({ ...boot, entryPoints: ['src/cli/boot.ts'], outfile: `${out}/boot.js` })
+await build({
+  ...boot,
+  minifyWhitespace: false,
+  entryPoints: ['src/check-node.ts'],
+  format: 'esm',
+  outfile: `${out}/check-node.mjs`,
+})
 // By the name Node.js knows it for CommonJS, and reads no package.json.
-await build({ ...common, entryPoints: ['src/cli/boot-compiler.ts'], outfile: `${out}/boot-compiler.cjs`, define: {} })
+await build({ ...boot, entryPoints: ['src/cli/boot-compiler.ts'], outfile: `${out}/boot-compiler.cjs` })
 
 /** Bundles `input` as a function expression of what Node.js gives to a CommonJS module. */
 const buildCode = (name, input, { plugins = [inOtherFiles], banner = moduleDirectory + moduleUrl } = {}) =>
@@ -203,15 +234,39 @@ await build({
   ...common,
   define: { bundleToolBuild: JSON.stringify(buildID) },
   supported: {},
+  // Node.js shows the whole line that an error nobody catches comes from.
+  minifyWhitespace: false,
   entryPoints: ['src/index.ts'],
   format: 'esm',
   splitting: true,
   outdir: out,
   outExtension: { '.js': '.mjs' },
-  external: ['undici'],
-  // tar-stream calls it.
+  plugins: [checkApart],
+  // tar-stream and undici call it.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 })
 writeFileSync(`${out}/package.json`, '{ "type": "commonjs" }\n')
 rmSync('dist/bin', { recursive: true, force: true })
 renameSync(out, 'dist/bin')
+writeFileSync('dist/licenses.txt', [...packages].sort().map(licenseOf).join('\n'))
+copyTypes('dist/index.d.ts')
+
+/** A package's name and its license, which goes where its code goes. */
+function licenseOf(directory) {
+  const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
+  const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry))
+  const text = file === undefined ? '' : `\n${readFileSync(join(directory, file), 'utf8').trim()}\n`
+  return `${name} ${version}, ${license}\n${text}`
+}
+
+/** Copies the declarations of the library to dist/types: these alone of all that tsc writes are for others. */
+function copyTypes(entry) {
+  rmSync('dist/types', { recursive: true, force: true })
+  const seen = new Set([entry])
+  for (const file of seen) {
+    cpSync(file, file.replace(/^dist/, 'dist/types'))
+    for (const [, name] of readFileSync(file, 'utf8').matchAll(/(?:from|import)[ (]'(\.[^']+)\.ts'/g)) {
+      seen.add(normalize(join(dirname(file), `${name}.d.ts`)))
+    }
+  }
+}

@@ -1,4 +1,5 @@
-// Writes what is derived from the contract and the op table: native/contract.h, native/ops.h and src/program/README.md. With --check, only compares.
+// Writes what is derived from the contract, the op table and the list of commands: native/contract.h, native/ops.h,
+// src/program/README.md and the manual pages in package.json. With --check, only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -6,6 +7,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const { callOptions, guardKinds, keptMagic, noProgram } = await import('../dist/program/contract.js')
 const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
+const { commands } = await import('../dist/cli/commands.js')
 const { resolveKind } = await import('../dist/program/flags.js')
 
 const upper = (name) => name.toUpperCase()
@@ -121,7 +123,16 @@ ${optionLines.join(' \\\n')}
 
 const constant = (name) => upper(name).replaceAll('-', '_')
 
+/** package.json with the list of the manual pages: npm installs no others. */
+function packageFile() {
+  const text = readFileSync('package.json', 'utf8')
+  const pages = ['bundle-tool', ...commands.map(({ name }) => `bundle-tool-${name}`)].sort()
+  const list = pages.map((page) => `    "./dist/share/man/man1/${page}.1"`).join(',\n')
+  return text.replace(/"man": \[[^\]]*\]/, () => `"man": [\n${list}\n  ]`)
+}
+
 const files = {
+  'package.json': packageFile(),
   'native/contract.h': contract(),
   'native/ops.h': header(),
   'src/program/README.md': page(),
@@ -129,7 +140,7 @@ const files = {
 for (const [path, text] of Object.entries(files)) {
   if (!process.argv.includes('--check')) writeFileSync(path, text)
   else if (readFileSync(path, 'utf8') !== text) {
-    console.error(`${path} is not what src/program/ says: run \`npm run generate\``)
+    console.error(`${path} is not what src/ says: run \`npm run generate\``)
     process.exitCode = 1
   }
 }

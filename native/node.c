@@ -70,11 +70,20 @@ static bool is_for_compiler(const struct call *call)
 	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
 }
 
+/* Where bin/ is beside this binary, or beside the directory of those for one architecture, as in a package. */
+static size_t length_of_directory(const char *exe)
+{
+	static const char own[] = "/" ARCHITECTURE "/";
+	const char *name = base_name(exe), *end = name - (sizeof own - 1);
+
+	return (size_t)((end > exe && !memcmp(end, own, sizeof own - 1) ? end + 1 : name) - exe);
+}
+
 static char **arguments_for_node(char *node, const struct call *call, bool is_compiler)
 {
 	static const char boot[] = "bin/boot.js", boot_compiler[] = "bin/boot-compiler.cjs";
 	static char script[PATH_SIZE];
-	size_t directory = (size_t)(base_name(call->exe) - call->exe);
+	size_t directory = length_of_directory(call->exe);
 	char *plain[] = {node, script, NULL}, *compiler[] = {node, COMPILER_FLAGS, script, NULL};
 
 	if (directory + sizeof boot_compiler > sizeof script)
@@ -124,7 +133,7 @@ static int become(const struct call *call, char *const *more, bool is_compiler)
 	/* Some engines leave no environment at all; execvp(3) too has a default then. */
 	if (search_path("node", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", node,
 			sizeof node) < 0) {
-		complain("node is not in PATH: install Node.js 20 or later");
+		complain("node is not in PATH: install Node.js 20.19 or newer");
 		return 1;
 	}
 	if (!limit)

@@ -18,6 +18,7 @@
 #include <linux/types.h>
 
 #if defined(__x86_64__)
+#define ARCHITECTURE "x64" /* as Node.js names it */
 static inline long syscall6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;
@@ -31,6 +32,7 @@ static inline long syscall6(long nr, long a, long b, long c, long d, long e, lon
 	return ret;
 }
 #elif defined(__aarch64__)
+#define ARCHITECTURE "arm64"
 static inline long syscall6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long x8 __asm__("x8") = nr;

@@ -1,6 +1,6 @@
 import type { Descriptor } from './oci/descriptor.ts'
 import { parsePlatform } from './oci/platform.ts'
-import type { RegistryOptions } from './registry/access.ts'
+import type { RegistryOptions } from './registry/options.ts'
 import { copyContent } from './source/copy-content.ts'
 import { openContent, openTarget } from './source/places.ts'
 

@@ -1,3 +1,5 @@
+import './check-node.ts'
+
 export type { CheckpointOptions } from './checkpoint.ts'
 export type { CopyOptions, CopyResult } from './copy.ts'
 export type { CreateOptions } from './create.ts'

@@ -1,6 +1,7 @@
 import { OciError } from './errors.ts'
 import { formatReference } from './oci/reference.ts'
-import { pullAccess, type RegistryOptions } from './registry/access.ts'
+import { pullAccess } from './registry/access.ts'
+import type { RegistryOptions } from './registry/options.ts'
 import { resolveReference } from './registry/short-names.ts'
 import { fetchTags } from './registry/tags.ts'
 import { openContent, parsePlace } from './source/places.ts'

@@ -1,11 +1,12 @@
 import { OciError } from './errors.ts'
 import { parseRegistry } from './oci/reference.ts'
-import { pushAccess, type RegistryOptions } from './registry/access.ts'
+import { pushAccess } from './registry/access.ts'
 import { dockerConfigPath, readAuthFile, writeAuths } from './registry/auth-file.ts'
 import { connect } from './registry/connection.ts'
 import { storeInHelper } from './registry/credential-helper.ts'
 import { registryKeys } from './registry/credentials.ts'
 import { discard } from './registry/http.ts'
+import type { RegistryOptions } from './registry/options.ts'
 
 export interface LoginOptions extends Omit<RegistryOptions, 'credentials'> {
   readonly username: string

@@ -1,1 +1,1 @@
-export type { RegistryOptions } from './registry/access.ts'
+export type { RegistryOptions } from './registry/options.ts'

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Guard } from '../host/door.ts'
 import { guardKinds, keptMagic } from '../program/contract.ts'
 import { encode, version } from '../program/encode.ts'
@@ -6,6 +5,7 @@ import type { Program } from '../program/program.ts'
 import { bytesOf } from '../text.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './kept-files.ts'
+import { ownBinary } from './own-binary.ts'
 import { withoutCommand } from './process-text.ts'
 
 /** The call that a kept program is for, and what it was compiled from. */
@@ -65,7 +65,7 @@ function keep(
   program: Program,
   guards: readonly Guard[],
 ): void {
-  const key = [...words, join(import.meta.dirname, '../bundle-tool'), buildID].join('\n')
+  const key = [...words, ownBinary('bundle-tool'), buildID].join('\n')
   const content = (): Buffer => keptFile(program, [{ kind: 'key', text: key }, ...guards])
   keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
 }

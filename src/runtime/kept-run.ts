@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { CompileOptions } from '../compile/context.ts'
 import type { Execution } from './execute.ts'
 import { ForkServer } from './fork-server.ts'
 import { describeInheritance } from './inheritance.ts'
 import type { KeptOrigin } from './kept-program.ts'
+import { ownBinary } from './own-binary.ts'
 import type { RunProgramOptions } from './runner.ts'
 
 const commands = { create: ['create'], detached: ['run', '--detach'], foreground: ['run'] } as const
@@ -24,7 +25,7 @@ export async function runKept(
   { mode, root, bundle }: Pick<KeptOrigin, 'root' | 'bundle'> & Pick<CompileOptions, 'mode'>,
   options: RunProgramOptions,
 ): Promise<Execution | undefined> {
-  const front = join(import.meta.dirname, '../bundle-tool')
+  const front = ownBinary('bundle-tool')
   if (process.env.BUNDLE_TOOL_RUNNER !== undefined || !existsSync(front) || !existsSync(root)) return undefined
   const words = ['--root', root, ...commands[mode], '--bundle', resolve(bundle), options.id]
   if (words.some((word) => word.includes('\0')) || words.join('').length > maxWords) return undefined

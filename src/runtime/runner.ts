@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
 import { encode } from '../program/encode.ts'
 import { numbered, type Program } from '../program/program.ts'
 import { type CallPaths, registerValues } from './call-registers.ts'
 import { type ExecuteOptions, type Execution, execute, kinds, type Outcome, type Report, successOf } from './execute.ts'
+import { ownBinary } from './own-binary.ts'
 
 export interface RunProgramOptions
   extends Pick<ExecuteOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain' | 'abort'> {
@@ -67,15 +67,15 @@ function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions)
 }
 
 /**
- * The runner's path: `BUNDLE_TOOL_RUNNER`, or the binary that `npm run build` made.
+ * The runner's path: `BUNDLE_TOOL_RUNNER`, or the binary that the package has or `npm run build` made.
  *
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function findRunner(): string {
-  const path = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../bundle-tool-runner')
+  const path = process.env.BUNDLE_TOOL_RUNNER ?? ownBinary('bundle-tool-runner')
   if (existsSync(path)) return path
-  throw new OciError('ERR_RUNNER_MISSING', `the runner "${path}" does not exist`, {
-    hint: 'build it with "npm run build" (needs a C compiler), or name one in BUNDLE_TOOL_RUNNER',
+  throw new OciError('ERR_RUNNER_MISSING', `there is no runner for ${process.arch}: "${path}" does not exist`, {
+    hint: 'the package has x64 and arm64: build another with "npm run build" (needs a C compiler), or name one in BUNDLE_TOOL_RUNNER',
   })
 }
 

@@ -9,17 +9,9 @@ import type { Ingest } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { Image, ImageLayer, Source } from './image.ts'
+import type { LayerProgress } from './layer-progress.ts'
 import { type Document, type ResolvedImage, resolveImage } from './resolve-image.ts'
 import { until } from './until.ts'
-
-/** How far one layer has come. */
-export interface LayerProgress {
-  readonly layer: Descriptor
-  /** Bytes that are there, of `layer.size`. */
-  readonly bytes: number
-  /** Whether the layer was in the store before. */
-  readonly isCached: boolean
-}
 
 export interface RegistryImageOptions {
   readonly reference: Reference

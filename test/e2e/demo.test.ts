@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { requires } from '../requirements.ts'
+import { cloneProject } from './clone.ts'
 
 const project = join(import.meta.dirname, '../..')
 const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('bundle-tool-demo-'))
@@ -19,18 +20,10 @@ test('npm start shows a container its own processes and user, and leaves nothing
   expectDemo(spawnSync('node', ['.ci/demo.mjs'], { cwd: project, encoding: 'utf8', timeout: 50_000 }))
 })
 
-/** A clone of the project as it is in its directory, packages installed; all of it is the user's. */
+/** A clone of the project in its directory; all of it is the user's. */
 function cloneFor(user: number, directory: string): string {
   const clone = join(directory, 'clone')
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: project, encoding: 'utf8', stdio: 'pipe' })
-  // Its files become somebody else's: none may be a link to one of the project.
-  git('clone', '--quiet', '--no-hardlinks', project, clone)
-  for (const path of git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0').filter(Boolean)) {
-    rmSync(join(clone, path), { recursive: true, force: true })
-    if (existsSync(join(project, path))) cpSync(join(project, path), join(clone, path), { verbatimSymlinks: true })
-  }
-  // What `npm ci` makes: the build of this checkout, which on a clean one runs it, has made it.
-  cpSync(join(project, 'node_modules'), join(clone, 'node_modules'), { recursive: true, verbatimSymlinks: true })
+  cloneProject(clone)
   execFileSync('chown', ['-R', `${user}:${user}`, directory])
   return clone
 }
