@@ -193,6 +193,8 @@ int serve(struct vm *vm, const struct call *call, int socket)
 
 	server.socket = socket;
 	server.pid = sys(getpid);
+	if (r >= 0)
+		r = sys(fcntl, socket, F_SETFD, FD_CLOEXEC);
 	if (r >= 0) /* what the program was called in can be unmounted when it has left */
 		r = sys(chdir, "/");
 	if (r >= 0)

@@ -195,14 +195,14 @@ static bool ends_in_program(const struct call *call)
 	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
 }
 
-/* The socket that the library has given with the name of the tool, for a fork server; -1: none. */
+/* The socket that the library has given with the name of the tool, for a fork server; -1: none. A copy of this process needs it. */
 static int find_socket(const struct call *call)
 {
 	static const char name[] = "bundle-tool:orders=";
 	const char *text = call->argv[0] + sizeof name - 1;
 	uint64_t fd;
 
-	return has_prefix(call->argv[0], name) && parse_decimal(&text, &fd) && sys(fcntl, fd, F_SETFD, FD_CLOEXEC) >= 0 ? (int)fd : -1;
+	return has_prefix(call->argv[0], name) && parse_decimal(&text, &fd) && sys(fcntl, fd, F_GETFD) >= 0 ? (int)fd : -1;
 }
 
 static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)

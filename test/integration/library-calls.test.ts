@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { defaultConfig } from '../../src/bundle/default-config.ts'
 import { ContainerPlace, userNamespace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -189,6 +190,34 @@ test('a program that is killed takes its exec along, and leaves what it has deta
   const count = (): number => JSON.parse(place.tool(['ps', '--format', 'json', place.id]).stdout).length
   await vi.waitFor(() => expect(count()).toBe(1), 10_000)
   expect((await state(named())).status).toBe('running')
+})
+
+test('an ordinary user runs containers, compiled and kept, and they end with the program', async () => {
+  const user = 54_326
+  const base = defaultConfig({ rootless: true, cgroupNamespace: false, uid: user, gid: user })
+  const script =
+    'echo hello; test -e /again || { echo > /again; exit 3; }; trap "" TERM HUP; echo > /ready; while :; do sleep 0.1; done'
+  place.write({
+    ...base,
+    root: { path: 'rootfs' },
+    process: { ...base.process, terminal: false, args: ['sh', '-c', script] },
+  })
+  execFileSync('chown', ['-R', `${user}:${user}`, place.directory])
+  const options = { id: place.id, bundle: place.bundle, root: place.root }
+  const program = `
+    import { run } from ${JSON.stringify(library)}
+    for (let round = 0; round < 2; round++) console.log(await run({ ...${JSON.stringify(options)}, stdio: { stdin: 'ignore' } }))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    uid: user,
+    gid: user,
+    cwd: place.directory,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const output = text(child.stdout)
+  await isReady()
+  child.kill('SIGKILL')
+  expect(await output).toBe('hello\n3\nhello\n')
+  await vi.waitFor(() => expect(place.leftovers()).toEqual([]), 10_000)
 })
 
 /** Linux 6.15 tells how a process has ended that is no child of the one who asks. */
