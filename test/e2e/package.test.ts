@@ -262,6 +262,22 @@ requires('qemu-aarch64-static').test('the binary for arm64 starts Node.js, and k
   expect(cgroupsNamed(id)).toEqual([])
 })
 
+test('the example of the README needs nothing that the package does not bring', () => {
+  const [, example = ''] = /^```js\n(.*?)^```$/ms.exec(readFileSync(join(installed, 'README.md'), 'utf8')) ?? []
+  writeFileSync(join(project, 'readme.mjs'), example)
+  expect(runWith('20', command, 'unpack', image, '--out', 'bundle').status).toBe(0)
+  edit('bundle', ['echo', 'done'])
+  // It keeps containers where root's are.
+  const node = join(nodeDirectory('20'), 'node')
+  const script = 'mount -t tmpfs none /run && exec "$0" readme.mjs'
+  const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script, node], {
+    cwd: project,
+    encoding: 'utf8',
+  })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  expect(stdout.match(/status: 0, output: 'done\\n'/g)?.length).toBeGreaterThanOrEqual(100) // console.log shows no more
+})
+
 test('its types check under strict, and refuse what does not exist', () => {
   const directory = join(place, 'types')
   mkdirSync(join(directory, 'node_modules/@types'), { recursive: true })
