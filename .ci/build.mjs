@@ -107,7 +107,7 @@ function compilerFlags() {
 
 if (!isInstalled()) run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
 
-/** Whether node_modules has what package-lock.json says, by the list that npm keeps there of what it has installed. */
+/** True when node_modules has the packages of package-lock.json, by the list that npm keeps there of its own work. */
 function isInstalled() {
   const list = 'node_modules/.package-lock.json'
   if (!existsSync(list)) return false
@@ -136,7 +136,7 @@ if (!wants('no-native') && !isBuilt('dist/.native', build)) {
 }
 if (wants('package') && !isBuilt('dist/.package', build)) makePackage()
 
-/** What `npm pack` takes beside the rest. */
+/** Files that `npm pack` takes beside the rest. */
 function makePackage() {
   run(process.execPath, '.ci/share.mjs')
   let isWhole = true

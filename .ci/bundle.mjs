@@ -143,7 +143,7 @@ const atOnce = {
   },
 }
 
-/** Who wants a filter finds seccomp.js beside the compiler. An error of the one is an error of the other: they share its class. */
+/** A filter is compiled by seccomp.js, beside the compiler. An error of the one is an error of the other: they share its class. */
 const seccompLater = {
   name: 'seccomp-later',
   setup({ onResolve, onLoad }) {

@@ -43,7 +43,7 @@ const hosts = [
   },
 ]
 
-/** Of device 0:99, as the mounts are. */
+/** Stands for each mount point; the mounts are of device 0:99. */
 const mountPoint = { dev: 99n, ino: 1n, mode: 0o040755n }
 
 /** The same code, loaded on such a host. */

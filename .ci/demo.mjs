@@ -29,7 +29,7 @@ try {
 /** Shows a command and runs it; the first one that fails ends the demo. */
 function run(command, ...args) {
   console.log(`$ ${[command, ...args].join(' ')}`)
-  // What is typed is for the shell: without a terminal of its own a container would be given it, too.
+  // Typed text is for the shell: without a terminal of its own a container would be given it, too.
   const stdin = args.at(-1) === 'demo3' ? 'inherit' : 'ignore'
   const { status, signal, error } = spawnSync(command, args, { stdio: [stdin, 'inherit', 'inherit'] })
   if (error !== undefined) throw error

@@ -1,4 +1,4 @@
-/* What the caller leaves to this process and no container may have: signals that are ignored, closed standard descriptors. */
+/* Things that the caller leaves to this process and no container may have: signals that are ignored, closed standard descriptors. */
 #include "front.h"
 
 #include <asm/signal.h>

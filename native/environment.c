@@ -1,4 +1,4 @@
-/* What Node.js gets of the caller: not the variables that change which code it runs, and enough descriptors to run at all. */
+/* The caller's variables and limits, as Node.js gets them: not the variables that change which code it runs, and enough descriptors to run at all. */
 #include "front.h"
 
 #include <asm/resource.h>

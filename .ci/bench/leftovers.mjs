@@ -1,4 +1,4 @@
-// What containers leave on the machine: nothing.
+// The traces of containers on the machine, of which there must be none.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
