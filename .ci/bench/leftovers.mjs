@@ -34,7 +34,7 @@ function rootOf(pid) {
   try {
     return readlinkSync(`/proc/${pid}/root`)
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ESRCH'].includes(error.code)) return '' // it has ended, or is no process
+    if (['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES'].includes(error.code)) return '' // it has ended, is none, or is out of reach
     throw error
   }
 }
