@@ -97,7 +97,8 @@ export async function exec({ signal, ...given }: ExecOptions & OwnOptions): Prom
     compileFilter: keptFilters(absoluteRoot(options.root)),
     warn: (message: string) => {
       hasWarned = true
-      options.log?.('warning', message)
+      // A program that has failed was warned of when it was compiled for the first time.
+      if (options.reports === undefined) options.log?.('warning', message)
     },
     debug: (message: string) => options.log?.('debug', message),
   } as const

@@ -22,7 +22,11 @@ export async function launchCompiled(
   options: LaunchOptions,
   { mode, call, kept, runOptions }: CompiledLaunch,
 ): Promise<Outcome> {
-  const { program, bundle, keep } = await compileToKeep(options, mode, call)
+  // A program that has failed was warned of when it was compiled for the first time.
+  const log: LaunchOptions['log'] = (level, message) => {
+    if (level !== 'warning' || runOptions.reports === undefined) options.log?.(level, message)
+  }
+  const { program, bundle, keep } = await compileToKeep({ ...options, log }, mode, call)
   if (kept) return await outcomeOf(program, kept, runOptions)
   keep()
   return await withStages(program, { log: options.log, begins: 'init' }, () =>

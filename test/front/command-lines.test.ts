@@ -135,7 +135,8 @@ function outcomeOf(command: readonly string[]) {
   const files = [place.bundle, place.directory].flatMap((directory) =>
     readdirSync(directory).filter((name) => !['out', 'log'].includes(name)),
   )
-  if (command.some((word) => /^--?d/.test(word))) waitForOthers()
+  const isDetached = command.some((word) => /^--?d/.test(word))
+  if (isDetached) waitForOthers()
   const made = place.states().filter((id) => id !== running)
   for (const id of made) place.tool(['delete', '-f', id])
   for (const directory of [place.bundle, place.directory]) rmSync(join(directory, 'pid'), { force: true })
@@ -146,7 +147,10 @@ function outcomeOf(command: readonly string[]) {
       text,
     )
   const logged = existsSync(log) ? plain(readFileSync(log, 'utf8')) : undefined
-  return { status, signal, output: plain(readFileSync(out, 'utf8')), log: logged, made, files }
+  const lines = plain(readFileSync(out, 'utf8')).split('\n')
+  // What a detached process writes and what is logged come in any order.
+  const output = (isDetached ? lines.sort() : lines).join('\n')
+  return { status, signal, output, log: logged, made, files }
 }
 
 test('mean the same to the front and to the command line', { timeout: 3_600_000 }, () => {

@@ -233,3 +233,12 @@ test('descriptors are handed on, as many as there are', () => {
   expect(cold(...args).stderr).toContain('descriptor 3 is not open')
   expect(existsSync(file)).toBe(true)
 })
+
+test('a warning is given once, when the command cannot be executed as well', () => {
+  const { status, stderr } = cold('--cap', 'NONSENSE', place.id, 'no-such-command')
+  expect(status).toBe(255)
+  const once = place.tool(['exec', '--cap', 'NONSENSE', place.id, 'no-such-command']).stderr
+  const count = (text: string): number => text.split('ignoring unknown capability').length - 1
+  expect(count(stderr)).toBe(count(once))
+  expect(stderr).toContain('executable file not found')
+})
