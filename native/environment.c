@@ -7,7 +7,7 @@
 static const char prefix[] = "BUNDLE_TOOL_", soft_limit[] = "BUNDLE_TOOL_NOFILE";
 
 /*
- * Whether a variable is kept from Node.js: by those that begin with NODE_ it loads files, writes some or works in another way
+ * True for a variable that is kept from Node.js: by those that begin with NODE_ it loads files, writes some or works in another way
  * (node(1)), and OpenSSL loads modules. What is for TLS is for commands that talk to a registry.
  */
 static bool is_hidden(const char *entry, bool has_network)

@@ -201,7 +201,7 @@ static bool may_execute(const char *path)
 	return syscall6(__NR_faccessat, AT_FDCWD, (long)path, X_OK, 0, 0, 0) >= 0;
 }
 
-/* What is left of a content that a file must have. */
+/* The rest of a content that a file must have. */
 struct expected {
 	const char *at;
 	size_t left;

@@ -157,7 +157,7 @@ static bool print_state(const struct container *c, char **words)
 	       write_all(1, out, strlen(out)) == 0;
 }
 
-/* Whether nobody but the caller and the container can write to the FIFO. */
+/* True when nobody but the caller and the container can write to the FIFO. */
 static bool is_closed_to_others(const struct container *c)
 {
 	struct stat st;

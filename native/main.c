@@ -275,7 +275,7 @@ static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 	return report;
 }
 
-/* Whether the new process has ended, or is about to: it has closed its end of the socket, as it does to execute its command. */
+/* True when the new process has ended, or is about to: it has closed its end of the socket, as it does to execute its command. */
 static bool is_deserted(const struct vm *vm)
 {
 	struct pollfd sync = {.fd = vm->sync};

@@ -303,7 +303,7 @@ static bool become_ordinary(const struct vm *vm)
 	return r >= 0;
 }
 
-/* Whether the child has ended by itself, in time. */
+/* True when the child has ended by itself, in time. */
 static bool has_explained(struct vm *vm, long child, int *status)
 {
 	long deadline = milliseconds_now() + EXPLAIN_TIMEOUT_MS, r, waited = 0;

@@ -40,7 +40,7 @@ static long give_pipe(const struct step *s, int fd)
 	return r < 0 && is_tolerated(s, r) ? 0 : r;
 }
 
-/* Whether descriptor 2 is the same as descriptor 1, as after 2>&1; where the kernel does not say, each has a pipe. */
+/* True when descriptor 2 is the same as descriptor 1, as after 2>&1; where the kernel does not say, each has a pipe. */
 static bool is_output_twice(const struct vm *vm, int fd)
 {
 	long pid = fd == 2 && vm->given[1] >= 0 ? sys(getpid) : 0;
