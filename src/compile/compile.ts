@@ -39,6 +39,7 @@ import {
   compileFinalStateName,
   compilePidFile,
   compilePidFileName,
+  compilePidFileRoom,
   compileStartFifo,
   compileStateDirectory,
 } from './state.ts'
@@ -151,6 +152,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileRlimits(process, context).host,
     ...compileFinalStateName(context),
     ...compilePidfd(context),
+    ...compilePidFileRoom(context),
     undoable(op('sync_send', { barrier: barriers.go })),
     ...runningHooks(context),
     ...compilePidFileName(context),

@@ -18,6 +18,7 @@ import {
   compileFinalStateName,
   compilePidFile,
   compilePidFileName,
+  compilePidFileRoom,
   compileStateDirectory,
   stateFile,
 } from './state.ts'
@@ -85,6 +86,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
     ...compileFinalStateName(context),
     ...compilePidFile(context),
     ...compilePidfd(context),
+    ...compilePidFileRoom(context),
     send(proceed),
     wait(null),
     undoable(op('rmdir', { at: null, path: stateFile(context, criuRootName) })),

@@ -88,6 +88,16 @@ export function compilePidFile(context: CompileContext): readonly HostStep[] {
   })
 }
 
+/**
+ * Host steps while the command has not begun: the pid file's name is made free. A name that cannot be taken, such as that
+ * of a directory, then fails the call before the command does anything.
+ */
+export function compilePidFileRoom(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).map(({ pidFile }) =>
+    undoable(op('unlink', { at: null, path: pidFile }, pidFileOption, 'ENOENT')),
+  )
+}
+
 /** Host steps when nothing is left that could fail: the pid file, whole and new. It outlives the container. */
 export function compilePidFileName(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ temporary, pidFile }) =>

@@ -492,3 +492,17 @@ test('two containers of one bundle do not share an id', () => {
   expect(stderr).toContain('container with given ID already exists')
   expect(JSON.parse(place.tool(['state', place.id]).stdout)).toMatchObject({ status: 'running' })
 })
+
+test.each([[], ['-d']])(
+  'a pid file whose name is taken by a directory fails before the command begins (%j)',
+  (...flags) => {
+    const directory = join(place.directory, 'taken')
+    mkdirSync(directory)
+    place.configure('echo done > /proof; echo printed')
+    const { end, stdout, stderr } = place.tool(['run', ...flags, '--pid-file', directory, '-b', place.bundle, place.id])
+    expect({ end, stdout }).toEqual({ end: 1, stdout: '' })
+    expect(stderr).toContain(`--pid-file (${directory}): unlinkat: illegal operation on a directory`)
+    expect(existsSync(join(place.bundle, 'rootfs/proof'))).toBe(false)
+    expect(place.leftovers()).toEqual([])
+  },
+)
