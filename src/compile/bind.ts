@@ -3,8 +3,9 @@ import type { IDMapping } from '../oci/runtime-config.ts'
 import { cloneFlags, mountAttributes, mountFlags, openFlags, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
+import { compilePropagation, compileRecursive } from './mount-attributes.ts'
+import type { MountEntry } from './mount-entries.ts'
 import { attributesOf } from './mount-options.ts'
-import { compilePropagation, compileRecursive, type MountEntry } from './mounts.ts'
 
 /** Steps of both sides for one mount; the host's run while the container's process waits for what it makes. */
 export interface MountSteps {

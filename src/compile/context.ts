@@ -2,7 +2,6 @@ import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
 import type { CgroupPlace } from './cgroup-paths.ts'
 import type { HostFacts } from './facts.ts'
-import type { NotifyTarget } from './notify.ts'
 import type { SeccompOptions, SeccompSteps } from './seccomp-steps.ts'
 import type { SystemdManager } from './systemd.ts'
 
@@ -47,4 +46,11 @@ export interface CompileContext extends CompileOptions {
   /** Whether a new user namespace is made or one is joined. */
   readonly hasUserNamespace: boolean
   readonly hasMountNamespace: boolean
+}
+
+/** A foreground container is known to the host by the tool's own process, `mainPid`. */
+export interface NotifyTarget {
+  /** The host's socket: a path, or an abstract name after "@". */
+  readonly host: string
+  readonly mainPid: number
 }

@@ -6,7 +6,7 @@ import type { CompileContext } from './context.ts'
 import { type DeviceRule, deviceFilter, isForAll } from './device-filter.ts'
 import { type DeviceRuleV1, lineOf, rulesForV1, sumOfRules } from './device-rules-v1.ts'
 import { isRootOfHost } from './facts.ts'
-import { cleanPath } from './mounts.ts'
+import { cleanPath } from './mount-entries.ts'
 
 const from = '/linux/resources/devices'
 

@@ -2,7 +2,7 @@ import { OciError } from '../errors.ts'
 import { openFlags, resolveKind, treeFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
-import { cleanPath, isBind, mountEntries } from './mounts.ts'
+import { cleanPath, isBind, mountEntries } from './mount-entries.ts'
 
 interface DeviceNode {
   readonly path: string

@@ -1,56 +1,15 @@
 import { OciError } from '../errors.ts'
-import type { Mount } from '../oci/runtime-config.ts'
-import { mountAttributes, mountFlags, resolveKind, treeFlags } from '../program/flags.ts'
+import { mountAttributes, mountFlags, resolveKind } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import { compileBind, type MountSteps } from './bind.ts'
 import { compileCgroupMount } from './cgroup-mount.ts'
 import type { CompileContext } from './context.ts'
-import { attributesOf, type ParsedMountOptions, parseMountOptions } from './mount-options.ts'
+import { compilePropagation, compileRecursive, setAttributes } from './mount-attributes.ts'
+import { isBind, type MountEntry } from './mount-entries.ts'
+import { attributesOf } from './mount-options.ts'
 import { mountLabelOf, withLabel } from './security.ts'
 
-/** A mount with its options parsed and its place in config.json. */
-export interface MountEntry {
-  readonly mount: Mount
-  readonly destination: string
-  readonly options: ParsedMountOptions
-  readonly from: string
-}
-
 const tmpfsMagic = 0x01021994
-
-/** The entries of `mounts`, in their order. */
-export function mountEntries({ config, bundle }: Pick<CompileContext, 'config' | 'bundle'>): readonly MountEntry[] {
-  const rootfs = rootfsPath({ config, bundle })
-  return (config.mounts ?? []).map((mount, index) => ({
-    mount,
-    destination: withoutRoot(cleanPath(mount.destination), rootfs),
-    options: parseMountOptions(mount.options ?? []),
-    from: `/mounts/${index}`,
-  }))
-}
-
-/** The absolute path of the rootfs. */
-export function rootfsPath({ config, bundle }: Pick<CompileContext, 'config' | 'bundle'>): string {
-  const { path } = config.root
-  return path.startsWith('/') ? path : `${bundle}/${path}`
-}
-
-/** A destination that is written as a path of the host, below the rootfs, means the place in the container. */
-function withoutRoot(path: string, rootfs: string): string {
-  const root = cleanPath(rootfs)
-  if (root === '/' || !`${path}/`.startsWith(`${root}/`)) return path
-  return path.slice(root.length) || '/'
-}
-
-/** An absolute path without `.`, `..` and repeated slashes, as runc takes a relative destination too. */
-export function cleanPath(path: string): string {
-  const parts: string[] = []
-  for (const part of path.split('/')) {
-    if (part === '..') parts.pop()
-    else if (part !== '' && part !== '.') parts.push(part)
-  }
-  return `/${parts.join('/')}`
-}
 
 /** The steps that make and attach one mount: its place is resolved once, everything after that goes by descriptor. */
 export function compileMount(entry: MountEntry, index: number, context: CompileContext): MountSteps {
@@ -117,10 +76,6 @@ function checkProc({ mount, destination, from, options }: MountEntry): void {
     pointer: `${from}/destination`,
     hint: 'mount it somewhere else',
   })
-}
-
-export function isBind(entry: MountEntry): boolean {
-  return (entry.options.flags & mountFlags.BIND) !== 0
 }
 
 /** Where proc and sysfs go must be a directory, not a link to one: the rest of the runtime trusts what is below. */
@@ -216,46 +171,4 @@ export function compileLateReadonly(entry: MountEntry): readonly Step[] {
       : []),
     setAttributes('target', mountAttributes.RDONLY, 0, 0, entry.from),
   ]
-}
-
-/** The options that concern a mount and all below it. */
-export function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
-  const { set, clear } = entry.options.recursive
-  if (set === 0 && clear === 0) return []
-  return [
-    ...(reopen ? [reopened(entry, slot)] : []),
-    setAttributes(slot, set, clear, treeFlags.RECURSIVE, `${entry.from}/options`),
-  ]
-}
-
-/** How mounts made below it later spread. */
-export function compilePropagation(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
-  if (entry.options.propagation.length === 0) return []
-  return [
-    ...(reopen ? [reopened(entry, slot)] : []),
-    ...entry.options.propagation.map((spread) => setPropagation(slot, spread, `${entry.from}/options`)),
-  ]
-}
-
-/** After mount(2) the descriptor is still what the mount covers: open the mount itself. */
-function reopened(entry: MountEntry, slot: string): Step {
-  return op(
-    'resolve',
-    { to: slot, root: 'root', path: entry.destination, kind: resolveKind.EXISTING, mode: 0 },
-    entry.from,
-  )
-}
-
-export function setAttributes(slot: string, set: number, clear: number, flags: number, from: string): Step {
-  return op('mount_setattr', { slot, flags, set, clear, propagation: 0, userns: null }, from)
-}
-
-/** How a mount passes on what is mounted below it later, and with `REC` those below it too. */
-export function setPropagation(slot: string, propagation: number, from: string): Step {
-  const flags = propagation & mountFlags.REC ? treeFlags.RECURSIVE : 0
-  return op(
-    'mount_setattr',
-    { slot, flags, set: 0, clear: 0, propagation: propagation & ~mountFlags.REC, userns: null },
-    from,
-  )
 }

@@ -11,13 +11,6 @@ export const notifyName = 'notify.sock'
 const placeInContainer = '/run/notify'
 const from = '$NOTIFY_SOCKET'
 
-/** A foreground container is known to the host by the tool's own process, `mainPid`. */
-export interface NotifyTarget {
-  /** The host's socket: a path, or an abstract name after "@". */
-  readonly host: string
-  readonly mainPid: number
-}
-
 /**
  * A config with the directory of the container's notify socket mounted, and NOTIFY_SOCKET naming the socket.
  *

@@ -10,7 +10,7 @@ import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
 import { compileHooks } from './hooks.ts'
 import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
-import { isBind, type MountEntry, mountEntries, rootfsPath } from './mounts.ts'
+import { isBind, type MountEntry, mountEntries, rootfsPath } from './mount-entries.ts'
 import { compileNotifySocket } from './notify.ts'
 import { compileStdio } from './process.ts'
 import {

@@ -3,16 +3,9 @@ import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '
 import { type HostStep, op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { compileDevices } from './devices.ts'
-import {
-  cleanPath,
-  compileLateReadonly,
-  compileMount,
-  type MountEntry,
-  mountEntries,
-  rootfsPath,
-  setAttributes,
-  setPropagation,
-} from './mounts.ts'
+import { setAttributes, setPropagation } from './mount-attributes.ts'
+import { cleanPath, type MountEntry, mountEntries, rootfsPath } from './mount-entries.ts'
+import { compileLateReadonly, compileMount } from './mounts.ts'
 import { mountLabelOf } from './security.ts'
 import { compileTerminal } from './terminal.ts'
 

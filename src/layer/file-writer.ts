@@ -2,8 +2,7 @@ import { closeSync, constants, ftruncateSync, openSync } from 'node:fs'
 import type { FileQueue } from './file-queue.ts'
 import { isWhole } from './finish.ts'
 import { type Completion, completeFile, writePiece } from './open-file.ts'
-import { isForeign } from './owner.ts'
-import { diskPath, type Site } from './site.ts'
+import { diskPath, isForeign, type Site } from './site.ts'
 import type { TarEntry, TarSink } from './tar-reader.ts'
 
 /** Makes the regular files of a layer, one at a time. */

@@ -1,7 +1,9 @@
-import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lchownSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import { checkPathLimits } from './entry-path.ts'
 import type { FileQueue } from './file-queue.ts'
 import type { Budget } from './limits.ts'
+import { giveOwner } from './owner.ts'
+import type { Owner } from './owner-record.ts'
 import { childPath, type Directory, impliedMetadata, type Node, touch } from './tree.ts'
 
 /** A rootfs under construction: the directory on disk, and the picture of it that is kept in step. */
@@ -93,4 +95,17 @@ export function hideChildren(site: Site, directory: Directory, layer: number): v
 export function hide(site: Site, parent: Directory, name: string, node: Node, layer: number): void {
   if (node.layer !== layer) remove(site, parent, name, node)
   else if (node.kind === 'directory') hideChildren(site, node, layer)
+}
+
+/** Whether a new file does not belong to this owner by itself, and can be given to it. */
+export const isForeign = (site: Site, { uid, gid }: Owner): boolean =>
+  site.isPrivileged && (uid !== site.uid || gid !== site.gid)
+
+/** Gives the file at `place` its owner, unless it has it or can have none. */
+export function giveOwnerAt(
+  site: Site,
+  name: string,
+  { owner, place }: { owner: Owner; place: string | Buffer },
+): void {
+  if (isForeign(site, owner)) giveOwner(name, owner, () => lchownSync(place, owner.uid, owner.gid))
 }

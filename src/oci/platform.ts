@@ -1,5 +1,4 @@
 import { OciError } from '../errors.ts'
-import type { Descriptor } from './descriptor.ts'
 
 /**
  * What a program was built for, in Go's words.
@@ -29,16 +28,6 @@ const aliases: Readonly<Record<string, Pick<Platform, 'architecture' | 'variant'
   loong64: { architecture: 'loong64' },
   ppc64el: { architecture: 'ppc64le' },
 }
-
-/** Variants from best to least, per architecture: a CPU of one runs what was built for it and for those after it. */
-const variantOrder: Readonly<Record<string, readonly string[]>> = {
-  arm: ['v8', 'v7', 'v6', 'v5'],
-  amd64: ['v4', 'v3', 'v2', 'v1'],
-  arm64: ['v9', 'v8'],
-}
-
-/** The variant that an architecture without one means. */
-const impliedVariant: Readonly<Record<string, string>> = { arm: 'v7', amd64: 'v1', arm64: 'v8' }
 
 /**
  * Reads `OS/ARCH[/VARIANT]`, or `ARCH[/VARIANT]` of Linux when the first word is an architecture's other name.
@@ -71,44 +60,7 @@ export function hostPlatform(host: { readonly arch: string; readonly armVersion?
   return normalizePlatform({ os: 'linux', architecture: little, ...(variant !== undefined && { variant }) })
 }
 
-/**
- * The entry of an index that fits `wanted` best, or undefined.
- *
- * The exact variant wins, then lesser ones in order, then none. Attestations (`unknown/unknown`) never match; an entry
- * without a platform matches only when it is the single candidate. Of equals the first wins (image-index.md "manifests").
- */
-export function choosePlatform(entries: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
-  const candidates = entries.filter((entry) => !isAttestation(entry))
-  const ranked = candidates
-    .map((entry) => ({ entry, rank: rankPlatform(entry.platform, wanted) }))
-    .filter(({ rank }) => rank !== undefined)
-    .sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0))
-  const [only] = candidates
-  if (candidates.length === 1 && only !== undefined && only.platform === undefined) return only
-  return ranked[0]?.entry
-}
-
-/** Whether an index entry is a build attestation, not an image: BuildKit gives these the platform unknown/unknown. */
-export function isAttestation({ platform, annotations }: Descriptor): boolean {
-  const isUnknown = platform?.os === 'unknown' && platform.architecture === 'unknown'
-  return isUnknown || annotations?.['vnd.docker.reference.type'] === 'attestation-manifest'
-}
-
-/** 0 for a perfect fit, more for a worse one, undefined when `offered` cannot run on `wanted`. */
-export function rankPlatform(offered: Platform | undefined, wanted: Platform): number | undefined {
-  if (offered === undefined) return undefined
-  const [a, b] = [normalizePlatform(offered), normalizePlatform(wanted)]
-  if (a.os !== b.os || a.architecture !== b.architecture) return undefined
-  const order = variantOrder[b.architecture]
-  const implied = impliedVariant[b.architecture]
-  const [have, want] = [a.variant ?? implied, b.variant ?? implied]
-  if (have === want) return a.variant === b.variant ? 0 : 0.5
-  if (order === undefined) return a.variant === undefined || b.variant === undefined ? 1 : undefined
-  const [at, from] = [order.indexOf(have ?? ''), order.indexOf(want ?? '')]
-  return at > from && from >= 0 ? at - from : undefined
-}
-
-function normalizePlatform(platform: Platform): Platform {
+export function normalizePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase()
   const name = platform.architecture.toLowerCase()
   const known = Object.hasOwn(aliases, name) ? aliases[name] : undefined

@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from './connection.ts'
+import type { ConnectionOptions } from './connection-options.ts'
 import { backoffMs, maxAttempts, wait as waitFor } from './retry.ts'
 import { isTransient, retryAfterOf } from './status-error.ts'
 

@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { parseChallenges } from './challenge.ts'
-import type { Credentials } from './credentials.ts'
+import type { Credentials } from './credential-provider.ts'
 import { checkHop, type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 

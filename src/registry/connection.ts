@@ -3,36 +3,11 @@ import { OciError } from '../errors.ts'
 import { attempts } from './attempts.ts'
 import { answerChallenge } from './authorize.ts'
 import { readCertificates } from './certificates.ts'
-import type { CredentialProvider } from './credentials.ts'
-import type { ForeignLayers } from './foreign-layers.ts'
+import type { ConnectionOptions } from './connection-options.ts'
 import { createHttpClient, discard, type HttpClient, type HttpRequest, type HttpResponse } from './http.ts'
 import { isLoopback } from './private-address.ts'
-import type { ProxySettings } from './proxy.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { statusError } from './status-error.ts'
-
-/** What a connection depends on beside its endpoint; plain values, which another thread may be given. */
-export interface ConnectionFacts {
-  /** Default: none. */
-  readonly proxy?: ProxySettings | undefined
-  /** Directories that have one of certificates for each registry. Default: none. */
-  readonly certificateRoots?: readonly string[] | undefined
-  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
-  readonly stallTimeoutMs?: number | undefined
-  /** What is done with the repository; default: `pull`. */
-  readonly actions?: 'pull' | 'pull,push' | undefined
-  /** Whether layers that the registry lacks are fetched from where their publisher has them; default: they are refused. */
-  readonly foreignLayers?: ForeignLayers | undefined
-}
-
-export interface ConnectionOptions extends ConnectionFacts {
-  readonly credentials?: CredentialProvider | undefined
-  readonly signal?: AbortSignal | undefined
-  /** Told of every attempt that failed and is made again. */
-  readonly log?: ((message: string) => void) | undefined
-  /** How to pass the time between attempts; tests pass none. */
-  readonly wait?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
-}
 
 /** One request to a registry. */
 export interface RegistryRequest {

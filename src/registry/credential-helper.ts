@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { isSystemError, OciError } from '../errors.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
-import type { Credentials } from './credentials.ts'
+import type { Credentials } from './credential-provider.ts'
 
 const timeoutMs = 60_000
 const maxAnswerBytes = 1024 * 1024

@@ -1,14 +1,7 @@
 import { OciError } from '../errors.ts'
 import { type AuthFile, authFiles, readAuthFile, readAuthText } from './auth-file.ts'
 import { askHelper } from './credential-helper.ts'
-
-/** Who a registry is told we are: a name and a password, or a token that stands for both at the token server. */
-export type Credentials =
-  | { readonly kind: 'password'; readonly username: string; readonly password: string }
-  | { readonly kind: 'identity-token'; readonly token: string }
-
-/** Looks up what to tell a registry (`docker.io`, `localhost:5000`) about a repository; undefined means anonymous. */
-export type CredentialProvider = (registry: string, repository?: string) => Promise<Credentials | undefined>
+import type { CredentialProvider, Credentials } from './credential-provider.ts'
 
 /** Keys under which Docker Hub's credentials have been kept; the second is the one docker itself writes. */
 const hubKeys = ['docker.io', 'https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']

@@ -4,18 +4,12 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { attempts } from './attempts.ts'
 import { type BlobAnswer, getBlobFrom } from './blob-range.ts'
 import { readCertificates } from './certificates.ts'
-import type { ConnectionOptions } from './connection.ts'
+import type { ConnectionOptions } from './connection-options.ts'
 import { createHttpClient, type HttpClient, type HttpResponse, parseUrl } from './http.ts'
 import { isLoopback, isPrivateAddress } from './private-address.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { statusError } from './status-error.ts'
-
-/** Leave to fetch layers from the addresses that a manifest names for them. */
-export interface ForeignLayers {
-  /** Plain http and unverified TLS are allowed there. */
-  readonly isInsecure: boolean
-}
 
 /** Where layers are that their licence bars from registries. They are its author's choice: nothing of ours goes there. */
 export interface Publishers {

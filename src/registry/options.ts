@@ -1,4 +1,4 @@
-import type { CredentialProvider } from './credentials.ts'
+import type { CredentialProvider } from './credential-provider.ts'
 
 /** How registries are reached, as a caller may say it; what is left out is found in the usual files. */
 export interface RegistryOptions {

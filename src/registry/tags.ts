@@ -1,6 +1,7 @@
 import { OciError } from '../errors.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
-import { type ConnectionOptions, connect } from './connection.ts'
+import { connect } from './connection.ts'
+import type { ConnectionOptions } from './connection-options.ts'
 import { type HttpResponse, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'

@@ -1,7 +1,4 @@
 import type { Integer } from '../oci/json.ts'
-import type { CgroupPaths } from './cgroup.ts'
-import { cgroupStatsV1 } from './cgroup-stats-v1.ts'
-import { cgroupStatsV2 } from './cgroup-stats-v2.ts'
 import type { ResctrlStats } from './resctrl-stats.ts'
 
 /**
@@ -87,23 +84,4 @@ export interface PressureAverages {
   readonly avg60: number
   readonly avg300: number
   readonly total: Integer
-}
-
-/** Reads what a cgroup has used, each controller where the container has it. What its controllers do not know is left out. */
-export function readCgroupStats(paths: CgroupPaths): CgroupStats {
-  const { '': unified, ...v1 } = paths
-  if (unified === undefined) return cgroupStatsV1(v1)
-  if (Object.keys(v1).length === 0) return cgroupStatsV2(unified)
-  const inV1 = cgroupStatsV1(v1)
-  const isElsewhere = (...controllers: readonly string[]): boolean =>
-    controllers.every((name) => v1[name] === undefined)
-  const inUnified = cgroupStatsV2(unified)
-  return {
-    ...inV1,
-    ...(isElsewhere('cpu', 'cpuacct') && { cpu: inUnified.cpu }),
-    ...(isElsewhere('memory') && { memory: inUnified.memory }),
-    ...(isElsewhere('pids') && { pids: inUnified.pids }),
-    ...(isElsewhere('blkio') && { blkio: inUnified.blkio }),
-    ...(isElsewhere('hugetlb') && { hugetlb: inUnified.hugetlb }),
-  }
 }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import pLimit from 'p-limit'
 import { fromPlainError, toPlainError } from '../errors.ts'
-import type { Credentials } from '../registry/credentials.ts'
+import type { Credentials } from '../registry/credential-provider.ts'
 import { openRepository } from '../registry/repository.ts'
 import { takeIn } from '../store/ingest.ts'
 import type { FetchReport, FetchRequest, FetchWork } from './fetch-messages.ts'

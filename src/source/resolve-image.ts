@@ -1,16 +1,10 @@
 import { OciError } from '../errors.ts'
+import { choosePlatform, isAttestation, rankPlatform } from '../oci/choose-platform.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { checkLayerCount, type ImageConfig, imagePlatform, parseImageConfig } from '../oci/image-config.ts'
 import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
-import {
-  choosePlatform,
-  formatPlatform,
-  hostPlatform,
-  isAttestation,
-  type Platform,
-  rankPlatform,
-} from '../oci/platform.ts'
+import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
 
 /** A manifest or an index with the bytes it was read from. */
 export interface Document {

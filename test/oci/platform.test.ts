@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { choosePlatform } from '../../src/oci/choose-platform.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
-import { choosePlatform, formatPlatform, hostPlatform, parsePlatform } from '../../src/oci/platform.ts'
+import { formatPlatform, hostPlatform, parsePlatform } from '../../src/oci/platform.ts'
 
 const digest = parseDigest(`sha256:${'0'.repeat(64)}`)
 const entry = (platform?: string, annotations?: Record<string, string>): Descriptor => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
-import type { ConnectionOptions } from '../../src/registry/connection.ts'
+import type { ConnectionOptions } from '../../src/registry/connection-options.ts'
 import { openRepository, type Repository } from '../../src/registry/repository.ts'
 import { type FakeRegistry, type Fault, sendError, sha256, startRegistry } from './fake-registry.ts'
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readCgroupStats } from '../../src/runtime/cgroup-stats.ts'
 import { readOomCount } from '../../src/runtime/oom-count.ts'
+import { readCgroupStats } from '../../src/runtime/read-cgroup-stats.ts'
 
 let directory = ''
 beforeEach(() => {
