@@ -112,7 +112,7 @@ const constants = Object.entries(opTable)
  * To call one is an error that it gives up on.
  */
 const leftOut = {
-  'kept-run': ['runKept'],
+  'kept/run': ['runKept'],
   failure: ['describeFailure'],
   'systemd-manager': ['findManager', 'internalCommand', 'isSystemdWanted'],
 }
@@ -123,8 +123,8 @@ const withoutRuns = {
       const leave = (name) => `export const ${name} = () => {
         throw new OciError('ERR_NOT_SUPPORTED', '${name} is left to the whole command line')
       }`
-      const contents = ["import { OciError } from '../errors.ts'", ...names.map(leave)].join('\n')
-      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents, resolveDir: 'src/runtime' }))
+      const contents = ["import { OciError } from './errors.ts'", ...names.map(leave)].join('\n')
+      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents, resolveDir: 'src' }))
     }
   },
 }
@@ -147,7 +147,10 @@ const atOnce = {
 const seccompLater = {
   name: 'seccomp-later',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\/seccomp\.ts$/ }, () => ({ path: 'seccomp', namespace: 'seccomp-later' }))
+    const file = resolve('src/compile/seccomp/filter.ts')
+    onResolve({ filter: /\/filter\.ts$/ }, ({ path, resolveDir }) =>
+      join(resolveDir, path) === file ? { path: 'seccomp', namespace: 'seccomp-later' } : undefined,
+    )
     onLoad({ filter: /.*/, namespace: 'seccomp-later' }, () => ({ contents: loadSeccomp, resolveDir: 'src' }))
   },
 }
@@ -212,8 +215,8 @@ const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(fil
 
 await buildModule('undici', { entryPoints: ['undici'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
-await buildModule('writer-thread', { entryPoints: ['src/layer/writer-thread.ts'] })
-await buildModule('file-thread', { entryPoints: ['src/layer/file-thread.ts'] })
+await buildModule('writer-thread', { entryPoints: ['src/layer/thread/writer-thread.ts'] })
+await buildModule('file-thread', { entryPoints: ['src/layer/thread/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
 // It says nothing, so nobody reads its names.
 await buildCode(
@@ -226,7 +229,7 @@ await buildCode(
 )
 await buildCode(
   'seccomp',
-  { entryPoints: ['src/compile/seccomp.ts'], minify: true },
+  { entryPoints: ['src/compile/seccomp/filter.ts'], minify: true },
   { plugins: [inOtherFiles], banner: '' },
 )
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })

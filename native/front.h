@@ -83,7 +83,7 @@ bool make_absolute(char *to, size_t size, const char *path);
 bool parse_request(const struct call *call, struct request *request);
 
 /*
- * The command and its options, a line each: what its program is kept for (src/runtime/kept-call.ts), but for places. Returns
+ * The command and its options, a line each: what its program is kept for (src/runtime/kept/call.ts), but for places. Returns
  * the end of the text; NULL when there is no room, or for what no program is kept for.
  */
 char *describe_request(const struct request *q, char *to, const char *end);

@@ -1,5 +1,5 @@
 /*
- * Kept programs: what a file in the state root says that src/runtime/kept-program.ts wrote there. It is used while every
+ * Kept programs: what a file in the state root says that src/runtime/kept/program.ts wrote there. It is used while every
  * guard in it holds: each is one thing that the program was compiled from.
  */
 #include "front.h"

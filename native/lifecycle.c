@@ -1,6 +1,6 @@
 /*
  * start, state, kill, delete, pause and resume of a container, by the record that was written beside its state.json when
- * it was created (src/runtime/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no
+ * it was created (src/runtime/kept/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no
  * step here does harm when it is done twice.
  */
 #include "front.h"

@@ -1,18 +1,18 @@
 import { OciError } from './errors.ts'
 import { readHostFacts } from './host/facts.ts'
-import { cgroupExists, readProcesses } from './runtime/cgroup.ts'
-import type { CgroupStats } from './runtime/cgroup-stats.ts'
-import { watchCgroup } from './runtime/cgroup-watch.ts'
-import { readOomCount } from './runtime/oom-count.ts'
+import { cgroupExists, readProcesses } from './runtime/cgroup/cgroup.ts'
+import { readOomCount } from './runtime/cgroup/oom-count.ts'
+import { readCgroupStats } from './runtime/cgroup/read-stats.ts'
+import { readResctrlStats } from './runtime/cgroup/resctrl-stats.ts'
+import type { CgroupStats } from './runtime/cgroup/stats.ts'
+import { watchCgroup } from './runtime/cgroup/watch.ts'
 import { isAlive } from './runtime/proc.ts'
-import { readCgroupStats } from './runtime/read-cgroup-stats.ts'
-import { readResctrlStats } from './runtime/resctrl-stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { type ContainerRecord, hasProcesses, readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'
 
-export type { CgroupStats } from './runtime/cgroup-stats.ts'
-export { jsonLine } from './runtime/stat-files.ts'
+export { jsonLine } from './runtime/cgroup/stat-files.ts'
+export type { CgroupStats } from './runtime/cgroup/stats.ts'
 
 /** In the members and the order in which runc prints it. */
 export type ContainerEvent =

@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { OciError } from './errors.ts'
-import { cgroupExists, sendSignal, signalCgroup, thaw } from './runtime/cgroup.ts'
+import { cgroupExists, sendSignal, signalCgroup, thaw } from './runtime/cgroup/cgroup.ts'
 import { hasEnded, isAlive } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { parseSignal } from './runtime/signal.ts'

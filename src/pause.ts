@@ -1,5 +1,5 @@
 import { OciError } from './errors.ts'
-import { freeze } from './runtime/freezer.ts'
+import { freeze } from './runtime/cgroup/freezer.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { OciError } from './errors.ts'
-import { readProcesses } from './runtime/cgroup.ts'
+import { readProcesses } from './runtime/cgroup/cgroup.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type CgroupPlace, cgroupFile, cgroupPlaces } from './compile/cgroup-paths.ts'
+import { type CgroupPlace, cgroupFile, cgroupPlaces } from './compile/cgroup/paths.ts'
 import type { CompileOptions } from './compile/context.ts'
 import { type RestoreOptions as CriuRestoreOptions, criuFds, restoreRequest } from './compile/criu.ts'
 import type { HostFacts } from './compile/facts.ts'

@@ -1,5 +1,5 @@
 import { OciError } from './errors.ts'
-import { thaw } from './runtime/cgroup.ts'
+import { thaw } from './runtime/cgroup/cgroup.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { readContainer, readStatus } from './runtime/state-file.ts'
 import type { ContainerOptions } from './state.ts'

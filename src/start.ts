@@ -12,7 +12,7 @@ import {
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { compileNotifyStart, notifyDirectory, notifyName } from './compile/notify.ts'
+import { compileNotifyStart, notifyDirectory, notifyName } from './compile/state/notify.ts'
 import { isSystemError, OciError } from './errors.ts'
 import { signalContainer } from './kill.ts'
 import { hookState, runHook } from './runtime/hooks.ts'

@@ -4,8 +4,8 @@ import { OciError } from './errors.ts'
 import { list } from './list.ts'
 import type { Integer } from './oci/json.ts'
 import { untilAborted } from './runtime/abort.ts'
-import type { BlockIOEntry, CgroupStats } from './runtime/cgroup-stats.ts'
-import { readCgroupStats } from './runtime/read-cgroup-stats.ts'
+import { readCgroupStats } from './runtime/cgroup/read-stats.ts'
+import type { BlockIOEntry, CgroupStats } from './runtime/cgroup/stats.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import {
   type ContainerRecord,

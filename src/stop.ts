@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { OciError } from './errors.ts'
 import { isBeingCreated, signalContainer } from './kill.ts'
-import { thaw } from './runtime/cgroup.ts'
+import { thaw } from './runtime/cgroup/cgroup.ts'
 import { hasEnded } from './runtime/proc.ts'
 import { absoluteRoot } from './runtime/root.ts'
 import { parseSignal } from './runtime/signal.ts'

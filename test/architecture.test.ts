@@ -83,13 +83,13 @@ const besideTheDoor: Readonly<Record<string, string>> = {
   'host/door.ts': 'is the door',
   'host/read-file.ts': 'is how the door opens files',
   'host/facts.ts': 'lists block devices, which the door says that no guard watches',
-  'runtime/kept-files.ts': 'writes what is kept',
+  'runtime/kept/files.ts': 'writes what is kept',
   'runtime/proc.ts': 'finds out which writers of kept files are there',
   'runtime/inherited-fds.ts': 'counts the descriptors of this process, of which the call says how many there are',
   'runtime/root.ts': 'makes the state root',
   'make-directories.ts': 'makes its directory',
   'runtime/state-file.ts': 'reads the state of containers, of which only the form of labels is used here',
-  'runtime/cgroup.ts': 'is what that asks whether a container is frozen',
+  'runtime/cgroup/cgroup.ts': 'is what that asks whether a container is frozen',
 }
 
 test('what a program is compiled from is read through the door', () => {

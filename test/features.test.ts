@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { parseMountOptions } from '../src/compile/mount-options.ts'
+import { parseMountOptions } from '../src/compile/mount/options.ts'
 import { features } from '../src/features.ts'
 import { call } from './cli/call.ts'
 import { compileWith, stepsOf } from './compile/hosts.ts'

@@ -10,15 +10,15 @@ import {
   compileOomReport,
   compileUnit,
   mayMountMeanwhile,
-} from './cgroups.ts'
+} from './cgroup/cgroups.ts'
+import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './cgroup/intel-rdt.ts'
+import { usableCgroups } from './cgroup/usable.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
-import { compileHooks } from './hooks.ts'
-import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
+import { compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
-import { compileNotifyRelay, compileNotifySocket } from './notify.ts'
 import { compileOomScore } from './oom-score.ts'
 import { warnOfOtherPlatforms } from './other-platforms.ts'
 import {
@@ -30,9 +30,8 @@ import {
   compileStdio,
   environmentOf,
 } from './process.ts'
-import { compileRootfs, type RootfsSteps } from './rootfs.ts'
 import { compileScheduling } from './scheduling.ts'
-import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp-steps.ts'
+import { awaitReady, compileSeccompSteps, noSeccomp } from './seccomp/steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
 import {
   compileFinalState,
@@ -42,10 +41,11 @@ import {
   compilePidFileRoom,
   compileStartFifo,
   compileStateDirectory,
-} from './state.ts'
+} from './state/files.ts'
+import { compileHooks } from './state/hooks.ts'
+import { compileNotifyRelay, compileNotifySocket } from './state/notify.ts'
 import { compileSysctl, compileSysctlChecks } from './sysctl.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
-import { usableCgroups } from './usable-cgroups.ts'
 
 /**
  * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's

@@ -1,9 +1,9 @@
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Text } from '../program/program.ts'
-import type { CgroupPlace } from './cgroup-paths.ts'
+import type { CgroupPlace } from './cgroup/paths.ts'
+import type { SystemdManager } from './cgroup/systemd.ts'
 import type { HostFacts } from './facts.ts'
-import type { SeccompOptions, SeccompSteps } from './seccomp-steps.ts'
-import type { SystemdManager } from './systemd.ts'
+import type { SeccompOptions, SeccompSteps } from './seccomp/steps.ts'
 
 /** What the caller of `compile` asks for, beside config.json. */
 export interface CompileOptions extends Pick<SeccompOptions, 'compileFilter'> {

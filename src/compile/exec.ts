@@ -1,10 +1,12 @@
 import type { NamespaceType, Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { openFlags, prctl, resolveKind } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
+import { joinResctrlGroups, type ResctrlGroups } from './cgroup/intel-rdt.ts'
+import { subCgroups } from './cgroup/sub-cgroups.ts'
+import { type AttachTarget, compileAttach } from './cgroup/systemd.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
-import { joinResctrlGroups, type ResctrlGroups } from './intel-rdt.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import {
@@ -17,11 +19,9 @@ import {
   environmentOf,
 } from './process.ts'
 import { affinityMask, compileAffinity, compileScheduling } from './scheduling.ts'
-import { awaitReady, compileSeccompSteps } from './seccomp-steps.ts'
+import { awaitReady, compileSeccompSteps } from './seccomp/steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
-import { compilePidFile, compilePidFileName } from './state.ts'
-import { subCgroups } from './sub-cgroups.ts'
-import { type AttachTarget, compileAttach } from './systemd.ts'
+import { compilePidFile, compilePidFileName } from './state/files.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compilePty, compileTerminalRelay } from './terminal.ts'
 
 /** The running container that gets one more process. */

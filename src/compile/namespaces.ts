@@ -2,9 +2,9 @@ import { OciError } from '../errors.ts'
 import type { IDMapping, Namespace, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
-import { mapText } from './bind.ts'
 import type { CompileContext } from './context.ts'
 import type { HostFacts } from './facts.ts'
+import { mapText } from './mount/bind.ts'
 import { mapWords } from './unshare.ts'
 
 /** CLONE_NEW* of each type. */

@@ -1,17 +1,15 @@
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, mountFlags, openFlags, prctl, resolveKind, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
-import { absoluteSource } from './bind.ts'
-import { compileCgroups, compileKill, compileMoves, compileUnit } from './cgroups.ts'
+import { compileCgroups, compileKill, compileMoves, compileUnit } from './cgroup/cgroups.ts'
+import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './cgroup/intel-rdt.ts'
 import { compileContext } from './compile.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { criuFds, proceed } from './criu.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
-import { compileHooks } from './hooks.ts'
-import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './intel-rdt.ts'
-import { isBind, type MountEntry, mountEntries, rootfsPath } from './mount-entries.ts'
-import { compileNotifySocket } from './notify.ts'
+import { absoluteSource } from './mount/bind.ts'
+import { isBind, type MountEntry, mountEntries, rootfsPath } from './mount/entries.ts'
 import { compileStdio } from './process.ts'
 import {
   compileFinalState,
@@ -21,7 +19,9 @@ import {
   compilePidFileRoom,
   compileStateDirectory,
   stateFile,
-} from './state.ts'
+} from './state/files.ts'
+import { compileHooks } from './state/hooks.ts'
+import { compileNotifySocket } from './state/notify.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd } from './terminal.ts'
 
 /** The directory that CRIU has as the root of the container, in its state directory. */

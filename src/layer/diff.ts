@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { TreeFile } from './scan.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /** What a layer has to say to turn one tree into another. */
 export interface TreeChanges {

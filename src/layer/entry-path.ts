@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /** `NAME_MAX` of every Linux file system. */
 const maxNameBytes = 255

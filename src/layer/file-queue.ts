@@ -1,4 +1,4 @@
-import type { FileJob } from './file-jobs.ts'
+import type { FileJob } from './thread/file-jobs.ts'
 
 /** Takes over pieces of files, to be written elsewhere. */
 export interface FileQueue {

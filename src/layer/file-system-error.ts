@@ -1,6 +1,6 @@
 import { getSystemErrorMap } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /** Runs a step, and names the entry that a failing file system call was made for, as `entryName` gives it then. */
 export function onFileSystem(entryName: () => string | undefined, step: () => void): void {

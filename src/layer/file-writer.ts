@@ -3,7 +3,7 @@ import type { FileQueue } from './file-queue.ts'
 import { isWhole } from './finish.ts'
 import { type Completion, completeFile, writePiece } from './open-file.ts'
 import { diskPath, isForeign, type Site } from './site.ts'
-import type { TarEntry, TarSink } from './tar-reader.ts'
+import type { TarEntry, TarSink } from './tar/reader.ts'
 
 /** Makes the regular files of a layer, one at a time. */
 export interface FileWriter extends Pick<TarSink, 'data' | 'end'> {

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs'
 import { OciError } from '../errors.ts'
-import { shown, type TarEntry } from './tar-reader.ts'
+import { shown, type TarEntry } from './tar/reader.ts'
 
 /** How much the layers of one image may ask for: a blob of a few megabytes can hold a disk full of zeros. */
 export interface UnpackLimits {

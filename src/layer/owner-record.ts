@@ -1,4 +1,4 @@
-import type { TarEntry } from './tar-reader.ts'
+import type { TarEntry } from './tar/reader.ts'
 
 /**
  * The extended attribute in which an unprivileged user keeps the owner that a file would have, for tools that emulate

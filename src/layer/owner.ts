@@ -1,7 +1,7 @@
 import { isSystemError, OciError } from '../errors.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
 import type { Owner } from './owner-record.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /**
  * Gives a file its owner by `chown`, which is to call chown(2) or one like it.

@@ -1,8 +1,8 @@
 import { closeSync, readSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import type { TreeFile } from './scan.ts'
-import { shown } from './tar-reader.ts'
-import { formatTarHeader, paddingOf, type TarMember, tarEnd } from './tar-writer.ts'
+import { shown } from './tar/reader.ts'
+import { formatTarHeader, paddingOf, type TarMember, tarEnd } from './tar/writer.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 /** Bytes of a piece of the archive. */

@@ -6,7 +6,7 @@ import { decompress } from './decompress.ts'
 import { checkRatio, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
 import type { Choices } from './site.ts'
-import { threadedWriter } from './threaded-writer.ts'
+import { threadedWriter } from './thread/writer.ts'
 import { createWriter, makeRoot, onceEach, type RootfsWriter } from './writer.ts'
 
 export { checkFreeSpace, type UnpackLimits } from './limits.ts'

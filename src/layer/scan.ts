@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs'
 import { OciError } from '../errors.ts'
 import { ownerXattr, parseOwnerRecord } from './owner-record.ts'
-import { shown, type TarEntryKind } from './tar-reader.ts'
-import type { TarMember } from './tar-writer.ts'
+import { shown, type TarEntryKind } from './tar/reader.ts'
+import type { TarMember } from './tar/writer.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { isLeftOut } from './xattrs.ts'
 

@@ -9,7 +9,7 @@ import {
   readlinkSync,
 } from 'node:fs'
 import { OciError } from '../errors.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /** `O_PATH` of fcntl.h: a descriptor that names a file without opening it. Node.js does not export it. */
 const oPath = 0o10000000

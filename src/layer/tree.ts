@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { maxSymlinks } from './entry-path.ts'
-import type { Timestamp } from './tar-pax.ts'
-import { shown } from './tar-reader.ts'
+import type { Timestamp } from './tar/pax.ts'
+import { shown } from './tar/reader.ts'
 
 /**
  * The applier's picture of the rootfs under construction.

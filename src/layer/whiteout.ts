@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import { componentsOf } from './entry-path.ts'
-import { shown } from './tar-reader.ts'
+import { shown } from './tar/reader.ts'
 
 /**
  * What the name of an entry says about lower layers.

@@ -8,7 +8,7 @@ import { finishTree } from './finish.ts'
 import { createBudget, type UnpackLimits } from './limits.ts'
 import type { ApplyNodeOps } from './node-op.ts'
 import type { Choices, Site } from './site.ts'
-import { createTarReader, type TarReader } from './tar-reader.ts'
+import { createTarReader, type TarReader } from './tar/reader.ts'
 import { createRoot } from './tree.ts'
 
 export interface WriterOptions extends Choices {

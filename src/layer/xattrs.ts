@@ -1,6 +1,6 @@
 import { ownerRecord, ownerXattr } from './owner-record.ts'
 import type { Site } from './site.ts'
-import { shown, type TarEntry } from './tar-reader.ts'
+import { shown, type TarEntry } from './tar/reader.ts'
 
 /** Labels of the machine that made the layer: a policy of the host decides them anew. umoci leaves out the same. */
 const hostOwned = ['security.selinux', 'system.nfs4_acl']

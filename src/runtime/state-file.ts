@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { Door } from '../host/door.ts'
 import { maxRuntimeConfigBytes, type NamespaceType, type RuntimeConfig } from '../oci/runtime-config.ts'
-import { type CgroupPaths, isFrozen } from './cgroup.ts'
+import { type CgroupPaths, isFrozen } from './cgroup/cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive, isAliveSince } from './proc.ts'
 

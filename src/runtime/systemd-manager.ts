@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { SystemdManager } from '../compile/cgroup/systemd.ts'
+import type { DeviceNames } from '../compile/cgroup/systemd-v1.ts'
 import type { HostFacts } from '../compile/facts.ts'
-import type { SystemdManager } from '../compile/systemd.ts'
-import type { DeviceNames } from '../compile/systemd-v1.ts'
 import { OciError } from '../errors.ts'
 import { busPath, readManager, withSystemd } from './systemd.ts'
 

@@ -1,4 +1,4 @@
-import type { PropertyValue, UnitProperty } from '../compile/unit-property.ts'
+import type { PropertyValue, UnitProperty } from '../compile/cgroup/unit-property.ts'
 import { type Connection, connectToBus, type Reply } from '../dbus/connection.ts'
 import { type Value, variant } from '../dbus/signature.ts'
 import { OciError } from '../errors.ts'

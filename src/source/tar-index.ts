@@ -5,7 +5,7 @@ import { join, posix } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
 import { decompress } from '../layer/decompress.ts'
-import { createTarReader, shown, type TarEntry } from '../layer/tar-reader.ts'
+import { createTarReader, shown, type TarEntry } from '../layer/tar/reader.ts'
 import { readChunks } from '../store/blob-file.ts'
 
 /** Where the bytes of one regular file are in an archive. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
-import { threadEntry, threadEnvironment } from '../layer/thread-entry.ts'
+import { threadEntry, threadEnvironment } from '../layer/thread/entry.ts'
 import type { CredentialProvider } from '../registry/credential-provider.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestEvents } from '../store/ingest.ts'

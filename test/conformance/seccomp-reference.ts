@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { verdictOf } from '../../src/compile/seccomp-actions.ts'
+import { verdictOf } from '../../src/compile/seccomp/actions.ts'
 import type { Seccomp, SeccompOperator } from '../../src/oci/runtime-config.ts'
-import { runFilter, type SeccompData } from '../compile/seccomp-interpreter.ts'
+import { runFilter, type SeccompData } from '../compile/seccomp/interpreter.ts'
 
 /** What libseccomp makes of a profile. */
 export type Reference =

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { writeLayout } from '../layer/oracle.ts'
-import { directory, file, symlink, tar } from '../layer/tar-builder.ts'
+import { directory, file, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 import { tool } from './engine-place.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { attributes, describeTree, writeLayout } from '../layer/oracle.ts'
-import { directory, file, hardlink, pax, symlink, tar } from '../layer/tar-builder.ts'
+import { directory, file, hardlink, pax, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 
 /** `nobody`, whom every system has. */

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { directory, file, symlink, tar } from '../layer/tar-builder.ts'
+import { directory, file, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 
 /** What a user with a line in /etc/subuid has, by `podman unshare` or the like: root and 65535 others. */

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
-import { libcontainerState } from '../../src/runtime/libcontainer.ts'
+import { libcontainerState } from '../../src/runtime/libcontainer/config.ts'
 import { readProcessStat } from '../../src/runtime/proc.ts'
 import { start } from '../../src/start.ts'
 import { state } from '../../src/state.ts'

@@ -21,7 +21,7 @@ import { exportRootfs } from '../../src/export.ts'
 import { repack } from '../../src/repack.ts'
 import { unpack } from '../../src/unpack.ts'
 import { attributes, describeTree, writeLayout } from '../layer/oracle.ts'
-import { directory, file, hardlink, symlink, tar } from '../layer/tar-builder.ts'
+import { directory, file, hardlink, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')

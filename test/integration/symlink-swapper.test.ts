@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { OciError } from '../../src/errors.ts'
 import { unpack } from '../../src/unpack.ts'
-import { directory, file, tar } from '../layer/tar-builder.ts'
+import { directory, file, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, symlink, tar } from './tar/builder.ts'
 
 /** Archives that try to write, link, change or remove something outside the rootfs. */
 

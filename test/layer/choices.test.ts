@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { type Choices, createRootfs } from '../../src/layer/rootfs.ts'
 import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
-import { directory, file, symlink, tar } from './tar-builder.ts'
+import { directory, file, symlink, tar } from './tar/builder.ts'
 
 let fixture: Fixture | undefined
 afterEach(() => fixture?.remove())

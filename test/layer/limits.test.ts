@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { parseSize } from '../../src/cli/bundle-options.ts'
 import { checkFreeSpace, type UnpackLimits } from '../../src/layer/limits.ts'
 import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, header, pax, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, header, pax, symlink, tar } from './tar/builder.ts'
 
 async function withLimits(limits: UnpackLimits, use: (fixture: Fixture) => Promise<void>): Promise<void> {
   const fixture = createFixture({ limits })

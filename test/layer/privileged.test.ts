@@ -7,7 +7,7 @@ import { applyNodeOps } from '../../src/runtime/node-ops.ts'
 import { requires } from '../requirements.ts'
 import { describeTree, writeLayout } from './oracle.ts'
 import { createFixture, type Fixture } from './rootfs-fixture.ts'
-import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, pax, symlink, tar } from './tar/builder.ts'
 
 // The sources look for the runner beside themselves, where the build does not put it.
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OciError } from '../../src/errors.ts'
 import type { ApplyNodeOps } from '../../src/layer/rootfs.ts'
 import { createFixture, type Fixture, inPieces, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, pax, symlink, tar } from './tar/builder.ts'
 
 let fixture: Fixture
 

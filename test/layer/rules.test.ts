@@ -2,7 +2,7 @@ import { lstatSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFixture, type Fixture, inPieces, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, pax, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, pax, symlink, tar } from './tar/builder.ts'
 
 /** The rules of image-spec layer.md, and the cases in which tools are known to disagree. */
 

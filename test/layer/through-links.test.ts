@@ -2,7 +2,7 @@ import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
-import { directory, file, hardlink, symlink, tar } from './tar-builder.ts'
+import { directory, file, hardlink, symlink, tar } from './tar/builder.ts'
 
 /**
  * Links that look like a way out and are one in: what containerd's TestBreakouts has beyond the rules and the attacks of the

@@ -14,11 +14,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { deviceFilter } from '../../src/compile/device-filter.ts'
+import { deviceFilter } from '../../src/compile/cgroup/device-filter.ts'
 import { readHostFacts } from '../../src/host/facts.ts'
 import { openFlags } from '../../src/program/flags.ts'
 import { op } from '../../src/program/program.ts'
-import { randomRules } from '../compile/random-device-rules.ts'
+import { randomRules } from '../compile/cgroup/random-device-rules.ts'
 import { requires } from '../requirements.ts'
 import { expectDone, expectFailure, hostProgram } from './runner.ts'
 

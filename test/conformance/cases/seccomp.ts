@@ -1,5 +1,5 @@
-import { parseSyscallTable } from '../../../src/compile/syscalls/table.ts'
-import { x86_64Syscalls } from '../../../src/compile/syscalls/x86-64.ts'
+import { parseSyscallTable } from '../../../src/compile/seccomp/syscalls/table.ts'
+import { x86_64Syscalls } from '../../../src/compile/seccomp/syscalls/x86-64.ts'
 import { type Cases, each, shell, tmpfs } from './config.ts'
 
 /** Calls that are filtered, one way to make each, and how it ended. */

@@ -1,4 +1,4 @@
-import { base256, file, gnu, gnuLong, type HeaderFields, header, pax, tar } from '../tar-builder.ts'
+import { base256, file, gnu, gnuLong, type HeaderFields, header, pax, tar } from '../tar/builder.ts'
 
 /** One entry of a layer as the fuzzer makes it up; names are bytes, one character (U+0000 to U+00FF) each. */
 export interface FuzzEntry {

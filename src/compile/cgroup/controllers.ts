@@ -1,0 +1,47 @@
+import { OciError } from '../../errors.ts'
+import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../facts.ts'
+import type { LimitHost } from './limit.ts'
+
+/** Controllers that the unified hierarchy can have, by their names in cgroup v1. @see kernel cgroup-v2.rst "Controllers" */
+const unifiedControllers = ['cpu', 'cpuset', 'memory', 'blkio', 'pids', 'hugetlb', 'rdma', 'misc']
+
+/** Its name in cgroup v1. */
+const nameInV1 = (controller: string): string => (controller === 'io' ? 'blkio' : controller)
+
+/**
+ * The hierarchy that a controller is in, by either of its names: one of v1 if that is mounted, else the unified one. None
+ * where v1 has it and is not mounted, or neither can have it.
+ */
+export function hierarchyOf(controller: string, facts: CgroupFacts): CgroupHierarchy | undefined {
+  const name = nameInV1(controller)
+  const v1 = facts.hierarchies.find(({ controllers }) => controllers.includes(name))
+  if (v1 !== undefined || facts.v1Controllers.includes(name)) return v1
+  return facts.mode === 'v2' || canBeUnified(name) ? facts.hierarchies.find(({ isUnified }) => isUnified) : undefined
+}
+
+/** @param controller by either of its names */
+export const canBeUnified = (controller: string): boolean => unifiedControllers.includes(nameInV1(controller))
+
+/** Limits are written to the files of the hierarchy that their controller is in. */
+export function limitHost(facts: CgroupFacts): Omit<LimitHost, 'hasBfq'> {
+  const isUnified = facts.mode === 'v2'
+  return { versionOf: (controller) => (isUnified || hierarchyOf(controller, facts)?.isUnified ? 2 : 1), isUnified }
+}
+
+/** Why a container has no cgroup with this controller, for whoever asks for a limit. @param pointer the limit's */
+export function noController(controller: string, pointer: string, { cgroups: facts, euid }: HostFacts): OciError {
+  const hierarchy = hierarchyOf(controller, facts)
+  const unsupported = (why: string, hint: string): OciError =>
+    new OciError('ERR_CONFIG_UNSUPPORTED', `there is no cgroup controller "${controller}" ${why}`, { pointer, hint })
+  if (hierarchy?.isReadOnly) {
+    const hint = 'mount it read-write, or remove the limit'
+    return unsupported(`to use: its hierarchy is mounted read-only at "${hierarchy.mountPoint}"`, hint)
+  }
+  if (facts.mode === 'v2' && hierarchy === undefined) {
+    const hint = 'unmount that hierarchy, or remove the limit'
+    return unsupported('in the unified hierarchy: one of cgroup v1 has taken it', hint)
+  }
+  return euid === 0
+    ? unsupported('on this host', 'mount the controller, or remove the limit')
+    : unsupported('for a user without root, on cgroup v1', 'boot with cgroup v2, or remove the limit')
+}

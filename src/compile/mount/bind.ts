@@ -1,0 +1,178 @@
+import { OciError } from '../../errors.ts'
+import type { IDMapping } from '../../oci/runtime-config.ts'
+import { cloneFlags, mountAttributes, mountFlags, openFlags, treeFlags } from '../../program/flags.ts'
+import { type HostStep, op, type Step, undoable } from '../../program/program.ts'
+import type { CompileContext } from '../context.ts'
+import { compilePropagation, compileRecursive } from './attributes.ts'
+import type { MountEntry } from './entries.ts'
+import { attributesOf } from './options.ts'
+
+/** Steps of both sides for one mount; the host's run while the container's process waits for what it makes. */
+export interface MountSteps {
+  readonly host: readonly HostStep[]
+  readonly child: readonly Step[]
+}
+
+/** `PROC_SUPER_MAGIC` of linux/magic.h. */
+const procMagic = 0x9fa0
+
+/** Barriers of mounts begin here; any number does as long as both sides say the same. */
+const firstBarrier = 32
+const barrierCount = 200
+
+/**
+ * One bind mount: a copy of the source's mount, changed while nobody sees it, then attached.
+ *
+ * In a user namespace the source may be out of the process's reach, and an id mapping is not its to make: there the host
+ * enters the container's mount namespace, makes the copy, and hands it over.
+ * @see man 2 mount_setattr "ID-mapped mounts"
+ */
+export function compileBind(entry: MountEntry, index: number, context: CompileContext): MountSteps {
+  const { destination, options, from } = entry
+  if (options.data !== '') {
+    throw new OciError('ERR_CONFIG_INVALID', `a bind mount has no filesystem options: "${options.data}"`, {
+      pointer: `${from}/options`,
+      hint: 'remove them, or correct the spelling',
+    })
+  }
+  const mapping = idMapping(entry, context)
+  const isHandedOver = mapping !== undefined || (context.hasUserNamespace && context.facts.euid === 0)
+  const copy = [
+    copySource(entry, mapping, context),
+    ...compileBindFlags(entry),
+    ...compileRecursive(entry, 'mount', false),
+  ]
+  const barrier = firstBarrier + (index % barrierCount)
+  return {
+    host: isHandedOver ? handOver(barrier, [...(mapping?.steps ?? []), ...copy, ...mapCopy(entry, mapping)]) : [],
+    child: [
+      ...(isHandedOver
+        ? [op('sync_send', { barrier }, from), op('receive_fd', { to: 'mount' }, `${from}/source`)]
+        : copy),
+      // Whatever trusts /proc would trust this (CVE-2019-16884).
+      ...(destination === '/proc'
+        ? [op('expect_filesystem', { slot: 'mount', magic: procMagic }, `${from}/source`)]
+        : []),
+      op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
+      op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
+      ...compilePropagation(entry, 'mount', false),
+    ],
+  }
+}
+
+function copySource({ mount, options, from }: MountEntry, mapping: IdMap | undefined, context: CompileContext): Step {
+  const path = absoluteSource(mount.source, context.bundle, `${from}/source`)
+  const isRecursive = (options.flags & mountFlags.REC) !== 0 || mapping?.isRecursive
+  return op(
+    'open_tree',
+    { to: 'mount', at: null, path, flags: treeFlags.CLONE | (isRecursive ? treeFlags.RECURSIVE : 0) },
+    `${from}/source`,
+  )
+}
+
+/** The host's side: into the container's mount namespace and back, the descriptor `mount` in hand. */
+function handOver(barrier: number, steps: readonly Step[]): readonly HostStep[] {
+  const directory = openFlags.PATH | openFlags.DIRECTORY
+  return [
+    op('sync_wait', { barrier }),
+    op('open', { to: 'home', at: null, path: '.', flags: directory }),
+    op('open', { to: 'own_mounts', at: 'proc', path: 'self/ns/mnt', flags: openFlags.RDONLY }),
+    op('open', { to: 'mounts', at: 'proc', path: [{ register: 'pid' }, '/ns/mnt'], flags: openFlags.RDONLY }),
+    op('setns', { slot: 'mounts', type: cloneFlags.NEWNS }),
+    ...steps,
+    op('setns', { slot: 'own_mounts', type: cloneFlags.NEWNS }),
+    op('fchdir', { slot: 'home' }),
+    op('send_fd', { socket: null, slot: 'mount', name: 'mount' }),
+  ].map((step) => undoable(step))
+}
+
+interface IdMap {
+  /** Steps that fill the slot `userns` with a user namespace of this mapping. */
+  readonly steps: readonly Step[]
+  readonly slot: string
+  readonly isRecursive: boolean
+}
+
+/** The mapping of a mount: its own, or with the option alone that of the container's user namespace. */
+function idMapping(
+  { mount, options, from }: MountEntry,
+  { config, hasUserNamespace }: CompileContext,
+): IdMap | undefined {
+  const isRecursive = options.idMapping === 'ridmap'
+  const own = [mount.uidMappings ?? [], mount.gidMappings ?? []] as const
+  const isOwn = own.some((mappings) => mappings.length > 0)
+  if (!isOwn && options.idMapping === undefined) return undefined
+  const [uids, gids] = isOwn ? own : [config.linux?.uidMappings ?? [], config.linux?.gidMappings ?? []]
+  const joined = (config.linux?.namespaces ?? []).find(({ type, path }) => type === 'user' && path)
+  if (!isOwn && joined) return { steps: [], slot: 'ns_user', isRecursive }
+  if (uids.length === 0 || gids.length === 0 || (!isOwn && !hasUserNamespace)) {
+    throw new OciError('ERR_CONFIG_INVALID', 'an ID-mapped mount needs uidMappings and gidMappings', {
+      pointer: isOwn ? from : `${from}/options`,
+      hint: 'give the mount both, or the container a user namespace',
+    })
+  }
+  const make = op('make_userns', { to: 'userns', uidMap: mapText(uids), gidMap: mapText(gids) }, `${from}/uidMappings`)
+  return { steps: [make], slot: 'userns', isRecursive }
+}
+
+function mapCopy({ from }: MountEntry, mapping: IdMap | undefined): readonly Step[] {
+  if (mapping === undefined) return []
+  return [
+    op(
+      'mount_setattr',
+      {
+        slot: 'mount',
+        flags: mapping.isRecursive ? treeFlags.RECURSIVE : 0,
+        set: mountAttributes.IDMAP,
+        clear: 0,
+        propagation: 0,
+        userns: mapping.slot,
+      },
+      `${from}/uidMappings`,
+    ),
+  ]
+}
+
+/** The text of /proc/PID/uid_map. */
+export function mapText(mappings: readonly IDMapping[]): string {
+  return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
+}
+
+/**
+ * Without an option that sets or clears a flag, a bind keeps those of its source. With one it loses those that are not
+ * named, as far as the kernel lets it: in a user namespace they may be locked, mount_namespaces(7).
+ */
+function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
+  const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
+  if (asked === 0 && options.cleared === 0) return []
+  const set = attributesOf(asked)
+  const lockable = mountAttributes.RDONLY | mountAttributes.NOSUID | mountAttributes.NODEV | mountAttributes.NOEXEC
+  const never = mountAttributes.NOSYMFOLLOW & ~set
+  const atime = (asked & atimeFlags) === 0 ? 0 : mountAttributes.ATIME | (mountAttributes.NODIRATIME & ~set)
+  return [
+    op(
+      'bind_flags',
+      {
+        slot: 'mount',
+        set,
+        clear: (lockable & ~set) | never | atime,
+        atLeast: (attributesOf(options.cleared) & lockable & ~set) | never | atime,
+      },
+      `${from}/options`,
+    ),
+  ]
+}
+
+/** Without any of these, a mount keeps what it has: mount(2) "MS_REMOUNT". */
+const atimeFlags = mountFlags.NOATIME | mountFlags.NODIRATIME | mountFlags.RELATIME | mountFlags.STRICTATIME
+
+/** @throws OciError `ERR_CONFIG_INVALID` there is none */
+export function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
+  if (source === undefined || source === '') {
+    throw new OciError('ERR_CONFIG_INVALID', 'a bind mount needs a source', {
+      pointer,
+      hint: 'name a file or directory',
+    })
+  }
+  return source.startsWith('/') ? source : `${bundle}/${source}`
+}

@@ -1,0 +1,238 @@
+import { OciError } from '../../errors.ts'
+import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
+import { type HostStep, op, type Step } from '../../program/program.ts'
+import type { CompileContext } from '../context.ts'
+import { mountLabelOf } from '../security.ts'
+import { compileTerminal } from '../terminal.ts'
+import { setAttributes, setPropagation } from './attributes.ts'
+import { compileDevices } from './devices.ts'
+import { cleanPath, type MountEntry, mountEntries, rootfsPath } from './entries.ts'
+import { compileLateReadonly, compileMount } from './mounts.ts'
+
+const propagationFlags: Readonly<Record<string, number>> = {
+  private: mountFlags.PRIVATE,
+  rprivate: mountFlags.PRIVATE | mountFlags.REC,
+  slave: mountFlags.SLAVE,
+  rslave: mountFlags.SLAVE | mountFlags.REC,
+  shared: mountFlags.SHARED,
+  rshared: mountFlags.SHARED | mountFlags.REC,
+  unbindable: mountFlags.UNBINDABLE,
+  runbindable: mountFlags.UNBINDABLE | mountFlags.REC,
+}
+
+export interface RootfsSteps {
+  /** Host steps, which wait for the child's. */
+  readonly host: readonly HostStep[]
+  /** Up to the first mount of cgroups: what needs none. */
+  readonly early: readonly Step[]
+  readonly late: readonly Step[]
+}
+
+/**
+ * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
+ * is resolved against it, by descriptor, before and after it has become the root.
+ *
+ * @param hooks run when all mounts are made and nothing is hidden or read-only yet
+ */
+export function compileRootfs(context: CompileContext, hooks: readonly Step[]): RootfsSteps {
+  const { config } = context
+  const entries = mountEntries(context)
+  const mounts = entries.map((entry, index) => compileMount(entry, index, context))
+  const process = config.process
+  const first = entries.findIndex(({ mount }) => mount.type === 'cgroup' || mount.type === 'cgroup2')
+  const count = first < 0 ? entries.length : first
+  const devices = compileDevices(context)
+  const hasEarlyDevices = devicesAreApart(entries.slice(0, count), entries.slice(count), context)
+  const early = [
+    ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
+    ...mounts.slice(0, count).flatMap((mount) => mount.child),
+    ...(hasEarlyDevices ? devices : []),
+  ]
+  const late = [
+    ...mounts.slice(count).flatMap((mount) => mount.child),
+    ...(hasEarlyDevices ? [] : devices),
+    ...(process?.terminal ? compileTerminal(context) : []),
+    op('reopen_null', { root: 'root' }, '', 'ENOENT', 'EACCES'),
+    ...(process ? [makeWorkingDirectory(process.cwd)] : []),
+    ...hooks,
+    ...seal(entries, context),
+    ...changeRoot(context),
+  ]
+  return { host: mounts.flatMap((mount) => mount.host), early, late }
+}
+
+/** Whether devices are made, not mounted, in a tmpfs of the container's own that is there, and where no mount comes later. */
+function devicesAreApart(
+  made: readonly MountEntry[],
+  later: readonly MountEntry[],
+  { config, hasUserNamespace }: CompileContext,
+): boolean {
+  const isInDev = (path: string): boolean => `${path}/`.startsWith('/dev/')
+  return (
+    !hasUserNamespace &&
+    made.some(({ mount, destination }) => mount.type === 'tmpfs' && destination === '/dev') &&
+    !later.some(({ destination }) => isInDev(destination)) &&
+    (config.linux?.devices ?? []).every(({ path }) => isInDev(cleanPath(path)))
+  )
+}
+
+/** What may be changed no longer, or not be seen. */
+function seal(entries: readonly MountEntry[], context: CompileContext): readonly Step[] {
+  return [
+    ...entries.flatMap(compileLateReadonly),
+    ...readonlyPaths(context),
+    ...maskedPaths(context),
+    ...(context.config.root.readonly ? makeReadonly(context) : []),
+  ]
+}
+
+/** Without a mount namespace it is a copy of the rootfs and its mounts that is read-only: the host has none of it. */
+function makeReadonly({ hasMountNamespace }: CompileContext): readonly Step[] {
+  const from = '/root/readonly'
+  const flags = treeFlags.CLONE | treeFlags.RECURSIVE
+  return [
+    ...(hasMountNamespace ? [] : [op('open_tree', { to: 'root', at: 'root', path: '', flags }, from)]),
+    setAttributes('root', mountAttributes.RDONLY, 0, 0, from),
+  ]
+}
+
+function openRoot(context: CompileContext): Step {
+  const flags = openFlags.PATH | openFlags.DIRECTORY
+  return op('open', { to: 'root', at: null, path: rootfsPath(context), flags }, '/root/path')
+}
+
+function wantedPropagation({ config, noPivot }: CompileContext): number | undefined {
+  const name = config.linux?.rootfsPropagation
+  if (!name) return undefined
+  const flags = Object.hasOwn(propagationFlags, name) ? propagationFlags[name] : undefined
+  if (noPivot && flags !== undefined && flags & mountFlags.PRIVATE) {
+    throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not safe without pivot_root`, {
+      pointer: '/linux/rootfsPropagation',
+      hint: 'use rslave, or leave out --no-pivot',
+    })
+  }
+  if (flags !== undefined) return flags
+  throw new OciError('ERR_CONFIG_INVALID', `rootfsPropagation=${name} is not supported`, {
+    pointer: '/linux/rootfsPropagation',
+    hint: `use one of ${Object.keys(propagationFlags).join(', ')}`,
+  })
+}
+
+/**
+ * Gives the mounts of the host the propagation that is wanted, then mounts the rootfs on itself: pivot_root(2) wants a mount.
+ * Where they stay shared with the host, what the container mounts in one of them is there too; but the mount that the
+ * rootfs is in stays so in no case: pivot_root(2) refuses it, and what is mounted on it would be there too.
+ *
+ * @see runc libcontainer/rootfs_linux.go prepareRoot
+ */
+function takeRoot(context: CompileContext): readonly Step[] {
+  const from = '/linux/rootfsPropagation'
+  const wanted = wantedPropagation(context)
+  const first = beforeBinds(wanted)
+  const parent = first & mountFlags.SLAVE ? mountFlags.SLAVE : mountFlags.PRIVATE
+  const mayBeShared = (first & mountFlags.REC) === 0 || (first & mountFlags.SHARED) !== 0
+  return [
+    op('mount', { source: null, target: null, path: '/', type: null, flags: first, data: null }, from),
+    op(
+      'open',
+      { to: 'place', at: null, path: rootfsPath(context), flags: openFlags.PATH | openFlags.DIRECTORY },
+      '/root/path',
+    ),
+    ...(mayBeShared ? [op('set_propagation', { slot: 'place', flags: parent }, from)] : []),
+    op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
+    ...(first === wanted ? [] : [setPropagation('root', mountFlags.PRIVATE, from)]),
+    op('move_mount', { from: 'root', to: 'place', name: null, path: rootfsPath(context) }, '/root/path'),
+  ]
+}
+
+/** Mounts that are unbindable already could not be bound into the container: they become so as the last. */
+function beforeBinds(wanted: number | undefined): number {
+  if (wanted === undefined || wanted === (mountFlags.UNBINDABLE | mountFlags.REC)) {
+    return mountFlags.SLAVE | mountFlags.REC
+  }
+  return wanted === mountFlags.UNBINDABLE ? mountFlags.PRIVATE : wanted
+}
+
+function makeWorkingDirectory(cwd: string): Step {
+  return op(
+    'resolve',
+    { to: 'target', root: 'root', path: cwd, kind: resolveKind.DIRECTORY, mode: 0o755 },
+    '/process/cwd',
+    'EROFS',
+    'EACCES',
+    'EPERM',
+    'ENOTDIR',
+  )
+}
+
+function readonlyPaths(context: CompileContext): readonly Step[] {
+  const paths = context.config.linux?.readonlyPaths ?? []
+  if (paths.length > 0) needsMountNamespace('/linux/readonlyPaths', context)
+  return paths.map((path, index) =>
+    op('readonly_path', { root: 'root', path }, `/linux/readonlyPaths/${index}`, 'ENOENT'),
+  )
+}
+
+function needsMountNamespace(pointer: string, { hasMountNamespace }: CompileContext): void {
+  if (hasMountNamespace) return
+  throw new OciError('ERR_CONFIG_INVALID', "restricting paths would change the host's mounts", {
+    pointer,
+    hint: 'add {"type": "mount"} to /linux/namespaces',
+  })
+}
+
+/** One read-only tmpfs hides all the directories, the container's null device all the files. */
+function maskedPaths(context: CompileContext): readonly Step[] {
+  const paths = context.config.linux?.maskedPaths ?? []
+  const from = '/linux/maskedPaths'
+  if (paths.length === 0) return []
+  needsMountNamespace(from, context)
+  const characterDevice = 0o020000
+  const label = mountLabelOf(context)
+  return [
+    op('resolve', { to: 'null', root: 'root', path: '/dev/null', kind: resolveKind.EXISTING, mode: 0 }, from),
+    op('expect_device', { slot: 'null', mode: characterDevice, major: 1, minor: 3 }, from),
+    op(
+      'new_mount',
+      {
+        to: 'empty',
+        type: 'tmpfs',
+        options: label === undefined ? [] : ['context', label],
+        attributes: mountAttributes.RDONLY,
+      },
+      from,
+    ),
+    ...[...new Set(paths)].map((path) =>
+      op(
+        'mask',
+        { root: 'root', path, file: 'null', directory: 'empty' },
+        `${from}/${paths.indexOf(path)}`,
+        'ENOENT',
+        'ENOTDIR',
+      ),
+    ),
+  ]
+}
+
+/**
+ * A moved root leaves the host's mounts below it. Whoever makes a user namespace in the container may mount a procfs or
+ * sysfs if one is there in full, and these are: they go.
+ */
+function hideHost(): readonly Step[] {
+  return ['/proc', '/sys'].map((path) => op('umount', { path }, '--no-pivot', 'EINVAL'))
+}
+
+function changeRoot(context: CompileContext): readonly Step[] {
+  if (!context.hasMountNamespace) return [op('chroot', { root: 'root' }, '/root/path')]
+  const from = '/linux/rootfsPropagation'
+  const flags = wantedPropagation(context) ?? 0
+  const setRoot = (to: number): Step =>
+    op('mount', { source: null, target: null, path: '/', type: null, flags: to, data: null }, from)
+  return [
+    // What is moved to a mount that is shared with the host, or unmounted from it, is so there too.
+    ...(context.noPivot && flags & mountFlags.SHARED ? [setRoot(mountFlags.SLAVE)] : []),
+    ...(context.noPivot ? hideHost() : []),
+    op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),
+    ...(flags & (mountFlags.SHARED | mountFlags.UNBINDABLE) ? [setRoot(flags)] : []),
+  ]
+}

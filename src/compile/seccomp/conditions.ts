@@ -1,0 +1,103 @@
+import type { SeccompArg, SeccompOperator } from '../../oci/runtime-config.ts'
+import type { SeccompArchitecture } from './architectures.ts'
+import { allBits, type FilterNode, type NodeFactory, type Ways, type Word } from './nodes.ts'
+
+/** One comparison of an argument, as wide as the architecture compares. */
+export interface Condition {
+  readonly index: number
+  readonly operator: SeccompOperator
+  readonly value: bigint
+  /** The bits that are compared; all of them but for SCMP_CMP_MASKED_EQ. */
+  readonly mask: bigint
+}
+
+/**
+ * The conditions of a rule in the order of their arguments, without those that always hold.
+ *
+ * The architectures of 32 bits compare the lower halves, of the values too, as libseccomp does.
+ */
+export function toConditions(args: readonly SeccompArg[], { bits }: SeccompArchitecture): readonly Condition[] {
+  return args
+    .map(({ index, op, value, valueTwo }) => {
+      const isMasked = op === 'SCMP_CMP_MASKED_EQ'
+      const mask = BigInt.asUintN(bits, isMasked ? BigInt(value) : -1n)
+      return { index, operator: op, value: BigInt(isMasked ? (valueTwo ?? 0) : value) & mask, mask }
+    })
+    .filter(({ mask }) => mask !== 0n)
+    .toSorted((a, b) => a.index - b.index)
+}
+
+/** Tests one condition after the other; each that fails leads to `no`. */
+export function compileConditions(
+  conditions: readonly Condition[],
+  architecture: SeccompArchitecture,
+  { yes, no, nodes }: Ways & { readonly nodes: NodeFactory },
+): FilterNode {
+  return conditions.reduceRight((then, condition) => {
+    return compileCondition(condition, argumentWords(condition, architecture), { yes: then, no, nodes })
+  }, yes)
+}
+
+interface ArgumentWords {
+  readonly low: Word
+  /** Undefined where the upper half is not compared. */
+  readonly high: Word | undefined
+}
+
+/** `seccomp_data.args[]` begins at 16; the upper half of each comes first on a big-endian machine. */
+function argumentWords({ index, mask }: Condition, { bits, isBigEndian }: SeccompArchitecture): ArgumentWords {
+  const offset = 16 + 8 * index
+  const highMask = highHalf(mask)
+  return {
+    low: { offset: isBigEndian ? offset + 4 : offset, mask: lowHalf(mask) },
+    high: bits === 32 || highMask === 0 ? undefined : { offset: isBigEndian ? offset : offset + 4, mask: highMask },
+  }
+}
+
+export function highHalf(value: bigint): number {
+  return Number(value >> 32n)
+}
+
+export function lowHalf(value: bigint): number {
+  return Number(value & BigInt(allBits))
+}
+
+function compileCondition(
+  { operator, value }: Condition,
+  words: ArgumentWords,
+  { yes, no, nodes }: Ways & { readonly nodes: NodeFactory },
+): FilterNode {
+  const equal = (ways: Ways): FilterNode => {
+    const low = words.low.mask === 0 ? ways.yes : nodes.tests(words.low, 'eq', lowHalf(value), ways)
+    return words.high ? highIs(words.high, { yes: low, no: ways.no }) : low
+  }
+  // Rules in a row mostly have the same upper half, which is then tested once for all of them.
+  const highIs = (word: Word, ways: Ways): FilterNode => {
+    const high = highHalf(value)
+    return nodes.tests(word, 'eq', high, {
+      yes: nodes.given(ways.yes, { word, value: high, holds: true }),
+      no: nodes.given(ways.no, { word, value: high, holds: false }),
+    })
+  }
+  const above = (is: 'gt' | 'ge', ways: Ways): FilterNode => {
+    const low = nodes.tests(words.low, is, lowHalf(value), ways)
+    if (!words.high) return low
+    const notAbove = highIs(words.high, { yes: low, no: ways.no })
+    return nodes.tests(words.high, 'gt', highHalf(value), { yes: ways.yes, no: notAbove })
+  }
+  switch (operator) {
+    case 'SCMP_CMP_EQ':
+    case 'SCMP_CMP_MASKED_EQ':
+      return equal({ yes, no })
+    case 'SCMP_CMP_NE':
+      return equal({ yes: no, no: yes })
+    case 'SCMP_CMP_GT':
+      return above('gt', { yes, no })
+    case 'SCMP_CMP_GE':
+      return above('ge', { yes, no })
+    case 'SCMP_CMP_LT':
+      return above('ge', { yes: no, no: yes })
+    case 'SCMP_CMP_LE':
+      return above('gt', { yes: no, no: yes })
+  }
+}

@@ -1,0 +1,131 @@
+import { openFlags } from '../../program/flags.ts'
+import { type HostStep, op, type Step, type Text, undoable } from '../../program/program.ts'
+import type { CompileContext } from '../context.ts'
+import { hostID } from '../id-mapping.ts'
+import { isNew } from '../namespaces.ts'
+import { compileHooks } from './hooks.ts'
+
+const createNew = openFlags.CREAT | openFlags.EXCL
+const fifoType = 0o010000
+const [ownerOnly, writtenByAnybody] = [0o600, 0o622]
+const pidFileOption = '--pid-file'
+
+/**
+ * Host steps that come first: the state directory, which is the container's ID being taken, and a state.json that
+ * names its cgroups, so that whatever comes after can be found and cleaned up by `delete`.
+ */
+export function compileStateDirectory(context: CompileContext): readonly HostStep[] {
+  const directory = stateFile(context)
+  return [
+    undoable(
+      op('mkdir', { at: null, path: directory, mode: 0o700 }, 'ID'),
+      op('remove_directory', { path: directory }),
+      ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }),
+    ),
+    undoable(writeNew(stateFile(context, 'state.json'), context.stateText, 0o600)),
+  ]
+}
+
+/**
+ * The FIFO on which the created container waits; its presence is the status "created".
+ *
+ * The container's process opens it as the user of its command, by a descriptor, for which the mode of the directory does not
+ * matter. Nobody else can open it: the directory is the caller's alone.
+ */
+export function compileStartFifo(context: CompileContext): readonly HostStep[] {
+  if (context.mode !== 'create') return []
+  const path = stateFile(context, 'exec.fifo')
+  const { euid, egid } = context.facts
+  const uid = waitingUser(context)
+  const mode = fifoType | (uid === undefined ? writtenByAnybody : ownerOnly)
+  return [
+    undoable(op('mknod', { at: null, path, mode, major: 0, minor: 0 })),
+    ...(uid === undefined || uid === euid ? [] : [undoable(op('chown', { at: null, path, uid, gid: egid }))]),
+    undoable(op('open', { to: 'fifo', at: null, path, flags: openFlags.PATH })),
+  ]
+}
+
+/** Host steps while the container's process makes itself ready: what is to be known of it, by names that nobody reads. */
+export function compileFinalState(context: CompileContext): readonly HostStep[] {
+  return [
+    undoable(op('identify', {})),
+    ...finalFiles(context).map(({ temporary, content }) => undoable(writeNew(temporary, content, 0o600))),
+  ]
+}
+
+/** Host steps when it is ready: the names. */
+export function compileFinalStateName(context: CompileContext): readonly HostStep[] {
+  return finalFiles(context).map(({ temporary, path }) =>
+    undoable(op('rename', { at: null, from: temporary, to: path })),
+  )
+}
+
+/** What the front reads, and state.json with the pid. */
+function finalFiles(
+  context: CompileContext,
+): readonly { readonly temporary: Text; readonly path: Text; readonly content: Text }[] {
+  const file = (temporary: string, path: string, content: Text) => ({
+    temporary: stateFile(context, temporary),
+    path: stateFile(context, path),
+    content,
+  })
+  return [
+    ...(context.frontRecord === undefined ? [] : [file('.front.new', '.front', context.frontRecord)]),
+    file('.state.json', 'state.json', context.stateText),
+  ]
+}
+
+/**
+ * Host steps before the command starts: the pid file, by a name that nobody reads. No other runner has that, but one of the
+ * same pid may have been killed and have left it.
+ */
+export function compilePidFile(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).flatMap(({ temporary: path }) => {
+    const remove = op('unlink', { at: null, path }, pidFileOption, 'ENOENT')
+    const content: Text = [{ register: 'pid' }]
+    const write = op('write_file', { at: null, path, content, flags: createNew, mode: 0o644 }, pidFileOption)
+    return [undoable(remove), undoable(write, remove)]
+  })
+}
+
+/**
+ * Host steps while the command has not begun: the pid file's name is made free. A name that cannot be taken, such as that
+ * of a directory, then fails the call before the command does anything.
+ */
+export function compilePidFileRoom(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).map(({ pidFile }) =>
+    undoable(op('unlink', { at: null, path: pidFile }, pidFileOption, 'ENOENT')),
+  )
+}
+
+/** Host steps when nothing is left that could fail: the pid file, whole and new. It outlives the container. */
+export function compilePidFileName(context: CompileContext): readonly HostStep[] {
+  return pidFilesOf(context).map(({ temporary, pidFile }) =>
+    undoable(op('rename', { at: null, from: temporary, to: pidFile }, pidFileOption)),
+  )
+}
+
+/** The one that is asked for, if one is. */
+function pidFilesOf({ pidFile }: CompileContext): readonly { readonly pidFile: Text; readonly temporary: Text }[] {
+  return pidFile === undefined ? [] : [{ pidFile, temporary: [...pidFile, '.', { register: 'own_pid' }] }]
+}
+
+/** A path in the container's state directory, or the directory itself. */
+export function stateFile({ root }: Pick<CompileContext, 'root'>, file = ''): Text {
+  return [`${root}/`, { register: 'id' }, ...(file === '' ? [] : [`/${file}`])]
+}
+
+function writeNew(path: Text, content: Text, mode: number): Step {
+  return op('write_file', { at: null, path, content, flags: createNew, mode })
+}
+
+/**
+ * The host's user as whom the container's process waits; undefined where it is not known, since its user namespace is one that
+ * is there already, or where the caller may not give a file away.
+ */
+function waitingUser({ config, facts, hasUserNamespace }: CompileContext): number | undefined {
+  const { linux = {}, process } = config
+  if (hasUserNamespace && !isNew(config, 'user')) return undefined
+  const uid = hostID(linux, process.user.uid, 'uid')
+  return facts.euid === 0 || uid === facts.euid ? uid : undefined
+}

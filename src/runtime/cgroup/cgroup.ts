@@ -1,0 +1,206 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isSystemError, OciError } from '../../errors.ts'
+import { readThreadGroup } from '../proc.ts'
+
+const patienceMs = 10_000
+/** On every architecture. */
+const SIGKILL = 9
+
+/** Loaded when there is something to wait for: a `run` has nothing, and is half a millisecond faster. */
+async function sleep(ms: number): Promise<void> {
+  const { setTimeout } = await import('node:timers/promises')
+  await setTimeout(ms)
+}
+
+/** The directories of one cgroup: by controller on cgroup v1, and under `''` in the unified hierarchy. */
+export type CgroupPaths = Readonly<Record<string, string>>
+
+/**
+ * Whether the cgroup itself is frozen; one that is only below a frozen one is not.
+ *
+ * A freeze under way is waited for: it is a matter of milliseconds. A cgroup that is gone is not frozen.
+ */
+export async function isFrozen(paths: CgroupPaths): Promise<boolean> {
+  const { freezer, '': unified } = paths
+  for (;;) {
+    if (freezer !== undefined) {
+      const state = readControl(freezer, 'freezer.state')
+      if (state === 'FROZEN') return readControl(freezer, 'freezer.self_freezing') !== '0'
+      if (state !== 'FREEZING') return false
+    } else {
+      if (unified === undefined || readControl(unified, 'cgroup.freeze') !== '1') return false
+      if (/^frozen 1$/m.test(readControl(unified, 'cgroup.events') ?? '')) return true
+    }
+    await sleep(1)
+  }
+}
+
+/** Lets the processes of the cgroup go on; does nothing to one that is gone. */
+export function thaw(paths: CgroupPaths): void {
+  writeFreezer(paths, false)
+}
+
+/** Every process in the cgroup and those below it, once. */
+export function readProcesses(paths: CgroupPaths): readonly number[] {
+  const directory = processDirectory(paths)
+  return directory === undefined ? [] : [...new Set(processesBelow(directory))]
+}
+
+/** Whether the cgroup is there. */
+export function cgroupExists(paths: CgroupPaths): boolean {
+  const directory = processDirectory(paths)
+  return directory !== undefined && existsSync(join(directory, 'cgroup.procs'))
+}
+
+/**
+ * Sends a signal to every process in the cgroup and those below it, also to those that are being forked.
+ *
+ * @returns how many processes there were
+ */
+export function signalCgroup(paths: CgroupPaths, signal: number): number {
+  const unified = paths['']
+  const isUnified = processDirectory(paths) === unified
+  const processes = readProcesses(paths)
+  if (isUnified && unified !== undefined && signal === SIGKILL && killUnified(unified)) {
+    return processes.length
+  }
+  // Frozen, none of them can fork away from the list or end and leave its pid to another process.
+  const wasFrozen = writeFreezer(paths, true)
+  try {
+    const listed = readProcesses(paths)
+    for (const pid of listed) sendSignal(pid, signal)
+    return listed.length
+  } finally {
+    if (wasFrozen) thaw(paths)
+  }
+}
+
+/**
+ * Removes the cgroup and those below it, from every hierarchy. One that is gone is no error.
+ *
+ * The kernel lets go of a cgroup a moment after its last process has ended, and on a busy machine that takes a killed process
+ * seconds: a cgroup that is not free is tried again, for ten of them.
+ * @param tolerant a missing right is no error: a rootless container may have got its cgroups without having any
+ * @throws OciError `ERR_CONTAINER_STATUS` there are still processes in it
+ */
+export async function removeCgroup(paths: CgroupPaths, tolerant = false): Promise<void> {
+  const deadline = Date.now() + patienceMs
+  for (const path of new Set(Object.values(paths))) {
+    for (let delayMs = 1; !removeTree(path, tolerant); delayMs = Math.min(delayMs * 2, 100)) {
+      if (Date.now() > deadline) {
+        throw new OciError('ERR_CONTAINER_STATUS', `unable to remove cgroup "${path}": it still has processes`, {
+          hint: 'end the processes that its cgroup.procs lists',
+        })
+      }
+      await sleep(delayMs)
+    }
+  }
+}
+
+/** Sends `signal`; false when there is no such process. */
+export function sendSignal(pid: number, signal: number): boolean {
+  try {
+    return process.kill(pid, signal)
+  } catch (error) {
+    if (isSystemError(error, 'ESRCH')) return false
+    if (isSystemError(error, 'EPERM')) {
+      throw new OciError('ERR_PERMISSION', `unable to signal process ${pid}: operation not permitted`, { cause: error })
+    }
+    if (isSystemError(error, 'EINVAL')) throw new OciError('ERR_USAGE', `unknown signal "${signal}"`, { cause: error })
+    throw error
+  }
+}
+
+/** Where the processes are listed: any hierarchy will do, since the container is in all of them. */
+function processDirectory(paths: CgroupPaths): string | undefined {
+  return (
+    paths.devices ?? paths.freezer ?? paths.pids ?? Object.entries(paths).find(([key]) => key !== '')?.[1] ?? paths['']
+  )
+}
+
+function processesBelow(directory: string): readonly number[] {
+  return [...processesIn(directory), ...childrenOf(directory).flatMap(processesBelow)]
+}
+
+/**
+ * The processes that a cgroup lists. One in threaded mode refuses to, and lists its threads instead.
+ * @see kernel cgroup-v2.rst "Threads"
+ */
+function processesIn(directory: string): readonly number[] {
+  try {
+    return readNumbers(directory, 'cgroup.procs')
+  } catch (error) {
+    if (!isNotSupported(error)) throw error
+    return readNumbers(directory, 'cgroup.threads').flatMap((thread) => readThreadGroup(thread) ?? [])
+  }
+}
+
+function readNumbers(directory: string, file: string): readonly number[] {
+  const lines = (readControl(directory, file) ?? '').split('\n').filter((line) => line !== '')
+  return lines.map(Number)
+}
+
+/** @see man 7 cgroups "cgroup.kill", Linux 5.14 */
+function killUnified(directory: string): boolean {
+  try {
+    return writeControl(directory, 'cgroup.kill', '1')
+  } catch (error) {
+    if (!isNotSupported(error)) throw error
+    return false // a threaded one: it has only threads
+  }
+}
+
+/** Node.js calls EOPNOTSUPP by its other name. */
+const isNotSupported = (error: unknown): boolean => isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP')
+
+/** Freezes or thaws, without waiting. @returns whether there is a freezer */
+function writeFreezer({ freezer, '': unified }: CgroupPaths, frozen: boolean): boolean {
+  if (freezer !== undefined) return writeControl(freezer, 'freezer.state', frozen ? 'FROZEN' : 'THAWED')
+  return unified !== undefined && writeControl(unified, 'cgroup.freeze', frozen ? '1' : '0')
+}
+
+/** Removes the directory and those in it, children first. @returns whether it is gone */
+function removeTree(directory: string, tolerant: boolean): boolean {
+  const children = childrenOf(directory).map((child) => removeTree(child, tolerant))
+  if (children.includes(false)) return false
+  try {
+    rmdirSync(directory)
+  } catch (error) {
+    if (isSystemError(error, 'EBUSY', 'ENOTEMPTY')) return false
+    if (tolerant && isSystemError(error, 'EPERM', 'EACCES', 'EROFS')) return true
+    if (!isSystemError(error, 'ENOENT', 'ENODEV')) throw error
+  }
+  return true
+}
+
+function childrenOf(directory: string): readonly string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name))
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENODEV')) return []
+    throw error
+  }
+}
+
+/** The content of a control file without white space around it, undefined when it or the cgroup is not there. */
+export function readControl(directory: string, file: string): string | undefined {
+  try {
+    return readFileSync(join(directory, file), 'utf8').trim()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENODEV')) return undefined
+    throw error
+  }
+}
+
+/** Writes a control file that must be there already. @returns false when it is not */
+export function writeControl(directory: string, file: string, value: string): boolean {
+  try {
+    writeFileSync(join(directory, file), value, { flag: 'r+' })
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENODEV')) return false
+    throw error
+  }
+}

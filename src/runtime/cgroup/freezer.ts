@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isSystemError, OciError } from '../../errors.ts'
+import { type CgroupPaths, readControl, thaw, writeControl } from './cgroup.ts'
+
+const freezeTimeoutMs = 10_000
+const waitMs = 2
+
+/**
+ * Freezes every process of the cgroup and those below it, and waits until the last of them is.
+ *
+ * A cgroup that cannot be frozen is thawed: half of a container stopped is worse than none.
+ * @throws OciError `ERR_CONTAINER_STATUS` it is not frozen within ten seconds; `ERR_NOT_SUPPORTED` there is no freezer
+ */
+export async function freeze(paths: CgroupPaths): Promise<void> {
+  const freezer = freezerOf(paths)
+  try {
+    const deadline = Date.now() + freezeTimeoutMs
+    for (let round = 1; !freezer.tryFreeze(round); round++) {
+      if (Date.now() > deadline) throw new OciError('ERR_CONTAINER_STATUS', 'unable to freeze the container')
+      await sleep(waitMs)
+    }
+  } catch (error) {
+    thaw(paths)
+    throw error
+  }
+}
+
+interface Freezer {
+  /** Asks for the freeze; whether it is complete. */
+  readonly tryFreeze: (round: number) => boolean
+}
+
+function freezerOf({ freezer, '': unified }: CgroupPaths): Freezer {
+  if (freezer !== undefined) return { tryFreeze: (round) => tryFreezeV1(freezer, round) }
+  if (unified !== undefined) return { tryFreeze: (round) => tryFreezeV2(unified, round) }
+  throw new OciError('ERR_NOT_SUPPORTED', 'the container has no freezer cgroup', {
+    hint: 'mount the freezer controller, or cgroup2, before the container is created',
+  })
+}
+
+/**
+ * Processes that come to the cgroup during the freeze can keep it at FREEZING: each further request takes them in, and
+ * a short thaw now and then lets those go on that wait for a frozen one.
+ * @see kernel cgroup-v1/freezer-subsystem.rst
+ */
+function tryFreezeV1(directory: string, round: number): boolean {
+  if (round % 50 === 0) request(directory, 'freezer.state', 'THAWED')
+  request(directory, 'freezer.state', 'FROZEN')
+  return readControl(directory, 'freezer.state') === 'FROZEN'
+}
+
+/** @see kernel cgroup-v2.rst "cgroup.freeze" */
+function tryFreezeV2(directory: string, round: number): boolean {
+  if (round === 1) request(directory, 'cgroup.freeze', '1')
+  return /^frozen 1$/m.test(readControl(directory, 'cgroup.events') ?? '')
+}
+
+function request(directory: string, file: string, value: string): void {
+  try {
+    if (writeControl(directory, file, value)) return
+  } catch (cause) {
+    if (!isSystemError(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause
+    throw new OciError('ERR_PERMISSION', `unable to write ${directory}/${file}: ${cause.code}`, { cause })
+  }
+  throw new OciError('ERR_NOT_SUPPORTED', `there is no ${directory}/${file}`)
+}

@@ -1,0 +1,100 @@
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { OciError } from '../../errors.ts'
+import { formatExactJson, type Integer, parseExactJson } from '../../oci/json.ts'
+import type { CPU, IntelRdt, Memory, Resources, WeightDevice } from '../../oci/runtime-config.ts'
+import { libcontainerLimits } from '../libcontainer/cgroup.ts'
+
+/** The limits that state.json, ours or runc's, says a container has, as far as other limits depend on them. */
+export interface RecordedLimits {
+  readonly memory: Memory
+  readonly cpu: CPU
+  readonly weightDevice: readonly WeightDevice[]
+}
+
+/**
+ * @param directory the container's, with its state.json
+ * @throws OciError `ERR_STATE_INVALID`
+ */
+export function readRecordedLimits(directory: string): RecordedLimits {
+  const { cgroups } = readState(directory)
+  const integer = (name: string): Integer | undefined => {
+    const value = cgroups[name]
+    return typeof value === 'number' || typeof value === 'bigint' ? value : undefined
+  }
+  return {
+    memory: {
+      limit: integer('memory'),
+      swap: integer('memory_swap'),
+      reservation: integer('memory_reservation'),
+      checkBeforeUpdate: cgroups.memory_check_before_update === true,
+    },
+    cpu: {
+      shares: integer('cpu_shares'),
+      quota: integer('cpu_quota'),
+      period: integer('cpu_period'),
+      burst: integer('cpu_burst'),
+    },
+    weightDevice: weightDevices(cgroups.blkio_weight_device),
+  }
+}
+
+function weightDevices(value: unknown): readonly WeightDevice[] {
+  if (!Array.isArray(value)) return []
+  return value.flatMap((item) => {
+    const { major, minor, weight } = asObject(item) ?? {}
+    if (typeof major !== 'number' || typeof minor !== 'number' || typeof weight !== 'number') return []
+    return [{ major, minor, weight }]
+  })
+}
+
+/** Puts limits into state.json, beside or instead of those there; everything else in it stays. Atomic. */
+export function recordLimits(directory: string, resources: Resources, intelRdt: IntelRdt = {}): void {
+  const { file, state, config, cgroups } = readState(directory)
+  const set = Object.entries(libcontainerLimits(resources)).filter(([, value]) => value !== undefined)
+  const unified = resources.unified && { unified: { ...asObject(cgroups.unified), ...resources.unified } }
+  const schemata = {
+    ...(intelRdt.l3CacheSchema && { l3_cache_schema: intelRdt.l3CacheSchema }),
+    ...(intelRdt.memBwSchema && { memBwSchema: intelRdt.memBwSchema }),
+  }
+  const rdt = Object.keys(schemata).length > 0 && { intel_rdt: { ...asObject(config.intel_rdt), ...schemata } }
+  const limits = { cgroups: { ...cgroups, ...Object.fromEntries(set), ...unified } }
+  const changed = { ...state, config: { ...config, ...limits, ...rdt } }
+  replaceFile(file, formatExactJson(changed, ''))
+}
+
+/** By a name that no other process has, but one of the same pid may have been killed and have left it. */
+function replaceFile(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`
+  rmSync(temporary, { force: true })
+  try {
+    writeFileSync(temporary, text, { mode: statSync(file).mode, flag: 'wx' })
+    renameSync(temporary, file)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+interface StateDocument {
+  readonly file: string
+  readonly state: JsonObject
+  readonly config: JsonObject
+  readonly cgroups: JsonObject
+}
+
+function readState(directory: string): StateDocument {
+  const file = join(directory, 'state.json')
+  const state = asObject(parseExactJson(readFileSync(file, 'utf8')))
+  const config = asObject(state?.config)
+  const cgroups = asObject(config?.cgroups)
+  if (state === undefined || config === undefined || cgroups === undefined) {
+    throw new OciError('ERR_STATE_INVALID', `${file}: config.cgroups is not an object`)
+  }
+  return { file, state, config, cgroups }
+}
+
+function asObject(value: unknown): JsonObject | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
+}

@@ -1,0 +1,53 @@
+import { type Call, optionsOfCall } from '../../program/contract.ts'
+
+/** Options of the library that no program is compiled from. */
+const independent: readonly string[] = [
+  'id',
+  'root',
+  'args',
+  'log',
+  'handOver',
+  'noKept',
+  'forwardSignals',
+  'stdio',
+  'abort',
+  'endsWithCaller',
+]
+
+/**
+ * The options of a call without those that come to nothing: an empty text, a switch that is off, a count of 0, an empty
+ * list and empty texts in a list. An empty value on the command line means that an option is not given, as with runc.
+ */
+export function givenOptions<T extends object>(call: Call, options: T): T {
+  const given = { ...options } as Record<string, unknown>
+  for (const { option } of optionsOfCall(call)) {
+    const value = given[option]
+    const left = Array.isArray(value) ? value.filter((item) => item !== '') : value
+    if (!left || (Array.isArray(left) && left.length === 0)) delete given[option]
+    else given[option] = left
+  }
+  return given as unknown as T
+}
+
+/**
+ * The command and its options, a line each, in the order of the contract's table: the front (native/request.c) puts the
+ * same text together for its call. The paths of --pid-file and --console-socket are not in it: they are registers of the
+ * program.
+ *
+ * @param options those that the program is compiled from, as `givenOptions` leaves them
+ * @returns undefined for a call that the front leaves to Node.js: with an option that no program is kept for, an option
+ *   that is given twice, a line break in a value, or an option that only the library has
+ */
+export function describeCall(call: Call, options: object): string | undefined {
+  const left = new Map(Object.entries(options).filter(([name, value]) => value && !independent.includes(name)))
+  const lines: string[] = [call]
+  for (const { name, value: kind, option, kept } of optionsOfCall(call)) {
+    const given: unknown = left.get(option)
+    left.delete(option)
+    if (given === undefined || kept === 'apart') continue
+    const values: readonly unknown[] = Array.isArray(given) ? given : [given]
+    if (kept === 'never' || values.length > 1) return undefined
+    lines.push(kept === 'by_value' && kind !== undefined ? `--${name}=${values[0]}` : `--${name}`)
+  }
+  return left.size > 0 || lines.some((line) => line.includes('\n')) ? undefined : lines.join('\n')
+}

@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { CompileOptions } from '../../compile/context.ts'
+import type { Execution } from '../execute.ts'
+import { ForkServer } from '../fork-server.ts'
+import { describeInheritance } from '../inheritance.ts'
+import { ownBinary } from '../own-binary.ts'
+import type { RunProgramOptions } from '../runner.ts'
+import type { KeptOrigin } from './program.ts'
+
+const commands = { create: ['create'], detached: ['run', '--detach'], foreground: ['run'] } as const
+
+/** The exit code of a run that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front.h). */
+const notKept = 75
+
+/** Characters, of which each has four bytes at most: WORDS_SIZE in native/fork_server.c. */
+const maxWords = 4000
+
+/**
+ * Executes the program that was kept for this bundle, root and mode, in a process that the fork server makes.
+ *
+ * @returns undefined when there is none, or something that it was compiled from has changed: it is to be compiled
+ */
+export async function runKept(
+  { mode, root, bundle }: Pick<KeptOrigin, 'root' | 'bundle'> & Pick<CompileOptions, 'mode'>,
+  options: RunProgramOptions,
+): Promise<Execution | undefined> {
+  const front = ownBinary('bundle-tool')
+  if (process.env.BUNDLE_TOOL_RUNNER !== undefined || !existsSync(front) || !existsSync(root)) return undefined
+  const words = ['--root', root, ...commands[mode], '--bundle', resolve(bundle), options.id]
+  if (words.some((word) => word.includes('\0')) || words.join('').length > maxWords) return undefined
+  const execution = await runInFork(front, words, options)
+  return execution?.code === notKept && execution.reports.length === 0 ? undefined : execution
+}
+
+async function runInFork(
+  front: string,
+  words: readonly string[],
+  options: RunProgramOptions,
+): Promise<Execution | undefined> {
+  const { stdin, stdout, stderr } = options.stdio ?? {}
+  const given = [stdin, stdout, stderr].map((way) => (typeof way === 'number' ? way : 'inherit'))
+  if (given.every((way) => way === 'inherit')) return await runInCurrent(front, words, options)
+  const server = ForkServer.start(front, given)
+  try {
+    return await server?.run(words, options)
+  } finally {
+    server?.retire()
+  }
+}
+
+/** Its descriptors are this process's own. */
+let current: { readonly server: ForkServer; readonly inheritance: string | undefined } | undefined
+
+/** One server is for all runs as long as this process has the same of all that containers inherit. */
+async function runInCurrent(
+  front: string,
+  words: readonly string[],
+  options: RunProgramOptions,
+): Promise<Execution | undefined> {
+  if (current?.server.isUsable && current.inheritance !== undefined && current.inheritance === describeInheritance()) {
+    return await current.server.run(words, options)
+  }
+  current?.server.retire()
+  const server = ForkServer.start(front, ['inherit', 'inherit', 'inherit'])
+  const execution = server?.run(words, options)
+  current = server && { server, inheritance: describeInheritance() } // which takes Node.js a while, the first time
+  return await execution
+}
