@@ -62,7 +62,7 @@ const imageVerbs = [
   'rmi',
   'unpack',
   'verify',
-].map((name) => resolve('src', `${name}.ts`))
+].map((name) => resolve('src/verbs/image', `${name}.ts`))
 
 const inOtherFiles = {
   name: 'in-other-files',

@@ -1,8 +1,6 @@
 import type { IDMappings, Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { runtimeSpecVersion } from '../oci/spec-version.ts'
 import { hasID } from './id-mappings.ts'
-
-/** The version of the runtime specification that this tool implements, and writes into each config.json. */
-export const runtimeSpecVersion = '1.3.0'
 
 export interface DefaultConfigOptions {
   /** For a caller without privileges: a user namespace, the caller being root in it. */

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { PullOptions } from '../pull.ts'
-import type { UnpackOptions } from '../unpack.ts'
+import type { PullOptions } from '../verbs/image/pull.ts'
+import type { UnpackOptions } from '../verbs/image/unpack.ts'
 import type { CommandContext } from './context.ts'
 import { showProgress } from './progress.ts'
 
@@ -60,7 +60,7 @@ export function bundleOptions(flags: BundleFlags): UnpackOptions {
  */
 export async function isDoneInNamespace(context: CommandContext, { subids }: BundleFlags): Promise<boolean> {
   if (!subids) return false
-  const { repeatWithSubids } = await import('../unshare.ts')
+  const { repeatWithSubids } = await import('../verbs/container/unshare.ts')
   const status = await repeatWithSubids(context.args, context.io)
   if (status !== undefined) context.exit(status)
   return status !== undefined

@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
-import type { ExecOptions } from '../exec.ts'
 import type { ValueKind } from '../program/contract.ts'
-import type { OwnOptions, RunOptions } from '../run.ts'
+import type { ExecOptions } from '../verbs/container/exec.ts'
+import type { OwnOptions, RunOptions } from '../verbs/container/run.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
 

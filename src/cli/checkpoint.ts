@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { CheckpointOptions } from '../checkpoint.ts'
+import type { CheckpointOptions } from '../verbs/container/checkpoint.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type CriuFlags, criuOptions, parsePageServer, warnRootless, withCriuOptions } from './criu-options.ts'
 import { rootOf } from './globals.ts'
@@ -37,7 +37,7 @@ EXAMPLES:
     .option('--page-server <address>', 'send memory to a page server, ADDRESS:PORT', parsePageServer)
     .option('--pre-dump', 'save only the memory, and let the container go on')
     .action(async (id: string, flags: CheckpointFlags) => {
-      const { checkpoint } = await import('../checkpoint.ts')
+      const { checkpoint } = await import('../verbs/container/checkpoint.ts')
       warnRootless(context)
       const warn = (message: string): void => context.log('warning', message)
       const { parentPath, leaveRunning, tcpSkipInFlight, linkRemap, statusFd, pageServer, preDump } = flags

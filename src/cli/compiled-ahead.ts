@@ -7,7 +7,7 @@ import { describeUnexpected } from './unexpected-error.ts'
  * them: an error that nobody expects is a warning.
  */
 export async function compiledAhead(context: CommandContext, bundle: string): Promise<void> {
-  const { compileAhead } = await import('../compile-ahead.ts')
+  const { compileAhead } = await import('../verbs/container/compile-ahead.ts')
   try {
     await compileAhead({ bundle, root: rootOf(context) })
   } catch (error) {

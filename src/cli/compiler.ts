@@ -48,13 +48,13 @@ export async function compileCall(
   }
   try {
     if (call === 'exec') {
-      const { exec } = await import('../exec.ts')
+      const { exec } = await import('../verbs/container/exec.ts')
       await exec(execOptions(context, words, flags))
     } else if (call === 'run') {
-      const { run } = await import('../run.ts')
+      const { run } = await import('../verbs/container/run.ts')
       await run(containerOptions(context, words, flags))
     } else {
-      const { create } = await import('../create.ts')
+      const { create } = await import('../verbs/container/create.ts')
       await create(containerOptions(context, words, flags))
     }
     return undefined

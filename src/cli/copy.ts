@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CopyOptions } from '../copy.ts'
+import type { CopyOptions } from '../verbs/image/copy.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { showProgress } from './progress.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
@@ -68,7 +68,7 @@ EXAMPLES:
     .option('--src-insecure', 'as --insecure, for the source alone')
     .option('--dest-insecure', 'as --insecure, for the target alone')
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
-      const { copy } = await import('../copy.ts')
+      const { copy } = await import('../verbs/image/copy.ts')
       const result = await withCopyProgress(context, flags, (reports) =>
         copy(source, target, {
           ...registryOptions(context, flags),

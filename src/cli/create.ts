@@ -17,7 +17,7 @@ EXAMPLES:
   })
   return withContainerOptions(command, 'create').action(
     async (first: string, second: string | undefined, flags: Record<string, unknown>) => {
-      const { create } = await import('../create.ts')
+      const { create } = await import('../verbs/container/create.ts')
       await create(containerOptions(context, [first, second], flagsOf('create', flags)))
     },
   )

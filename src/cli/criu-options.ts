@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { CriuOptions } from '../checkpoint.ts'
 import { OciError } from '../errors.ts'
+import type { CriuOptions } from '../verbs/container/checkpoint.ts'
 import type { CommandContext } from './context.ts'
 
 /** The flags that `checkpoint` and `restore` share. */

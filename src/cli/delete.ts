@@ -17,7 +17,7 @@ EXAMPLES:
     .argument('<container-id>')
     .option('-f, --force', 'kill the container first if it runs; a container that does not exist is no error')
     .action(async (id: string, { force = false }: { force?: boolean }) => {
-      const { remove } = await import('../delete.ts')
+      const { remove } = await import('../verbs/container/delete.ts')
       await remove({ root: rootOf(context), id, force, warn: (message) => context.log('warning', message) })
     })
 }

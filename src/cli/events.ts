@@ -25,7 +25,7 @@ EXAMPLES:
     .option('--interval <duration>', 'time between two lines of statistics (default: 5s)', parseDuration, 5000)
     .option('--stats', 'print the statistics once')
     .action(async (id: string, { interval, stats }: EventsFlags) => {
-      const { containerStats, events, jsonLine } = await import('../events.ts')
+      const { containerStats, events, jsonLine } = await import('../verbs/container/events.ts')
       const container = { root: rootOf(context), id }
       if (stats) {
         context.io.stdout.write(jsonLine(await containerStats(container)))

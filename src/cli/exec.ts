@@ -21,7 +21,7 @@ EXAMPLES:
     .argument('[words...]')
   return withCallOptions(command, 'exec').action(
     async (id: string, words: readonly string[], flags: Record<string, unknown>) => {
-      const { exec } = await import('../exec.ts')
+      const { exec } = await import('../verbs/container/exec.ts')
       context.exit(await exec(execOptions(context, [id, ...words], flagsOf('exec', flags))))
     },
   )

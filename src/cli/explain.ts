@@ -24,7 +24,7 @@ EXAMPLES:
   return withBundleOption(command.argument('[bundle]'))
     .option('--json', 'print a JSON array of steps')
     .action(async (bundle: string | undefined, flags: ExplainFlags) => {
-      const { explain } = await import('../explain.ts')
+      const { explain } = await import('../verbs/container/explain.ts')
       const { steps, text } = await explain({
         bundle: bundle ?? flags.bundle ?? '.',
         root: rootOf(context),

@@ -28,7 +28,7 @@ EXAMPLES:
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .action(async (name: string, flags: ExportFlags) => {
-      const { exportRootfs, exportToFile } = await import('../export.ts')
+      const { exportRootfs, exportToFile } = await import('../verbs/image/export.ts')
       const { stdout, writeBytes, interruption } = context.io
       const { output, platform, policy, store } = flags
       if (output === undefined && stdout.isTTY) {
@@ -38,7 +38,7 @@ EXAMPLES:
       const isBundle = ['config.json', 'rootfs'].some((member) => existsSync(join(name, member)))
       const archive = isBundle
         ? exportRootfs({ bundle: name, ...options })
-        : (await import('../export-image.ts')).exportImage(name, {
+        : (await import('../verbs/image/export-image.ts')).exportImage(name, {
             ...registryOptions(context, flags),
             ...options,
             platform,

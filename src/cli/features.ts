@@ -14,7 +14,7 @@ EXAMPLES:
     bundle-tool features
     bundle-tool features | jq .linux.seccomp`,
   }).action(async () => {
-    const { features } = await import('../features.ts')
+    const { features } = await import('../verbs/container/features.ts')
     context.io.stdout.write(`${JSON.stringify(features(), undefined, 4)}\n`)
   })
 }

@@ -1,4 +1,4 @@
-import { absoluteRoot, defaultRoot } from '../root.ts'
+import { absoluteRoot, defaultRoot } from '../state-root.ts'
 import type { IO } from './io.ts'
 import type { LogFormat } from './log.ts'
 

@@ -18,7 +18,7 @@ EXAMPLES:
   return withStoreOption(command)
     .option('--json', 'print a JSON array')
     .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { images } = await import('../images.ts')
+      const { images } = await import('../verbs/image/images.ts')
       const { env, stdout } = context.io
       const list = await images({ store, env })
       const rows = list.map(({ name, digest, platform = '', size }) => [name, digest, platform, formatBytes(size)])

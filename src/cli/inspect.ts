@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { Inspection } from '../inspect.ts'
 import { exactText, printable } from '../text.ts'
+import type { Inspection } from '../verbs/image/inspect.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
@@ -31,7 +31,7 @@ EXAMPLES:
     .option('--raw', 'print the manifest or index as it is, byte for byte')
     .option('--json', 'print a JSON object, manifest and image config included')
     .action(async (image: string, flags: InspectFlags) => {
-      const { inspect, inspectRaw } = await import('../inspect.ts')
+      const { inspect, inspectRaw } = await import('../verbs/image/inspect.ts')
       const { stdout, interruption } = context.io
       const options = { ...registryOptions(context, flags), signal: interruption() }
       if (flags.raw) {

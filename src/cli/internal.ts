@@ -11,7 +11,7 @@ export function internalCommand(context: CommandContext): Command {
   })
     .argument('<action>')
     .action(async (action: string) => {
-      const { runInternal } = await import('../internal.ts')
+      const { runInternal } = await import('../verbs/container/internal.ts')
       const chunks: Uint8Array[] = []
       for await (const chunk of context.io.stdin) chunks.push(chunk)
       await runInternal(action, Buffer.concat(chunks).toString())

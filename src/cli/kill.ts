@@ -20,7 +20,7 @@ EXAMPLES:
     .option('-a, --all', 'send the signal to all processes of the container; none left is no error')
     .option('-w, --wait', 'return when the container has ended')
     .action(async (id: string, signal: string | undefined, flags: { all?: boolean; wait?: boolean }) => {
-      const { kill } = await import('../kill.ts')
+      const { kill } = await import('../verbs/container/kill.ts')
       await kill({ root: rootOf(context), id, signal, ...flags })
     })
 }

@@ -22,7 +22,7 @@ EXAMPLES:
     .argument('<repository>')
     .option('--json', 'print a JSON object with "repository" and "tags"')
     .action(async (repository: string, flags: RegistryFlags & { readonly json?: boolean }) => {
-      const { listTags } = await import('../list-tags.ts')
+      const { listTags } = await import('../verbs/image/list-tags.ts')
       const signal = context.io.interruption()
       const list = await listTags(repository, { ...registryOptions(context, flags), signal })
       context.io.stdout.write(

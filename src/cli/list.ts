@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
-import type { State } from '../state.ts'
 import { printable } from '../text.ts'
+import type { State } from '../verbs/container/state.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { rootOf } from './globals.ts'
 
@@ -27,7 +27,7 @@ EXAMPLES:
     .option('-q, --quiet', 'print container IDs only')
     .action(async ({ format, quiet }: ListFlags) => {
       if (format !== 'table' && format !== 'json') throw new OciError('ERR_USAGE', `invalid format option "${format}"`)
-      const { list } = await import('../list.ts')
+      const { list } = await import('../verbs/container/list.ts')
       const states = await list({
         root: rootOf(context),
         onUnreadable: (id, error) => context.log('warning', `container "${id}": ${error.message}`),

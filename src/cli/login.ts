@@ -37,7 +37,7 @@ EXAMPLES:
       const { username, authfile: authFile, insecure } = flags
       if (username === undefined) throw usage('the user name is missing', 'give it with --username')
       const password = await passwordOf(flags, context.io)
-      const { login } = await import('../login.ts')
+      const { login } = await import('../verbs/image/login.ts')
       const { env, stderr } = context.io
       const { keptIn } = await login(registry ?? 'docker.io', { username, password, authFile, insecure, env })
       stderr.write(`logged in; the credentials are kept in ${keptIn}\n`)

@@ -17,7 +17,7 @@ EXAMPLES:
     .argument('[registry]')
     .option('--authfile <file>', 'the file to remove credentials from (default: all they are looked up in)')
     .action(async (registry: string | undefined, { authfile: authFile }: { authfile?: string }) => {
-      const { logout } = await import('../logout.ts')
+      const { logout } = await import('../verbs/image/logout.ts')
       const { env, stderr } = context.io
       const { registry: name, removedFrom } = await logout(registry ?? 'docker.io', { authFile, env })
       const where = removedFrom.length === 0 ? 'no credentials were kept' : `removed from ${removedFrom.join(', ')}`

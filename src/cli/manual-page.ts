@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { toolVersion } from '../versions.ts'
+import { toolVersion } from '../verbs/tool-version.ts'
 import { optionsOf } from './arguments.ts'
 import { optionTerm } from './help.ts'
 import { visibleCommands } from './visible-commands.ts'

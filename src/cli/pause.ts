@@ -16,7 +16,7 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .action(async (id: string) => {
-      const { pause } = await import('../pause.ts')
+      const { pause } = await import('../verbs/container/pause.ts')
       await pause({ root: rootOf(context), id })
     })
 }

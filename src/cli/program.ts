@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { runtimeSpecVersion, toolVersion } from '../versions.ts'
+import { runtimeSpecVersion } from '../oci/spec-version.ts'
+import { toolVersion } from '../verbs/tool-version.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { PruneResult } from '../prune.ts'
+import type { PruneResult } from '../verbs/image/prune.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -20,7 +20,7 @@ EXAMPLES:
   return withStoreOption(command)
     .option('--json', 'print a JSON object with "removed" and "bytes"')
     .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { prune } = await import('../prune.ts')
+      const { prune } = await import('../verbs/image/prune.ts')
       reportPrune(context, await prune({ store, env: context.io.env }), json)
     })
 }

@@ -21,7 +21,7 @@ EXAMPLES:
     .option('-f, --format <format>', 'table, or json for an array of process IDs (default: table)', 'table')
     .action(async (id: string, psArgs: readonly string[], { format }: { readonly format: string }) => {
       if (format !== 'table' && format !== 'json') throw new OciError('ERR_USAGE', `invalid format option "${format}"`)
-      const { processes, processTable } = await import('../ps.ts')
+      const { processes, processTable } = await import('../verbs/container/ps.ts')
       const container = { root: rootOf(context), id }
       context.io.stdout.write(
         format === 'json'

@@ -34,7 +34,7 @@ EXAMPLES:
     )
     .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
       if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
-      const { pull } = await import('../pull.ts')
+      const { pull } = await import('../verbs/image/pull.ts')
       const result = await withProgress(context, flags, (reports) =>
         goingOn(
           pull(image, {

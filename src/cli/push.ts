@@ -21,7 +21,7 @@ EXAMPLES:
     .argument('<image>')
     .option('--from <source>', 'what to push, as "bundle-tool copy" names it')
     .action(async (image: string, flags: CopyFlags & StoreFlags & { readonly from?: string }) => {
-      const { push } = await import('../push.ts')
+      const { push } = await import('../verbs/image/push.ts')
       const { all, platform, from, store } = flags
       const signal = context.io.interruption()
       const result = await withCopyProgress(context, flags, (reports) =>

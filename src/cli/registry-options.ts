@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RegistryOptions } from '../registry-options.ts'
+import type { RegistryOptions } from '../registry/options.ts'
 import type { CommandContext } from './context.ts'
 
 /** The flags of every command that talks to a registry. */

@@ -37,7 +37,7 @@ EXAMPLES:
     .option('--store <directory>', 'where pulled images are kept')
     .option('--json', 'print a JSON object with "digest" and, where files differ, "layer"')
     .action(async (bundle: string, { image, base, change, message, store, json }: RepackFlags) => {
-      const { repack } = await import('../repack.ts')
+      const { repack } = await import('../verbs/image/repack.ts')
       const { env, interruption, stdout } = context.io
       const result = await repack({
         bundle,

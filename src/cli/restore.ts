@@ -37,7 +37,7 @@ EXAMPLES:
     .option('--lsm-profile <type:name>', 'the LSM profile of the processes, selinux:LABEL or apparmor:PROFILE')
     .option('--lsm-mount-context <label>', 'the SELinux label of what is mounted')
     .action(async (id: string, flags: RestoreFlags) => {
-      const { restore } = await import('../restore.ts')
+      const { restore } = await import('../verbs/container/restore.ts')
       warnRootless(context)
       const { bundle = '.', consoleSocket, pidFile, detach, subreaper, pivot, lsmProfile, lsmMountContext } = flags
       const { env } = context.io

@@ -16,7 +16,7 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .action(async (id: string) => {
-      const { resume } = await import('../resume.ts')
+      const { resume } = await import('../verbs/container/resume.ts')
       await resume({ root: rootOf(context), id })
     })
 }

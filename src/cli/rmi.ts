@@ -20,7 +20,7 @@ EXAMPLES:
     .argument('<image>')
     .option('--json', 'print a JSON object with "removed" and "bytes"')
     .action(async (image: string, { store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { removeImage } = await import('../rmi.ts')
+      const { removeImage } = await import('../verbs/image/rmi.ts')
       reportPrune(context, await removeImage(image, { store, env: context.io.env }), json)
     })
 }

@@ -18,7 +18,7 @@ EXAMPLES:
   })
   return withContainerOptions(command, 'run').action(
     async (first: string, second: string | undefined, flags: Record<string, unknown>) => {
-      const { run } = await import('../run.ts')
+      const { run } = await import('../verbs/container/run.ts')
       context.exit(await run(containerOptions(context, [first, second], flagsOf('run', flags))))
     },
   )

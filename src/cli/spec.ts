@@ -18,7 +18,7 @@ EXAMPLES:
     .option('-b, --bundle <directory>', 'the bundle (default: the current directory)', '.')
     .option('--rootless', 'write one that an unprivileged user can run')
     .action(async ({ bundle, rootless }: { bundle: string; rootless?: boolean }) => {
-      const { spec } = await import('../spec.ts')
+      const { spec } = await import('../verbs/container/spec.ts')
       await spec({ bundle, rootless })
       await compiledAhead(context, bundle)
     })

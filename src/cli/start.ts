@@ -16,7 +16,7 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .action(async (id: string) => {
-      const { start } = await import('../start.ts')
+      const { start } = await import('../verbs/container/start.ts')
       await start({ root: rootOf(context), id, notifySocket: context.io.env.NOTIFY_SOCKET || undefined })
     })
 }

@@ -17,7 +17,7 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .action(async (id: string) => {
-      const { state } = await import('../state.ts')
+      const { state } = await import('../verbs/container/state.ts')
       context.io.stdout.write(`${JSON.stringify(await state({ root: rootOf(context), id }), undefined, 2)}\n`)
     })
 }

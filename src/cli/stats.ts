@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ContainerUsage } from '../stats.ts'
+import type { ContainerUsage } from '../verbs/container/stats.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { parseDuration } from './duration.ts'
 import { rootOf } from './globals.ts'
@@ -28,7 +28,7 @@ EXAMPLES:
     .option('--json', 'print a JSON array on a line for each table')
     .option('--interval <duration>', 'time that a table is about (default: 1s)', parseDuration, 1000)
     .action(async (ids: readonly string[], { stream, json, interval }: StatsFlags) => {
-      const { stats } = await import('../stats.ts')
+      const { stats } = await import('../verbs/container/stats.ts')
       const { stdout } = context.io
       // Home, and clear: the table stays where it is.
       const restart = stdout.isTTY && stream && !json ? '\u001b[H\u001b[J' : ''

@@ -19,7 +19,7 @@ EXAMPLES:
     .argument('<container-id>')
     .option('-t, --time <seconds>', 'how long it may take to end before it is killed (default: 10)', parseSeconds)
     .action(async (id: string, { time }: { time?: number }) => {
-      const { stop } = await import('../stop.ts')
+      const { stop } = await import('../verbs/container/stop.ts')
       await stop({ root: rootOf(context), id, timeoutMs: time === undefined ? undefined : time * 1000 })
     })
 }

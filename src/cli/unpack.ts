@@ -35,7 +35,7 @@ EXAMPLES:
     .argument('<source>')
     .action(async (source: string, flags: BundleFlags) => {
       if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
-      const { unpack } = await import('../unpack.ts')
+      const { unpack } = await import('../verbs/image/unpack.ts')
       const { stdin, stdout, env } = context.io
       const result = await withProgress(context, flags, (reports) =>
         unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),

@@ -17,7 +17,7 @@ EXAMPLES:
   })
     .argument('[words...]')
     .action(async (words: readonly string[]) => {
-      const { unshare } = await import('../unshare.ts')
+      const { unshare } = await import('../verbs/container/unshare.ts')
       const { env } = context.io
       context.exit(await unshare({ command: words.length > 0 ? words : [env.SHELL || '/bin/sh'], env }))
     })

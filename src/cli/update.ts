@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { isSystemError, OciError } from '../errors.ts'
 import { exactText } from '../text.ts'
-import type { Resources } from '../update.ts'
+import type { Resources } from '../verbs/container/update.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { rootOf } from './globals.ts'
 
@@ -43,7 +43,7 @@ EXAMPLES:
     echo '{"cpu": {"quota": 50000}}' | bundle-tool update -r - demo`,
   })
   return withLimitOptions(command).action(async (id: string, flags: UpdateFlags) => {
-    const { parseResources, update } = await import('../update.ts')
+    const { parseResources, update } = await import('../verbs/container/update.ts')
     const warn = (message: string): void => context.log('warning', message)
     const resources =
       flags.resources === undefined

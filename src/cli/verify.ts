@@ -20,7 +20,7 @@ EXAMPLES:
   return withStoreOption(command)
     .option('--json', 'print a JSON object with "blobs", "bytes" and "problems"')
     .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { verify } = await import('../verify.ts')
+      const { verify } = await import('../verbs/image/verify.ts')
       const { env, stdout, stderr, interruption } = context.io
       const result = await verify({ store, env, signal: interruption() })
       stdout.write(

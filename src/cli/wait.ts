@@ -21,7 +21,7 @@ EXAMPLES:
   })
     .argument('<container-id>')
     .action(async (id: string) => {
-      const { wait } = await import('../wait.ts')
+      const { wait } = await import('../verbs/container/wait.ts')
       const status = await wait({ root: rootOf(context), id })
       context.io.stdout.write(`${status}\n`)
       context.exit(status)

@@ -1,6 +1,6 @@
 import type { CompileOptions } from '../compile/context.ts'
 import type { RegisterValues } from '../program/encode.ts'
-import { absolutePath } from './root.ts'
+import { absolutePath } from '../state-root.ts'
 
 /** Paths that differ from one call to the next, where all else is the same. */
 export interface CallPaths {

@@ -10,13 +10,13 @@ import { Door, type Guard } from '../host/door.ts'
 import { checkHost, readHostFacts } from '../host/facts.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import type { Program, Text } from '../program/program.ts'
+import { absolute, absoluteRoot } from '../state-root.ts'
 import { registersOf } from './call-registers.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
 import { keptFilters } from './kept/filter.ts'
 import { frontRecord } from './kept/front-record.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer/config.ts'
 import { loadBundle } from './load-bundle.ts'
-import { absolute, absoluteRoot } from './root.ts'
 
 export interface ContainerOptions extends InheritedFds {
   /** The container ID. */

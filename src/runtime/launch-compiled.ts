@@ -1,10 +1,10 @@
 import type { CompileOptions } from '../compile/context.ts'
 import type { Program } from '../program/program.ts'
+import { makeRoot } from '../state-root.ts'
 import { compileContainer } from './compile-container.ts'
 import type { Execution, Outcome } from './execute.ts'
 import { keepProgram } from './kept/program.ts'
 import type { LaunchOptions } from './launch.ts'
-import { makeRoot } from './root.ts'
 import { outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
 import { withStages } from './stages.ts'
 

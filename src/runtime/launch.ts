@@ -1,11 +1,11 @@
 import type { CompileOptions } from '../compile/context.ts'
+import { absoluteRoot } from '../state-root.ts'
 import type { ContainerOptions, ForegroundOptions } from './compile-container.ts'
 import { parseContainerID } from './container-id.ts'
 import { kinds, type Outcome, successOf } from './execute.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { describeCall, givenOptions } from './kept/call.ts'
 import { runKept } from './kept/run.ts'
-import { absoluteRoot } from './root.ts'
 import type { RunProgramOptions } from './runner.ts'
 
 export interface LaunchOptions extends ContainerOptions, ForegroundOptions {

@@ -3,8 +3,8 @@ import { isSystemError, OciError } from '../errors.ts'
 import { Door } from '../host/door.ts'
 import { invalidConfig, maxRuntimeConfigBytes, parseRuntimeConfig, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { runtimeConfigProblems } from '../oci/runtime-config-rules.ts'
+import { absolutePath, checkPathIsText } from '../state-root.ts'
 import { exactText } from '../text.ts'
-import { absolutePath, checkPathIsText } from './root.ts'
 
 export interface Bundle {
   /** Absolute. */

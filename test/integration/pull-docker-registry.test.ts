@@ -3,7 +3,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { pull } from '../../src/pull.ts'
+import { pull } from '../../src/verbs/image/pull.ts'
 import { startDockerRegistry } from '../registry/docker-registry.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { pull } from '../../src/pull.ts'
 import { readLayoutIndex } from '../../src/store/layout.ts'
+import { pull } from '../../src/verbs/image/pull.ts'
 import { type FakeRegistry, type Fault, sendError, sha256, startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
 import { makeImage, makeLayer, type TestImage } from '../source/build-image.ts'
@@ -316,7 +316,7 @@ test('a kill -9 at any moment leaves no half bundle and a store that the next pu
   await pullUbuntu(registry)
   const env = { CONTAINERS_REGISTRIES_CONF: at('registries.conf'), DOCKER_CONFIG: at('docker') }
   const options = { out: at('killed'), store: at('new-store'), env, platform: 'linux/amd64' }
-  const module = join(import.meta.dirname, '../../dist/pull.js')
+  const module = join(import.meta.dirname, '../../dist/verbs/image/pull.js')
   for (let round = 0; round < 12; round++) {
     rmSync(at('killed'), { recursive: true, force: true })
     if (round % 3 === 0) rmSync(at('new-store'), { recursive: true, force: true })

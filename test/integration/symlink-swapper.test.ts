@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { OciError } from '../../src/errors.ts'
-import { unpack } from '../../src/unpack.ts'
+import { unpack } from '../../src/verbs/image/unpack.ts'
 import { directory, file, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import type { Image } from '../../src/source/image.ts'
 import { openSource, type SourceOptions } from '../../src/source/source.ts'
-import { unpack } from '../../src/unpack.ts'
+import { unpack } from '../../src/verbs/image/unpack.ts'
 import { sha256 } from '../registry/fake-registry.ts'
 import { dockerFiles, layoutFiles, makeImage, makeLayer, makeTar, type TestImage, writeFiles } from './build-image.ts'
 

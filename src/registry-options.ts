@@ -1,1 +1,0 @@
-export type { RegistryOptions } from './registry/options.ts'

@@ -1,1 +1,0 @@
-export { absoluteRoot, defaultRoot } from './runtime/root.ts'

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+import { OciError } from '../../errors.ts'
+import { readProcesses } from '../../runtime/cgroup/cgroup.ts'
+import { readContainer } from '../../runtime/state-file.ts'
+import { absoluteRoot } from '../../state-root.ts'
+import type { ContainerOptions } from './state.ts'
+
+/**
+ * The processes of a container, as this PID namespace numbers them. A stopped one has none.
+ *
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND`
+ */
+export async function processes({ root, id }: ContainerOptions): Promise<readonly number[]> {
+  return readProcesses(readContainer(absoluteRoot(root), id).cgroupPaths)
+}
+
+export interface ProcessTableOptions extends ContainerOptions {
+  /** Arguments for ps(1); `-ef` unless given. They must give a PID column, and should select every process. */
+  readonly psArgs?: readonly string[] | undefined
+}
+
+/**
+ * The lines of ps(1) for the processes of a container, after its header.
+ *
+ * @throws OciError `ERR_NOT_SUPPORTED` there is no ps(1); `ERR_USAGE` it refuses the arguments, or shows no PID
+ */
+export async function processTable({ root, id, psArgs = [] }: ProcessTableOptions): Promise<string> {
+  const pids = new Set(await processes({ root, id }))
+  const [header = '', ...rows] = runPs(psArgs.length === 0 ? ['-ef'] : psArgs)
+  const column = header.trim().split(/\s+/).indexOf('PID')
+  if (column < 0) throw new OciError('ERR_USAGE', 'there is no PID column in the output of ps')
+  const own = rows.filter((row) => pids.has(Number(row.trim().split(/\s+/)[column])))
+  return [header, ...own].map((line) => `${line}\n`).join('')
+}
+
+function runPs(args: readonly string[]): readonly string[] {
+  const { status, stdout, stderr, error } = spawnSync('ps', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
+  if (error) {
+    throw new OciError('ERR_NOT_SUPPORTED', `ps cannot be run: ${error.message}`, {
+      cause: error,
+      hint: 'install ps (Debian: procps), or use --format json',
+    })
+  }
+  if (status !== 0) throw new OciError('ERR_USAGE', `ps ${args.join(' ')}: exit status ${status}: ${stderr.trim()}`)
+  return stdout.split('\n').filter((line) => line !== '')
+}

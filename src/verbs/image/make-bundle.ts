@@ -1,0 +1,124 @@
+import { chmod } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { checkImageConfig, convertImageConfig } from '../../bundle/convert.ts'
+import { defaultConfig } from '../../bundle/default-config.ts'
+import { hostConfigOptions } from '../../bundle/host-options.ts'
+import { ownMappings } from '../../bundle/id-mappings.ts'
+import { writeImageRecord } from '../../bundle/image-record.ts'
+import { writeRuntimeConfig } from '../../bundle/write-config.ts'
+import { OciError } from '../../errors.ts'
+import {
+  type Choices,
+  checkFreeSpace,
+  createRootfs,
+  type RootfsBuilder,
+  type UnpackLimits,
+} from '../../layer/rootfs.ts'
+import { applyNodeOps } from '../../runtime/node-ops.ts'
+import { counted } from '../../source/counted.ts'
+import type { Image } from '../../source/image.ts'
+import { makeBundleDirectory } from './bundle-directory.ts'
+import type { UnpackedTree } from './unpacked-trees.ts'
+
+/** How far the applying of one layer has come. */
+export interface LayerRead {
+  readonly name: string
+  readonly bytes: number
+  /** Of the blob, where it is known before its end. */
+  readonly size: number | undefined
+}
+
+export interface MakeBundleOptions extends Choices {
+  readonly out: string
+  readonly force?: boolean | undefined
+  /** The container is to have the ids of the user namespace that this process is root of; see `unshare`. */
+  readonly subids?: boolean | undefined
+  /** How much the layers may ask for; by default what real images stay below. */
+  readonly limits?: UnpackLimits | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Told what the image asks for and is done differently. */
+  readonly warn?: ((message: string) => void) | undefined
+  /** Told when each layer has been applied. */
+  readonly onLayer?: ((applied: { readonly name: string; readonly entries: number }) => void) | undefined
+  /** Told how many bytes of a layer's blob have been read to be applied. */
+  readonly onLayerRead?: ((read: LayerRead) => void) | undefined
+  /** A copy of the rootfs, if there is one, and where one is kept. */
+  readonly unpacked?: UnpackedTree | undefined
+  /** Awaited when the bundle is whole, before it appears. */
+  readonly beforeVisible?: (() => Promise<void>) | undefined
+}
+
+/** Compressed bytes from which a thread takes less time than it takes to start. */
+const threadedBytes = 8 * 1024 ** 2
+
+/**
+ * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
+ * no image config, gets the default config.json.
+ *
+ * @returns the absolute path of the bundle
+ * @throws OciError of every kind that images, layers and bundles have; then nothing is left
+ */
+export async function makeBundle(image: Image, options: MakeBundleOptions): Promise<string> {
+  const { signal } = options
+  if (image.config !== undefined) checkImageConfig(image.config)
+  let isAsWanted = true
+  const warn = (message: string): void => {
+    isAsWanted = false
+    options.warn?.(message)
+  }
+  return makeBundleDirectory(options, async (directory) => {
+    const rootfs = join(directory, 'rootfs')
+    if (!(await options.unpacked?.take(rootfs))) await unpackLayers(image, rootfs, { ...options, warn })
+    signal?.throwIfAborted()
+    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options))
+    if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
+    // Who gets a copy would not be told what this one was warned of.
+    const kept = isAsWanted ? options.unpacked?.keep(rootfs) : undefined
+    await Promise.all([options.beforeVisible?.(), kept])
+    signal?.throwIfAborted()
+    await chmod(directory, 0o755)
+  })
+}
+
+async function unpackLayers(image: Image, rootfs: string, options: MakeBundleOptions): Promise<void> {
+  const { limits, strictOverlay, keepDirlinks, warn } = options
+  const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
+  const isThreaded = layerBytes >= threadedBytes || image.layers.some(({ size }) => size === undefined)
+  checkFreeSpace(dirname(rootfs), layerBytes, 'unpacking the layers')
+  const choices = { limits, strictOverlay, keepDirlinks, isThreaded }
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
+  try {
+    await applyLayers(builder, image, options)
+    await builder.finish()
+  } finally {
+    await builder.close()
+  }
+}
+
+async function applyLayers(
+  builder: RootfsBuilder,
+  image: Image,
+  { signal, onLayer, onLayerRead }: MakeBundleOptions,
+): Promise<void> {
+  for (const { name, diffID, size, open } of image.layers) {
+    signal?.throwIfAborted()
+    const content = counted(open(), (bytes) => onLayerRead?.({ name, bytes, size }))
+    const { entries } = await builder.apply(content, { diffID, name, signal })
+    if (entries === 0 && image.config === undefined) {
+      throw new OciError('ERR_SOURCE_INVALID', `${name} has no files: it is empty, or no tar archive`)
+    }
+    onLayer?.({ name, entries })
+  }
+}
+
+async function runtimeConfig(image: Image, rootfs: string, { subids, warn }: MakeBundleOptions) {
+  const idMappings = subids ? ownMappings() : undefined
+  const rootless = subids || process.geteuid?.() !== 0
+  if (image.config === undefined) return defaultConfig(await hostConfigOptions(rootless, idMappings))
+  return convertImageConfig(image.config, rootfs, {
+    rootless,
+    idMappings,
+    onIgnoredVariable: (entry) => warn?.(`"${entry}" of the image's environment is no NAME=value, and is left out`),
+    onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
+  })
+}

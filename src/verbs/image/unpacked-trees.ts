@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { isSystemError } from '../../errors.ts'
+import { removeTree } from '../../layer/remove-tree.ts'
+import type { Choices } from '../../layer/rootfs.ts'
+import { makeDirectories } from '../../make-directories.ts'
+import { type Digest, digestHex } from '../../oci/digest.ts'
+import { isOwnerAlive, ownerOf } from '../../store/owner.ts'
+
+/**
+ * The rootfs of an image that has been unpacked before: copying it takes a fraction of the time that unpacking takes. Where
+ * files can share their data until one of them is written to (XFS, btrfs, bcachefs) a copy takes no space for it either. No
+ * bundle has an inode in common with another.
+ */
+export interface UnpackedTree {
+  /** Makes `rootfs`, which is not there, a copy of what has been kept; false where nothing has been, or it cannot be. */
+  take(rootfs: string): Promise<boolean>
+  /** Keeps a copy of `rootfs` for others, if that is wanted and there is none. */
+  keep(rootfs: string): Promise<void>
+}
+
+/** What an image becomes depends on these beside its manifest. */
+export interface UnpackedTreeOptions extends Choices {
+  readonly manifest: Digest
+  /** Whether a copy is kept where there is none. */
+  readonly keepUnpacked?: boolean | undefined
+  /** Told why a copy could not be made. */
+  readonly log?: ((message: string) => void) | undefined
+}
+
+const directoryOf = (store: string): string => join(store, 'unpacked')
+
+/** The tree of one image in a store. */
+export function unpackedTree(store: string, options: UnpackedTreeOptions): UnpackedTree {
+  const trees = directoryOf(store)
+  const kept = join(trees, nameOf(options))
+  return {
+    take: async (rootfs) => existsSync(kept) && copyTree(kept, rootfs, options),
+    async keep(rootfs) {
+      if (!options.keepUnpacked || existsSync(kept)) return
+      makeDirectories(trees)
+      removeOld(trees, () => true)
+      const partial = `${kept}.${ownerOf()}`
+      if (await copyTree(rootfs, partial, options)) await keepAs(kept, partial, options)
+    },
+  }
+}
+
+/** Gives a copy its name. Another process may have kept the same tree meanwhile, which is as good. */
+async function keepAs(kept: string, partial: string, { log }: UnpackedTreeOptions): Promise<void> {
+  try {
+    await rename(partial, kept)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) log?.(`${kept} cannot be kept: ${error.message}`)
+    removeTree(partial)
+  }
+}
+
+/** Removes the trees of images that are not `wanted`, while nobody uses the store. */
+export function removeUnpackedTrees(store: string, isWanted: (manifest: string) => boolean): void {
+  removeOld(directoryOf(store), (hex) => isWanted(`sha256:${hex}`) || isWanted(`sha512:${hex}`))
+}
+
+/**
+ * A tree holds for as long as the kernel runs, the user's ids mean the same and layers are applied in the same way. Its
+ * files are not flushed to disk as blobs are: after a crash they might be empty.
+ */
+function nameOf({ manifest, strictOverlay = false, keepDirlinks = false }: UnpackedTreeOptions): string {
+  const ids = [process.geteuid?.(), readFileSync('/proc/self/uid_map', 'utf8')]
+  const facts = JSON.stringify([1, ids, strictOverlay, keepDirlinks])
+  return `${digestHex(manifest)}-${createHash('sha256').update(facts).digest('hex').slice(0, 12)}-${bootID()}`
+}
+
+const bootID = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').replaceAll('-', '').trim()
+
+/** Removes what earlier boots, killed processes and unwanted images have left. */
+function removeOld(trees: string, isWanted: (hex: string) => boolean): void {
+  for (const name of existsSync(trees) ? readdirSync(trees) : []) {
+    const [, hex = '', boot, owner] = /^([0-9a-f]+)-[0-9a-f]+-([0-9a-f]+)(?:\.(.+))?$/.exec(name) ?? []
+    const isCurrent = boot === bootID() && (owner === undefined || isOwnerAlive(owner))
+    if (!isCurrent || !isWanted(hex)) removeTree(join(trees, name))
+  }
+}
+
+/** By coreutils, which know every kind of file and attribute; where they are not or fail, there is no copy. */
+async function copyTree(from: string, to: string, { log }: UnpackedTreeOptions): Promise<boolean> {
+  const what = ['--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto']
+  try {
+    await promisify(execFile)('/bin/cp', ['-dR', ...what, '-T', '--', `${from}/`, to], { env: { LC_ALL: 'C' } })
+    return true
+  } catch (error) {
+    log?.(`${from} cannot be copied to ${to}: ${error instanceof Error ? error.message.trim() : error}`)
+    if (existsSync(to)) removeTree(to)
+    return false
+  }
+}

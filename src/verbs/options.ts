@@ -1,0 +1,312 @@
+/** The names of the options of every verb, which programs without types are told of when they have one wrong. */
+
+import { OciError } from '../errors.ts'
+import type { Choices } from '../layer/rootfs.ts'
+import type { RegistryOptions } from '../registry/options.ts'
+import type { CheckpointOptions } from './container/checkpoint.ts'
+import type { CreateOptions } from './container/create.ts'
+import type { DeleteOptions } from './container/delete.ts'
+import type { EventsOptions } from './container/events.ts'
+import type { ExecOptions } from './container/exec.ts'
+import type { ExplainOptions } from './container/explain.ts'
+import type { FeaturesOptions } from './container/features.ts'
+import type { KillOptions } from './container/kill.ts'
+import type { ListOptions } from './container/list.ts'
+import type { ProcessTableOptions } from './container/ps.ts'
+import type { RestoreOptions } from './container/restore.ts'
+import type { RunOptions } from './container/run.ts'
+import type { SpecOptions } from './container/spec.ts'
+import type { StartOptions } from './container/start.ts'
+import type { ContainerOptions } from './container/state.ts'
+import type { StatsOptions } from './container/stats.ts'
+import type { StopOptions } from './container/stop.ts'
+import type { UnshareOptions } from './container/unshare.ts'
+import type { UpdateOptions } from './container/update.ts'
+import type { WaitOptions } from './container/wait.ts'
+import type { CopyOptions } from './image/copy.ts'
+import type { ExportOptions } from './image/export.ts'
+import type { ExportImageOptions } from './image/export-image.ts'
+import type { StoreOptions } from './image/images.ts'
+import type { InspectOptions } from './image/inspect.ts'
+import type { LoginOptions } from './image/login.ts'
+import type { LogoutOptions } from './image/logout.ts'
+import type { PullOptions } from './image/pull.ts'
+import type { PushOptions } from './image/push.ts'
+import type { RepackOptions } from './image/repack.ts'
+import type { UnpackOptions } from './image/unpack.ts'
+import type { VerifyOptions } from './image/verify.ts'
+
+interface OptionsOfVerbs {
+  checkpoint: CheckpointOptions
+  containerStats: ContainerOptions
+  copy: CopyOptions
+  create: CreateOptions
+  events: EventsOptions
+  exec: ExecOptions
+  explain: ExplainOptions
+  exportImage: ExportImageOptions
+  exportRootfs: ExportOptions
+  features: FeaturesOptions
+  images: StoreOptions
+  inspect: InspectOptions
+  inspectRaw: RegistryOptions
+  kill: KillOptions
+  list: ListOptions
+  listTags: RegistryOptions
+  login: LoginOptions
+  logout: LogoutOptions
+  pause: ContainerOptions
+  processes: ContainerOptions
+  processTable: ProcessTableOptions
+  prune: StoreOptions
+  pull: PullOptions
+  push: PushOptions
+  remove: DeleteOptions
+  removeImage: StoreOptions
+  repack: RepackOptions
+  restore: RestoreOptions
+  resume: ContainerOptions
+  run: RunOptions
+  spec: SpecOptions
+  start: StartOptions
+  state: ContainerOptions
+  stats: StatsOptions
+  stop: StopOptions
+  unpack: UnpackOptions
+  unshare: UnshareOptions
+  update: UpdateOptions
+  verify: VerifyOptions
+  wait: WaitOptions
+}
+
+export type VerbWithOptions = keyof OptionsOfVerbs
+
+/** For each option, whether it must be given. */
+type Names<T> = { readonly [Key in keyof Required<T>]: undefined extends T[Key] ? false : true }
+
+const container: Names<ContainerOptions> = { root: false, id: true }
+const store: Names<StoreOptions> = { store: false, env: false }
+const registry: Names<RegistryOptions> = {
+  credentials: false,
+  authFile: false,
+  policy: false,
+  insecure: false,
+  foreignLayers: false,
+  env: false,
+  signal: false,
+  log: false,
+}
+const criu = {
+  tcpEstablished: false,
+  extUnixSk: false,
+  shellJob: false,
+  fileLocks: false,
+  autoDedup: false,
+  lazyPages: false,
+  manageCgroupsMode: false,
+  imagePath: false,
+  workPath: false,
+} as const
+const explain: Names<ExplainOptions> = {
+  root: false,
+  bundle: false,
+  preserveFds: false,
+  listenFds: false,
+  pidFile: false,
+  consoleSocket: false,
+  pidfdSocket: false,
+  noPivot: false,
+  noNewKeyring: false,
+  notifySocket: false,
+  mainPid: false,
+  systemdCgroup: false,
+  log: false,
+}
+const create: Names<CreateOptions> = {
+  ...explain,
+  id: true,
+  noSubreaper: false,
+  keep: false,
+  noCache: false,
+  forwardSignals: false,
+  stdio: false,
+  signal: false,
+}
+const choices: Names<Choices> = { strictOverlay: false, keepDirlinks: false }
+const exportImage: Names<ExportImageOptions> = {
+  ...choices,
+  ...registry,
+  subids: false,
+  limits: false,
+  platform: false,
+  onLayerRead: false,
+  onLayer: false,
+  warn: false,
+  keepUnpacked: false,
+  store: false,
+  onProgress: false,
+}
+const copy: Names<CopyOptions> = {
+  ...registry,
+  all: false,
+  platform: false,
+  targetCredentials: false,
+  sourceInsecure: false,
+  targetInsecure: false,
+  warn: false,
+  onProgress: false,
+  onBlob: false,
+}
+
+const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> } = {
+  checkpoint: {
+    ...container,
+    ...criu,
+    statusFd: false,
+    warn: false,
+    leaveRunning: false,
+    tcpSkipInFlight: false,
+    linkRemap: false,
+    preDump: false,
+    parentPath: false,
+    pageServer: false,
+  },
+  containerStats: container,
+  copy,
+  create,
+  events: { ...container, intervalMs: true, signal: false },
+  exec: {
+    ...container,
+    processFile: false,
+    args: false,
+    cwd: false,
+    env: false,
+    terminal: false,
+    user: false,
+    additionalGids: false,
+    capabilities: false,
+    noNewPrivileges: false,
+    apparmorProfile: false,
+    selinuxLabel: false,
+    detach: false,
+    pidFile: false,
+    consoleSocket: false,
+    pidfdSocket: false,
+    preserveFds: false,
+    cgroups: false,
+    ignorePaused: false,
+    noSubreaper: false,
+    stdio: false,
+    forwardSignals: false,
+    signal: false,
+    log: false,
+  },
+  explain,
+  exportImage,
+  exportRootfs: { bundle: true, signal: false, warn: false },
+  features: { version: false },
+  images: store,
+  inspect: { ...registry, platform: false },
+  inspectRaw: registry,
+  kill: { ...container, signal: false, all: false, wait: false, abort: false },
+  list: { root: false, onUnreadable: false },
+  listTags: registry,
+  login: {
+    authFile: false,
+    policy: false,
+    insecure: false,
+    foreignLayers: false,
+    env: false,
+    signal: false,
+    log: false,
+    username: true,
+    password: true,
+  },
+  logout: { authFile: false, env: false },
+  pause: container,
+  processes: container,
+  processTable: { ...container, psArgs: false },
+  prune: store,
+  pull: { ...exportImage, out: true, force: false },
+  push: { ...copy, from: false, store: false },
+  remove: { ...container, force: false, warn: false },
+  removeImage: store,
+  repack: {
+    bundle: true,
+    image: true,
+    base: false,
+    changes: false,
+    message: false,
+    created: false,
+    store: false,
+    env: false,
+    signal: false,
+    warn: false,
+  },
+  restore: {
+    ...explain,
+    ...criu,
+    id: true,
+    noSubreaper: false,
+    forwardSignals: false,
+    detach: false,
+    lsmProfile: false,
+    lsmMountContext: false,
+  },
+  resume: container,
+  run: { ...create, detach: false },
+  spec: { bundle: false, rootless: false },
+  start: { ...container, notifySocket: false, signal: false },
+  state: container,
+  stats: { root: false, ids: false, intervalMs: true, signal: false },
+  stop: { ...container, timeoutMs: false },
+  unpack: {
+    ...choices,
+    out: true,
+    force: false,
+    subids: false,
+    limits: false,
+    platform: false,
+    stdin: false,
+    policy: false,
+    env: false,
+    signal: false,
+    warn: false,
+    onLayerRead: false,
+    onLayer: false,
+  },
+  unshare: { command: true, env: false },
+  update: { ...container, resources: true, intelRdt: false, warn: false },
+  verify: { ...store, signal: false },
+  wait: { ...container, signal: false },
+}
+
+const stdioNames = { stdin: false, stdout: false, stderr: false }
+
+/**
+ * Refuses options that a verb does not have, or lacks.
+ *
+ * @param args what the verb is called with, its options last
+ * @throws OciError `ERR_USAGE` naming the option
+ */
+export function checkOptions(verb: VerbWithOptions, args: readonly unknown[]): void {
+  const given = args.at(-1)
+  const options = isObject(given) ? given : {}
+  checkNames(`${verb}()`, options, names[verb])
+  if (isObject(options.stdio) && 'stdio' in names[verb]) checkNames(`stdio of ${verb}()`, options.stdio, stdioNames)
+}
+
+function checkNames(what: string, given: Readonly<Record<string, unknown>>, known: Readonly<Record<string, boolean>>) {
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue
+    throw new OciError('ERR_USAGE', `${what} has no option "${name}"`, {
+      hint: `it has ${Object.keys(known).sort().join(', ')}`,
+    })
+  }
+  for (const [name, isNeeded] of Object.entries(known)) {
+    if (isNeeded && given[name] === undefined) throw new OciError('ERR_USAGE', `${what} needs the option "${name}"`)
+  }
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null

@@ -1,0 +1,67 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, expect, test } from 'vitest'
+import { login } from '../../../src/verbs/image/login.ts'
+import { logout } from '../../../src/verbs/image/logout.ts'
+import { call } from '../../cli/call.ts'
+import { sendError, startRegistry } from '../../registry/fake-registry.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'login-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+beforeEach(() => rmSync(join(directory, 'config.json'), { force: true }))
+
+const config = join(directory, 'config.json')
+const env = { DOCKER_CONFIG: directory, HOME: directory, PATH: `${directory}:${process.env.PATH}` }
+
+/** A registry that wants the name `me` and the password `secret`. */
+const guarded = () =>
+  startRegistry((request, response) => {
+    if (request.headers.authorization === `Basic ${Buffer.from('me:secret').toString('base64')}`) return undefined
+    return sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="test"' })
+  })
+
+test('accepted credentials are kept as docker keeps them, beside what is in the file, and can be removed', async () => {
+  await using registry = await guarded()
+  writeFileSync(config, JSON.stringify({ auths: { 'x.example': { auth: 'eDp4' } }, detachKeys: 'ctrl-q' }))
+  const result = await login(registry.host, { username: 'me', password: 'secret', env })
+  expect(result).toEqual({ registry: registry.host, keptIn: config })
+  const auth = Buffer.from('me:secret').toString('base64')
+  const written = { auths: { 'x.example': { auth: 'eDp4' }, [registry.host]: { auth } }, detachKeys: 'ctrl-q' }
+  expect(JSON.parse(readFileSync(config, 'utf8'))).toEqual(written)
+  expect(statSync(config).mode & 0o777).toBe(0o600)
+  expect(await logout(registry.host, { env })).toEqual({ registry: registry.host, removedFrom: [config] })
+  expect(JSON.parse(readFileSync(config, 'utf8')).auths).toEqual({ 'x.example': { auth: 'eDp4' } })
+  expect((await logout(registry.host, { env })).removedFrom).toEqual([])
+})
+
+test('refused credentials are not kept, and the error does not tell them', async () => {
+  await using registry = await guarded()
+  const failure = await login(registry.host, { username: 'me', password: 'wr0ng', env }).catch((error) => error)
+  expect(failure).toMatchObject({ code: 'ERR_REGISTRY_AUTH' })
+  expect(`${failure.message} ${failure.hint}`).not.toContain('wr0ng')
+  expect(() => statSync(config)).toThrow('ENOENT')
+})
+
+test('a credential helper that is set up keeps them instead of the file', async () => {
+  await using registry = await guarded()
+  writeFileSync(join(directory, 'docker-credential-box'), `#!/bin/sh\n[ $1 = store ] && cat > ${directory}/kept\n`, {
+    mode: 0o755,
+  })
+  writeFileSync(config, JSON.stringify({ credsStore: 'box' }))
+  await login(registry.host, { username: 'me', password: 'secret', env })
+  expect(JSON.parse(readFileSync(join(directory, 'kept'), 'utf8'))).toEqual({
+    ServerURL: registry.host,
+    Username: 'me',
+    Secret: 'secret',
+  })
+  expect(JSON.parse(readFileSync(config, 'utf8'))).toEqual({ credsStore: 'box' })
+})
+
+test('a login without a password says how to give one', async () => {
+  const { status, stderr } = await call(['login', '-u', 'me', 'x.example'])
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: 'error: the password is missing\n  hint: give it to standard input, with --password-stdin\n',
+  })
+})
