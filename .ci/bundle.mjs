@@ -88,13 +88,6 @@ const withoutPrograms = {
   },
 }
 
-const withPlainSchemas = {
-  name: 'with-plain-schemas',
-  setup({ onResolve }) {
-    onResolve({ filter: /^zod\/mini$/ }, () => ({ path: resolve('src/oci/plain-schema.ts') }))
-  },
-}
-
 /** What the encoder needs of the op table, made already. */
 const withPlainOps = {
   name: 'with-plain-ops',
@@ -223,7 +216,7 @@ await buildCode(
   'compiler',
   { entryPoints: ['src/cli/compiler.ts'], minify: true },
   {
-    plugins: [withPlainSchemas, withPlainOps, withoutRuns, atOnce, seccompLater],
+    plugins: [withPlainOps, withoutRuns, atOnce, seccompLater],
     banner: requireOnce + moduleDirectory,
   },
 )
@@ -268,7 +261,7 @@ function copyTypes(entry) {
   const seen = new Set([entry])
   for (const file of seen) {
     cpSync(file, file.replace(/^dist/, 'dist/types'))
-    for (const [, name] of readFileSync(file, 'utf8').matchAll(/(?:from|import)[ (]'(\.[^']+)\.ts'/g)) {
+    for (const [, name] of readFileSync(file, 'utf8').matchAll(/(?:from|import)[ (]['"](\.[^'"]+)\.ts['"]/g)) {
       seen.add(normalize(join(dirname(file), `${name}.d.ts`)))
     }
   }

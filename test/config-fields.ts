@@ -1,12 +1,20 @@
-import * as z from 'zod/mini'
+import type { Schema } from '../src/oci/schema.ts'
 
 /** The pointers of all fields of a schema that hold values; `*` stands for the items of lists and the members of maps. */
-export function fieldsOf(schema: unknown, at = ''): readonly string[] {
-  if (schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniDefault)
-    return fieldsOf(schema.def.innerType, at)
-  if (schema instanceof z.ZodMiniLazy) return fieldsOf(schema.def.getter(), at)
-  if (schema instanceof z.ZodMiniArray) return fieldsOf(schema.def.element, `${at}/*`)
-  if (schema instanceof z.ZodMiniRecord) return fieldsOf(schema.def.valueType, `${at}/*`)
-  if (!(schema instanceof z.ZodMiniObject)) return [at]
-  return Object.entries(schema.def.shape).flatMap(([name, member]) => fieldsOf(member, `${at}/${name}`))
+export function fieldsOf({ form }: Schema<unknown>, at = ''): readonly string[] {
+  switch (form.kind) {
+    case 'simple':
+      return [at]
+    case 'refined':
+    case 'optional':
+    case 'default':
+      return fieldsOf(form.inner, at)
+    case 'lazy':
+      return fieldsOf(form.inner(), at)
+    case 'array':
+    case 'record':
+      return fieldsOf(form.item, `${at}/*`)
+    case 'object':
+      return Object.entries(form.members).flatMap(([name, member]) => fieldsOf(member, `${at}/${name}`))
+  }
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
-import { check, type DocumentFacts, parseJson } from './schema.ts'
+import { check, parseJson } from './document.ts'
+import type { DocumentFacts } from './problem.ts'
 
 /** One image in the `manifest.json` of what `docker save` writes; all are names of members of the archive. */
 export interface DockerArchiveEntry {

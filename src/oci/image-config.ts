@@ -1,9 +1,10 @@
 import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import { type Digest, isDigest } from './digest.ts'
+import { check, parseJson } from './document.ts'
 import type { Manifest } from './manifest.ts'
 import type { Platform } from './platform.ts'
-import { check, type DocumentFacts, parseJson } from './schema.ts'
+import type { DocumentFacts } from './problem.ts'
 
 /**
  * What an image is and how its programs are started; absent where JSON said `null`.

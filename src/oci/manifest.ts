@@ -2,8 +2,9 @@ import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from './descriptor.ts'
 import { type Digest, isDigest } from './digest.ts'
+import { check, parseJson } from './document.ts'
 import { bareMediaType, mediaKind, ociIndexType, ociManifestType } from './media-types.ts'
-import { check, type DocumentFacts, parseJson } from './schema.ts'
+import type { DocumentFacts } from './problem.ts'
 
 /** One image: its image config and its layers, lowest first. OCI image manifest or Docker schema 2. */
 export interface Manifest {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
-import { check, type DocumentFacts, parseJson } from './schema.ts'
+import { check, parseJson } from './document.ts'
+import type { DocumentFacts } from './problem.ts'
 import { type SignedIdentity, signedIdentitySchema } from './signed-identity.ts'
 
 /** What must hold for an image to be used, by where it comes from. */

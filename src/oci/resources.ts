@@ -1,8 +1,8 @@
 import { OciError } from '../errors.ts'
 import { JsonSyntaxError, parseExactJson } from './json.ts'
-import type { Resources } from './runtime-config.ts'
-import { resources } from './runtime-config-schema.ts'
-import { check, foldNames } from './schema.ts'
+import { invalidDocument } from './problem.ts'
+import { type Resources, resources } from './runtime-config/resources.ts'
+import { parseBy } from './schema.ts'
 
 /**
  * Parses the document of `update --resources`: the value of `linux.resources`, names in any case, as Go's decoder has it.
@@ -13,7 +13,9 @@ import { check, foldNames } from './schema.ts'
  * @throws OciError `ERR_CONFIG_INVALID` with the pointer of the first problem
  */
 export function parseResources(text: string, what: string, warn: (message: string) => void = () => {}): Resources {
-  return check(resources, foldNames(resources, parse(text, what, warn) ?? {}), { what, code: 'ERR_CONFIG_INVALID' })
+  const result = parseBy(resources, parse(text, what, warn) ?? {})
+  if (result.kind === 'invalid') throw invalidDocument(result.problems, { what, code: 'ERR_CONFIG_INVALID' })
+  return result.value
 }
 
 function parse(text: string, what: string, warn: (message: string) => void): unknown {

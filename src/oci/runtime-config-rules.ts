@@ -1,4 +1,5 @@
-import type { ConfigProblem, Linux, NamespaceType, RuntimeConfig } from './runtime-config.ts'
+import type { Problem } from './problem.ts'
+import type { Linux, NamespaceType, RuntimeConfig } from './runtime-config.ts'
 import { toPointer } from './schema.ts'
 
 /**
@@ -7,7 +8,7 @@ import { toPointer } from './schema.ts'
  * @returns every problem found, in the order of the document's fields; empty when there is none
  * @see runtime-spec v1.3.0 config.md, config-linux.md
  */
-export function runtimeConfigProblems(config: RuntimeConfig): ConfigProblem[] {
+export function runtimeConfigProblems(config: RuntimeConfig): Problem[] {
   const namespaces = new Namespaces(config.linux)
   return [
     ...processProblems(config),
@@ -36,12 +37,12 @@ class Namespaces {
   }
 }
 
-function problem(path: readonly PropertyKey[], message: string): ConfigProblem {
+function problem(path: readonly PropertyKey[], message: string): Problem {
   return { pointer: toPointer(path), message }
 }
 
-function processProblems({ process }: RuntimeConfig): ConfigProblem[] {
-  const problems: ConfigProblem[] = []
+function processProblems({ process }: RuntimeConfig): Problem[] {
+  const problems: Problem[] = []
   const seen = new Set<string>()
   process.rlimits?.forEach(({ type, soft, hard }, index) => {
     if (seen.has(type)) problems.push(problem(['process', 'rlimits', index, 'type'], `${type} is given twice`))
@@ -57,7 +58,7 @@ function processProblems({ process }: RuntimeConfig): ConfigProblem[] {
 /** Of a name that the kernel keeps. @see man 2 sethostname: __NEW_UTS_LEN */
 const maxNameBytes = 64
 
-function nameProblems(config: RuntimeConfig, namespaces: Namespaces): ConfigProblem[] {
+function nameProblems(config: RuntimeConfig, namespaces: Namespaces): Problem[] {
   return (['hostname', 'domainname'] as const).flatMap((name) => {
     const value = config[name] ?? ''
     const bytes = new TextEncoder().encode(value).length
@@ -72,8 +73,8 @@ function nameProblems(config: RuntimeConfig, namespaces: Namespaces): ConfigProb
   })
 }
 
-function mountProblems({ mounts = [] }: RuntimeConfig): ConfigProblem[] {
-  const problems: ConfigProblem[] = []
+function mountProblems({ mounts = [] }: RuntimeConfig): Problem[] {
+  const problems: Problem[] = []
   mounts.forEach(({ uidMappings, gidMappings, options = [], type }, index) => {
     const hasUids = (uidMappings?.length ?? 0) > 0
     const hasGids = (gidMappings?.length ?? 0) > 0
@@ -91,9 +92,9 @@ function mountProblems({ mounts = [] }: RuntimeConfig): ConfigProblem[] {
   return problems
 }
 
-function namespaceProblems(linux: Linux | undefined): ConfigProblem[] {
+function namespaceProblems(linux: Linux | undefined): Problem[] {
   const seen = new Set<string>()
-  const problems: ConfigProblem[] = []
+  const problems: Problem[] = []
   linux?.namespaces?.forEach(({ type, path }, index) => {
     const at = ['linux', 'namespaces', index]
     if (seen.has(type)) problems.push(problem([...at, 'type'], `the ${type} namespace is listed twice`))
@@ -105,7 +106,7 @@ function namespaceProblems(linux: Linux | undefined): ConfigProblem[] {
   return problems
 }
 
-function mappingProblems(linux: Linux | undefined, namespaces: Namespaces): ConfigProblem[] {
+function mappingProblems(linux: Linux | undefined, namespaces: Namespaces): Problem[] {
   const hasMappings = (linux?.uidMappings?.length ?? 0) > 0 || (linux?.gidMappings?.length ?? 0) > 0
   if (namespaces.has('user')) {
     if (namespaces.isJoined('user')) return []
@@ -117,9 +118,9 @@ function mappingProblems(linux: Linux | undefined, namespaces: Namespaces): Conf
   return [problem(['linux', name], 'mappings need a user namespace: add {"type": "user"} to /linux/namespaces')]
 }
 
-function linuxProblems(linux: Linux | undefined, namespaces: Namespaces): ConfigProblem[] {
+function linuxProblems(linux: Linux | undefined, namespaces: Namespaces): Problem[] {
   if (linux === undefined) return []
-  const problems: ConfigProblem[] = []
+  const problems: Problem[] = []
   const { maskedPaths = [], readonlyPaths = [], timeOffsets = {}, netDevices = {} } = linux
 
   const isMountPrivate = namespaces.has('mount')

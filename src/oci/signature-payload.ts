@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { type Digest, parseDigest } from './digest.ts'
-import { check, parseJson } from './schema.ts'
+import { check, parseJson } from './document.ts'
 
 /** Media type of what cosign signs, and the annotation beside it that has the signature in Base64. */
 export const simpleSigningType = 'application/vnd.dev.cosign.simplesigning.v1+json'

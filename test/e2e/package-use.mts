@@ -12,6 +12,7 @@ import {
   list,
   OciError,
   pull,
+  type Resources,
   remove,
   run,
   start,
@@ -34,6 +35,7 @@ await start({ id })
 const code: number = await exec({ id, args: ['true'], stdio: { stdout }, signal })
 await kill({ id, signal: 'TERM', wait: true })
 const { wasKilled }: { wasKilled: boolean } = await stop({ id, timeoutMs: 500 })
+const limits: Resources = { memory: { limit: 2n ** 53n, swap: -1 }, devices: [{ allow: true, type: 'c' }] }
 const ended: number = await wait({ id, signal })
 await remove({ id, force: true })
 const known: Features = await features()
@@ -45,7 +47,7 @@ await state({ id }).catch((error: unknown) => {
   if (error instanceof OciError && error.code === ('ERR_CONTAINER_NOT_FOUND' satisfies ErrorCode)) return
   throw error
 })
-console.log(digest, status, code, wasKilled, ended, known.linux.seccomp.archs, kinds, name)
+console.log(digest, status, code, wasKilled, ended, limits, known.linux.seccomp.archs, kinds, name)
 
 // @ts-expect-error an option that does not exist
 await run({ id, stdoi: {} })
@@ -55,3 +57,8 @@ await exec({ args: ['true'] })
 await run({ id, handOver: () => undefined })
 // @ts-expect-error a status that there is none of
 kinds.includes('asleep')
+// @ts-expect-error a limit that is no number
+const words: Resources = { memory: { limit: 'much' } }
+// @ts-expect-error a limit that the specification does not have
+const unknown: Resources = { memory: { limits: 1 } }
+console.log(words, unknown)

@@ -44,6 +44,7 @@ test('names are read in any case, as Go has it, but those that are data', () => 
     OCIVersion: '1.3.0',
     process: { Args: ['sh'], CWD: '/', user: { UID: 7, additionalgids: [1] } },
     Root: { Path: 'rootfs' },
+    hoſtname: 'box', // for Go this letter is an s
     annotations: { Key: 'a', key: 'b' },
     linux: { resources: { hugepageLimits: [{ pagesize: '2MB', Limit: 1 }] }, Sysctl: { 'Net.X': '1' } },
   })
@@ -51,6 +52,7 @@ test('names are read in any case, as Go has it, but those that are data', () => 
     ociVersion: '1.3.0',
     process: { args: ['sh'], cwd: '/', user: { uid: 7, gid: 0, additionalGids: [1] } },
     root: { path: 'rootfs' },
+    hostname: 'box',
     annotations: { Key: 'a', key: 'b' },
     linux: { resources: { hugepageLimits: [{ pageSize: '2MB', limit: 1 }] }, sysctl: { 'Net.X': '1' } },
   })
@@ -94,6 +96,16 @@ test('unknown properties are left out and reported, known ones are not', () => {
   expect(unknown.sort()).toEqual(['/mounts/0/bogus', '/windows'])
   expect(config).not.toHaveProperty('windows')
   expect(config.annotations).toEqual({ 'a/b': 'c' })
+})
+
+test('a list is no map, whatever other names the document has', () => {
+  for (const more of [{}, { bogus: 1 }, { HOSTNAME: 'x' }]) {
+    const linux = { sysctl: ['a'], resources: { rdma: [] } }
+    expect(failure(JSON.stringify({ ...minimal, annotations: [], linux, ...more })).message).toBe(
+      'config.json is invalid: 3 problems: /annotations: must be an object, not []; ' +
+        '/linux/sysctl: must be an object, not an array; /linux/resources/rdma: must be an object, not []',
+    )
+  }
 })
 
 test('every problem is reported at once, each with its pointer', () => {

@@ -54,7 +54,7 @@ test.each([
 const compileRules = (...devices: readonly DeviceRule[]) => compileWith({ linux: { resources: { devices } } })
 
 test.each([undefined, ''])('a device rule with the access %j is refused', (access) => {
-  const rule = { allow: true, type: 'c', major: 1, minor: 3, access }
+  const rule = { allow: true, type: 'c', major: 1, minor: 3, access } as const
   expect(() => compileRules({ allow: false, access: 'rwm' }, rule)).toThrow(
     expect.objectContaining({
       code: 'ERR_CONFIG_INVALID',

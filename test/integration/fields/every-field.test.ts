@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { runtimeConfig } from '../../../src/oci/runtime-config-schema.ts'
+import { runtimeConfig } from '../../../src/oci/runtime-config.ts'
 import { fieldsOf } from '../../config-fields.ts'
 
 const tests = join(import.meta.dirname, '../..')

@@ -71,7 +71,7 @@ test('/linux/resources/devices/{allow,type,major,minor,access}: what is not allo
   const rules = [
     { allow: false, access: 'rwm' },
     { allow: true, type: 'c', major: 10, minor: 229, access: 'r' },
-  ]
+  ] as const
   const node = (path: string, minor: number) => ({ path, type: 'c', major: 10, minor }) as const
   const devices = [node('/dev/fuse', 229), node('/dev/loop-control', 237)]
   const script = '{ true </dev/fuse; true >/dev/fuse; true </dev/loop-control; } 2>&1 | grep -c "not permitted"'

@@ -1,0 +1,63 @@
+import * as z from 'zod/mini'
+import { OciError } from '../errors.ts'
+import { type DocumentFacts, describeChoice, describeProblem, invalidDocument } from './problem.ts'
+import { toPointer } from './schema.ts'
+
+// A schema is used once per process: compiling it to a function, zod's default, costs more than it saves.
+z.config({ jitless: true })
+
+/**
+ * Decodes a JSON document strictly as UTF-8. `null` members are dropped: the Go tools of this field write it for absent.
+ *
+ * @throws OciError with the document's code when it is not UTF-8 or not JSON
+ */
+export function parseJson(content: Uint8Array | string, { what, code }: DocumentFacts): unknown {
+  try {
+    const text = typeof content === 'string' ? content : new TextDecoder('utf-8', { fatal: true }).decode(content)
+    return JSON.parse(text, function (this: unknown, _key, value: unknown) {
+      return value === null && !Array.isArray(this) ? undefined : value
+    })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new OciError(code, `${what} is not JSON: ${reason}`, { cause })
+  }
+}
+
+/**
+ * Checks a value against a schema of zod; the error lists every problem, each with its JSON pointer.
+ *
+ * @returns what the schema makes of the value, unknown properties dropped or kept as the schema says
+ * @throws OciError with the document's code; `pointer` is the first problem's
+ */
+export function check<T>(schema: z.ZodMiniType<T>, value: unknown, facts: DocumentFacts): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => ({
+    pointer: toPointer(issue.path),
+    message: describeIssue(issue, issue.path.reduce(member, value)),
+  }))
+  throw invalidDocument(problems, facts)
+}
+
+/** The member of an object or list, undefined where there is none. */
+function member(value: unknown, key: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
+}
+
+function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value !== undefined && issue.code === 'unrecognized_keys') {
+    return `has the unknown member ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`
+  }
+  return describeProblem(expectationOf(issue), value)
+}
+
+function expectationOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return `must be ${article(issue.expected)}`
+  if (issue.code === 'invalid_value') return describeChoice(issue.values)
+  return issue.message
+}
+
+function article(expected: string): string {
+  if (expected === 'record') return 'an object'
+  return /^[aio]/.test(expected) ? `an ${expected}` : `a ${expected}`
+}
