@@ -124,7 +124,7 @@ if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs', build)
   cacheCode('the command line', '.ci/code-cache.mjs', 'cli')
-  cacheCode('the compiler of seccomp', ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp')
+  cacheCode('the compiler of seccomp', ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp.code')
   cacheCode('the compiler', ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
   cacheCode('what handles images', '.ci/code-cache-images.mjs')
   writeFileSync('dist/.typescript', build)

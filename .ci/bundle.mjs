@@ -8,7 +8,6 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, resolve } from 'node:path'
 import * as esbuild from 'esbuild'
-import * as opTable from '../dist/program/ops.js'
 
 const out = 'dist/bin.new'
 /** The digest of the sources, for kept programs. */
@@ -64,95 +63,24 @@ const imageVerbs = [
   'verify',
 ].map((name) => resolve('src/verbs/image', `${name}.ts`))
 
+/** The modules that a file of dist/bin loads when it calls them, and the files that have them. */
+const loadedLater = new Map([
+  ...imageVerbs.map((file) => [file, 'images']),
+  [resolve('src/compile/seccomp/filter.ts'), 'seccomp'],
+  [resolve('src/runtime/systemd-manager.ts'), 'systemd-manager'],
+])
+
 const inOtherFiles = {
   name: 'in-other-files',
   setup({ onResolve }) {
     onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) => {
       const file = join(resolveDir, path)
-      if (file === errors) return { path: './errors.js', external: true }
-      if (kind === 'dynamic-import' && imageVerbs.includes(file)) return { path: './images.js', external: true }
-      return undefined
+      const name = file === errors ? 'errors' : kind === 'dynamic-import' ? loadedLater.get(file) : undefined
+      return name === undefined ? undefined : { path: `./${name}.js`, external: true }
     })
     onResolve({ filter: /^undici$/ }, () => ({ path: './undici.js', external: true }))
   },
 }
-
-/** commander loads node:child_process, and so node:net, for commands that are programs of their own: we have none. */
-const withoutPrograms = {
-  name: 'without-programs',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ importer }) =>
-      importer.includes('/commander/') ? { path: 'none', namespace: 'without-programs' } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'without-programs' }, () => ({ contents: '' }))
-  },
-}
-
-/** What the encoder needs of the op table, made already. */
-const withPlainOps = {
-  name: 'with-plain-ops',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/program\/ops\.ts$/ }, () => ({ contents: constants }))
-  },
-}
-const constants = Object.entries(opTable)
-  .filter(([name]) => name !== 'ops')
-  .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)}`)
-  .join('\n')
-
-/**
- * Functions that the compiler for the front leaves to the whole command line: running, words for what went wrong, and systemd.
- * To call one is an error that it gives up on.
- */
-const leftOut = {
-  'kept/run': ['runKept'],
-  failure: ['describeFailure'],
-  'systemd-manager': ['findManager', 'internalCommand', 'isSystemdWanted'],
-}
-const withoutRuns = {
-  name: 'without-runs',
-  setup({ onLoad }) {
-    for (const [file, names] of Object.entries(leftOut)) {
-      const leave = (name) => `export const ${name} = () => {
-        throw new OciError('ERR_NOT_SUPPORTED', '${name} is left to the whole command line')
-      }`
-      const contents = ["import { OciError } from './errors.ts'", ...names.map(leave)].join('\n')
-      onLoad({ filter: new RegExp(`/runtime/${file}\\.ts$`) }, () => ({ contents, resolveDir: 'src' }))
-    }
-  },
-}
-
-/** Modules that others load when they are needed are wrapped, with all that they import: here all are needed. */
-const atOnce = {
-  name: 'at-once',
-  setup({ onLoad }) {
-    onLoad({ filter: /\/(cli\/compiler|runtime\/launch)\.ts$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8')
-      const dynamic = /^ *const (\{.*\}) = await import\((.*)\)$/gm
-      const imports = Array.from(text.matchAll(dynamic), ([, names, from]) => `import ${names} from ${from}\n`)
-      if (imports.length === 0) throw new Error(`${path} loads nothing later`)
-      return { contents: imports.join('') + text.replace(dynamic, ''), loader: 'ts' }
-    })
-  },
-}
-
-/** A filter is compiled by seccomp.js, beside the compiler. An error of the one is an error of the other: they share its class. */
-const seccompLater = {
-  name: 'seccomp-later',
-  setup({ onResolve, onLoad }) {
-    const file = resolve('src/compile/seccomp/filter.ts')
-    onResolve({ filter: /\/filter\.ts$/ }, ({ path, resolveDir }) =>
-      join(resolveDir, path) === file ? { path: 'seccomp', namespace: 'seccomp-later' } : undefined,
-    )
-    onLoad({ filter: /.*/, namespace: 'seccomp-later' }, () => ({ contents: loadSeccomp, resolveDir: 'src' }))
-  },
-}
-const loadSeccomp = `
-import { loadCached } from './cli/cached-script.ts'
-import { OciError } from './errors.ts'
-const requireShared = (name) => (name === './errors.js' ? { OciError } : require(name))
-export const compileSeccomp = (...args) => loadCached(moduleDirectory, 'seccomp', requireShared).compileSeccomp(...args)
-`
 
 /** In a file of its own, which is short, since Node.js shows the line that an error comes from. */
 const checkApart = {
@@ -211,21 +139,15 @@ await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] 
 await buildModule('writer-thread', { entryPoints: ['src/layer/thread/writer-thread.ts'] })
 await buildModule('file-thread', { entryPoints: ['src/layer/thread/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
+await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
+await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] })
 // It says nothing, so nobody reads its names.
 await buildCode(
   'compiler',
   { entryPoints: ['src/cli/compiler.ts'], minify: true },
-  {
-    plugins: [withPlainOps, withoutRuns, atOnce, seccompLater],
-    banner: requireOnce + moduleDirectory,
-  },
+  { banner: requireOnce + moduleDirectory },
 )
-await buildCode(
-  'seccomp',
-  { entryPoints: ['src/compile/seccomp/filter.ts'], minify: true },
-  { plugins: [inOtherFiles], banner: '' },
-)
-await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { plugins: [inOtherFiles, withoutPrograms] })
+await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
 await build({
   ...common,
   define: { bundleToolBuild: JSON.stringify(buildID) },

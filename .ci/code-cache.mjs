@@ -3,7 +3,7 @@
 //
 //   cli         the command line
 //   compiler    what the front starts to compile a program, with the flags that it gives to Node.js
-//   seccomp     what that loads to compile a filter, with the same flags
+//   seccomp.code  what that loads to compile a filter, with the same flags
 import fs, { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -94,12 +94,12 @@ const callOf = {
     const cause = await compileCall(args, {}, openSync(program, 'w'))
     if (statSync(program).size === 0) throw new Error(`no program for ${args.join(' ')}: ${cause}`, { cause })
   },
-  seccomp: ({ compileSeccomp }) => compileSeccomp(seccompProfile(), process.arch),
+  'seccomp.code': ({ compileSeccomp }) => compileSeccomp(seccompProfile(), process.arch),
 }
 const commands = {
   cli: ['run', 'create', 'exec', 'spec', 'start', 'state', 'list'],
   compiler: ['run', 'create', 'exec'],
-  seccomp: ['run'],
+  'seccomp.code': ['run'],
 }
 
 try {

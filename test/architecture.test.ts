@@ -137,3 +137,19 @@ test('no error is caught without a name, but where a comment says who else gets 
   )
   expect(nameless).toEqual([])
 })
+
+test('no modules import each other, directly or not, by types either', () => {
+  const pattern = /^(?:import|export)\s(?:[\w\s{},*$]*?from\s)?\s*'(\.[^']+)'/gm
+  const importsOf = (file: string): readonly string[] =>
+    Array.from(readFileSync(join(src, file), 'utf8').matchAll(pattern), ([, name = '']) =>
+      normalize(join(dirname(file), name)),
+    )
+  // A module of a circle imports one of it, and is imported by one of it.
+  let open = new Map(files.map((file) => [file, importsOf(file)]))
+  for (let size = -1; size !== open.size; ) {
+    size = open.size
+    const imported = new Set([...open.values()].flat())
+    open = new Map([...open].filter(([file, names]) => imported.has(file) && names.some((name) => open.has(name))))
+  }
+  expect([...open.keys()]).toEqual([])
+})

@@ -1,5 +1,6 @@
 import { closeSync, writeSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
+import { compileForFront } from '../verbs/container/compile-for-front.ts'
 import { type CallContext, containerOptions, execOptions } from './call-options.ts'
 import { readCall } from './call-words.ts'
 import { exactWords, firstThatIsNoText } from './exact-words.ts'
@@ -47,16 +48,13 @@ export async function compileCall(
     log: (level, message) => lines.push([level, message]),
   }
   try {
-    if (call === 'exec') {
-      const { exec } = await import('../verbs/container/exec.ts')
-      await exec(execOptions(context, words, flags))
-    } else if (call === 'run') {
-      const { run } = await import('../verbs/container/run.ts')
-      await run(containerOptions(context, words, flags))
-    } else {
-      const { create } = await import('../verbs/container/create.ts')
-      await create(containerOptions(context, words, flags))
-    }
+    handOver(
+      await compileForFront(
+        call === 'exec'
+          ? { call, options: execOptions(context, words, flags) }
+          : { call, options: containerOptions(context, words, flags) },
+      ),
+    )
     return undefined
   } catch (error) {
     if (error instanceof OciError || isSystemError(error)) return error

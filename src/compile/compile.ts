@@ -75,7 +75,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   }
   const context: CompileContext = {
     ...compileContext(config, options, facts),
-    seccomp: compileSeccompSteps(config, facts, { ...options, status: 'creating' }),
+    seccomp: compileSeccompSteps(config, { ...options, status: 'creating' }),
   }
   warnOfOtherPlatforms(config, options.warn)
   checkTerminal(process, context)

@@ -6,7 +6,7 @@ import type { HostFacts } from './facts.ts'
 import type { SeccompOptions, SeccompSteps } from './seccomp/steps.ts'
 
 /** What the caller of `compile` asks for, beside config.json. */
-export interface CompileOptions extends Pick<SeccompOptions, 'compileFilter'> {
+export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   /** Absolute. */
   readonly bundle: string
   /** The state root, absolute. */

@@ -47,7 +47,7 @@ export type ExecOptions = Pick<
   | 'preserveFds'
   | 'noNewKeyring'
   | 'noSubreaper'
-  | 'compileFilter'
+  | 'filter'
   | 'warn'
   | 'debug'
 > & {
@@ -92,7 +92,7 @@ export function compileExecProgram(
     root: '',
     stateText: '',
     facts,
-    seccomp: compileSeccompSteps({ ...options.config, process }, facts, { ...options, status: 'running' }),
+    seccomp: compileSeccompSteps({ ...options.config, process }, { ...options, status: 'running' }),
     cgroups: [],
     hasUserNamespace: container.namespaces.includes('user'),
     hasMountNamespace: container.namespaces.includes('mount'),

@@ -35,7 +35,7 @@ export type {
   SeccompArg,
   SeccompOperator,
   SeccompSyscall,
-} from './runtime-config/seccomp-profile.ts'
+} from './runtime-config/seccomp.ts'
 export type { IDMapping, IDMappings } from './runtime-config/values.ts'
 
 const version = refine(

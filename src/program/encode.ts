@@ -1,9 +1,9 @@
 import { bytesOf, isText } from '../text.ts'
 import {
-  type Layout,
-  layouts,
+  type OpDefinition,
   type OperandKind,
   type OpName,
+  ops,
   phases,
   type RegisterName,
   registers,
@@ -83,15 +83,16 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
   const counts = phases.map(() => 0)
   for (const { address, phase, step, undoes } of steps) {
     const at = address * stepBytes
-    const layout = layoutOf(step.op)
+    const { number, operands } = definitionOf(step.op)
     const phaseNumber = phases.indexOf(phase)
     counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
-    table.setUint16(at, layout[0], true)
+    table.setUint16(at, number, true)
     table.setUint8(at + 2, phaseNumber)
     if (step.ok.length > 0) table.setUint32(at + 4, toleranceMask(step.ok), true)
-    for (let place = at + 8, word = 1; word < layout.length; place += 8, word += 2) {
-      const value = step.operands[layout[word] as string] ?? null
-      setWord(table, place, encodeOperand(layout[word + 1] as OperandKind, value))
+    let place = at + 8
+    for (const name in operands) {
+      setWord(table, place, encodeOperand(operands[name] as OperandKind, step.operands[name] ?? null))
+      place += 8
     }
     table.setUint32(at + 56, strings.add(step.from), true)
     if (undoes !== undefined) table.setUint32(at + 60, undoes, true)
@@ -103,11 +104,10 @@ export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
 
 /** The operands that an op declares, in order. */
 export function operandsOf(name: OpName): readonly (readonly [name: string, kind: OperandKind])[] {
-  const [, ...words] = layoutOf(name)
-  return words.flatMap((word, at) => (at % 2 === 0 ? [[word, words[at + 1] as OperandKind] as const] : []))
+  return Object.entries(definitionOf(name).operands)
 }
 
-const layoutOf = (name: OpName): Layout => layouts[name] as Layout
+const definitionOf = (name: OpName): OpDefinition => ops[name]
 
 /** 64 bits; a number is written without a bigint, of which there would be hundreds. */
 function setWord(view: DataView, at: number, value: number | bigint): void {

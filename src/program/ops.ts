@@ -583,16 +583,6 @@ ops satisfies Record<string, OpDefinition>
 
 export type OpName = keyof typeof ops
 
-/** What the encoder needs of an op: its number, then the name and the kind of each operand. */
-export type Layout = readonly [number: number, ...namesAndKinds: string[]]
-
-export const layouts: Readonly<Record<string, Layout>> = Object.fromEntries(
-  Object.entries<OpDefinition>(ops).map(([name, { number, operands }]) => [
-    name,
-    [number, ...Object.entries(operands).flat()] as const,
-  ]),
-)
-
 /**
  * Values known only when the program runs; a `text` operand may name them. The order is their number. `pid_file` and
  * `console_socket` are what the call has given for --pid-file and --console-socket: a kept program is for all of them.

@@ -13,7 +13,7 @@ import type { Program, Text } from '../program/program.ts'
 import { absolute, absoluteRoot } from '../state-root.ts'
 import { registersOf } from './call-registers.ts'
 import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
-import { keptFilters } from './kept/filter.ts'
+import { seccompFilter } from './kept/filter.ts'
 import { frontRecord } from './kept/front-record.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer/config.ts'
 import { loadBundle } from './load-bundle.ts'
@@ -103,6 +103,7 @@ export async function compileContainer(
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
   })
+  const filter = await seccompFilter(config.linux?.seccomp, facts.arch, options.noCache ? undefined : root)
   const program = compile(
     config,
     {
@@ -112,7 +113,7 @@ export async function compileContainer(
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       systemd,
-      compileFilter: options.noCache ? undefined : keptFilters(root),
+      filter,
       ...registersOf(options),
       pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: inheritedFds(options),

@@ -1,16 +1,15 @@
 import type { CompileOptions } from '../compile/context.ts'
 import { absoluteRoot } from '../state-root.ts'
-import type { ContainerOptions, ForegroundOptions } from './compile-container.ts'
+import type { LaunchCall } from './compile-launch.ts'
 import { parseContainerID } from './container-id.ts'
 import { kinds, type Outcome, successOf } from './execute.ts'
+import type { FrontOptions } from './execute-call.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { describeCall, givenOptions } from './kept/call.ts'
 import { runKept } from './kept/run.ts'
 import type { RunProgramOptions } from './runner.ts'
 
-export interface LaunchOptions extends ContainerOptions, ForegroundOptions {
-  /** Do not use a kept program, and do not keep this one for the next time. */
-  readonly noCache?: boolean | undefined
+export interface LaunchOptions extends LaunchCall {
   /** Pass the signals that this process gets on to the container; else they do what they do without one. */
   readonly forwardSignals?: boolean | undefined
   /** Default: the descriptors of this process. */
@@ -23,19 +22,12 @@ export interface OwnOptions extends FrontOptions, Pick<RunProgramOptions, 'abort
   readonly noKept?: boolean | undefined
 }
 
-/** What passes between this process and the front (native/front.c), which executes the program. */
-export type FrontOptions = Pick<RunProgramOptions, 'handOver' | 'reports'>
-
-/**
- * Compiles a bundle and executes its program; the program is kept for the next time when it depends on nothing but the
- * bundle, the root and the host, and there was nothing to warn of.
- */
+/** Executes the program that is kept for this call; else compiles the bundle, keeps the program, and executes that. */
 export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOptions['mode']): Promise<Outcome> {
   const command = mode === 'create' ? 'create' : 'run'
   const options = givenOptions(command, given)
-  const id = parseContainerID(options.id)
-  const runOptions: RunProgramOptions = {
-    id,
+  const runOptions = {
+    id: parseContainerID(options.id),
     paths: options,
     preserveFds: inheritedFds(options),
     forwardSignals: options.forwardSignals ?? false,
@@ -43,21 +35,28 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
     drain: mode === 'foreground',
     abort: options.abort,
     endsWithCaller: options.endsWithCaller,
-    handOver: options.handOver,
-    reports: options.reports,
-    onLeftover: (message) => options.log?.('warning', message),
+    onLeftover: (message: string) => options.log?.('warning', message),
   }
-  const { bundle = '.', root, handOver, noKept } = options
+  const { bundle = '.', root, handOver, noKept, reports } = options
   const call = describeCall(command, { ...options, detach: mode === 'detached' })
-  const canBeKept = call === plainCalls[mode] && !handOver && !noKept
-  const kept = canBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
+  const mayBeKept = call === plainCalls[mode] && !handOver && !noKept
+  const kept = mayBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
   options.abort?.signal.throwIfAborted()
-  const { launchCompiled } = await import('./launch-compiled.ts')
-  return await launchCompiled(options, { mode, call, kept, runOptions })
+  // A program that only runs what is kept has no compiler in memory.
+  const { compileLaunch } = await import('./compile-launch.ts')
+  const { executeCall, withoutWarnings } = await import('./execute-call.ts')
+  const log = reports === undefined ? options.log : withoutWarnings(options.log)
+  return await executeCall(await compileLaunch({ ...options, log }, mode), {
+    ...runOptions,
+    handOver,
+    executed: reports === undefined ? kept : { reports, code: 0 },
+    begins: 'init',
+    log: options.log,
+  })
 }
 
 /** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
-export const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
+const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]

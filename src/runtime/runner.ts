@@ -20,10 +20,6 @@ export interface RunProgramOptions
   readonly descriptors?: readonly number[]
   /** Hears of a step of the undo list that failed: something may be left behind. */
   readonly onLeftover?: (message: string) => void
-  /** Takes the program, encoded, in place of a runner: the front has asked for it. */
-  readonly handOver?: ((message: Uint8Array) => void) | undefined
-  /** What a runner has reported: the program has been executed already, and is not again. */
-  readonly reports?: readonly Report[] | undefined
 }
 
 /**
@@ -33,12 +29,7 @@ export interface RunProgramOptions
  *   everything the program did is then undone
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
-  if (options.reports) return await outcomeOf(program, { reports: options.reports, code: 0 }, options)
   const image = encode(program, registerValues(options.paths ?? {}))
-  if (options.handOver) {
-    options.handOver(handOverMessage(image, options))
-    return { kind: 'handedOver' }
-  }
   const { preserveFds = 0, descriptors = [] } = options
   const inherited = [...Array.from({ length: preserveFds }, (_, index) => 3 + index), ...descriptors]
   const programFd = 3 + inherited.length
@@ -53,17 +44,6 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
     },
   })
   return await outcomeOf(program, execution, options)
-}
-
-/** Where the program begins, the ID, the directory to run it in, the program: see native/node.c. */
-function handOverMessage(image: Uint8Array, { id, cwd = '' }: RunProgramOptions): Uint8Array {
-  const texts = new TextEncoder().encode(`${id}\0${cwd}\0`)
-  const start = (8 + texts.length + 7) & ~7
-  const message = new Uint8Array(start + image.length)
-  new DataView(message.buffer).setUint32(0, start, true)
-  message.set(texts, 8)
-  message.set(image, start)
-  return message
 }
 
 /**

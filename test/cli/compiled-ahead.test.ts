@@ -4,7 +4,7 @@ import type { CommandContext } from '../../src/cli/context.ts'
 import { OciError } from '../../src/errors.ts'
 
 const fault = vi.hoisted(() => ({ error: undefined as unknown }))
-vi.mock('../../src/runtime/launch-compiled.ts', () => ({ compileToKeep: () => Promise.reject(fault.error) }))
+vi.mock('../../src/runtime/compile-launch.ts', () => ({ compileLaunch: () => Promise.reject(fault.error) }))
 
 const systemError = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' })
 

@@ -12,7 +12,7 @@ import { runtimeConfigProblems } from '../../src/oci/runtime-config-rules.ts'
 import type { Step } from '../../src/program/program.ts'
 import { fieldsOf } from '../config-fields.ts'
 import { type Example, fieldExamples, type HostName, hostNames } from './field-examples.ts'
-import { hosts, plainRun, smallConfig, stepsOf } from './hosts.ts'
+import { filterOf, hosts, plainRun, smallConfig, stepsOf } from './hosts.ts'
 
 const v1 = [
   'cpu,cpuacct',
@@ -105,7 +105,11 @@ function compiled(text: string, facts: HostFacts): Compiled {
     const config = parseRuntimeConfig(text)
     const problems = runtimeConfigProblems(config)
     if (problems.length > 0) throw invalidConfig(problems)
-    const program = compile(config, { ...plainRun, warn: (message) => warnings.push(message) }, facts)
+    const program = compile(
+      config,
+      { ...plainRun, ...filterOf(config, facts), warn: (message) => warnings.push(message) },
+      facts,
+    )
     const undo = program.host.flatMap((step) => step.undo)
     return { steps: [...stepsOf(program).map(withoutUndo), ...undo], warnings }
   } catch (error) {

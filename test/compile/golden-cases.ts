@@ -8,7 +8,7 @@ import { compileRestore } from '../../src/compile/restore.ts'
 import { compileWait } from '../../src/compile/wait.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Program } from '../../src/program/program.ts'
-import { hosts, plainRun } from './hosts.ts'
+import { filterOf, hosts, plainRun } from './hosts.ts'
 
 interface GoldenCase {
   readonly facts: HostFacts
@@ -92,5 +92,5 @@ export const goldenDirectory: string = join(import.meta.dirname, '../../fixtures
 export function compileGolden(name: string): Program {
   const { facts, options, compile: compileProgram = compile } = goldenCases[name] ?? { facts: hosts.hybrid }
   const config = parseRuntimeConfig(readFileSync(join(goldenDirectory, name, 'config.json'), 'utf8'))
-  return compileProgram(config, { ...plainRun, ...options }, facts)
+  return compileProgram(config, { ...plainRun, ...filterOf(config, facts), ...options }, facts)
 }

@@ -1,6 +1,7 @@
 import { compile } from '../../src/compile/compile.ts'
 import type { CompileOptions } from '../../src/compile/context.ts'
 import type { CgroupFacts, CgroupHierarchy, HostFacts } from '../../src/compile/facts.ts'
+import { compileSeccomp } from '../../src/compile/seccomp/filter.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import type { Program, Step } from '../../src/program/program.ts'
 
@@ -113,7 +114,13 @@ export function compileWith(input: CompileTestInput): Program {
     process: { ...smallConfig.process, ...input.process } as NonNullable<RuntimeConfig['process']>,
     linux: { ...smallConfig.linux, ...input.linux },
   }
-  return compile(config, { ...plainRun, ...input.options }, input.facts ?? hosts.hybrid)
+  const facts = input.facts ?? hosts.hybrid
+  return compile(config, { ...plainRun, ...filterOf(config, facts), ...input.options }, facts)
+}
+
+/** What `compile` is given of the profile of a config. */
+export function filterOf({ linux }: RuntimeConfig, { arch }: HostFacts): Pick<CompileOptions, 'filter'> {
+  return linux?.seccomp ? { filter: compileSeccomp(linux.seccomp, arch) } : {}
 }
 
 /** All steps of the three phases, in the order in which they run. */

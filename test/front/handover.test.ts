@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
@@ -203,12 +203,10 @@ test('a fault of the compiler is said with its stack, and the command line does 
     cpSync(join(project, 'dist', name), join(copy, name), { recursive: true, filter: (from) => !from.endsWith('.mjs') })
   }
   cpSync(join(project, 'package.json'), join(place.directory, 'package.json'))
-  const compileSeccomp = "() => { throw new TypeError('a fault') }"
-  writeFileSync(
-    join(copy, 'bin/seccomp.js'),
-    `(function (exports, require, module) { module.exports = { compileSeccomp: ${compileSeccomp} } })`,
-  )
-  rmSync(join(copy, 'bin/seccomp.cache'))
+  renameSync(join(copy, 'bin/seccomp.js'), join(copy, 'bin/whole.js'))
+  const faulty = "{ compileSeccomp() { throw new TypeError('a fault') } }"
+  const isCompiler = "process.argv[1].endsWith('boot-compiler.cjs')"
+  writeFileSync(join(copy, 'bin/seccomp.js'), `module.exports = ${isCompiler} ? ${faulty} : require('./whole.js')`)
   place.configure('echo out; exit 3', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } })
   const fault = /internal error, please report it: TypeError: a fault\\n {4}at .*seccomp\.js/
   const { stderr, ...answer } = call([join(copy, 'bundle-tool')], ['run', 'demo'])

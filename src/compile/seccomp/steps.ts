@@ -1,7 +1,6 @@
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../../program/program.ts'
-import type { HostFacts } from '../facts.ts'
-import { compileSeccomp } from './filter.ts'
+import type { SeccompFilter } from './filter.ts'
 
 /** How a process gets its filter. */
 export interface SeccompSteps {
@@ -21,9 +20,10 @@ export function awaitReady(barrier: number, { seccomp }: { readonly seccomp: Sec
   return op('sync_within', { barrier, timeoutMs: agentTimeoutMs }, '/linux/seccomp/listenerPath')
 }
 
-/** What the compiler reports on its way, and what compiles a profile; default: `compileSeccomp`. */
+/** The filter of the profile, and who hears what is worth saying of it. */
 export interface SeccompOptions {
-  readonly compileFilter?: typeof compileSeccomp | undefined
+  /** `compileSeccomp` of `linux.seccomp`, which must be given where a config has one. */
+  readonly filter?: SeccompFilter | undefined
   readonly warn?: ((message: string) => void) | undefined
   readonly debug?: ((message: string) => void) | undefined
 }
@@ -39,17 +39,16 @@ export const noSeccomp: SeccompSteps = { isEarly: false, child: [], host: [] }
  * The process that loaded a notifying filter may do nothing that could be notified before the agent listens, so it does
  * not send the listener: it leaves the number where the host sees it, and the host takes the descriptor, pidfd_getfd(2).
  * @param situation the bundle, and the status that the agent is told
- * @throws OciError `ERR_CONFIG_INVALID`, `ERR_NOT_SUPPORTED` as `compileSeccomp`
  */
 export function compileSeccompSteps(
   config: RuntimeConfig,
-  facts: HostFacts,
   situation: { readonly bundle: string; readonly status: 'creating' | 'running' } & SeccompOptions,
 ): SeccompSteps {
   const seccomp = config.linux?.seccomp
   if (!seccomp) return noSeccomp
   const from = '/linux/seccomp'
-  const filter = (situation.compileFilter ?? compileSeccomp)(seccomp, facts.arch)
+  const { filter } = situation
+  if (filter === undefined) throw new TypeError('the filter of linux.seccomp is not given')
   for (const warning of filter.warnings) situation.warn?.(warning)
   for (const note of filter.notes) situation.debug?.(note)
   situation.debug?.(`seccomp filter flags: ${filter.flags}`)

@@ -1,6 +1,6 @@
 import { array, boolean, type Infer, integer, object, oneOf, optional, record, type Schema, string } from '../schema.ts'
 import { resources } from './resources.ts'
-import { seccomp } from './seccomp-profile.ts'
+import { seccomp } from './seccomp.ts'
 import { cString, cStrings, filled, i64, id, idMappings, rare, strings, u32 } from './values.ts'
 
 const namespace = object({

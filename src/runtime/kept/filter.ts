@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { compileSeccomp, type SeccompFilter } from '../../compile/seccomp/filter.ts'
+import type { SeccompFilter } from '../../compile/seccomp/filter.ts'
 import { isSystemError, OciError } from '../../errors.ts'
 import { readFile } from '../../host/read-file.ts'
 import type { Seccomp } from '../../oci/runtime-config.ts'
@@ -16,25 +16,35 @@ interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
 const maxFilterBytes = 4 * 1024 * 1024
 
 /**
- * `compileSeccomp` for containers of this state root: what was compiled for a profile is kept there, and given again for the
- * same one.
+ * The filter of a profile. What was compiled for it is kept in the state root, and given again for the same profile.
  *
  * Engines write a config.json for each container, and the same profile into all of them: its filter takes a sixth of their
- * `create`. At most 16 are kept. What cannot be kept or read is no failure: it is compiled.
- * @param root absolute
+ * `create`, and the compiler of filters, which is loaded when a filter has to be made, as much again. At most 16 are kept.
+ * A filter that cannot be kept or read is no failure: it is compiled.
+ * @param root absolute; undefined: nothing is kept
+ * @throws OciError `ERR_CONFIG_INVALID`, `ERR_NOT_SUPPORTED` as `compileSeccomp`
  */
-export function keptFilters(root: string, compile: typeof compileSeccomp = compileSeccomp): typeof compileSeccomp {
+export async function seccompFilter(
+  seccomp: Seccomp | undefined,
+  arch: string,
+  root: string | undefined,
+): Promise<SeccompFilter | undefined> {
+  if (seccomp === undefined) return undefined
+  if (root === undefined) return await compileFilter(seccomp, arch)
   const files = { directory: root, prefix: '.filter-', most: 16 }
-  return (seccomp, arch) => {
-    const key = keyOf(seccomp, arch)
-    const name = nameOf(key)
-    const known = read(join(root, files.prefix + name))
-    if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
-    const filter = compile(seccomp, arch)
-    const kept: KeptFilter = { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') }
-    keepFile(files, name, () => JSON.stringify(kept))
-    return filter
-  }
+  const key = keyOf(seccomp, arch)
+  const name = nameOf(key)
+  const known = read(join(root, files.prefix + name))
+  if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
+  const filter = await compileFilter(seccomp, arch)
+  const kept: KeptFilter = { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') }
+  keepFile(files, name, () => JSON.stringify(kept))
+  return filter
+}
+
+async function compileFilter(seccomp: Seccomp, arch: string): Promise<SeccompFilter> {
+  const { compileSeccomp } = await import('../../compile/seccomp/filter.ts')
+  return compileSeccomp(seccomp, arch)
 }
 
 /** Everything that a filter is compiled from; the compiler too. */

@@ -1,6 +1,5 @@
 import { OciError } from '../../errors.ts'
-import { plainCalls } from '../../runtime/launch.ts'
-import { compileToKeep } from '../../runtime/launch-compiled.ts'
+import { compileLaunch } from '../../runtime/compile-launch.ts'
 
 export interface CompileAheadOptions {
   readonly bundle: string
@@ -13,11 +12,11 @@ export interface CompileAheadOptions {
  * An error that `run` will meet as well is left for it to say.
  */
 export async function compileAhead({ bundle, root }: CompileAheadOptions): Promise<void> {
-  const id = '' // a register of the program
+  const id = 'ahead' // a register of the program
   try {
     for (const mode of ['foreground', 'create'] as const) {
-      const { keep } = await compileToKeep({ id, bundle, root }, mode, plainCalls[mode])
-      keep()
+      const compiled = await compileLaunch({ id, bundle, root }, mode)
+      compiled.keep()
     }
   } catch (error) {
     if (!(error instanceof OciError)) throw error

@@ -1,0 +1,45 @@
+import type { CompileOptions } from '../compile/context.ts'
+import { makeRoot } from '../state-root.ts'
+import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
+import type { CompiledCall } from './compiled-call.ts'
+import { parseContainerID } from './container-id.ts'
+import { inheritedFds } from './inherited-fds.ts'
+import { describeCall, givenOptions } from './kept/call.ts'
+import { keepProgram } from './kept/program.ts'
+
+/** What a `run` or `create` is compiled from, beside what the bundle and the host say. */
+export interface LaunchCall extends ContainerOptions, ForegroundOptions {
+  /** Do not use a kept program or filter, and do not keep these for the next time. */
+  readonly noCache?: boolean | undefined
+}
+
+/**
+ * Compiles a `run` or `create`. To keep its program is to make the state root, if it is not there.
+ *
+ * @throws OciError `ERR_CONTAINER_ID_INVALID`, and as `compileContainer`
+ */
+export async function compileLaunch(given: LaunchCall, mode: CompileOptions['mode']): Promise<CompiledCall> {
+  const command = commandOf(mode)
+  const options = givenOptions(command, given)
+  const id = parseContainerID(options.id)
+  const call = describeCall(command, { ...options, detach: mode === 'detached' })
+  let hasWarned = false
+  const log: ContainerOptions['log'] = (level, message) => {
+    if (level === 'warning') hasWarned = true
+    options.log?.(level, message)
+  }
+  const { program, guards, bundle, root } = await compileContainer({ ...options, log }, mode)
+  return {
+    program,
+    id,
+    paths: options,
+    preserveFds: inheritedFds(options),
+    cwd: bundle,
+    keep() {
+      makeRoot(root, process.geteuid?.() ?? 0)
+      if (!hasWarned && guards !== undefined && call !== undefined) keepProgram(program, { call, bundle, root, guards })
+    },
+  }
+}
+
+export const commandOf = (mode: CompileOptions['mode']): 'create' | 'run' => (mode === 'create' ? 'create' : 'run')
