@@ -1,5 +1,5 @@
 // Writes what is derived from the contract, the op table and the list of commands: native/contract.h, native/ops.h,
-// src/program/README.md and the manual pages in package.json. With --check, only compares.
+// src/program/README.md, docs/json.md and the manual pages in package.json. With --check, only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -8,6 +8,9 @@ const { callOptions, guardKinds, keptMagic, noProgram } = await import('../dist/
 const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { commands } = await import('../dist/cli/commands.js')
+const { errorShape, exampleError, jsonShapes } = await import('../dist/cli/json/shapes.js')
+const { errorCodes } = await import('../dist/errors.js')
+const { jsonPage } = await import('./json-page.mjs')
 const { resolveKind } = await import('../dist/program/flags.js')
 
 const upper = (name) => name.toUpperCase()
@@ -133,6 +136,7 @@ function packageFile() {
 
 const files = {
   'package.json': packageFile(),
+  'docs/json.md': jsonPage({ commands, jsonShapes, errorShape, exampleError, errorCodes }),
   'native/contract.h': contract(),
   'native/ops.h': header(),
   'src/program/README.md': page(),

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { PullOptions } from '../verbs/image/pull.ts'
 import type { UnpackOptions } from '../verbs/image/unpack.ts'
 import type { CommandContext } from './context.ts'
+import { withFormat } from './format.ts'
 import { showProgress } from './progress.ts'
 
 /** The flags that `pull` and `unpack` share. */
@@ -11,7 +12,6 @@ export interface BundleFlags {
   readonly force?: boolean
   readonly subids?: boolean
   readonly quiet?: boolean
-  readonly json?: boolean
   readonly policy?: string
   readonly maxUnpackedSize?: number
   readonly maxFiles?: number
@@ -22,14 +22,13 @@ export interface BundleFlags {
 
 /** Gives a command the flags that `pull` and `unpack` share. */
 export function withBundleOptions(command: Command): Command {
-  return command
+  return withFormat(command, { plain: 'text', json: 'a JSON object about what was made, and no progress' })
     .requiredOption('-o, --out <bundle>', 'the directory to make')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
     .option('--subids', 'without root: real owners, by your ids in /etc/subuid and /etc/subgid')
     .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('-q, --quiet', 'do not show how it is coming on')
-    .option('--json', 'as --quiet, and print what was made as a JSON object')
     .option('--max-unpacked-size <size>', 'give up when the files of the layers take more, e.g. 20G', parseSize)
     .option('--max-files <count>', 'give up when there are more files (default: 2000000)', parseCount)
     .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
@@ -68,11 +67,11 @@ export async function isDoneInNamespace(context: CommandContext, { subids }: Bun
 
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */
 export async function withProgress<T>(
-  { io }: CommandContext,
-  { quiet, json }: BundleFlags,
+  { io, isJson }: CommandContext,
+  { quiet }: BundleFlags,
   work: (reports: BundleReports) => Promise<T>,
 ): Promise<T> {
-  const progress = showProgress({ output: io.stderr, isQuiet: quiet || json })
+  const progress = showProgress({ output: io.stderr, isQuiet: quiet || isJson() })
   try {
     return await work({
       signal: io.interruption(),

@@ -37,6 +37,7 @@ import { unpackCommand } from './unpack.ts'
 import { unshareCommand } from './unshare.ts'
 import { updateCommand } from './update.ts'
 import { verifyCommand } from './verify.ts'
+import { versionCommand } from './version.ts'
 import { waitCommand } from './wait.ts'
 
 interface CommandEntry {
@@ -85,6 +86,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'wait', kind: 'image', create: waitCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
+  { name: 'version', kind: 'image', create: versionCommand },
   { name: 'completion', kind: 'image', create: completionCommand, seesAll: true },
   { name: 'man', kind: 'image', create: manCommand, seesAll: true },
 ]

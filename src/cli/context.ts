@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { nested } from './columns.ts'
-import type { Globals } from './globals.ts'
+import { asksForLog, type Globals } from './globals.ts'
 import type { PlainIO } from './io.ts'
 import type { Log } from './log.ts'
 
@@ -12,6 +12,10 @@ export interface CommandContext {
   /** The options before the command's name; to be read when the action runs. */
   readonly globals: () => Globals
   readonly log: Log
+  /** Prints data on standard output: as one JSON document and a line feed where that is asked for, else as text. */
+  readonly print: <T>(data: T, text: (data: T) => string) => void
+  /** Whether the command is to print JSON; to be asked when the action runs. */
+  readonly isJson: () => boolean
   /** Makes `status` the exit code of the process; without a call it is 0. */
   readonly exit: (status: number) => void
 }
@@ -37,11 +41,10 @@ export function newCommand({ io }: CommandContext, { name, summary, usage, descr
     .helpOption('-h, --help', 'show help')
 }
 
-/** Writes warnings of a command for people: as text, or where they asked for a log, into that. */
-export function warner({ io, globals, log }: CommandContext): (message: string) => void {
+/** Writes warnings of a command for people: as text, or where they asked for a log or for JSON, as that. */
+export function warner({ io, globals, log, isJson }: CommandContext): (message: string) => void {
   return (message) => {
-    const { log: file, logFormat } = globals()
-    if (file === undefined && logFormat === 'text') io.stderr.write(`warning: ${nested(message)}\n`)
+    if (!asksForLog(globals()) && !isJson()) io.stderr.write(`warning: ${nested(message)}\n`)
     else log('warning', message)
   }
 }

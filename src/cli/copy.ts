@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CopyOptions } from '../verbs/image/copy.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { withFormat } from './format.ts'
 import { showProgress } from './progress.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 
@@ -8,25 +9,24 @@ export interface CopyFlags extends RegistryFlags {
   readonly all?: boolean
   readonly platform?: string
   readonly quiet?: boolean
-  readonly json?: boolean
 }
 
 /** Gives a command the flags that `copy` and `push` share. */
 export function withCopyOptions(command: Command): Command {
-  return withForeignLayers(withRegistryOptions(command))
+  const json = 'a JSON object with "target" and "digest", and no progress'
+  return withFormat(withForeignLayers(withRegistryOptions(command)), { plain: 'text', json })
     .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-q, --quiet', 'do not show how it is coming on')
-    .option('--json', 'as --quiet, and print a JSON object with "digest"')
 }
 
 /** Shows how the blobs of a copy are coming on while `work` is at it. */
 export async function withCopyProgress<T>(
   context: CommandContext,
-  { quiet, json }: CopyFlags,
+  { quiet }: CopyFlags,
   work: (reports: Required<Pick<CopyOptions, 'onProgress' | 'onBlob'>>) => Promise<T>,
 ): Promise<T> {
-  const progress = showProgress({ output: context.io.stderr, isQuiet: quiet || json })
+  const progress = showProgress({ output: context.io.stderr, isQuiet: quiet || context.isJson() })
   try {
     return await work({
       onProgress: ({ blob: { digest, size }, bytes }) =>
@@ -83,7 +83,7 @@ EXAMPLES:
           warn: warner(context),
         }),
       )
-      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
+      context.print(result, ({ digest }) => `${digest}\n`)
     })
 }
 

@@ -1,4 +1,4 @@
-import { OciError } from '../errors.ts'
+import { type ErrorCode, isSystemError, OciError } from '../errors.ts'
 import { printable } from '../text.ts'
 import { nested } from './columns.ts'
 
@@ -22,11 +22,32 @@ export function describeInLines(error: unknown): string {
   return lines.join('')
 }
 
-/** The error as one JSON document in one line, for `--json`. */
-export function describeAsJson(error: unknown): string {
-  if (!(error instanceof OciError)) return `${JSON.stringify({ message: describeBug(error) })}\n`
+/** What `--format json` says of an error. */
+export interface ErrorDocument {
+  readonly error: {
+    /** One of `errorCodes`, or `ERR_INTERNAL` for a fault of this program. */
+    readonly code: ErrorCode | 'ERR_INTERNAL'
+    readonly message: string
+    readonly pointer?: string
+    readonly hint?: string
+    /** With `--debug`. */
+    readonly stack?: string
+  }
+}
+
+/** The error as one JSON document in one line, for `--format json`. */
+export function describeAsJson(error: unknown, isDebug = false): string {
+  const stack = isDebug ? { stack: describeStack(error) } : {}
+  const document: ErrorDocument = { error: { ...factsOf(error), ...stack } }
+  return `${JSON.stringify(document)}\n`
+}
+
+function factsOf(error: unknown): ErrorDocument['error'] {
+  if (!(error instanceof OciError)) {
+    return { code: isSystemError(error) ? 'ERR_FILE_SYSTEM' : 'ERR_INTERNAL', message: describeBug(error) }
+  }
   const { code, message, pointer, hint } = error
-  return `${JSON.stringify({ code, message, pointer, hint })}\n`
+  return { code, message, ...(pointer !== undefined && { pointer }), ...(hint !== undefined && { hint }) }
 }
 
 /** The stack, and that of every cause, for `--debug`. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 interface EventsFlags {
@@ -10,7 +11,7 @@ interface EventsFlags {
 
 /** `events`: what a container uses, and that it is out of memory, a line of JSON each. */
 export function eventsCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'events',
     summary: 'show what a container uses, and when it runs out of memory, as JSON',
     usage: '[command options] <container-id>',
@@ -21,6 +22,7 @@ EXAMPLES:
     bundle-tool events --stats demo
     bundle-tool events --interval 1s demo`,
   })
+  return withFormat(command, { plain: 'json', json: 'a JSON object on a line for each event' })
     .argument('<container-id>')
     .option('--interval <duration>', 'time between two lines of statistics (default: 5s)', parseDuration, 5000)
     .option('--stats', 'print the statistics once')

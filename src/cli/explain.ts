@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { withBundleOption } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
 
 interface ExplainFlags {
   readonly bundle: string
-  readonly json?: boolean
 }
 
 /** `explain`: the program that `run` would execute. */
@@ -21,15 +21,14 @@ EXAMPLES:
     bundle-tool explain -b bundle
     bundle-tool explain --json bundle`,
   })
-  return withBundleOption(command.argument('[bundle]'))
-    .option('--json', 'print a JSON array of steps')
-    .action(async (bundle: string | undefined, flags: ExplainFlags) => {
-      const { explain } = await import('../verbs/container/explain.ts')
-      const { steps, text } = await explain({
-        bundle: bundle ?? flags.bundle ?? '.',
-        root: rootOf(context),
-        systemdCgroup: cgroupManagers[context.globals().cgroupManager],
-      })
-      context.io.stdout.write(flags.json ? `${JSON.stringify(steps, undefined, 2)}\n` : text)
+  const formatted = withFormat(command.argument('[bundle]'), { plain: 'text', json: 'a JSON array of steps' })
+  return withBundleOption(formatted).action(async (bundle: string | undefined, flags: ExplainFlags) => {
+    const { explain } = await import('../verbs/container/explain.ts')
+    const { steps, text } = await explain({
+      bundle: bundle ?? flags.bundle ?? '.',
+      root: rootOf(context),
+      systemdCgroup: cgroupManagers[context.globals().cgroupManager],
     })
+    context.io.stdout.write(context.isJson() ? `${JSON.stringify(steps, undefined, 2)}\n` : text)
+  })
 }

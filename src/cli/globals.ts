@@ -11,6 +11,9 @@ export interface Globals {
   readonly cgroupManager: keyof typeof cgroupManagers
 }
 
+/** Whether the caller wants a log as runc writes it, errors and warnings included. */
+export const asksForLog = ({ log, logFormat }: Globals): boolean => log !== undefined || logFormat !== 'text'
+
 /** What makes cgroups, by its name on the command line, and what the library calls it. */
 export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } as const
 

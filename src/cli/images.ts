@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import type { StoredImage } from '../verbs/image/images.ts'
 import { formatBytes, formatColumns } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `images`: what has been pulled. */
@@ -15,14 +17,15 @@ EXAMPLES:
     bundle-tool images
     bundle-tool images --json`,
   })
-  return withStoreOption(command)
-    .option('--json', 'print a JSON array')
-    .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
+  return withFormat(withStoreOption(command), { plain: 'table', json: 'a JSON array of images' }).action(
+    async ({ store }: StoreFlags) => {
       const { images } = await import('../verbs/image/images.ts')
-      const { env, stdout } = context.io
-      const list = await images({ store, env })
-      const rows = list.map(({ name, digest, platform = '', size }) => [name, digest, platform, formatBytes(size)])
-      const header = ['NAME', 'DIGEST', 'PLATFORM', 'SIZE']
-      stdout.write(json ? `${JSON.stringify(list)}\n` : formatColumns(header, rows))
-    })
+      context.print(await images({ store, env: context.io.env }), formatImages)
+    },
+  )
+}
+
+function formatImages(images: readonly StoredImage[]): string {
+  const rows = images.map(({ name, digest, platform = '', size }) => [name, digest, platform, formatBytes(size)])
+  return formatColumns(['NAME', 'DIGEST', 'PLATFORM', 'SIZE'], rows)
 }

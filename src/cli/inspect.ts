@@ -3,12 +3,12 @@ import { exactText, printable } from '../text.ts'
 import type { Inspection } from '../verbs/image/inspect.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
 interface InspectFlags extends RegistryFlags {
   readonly platform?: string
   readonly raw?: boolean
-  readonly json?: boolean
 }
 
 /** `inspect`: what an image is. */
@@ -25,11 +25,11 @@ EXAMPLES:
     bundle-tool inspect --json --platform linux/arm64 alpine:3.20
     bundle-tool inspect --raw oci:images:alpine`,
   })
-  return withRegistryOptions(command)
+  const json = 'a JSON object, manifest and image config included'
+  return withFormat(withRegistryOptions(command), { plain: 'text', json })
     .argument('<image>')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('--raw', 'print the manifest or index as it is, byte for byte')
-    .option('--json', 'print a JSON object, manifest and image config included')
     .action(async (image: string, flags: InspectFlags) => {
       const { inspect, inspectRaw } = await import('../verbs/image/inspect.ts')
       const { stdout, interruption } = context.io
@@ -38,8 +38,7 @@ EXAMPLES:
         const raw = await inspectRaw(image, options)
         return void (stdout.isTTY ? stdout.write(exactText(raw)) : await context.io.writeBytes(raw))
       }
-      const inspection = await inspect(image, { ...options, platform: flags.platform })
-      stdout.write(flags.json ? `${JSON.stringify(inspection)}\n` : describe(inspection))
+      context.print(await inspect(image, { ...options, platform: flags.platform }), describe)
     })
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { printable } from '../text.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { type RegistryFlags, registryOptions, withRegistryOptions } from './registry-options.ts'
 
 /** `list-tags`: what a repository has. */
@@ -18,15 +19,12 @@ EXAMPLES:
     bundle-tool list-tags --json quay.io/centos/centos
     bundle-tool list-tags docker-archive:saved.tar`,
   })
-  return withRegistryOptions(command)
+  return withFormat(withRegistryOptions(command), { plain: 'text', json: 'a JSON object with "repository" and "tags"' })
     .argument('<repository>')
-    .option('--json', 'print a JSON object with "repository" and "tags"')
-    .action(async (repository: string, flags: RegistryFlags & { readonly json?: boolean }) => {
+    .action(async (repository: string, flags: RegistryFlags) => {
       const { listTags } = await import('../verbs/image/list-tags.ts')
       const signal = context.io.interruption()
       const list = await listTags(repository, { ...registryOptions(context, flags), signal })
-      context.io.stdout.write(
-        flags.json ? `${JSON.stringify(list)}\n` : list.tags.map((tag) => `${printable(tag)}\n`).join(''),
-      )
+      context.print(list, ({ tags }) => tags.map((tag) => `${printable(tag)}\n`).join(''))
     })
 }

@@ -1,18 +1,17 @@
 import type { Command } from 'commander'
-import { OciError } from '../errors.ts'
 import { printable } from '../text.ts'
 import type { State } from '../verbs/container/state.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 interface ListFlags {
-  readonly format: string
   readonly quiet?: boolean
 }
 
 /** `list`: the containers below the root. */
 export function listCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'list',
     summary: 'list the containers of a root',
     usage: '[command options]',
@@ -23,23 +22,21 @@ EXAMPLES:
     bundle-tool list
     bundle-tool --root /run/docker/runtime-runc/moby list --format json`,
   })
-    .option('-f, --format <format>', 'table or json (default: table)', 'table')
+  return withFormat(command, { plain: 'table', json: 'a JSON array of states', letter: 'f' })
     .option('-q, --quiet', 'print container IDs only')
-    .action(async ({ format, quiet }: ListFlags) => {
-      if (format !== 'table' && format !== 'json') throw new OciError('ERR_USAGE', `invalid format option "${format}"`)
+    .action(async ({ quiet }: ListFlags) => {
       const { list } = await import('../verbs/container/list.ts')
       const states = await list({
         root: rootOf(context),
         onUnreadable: (id, error) => context.log('warning', `container "${id}": ${error.message}`),
       })
       if (quiet) context.io.stdout.write(states.map(({ id }) => `${id}\n`).join(''))
-      else context.io.stdout.write(format === 'json' ? formatJson(states) : formatTable(states))
+      else context.print(orNull(states), () => formatTable(states))
     })
 }
 
 /** No containers are `null`, as for runc. */
-export const formatJson = (states: readonly State[]): string =>
-  `${JSON.stringify(states.length === 0 ? null : states)}\n`
+const orNull = (states: readonly State[]): readonly State[] | null => (states.length === 0 ? null : states)
 
 /** runc's columns, each at least 12 wide and 3 apart, but for the last. */
 export function formatTable(states: readonly State[]): string {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import type { PlainIO } from './io.ts'
 
 interface LoginFlags {
@@ -15,7 +16,7 @@ const maxPasswordBytes = 64 * 1024
 
 /** `login`: credentials for a registry, kept where docker and podman find them. */
 export function loginCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'login',
     summary: 'keep credentials for a registry',
     usage: '[command options] [registry]',
@@ -27,6 +28,7 @@ EXAMPLES:
     bundle-tool login -u me --password-stdin quay.io < password
     bundle-tool login -u me -p secret localhost:5000`,
   })
+  return withFormat(command, { plain: 'text', json: 'a JSON object with "registry" and "keptIn"' })
     .argument('[registry]')
     .option('-u, --username <name>', 'the user name')
     .option('-p, --password <password>', 'the password; others on this machine may see it: prefer --password-stdin')
@@ -39,8 +41,9 @@ EXAMPLES:
       const password = await passwordOf(flags, context.io)
       const { login } = await import('../verbs/image/login.ts')
       const { env, stderr } = context.io
-      const { keptIn } = await login(registry ?? 'docker.io', { username, password, authFile, insecure, env })
-      stderr.write(`logged in; the credentials are kept in ${keptIn}\n`)
+      const result = await login(registry ?? 'docker.io', { username, password, authFile, insecure, env })
+      context.print(result, () => '')
+      if (!context.isJson()) stderr.write(`logged in; the credentials are kept in ${result.keptIn}\n`)
     })
 }
 

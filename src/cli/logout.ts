@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 
 /** `logout`: credentials for a registry, forgotten. */
 export function logoutCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'logout',
     summary: 'forget the credentials for a registry',
     usage: '[command options] [registry]',
@@ -14,12 +15,16 @@ EXAMPLES:
     bundle-tool logout quay.io
     bundle-tool logout --authfile auth.json localhost:5000`,
   })
+  return withFormat(command, { plain: 'text', json: 'a JSON object with "registry" and "removedFrom"' })
     .argument('[registry]')
     .option('--authfile <file>', 'the file to remove credentials from (default: all they are looked up in)')
     .action(async (registry: string | undefined, { authfile: authFile }: { authfile?: string }) => {
       const { logout } = await import('../verbs/image/logout.ts')
       const { env, stderr } = context.io
-      const { registry: name, removedFrom } = await logout(registry ?? 'docker.io', { authFile, env })
+      const result = await logout(registry ?? 'docker.io', { authFile, env })
+      context.print(result, () => '')
+      if (context.isJson()) return
+      const { registry: name, removedFrom } = result
       const where = removedFrom.length === 0 ? 'no credentials were kept' : `removed from ${removedFrom.join(', ')}`
       stderr.write(`${name}: ${where}\n`)
     })

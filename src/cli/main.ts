@@ -5,7 +5,8 @@ import { kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { describeAsJson, describeInLines, describeInOneLine, describeStack } from './errors.ts'
 import { firstThatIsNoText } from './exact-words.ts'
-import type { Globals } from './globals.ts'
+import { asksForJson, hasFormat, jsonLog, printsJson } from './format.ts'
+import { asksForLog, type Globals } from './globals.ts'
 import { type IO, plainIO } from './io.ts'
 import { type Log, openLog } from './log.ts'
 import { newProgram } from './program.ts'
@@ -22,11 +23,15 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
   const io = plainIO(given)
   let status = 0
   let log: Log = () => {}
+  /** Not known before the command's options are. */
+  let isJson: boolean | undefined
   const context: CommandContext = {
     io,
     args,
     globals: () => program.opts<Globals>(),
     log: (level, message) => log(level, message),
+    isJson: () => isJson === true,
+    print: (data, text) => io.stdout.write(isJson ? `${JSON.stringify(data)}\n` : text(data)),
     exit: (code) => {
       status = code
     },
@@ -38,8 +43,11 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     if (wrong !== undefined) {
       throw new OciError('ERR_USAGE', `${wrong} is not UTF-8`, { hint: 'use a name that is, or a link with one' })
     }
+    isJson = printsJson(action)
     // Opening standard error takes a millisecond, and most commands have nothing to say.
-    log = openLog(logOptions(context.globals()), { write: (text) => io.stderr.write(text) })
+    const stderr = { write: (text: string) => io.stderr.write(text) }
+    const globals = context.globals()
+    log = isJson && !asksForLog(globals) ? jsonLog(stderr, globals.debug) : openLog(logOptions(globals), stderr)
   })
 
   const { args: rewritten, command, commandName, problem } = rewriteArguments(program, args)
@@ -47,7 +55,8 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
   function fail(error: unknown): number {
     const isForPeople = command !== undefined && kindOf(command.name()) === 'image'
     const called = `${io.name} ${command?.name() ?? ''}`.trim()
-    const form = !isForPeople ? 'log' : command?.opts<{ json?: boolean }>().json ? 'json' : 'text'
+    isJson ??= (command === undefined || hasFormat(command)) && asksForJson(args)
+    const form = isJson ? 'json' : isForPeople ? 'text' : 'log'
     report(inWordsOfRunc(asOwn(error, called), called), form, context)
     return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
@@ -82,10 +91,10 @@ function logOptions({ logFormat: format, log: file, debug }: Globals): Parameter
 
 /** Writes the one error of this run, as a line of the log or, for people, as text or JSON. */
 function report(error: unknown, form: 'log' | 'text' | 'json', { globals, io }: CommandContext): void {
-  const { log, logFormat, debug } = globals()
-  if (form !== 'log' && log === undefined && logFormat === 'text') {
-    io.stderr.write(form === 'json' ? describeAsJson(error) : describeInLines(error))
-    if (debug) io.stderr.write(`${describeStack(error)}\n`)
+  const { debug } = globals()
+  if (form !== 'log' && !asksForLog(globals())) {
+    io.stderr.write(form === 'json' ? describeAsJson(error, debug) : describeInLines(error))
+    if (debug && form === 'text') io.stderr.write(`${describeStack(error)}\n`)
     return
   }
   const write = openLogOrText(globals(), io)

@@ -1,12 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { runtimeSpecVersion } from '../oci/spec-version.ts'
-import { toolVersion } from '../verbs/tool-version.ts'
 import { commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
 import type { PlainIO } from './io.ts'
+import { versionFacts, versionText } from './version.ts'
 
 const summary = 'Open Container Initiative runtime, and images to run in it'
 
@@ -58,7 +57,7 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
       (mode) => parseRootless(mode, io.euid),
       'auto',
     )
-    .version(versionText(io), '-v, --version', 'print the version')
+    .version(versionText(versionFacts(io.name)), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand(false)
     .enablePositionalOptions()
@@ -93,12 +92,6 @@ function helpCommand(program: Command, io: PlainIO): Command {
       if (command === undefined) throw new InvalidArgumentError(`No help topic for '${name}'`)
       io.stdout.write(formatHelp(command))
     })
-}
-
-/** The lines that engines read: the first ends in the version, and `commit:` must be there. */
-function versionText({ name }: PlainIO): string {
-  const version = toolVersion()
-  return `${name} version ${version}\ncommit: v${version}\nspec: ${runtimeSpecVersion}`
 }
 
 /** What `auto` finds out, runc can be told: that a caller without the right to make cgroups goes on without. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { PruneResult } from '../verbs/image/prune.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `prune`: what no image needs, gone. */
@@ -17,20 +18,17 @@ EXAMPLES:
     bundle-tool prune
     bundle-tool prune --store /srv/images`,
   })
-  return withStoreOption(command)
-    .option('--json', 'print a JSON object with "removed" and "bytes"')
-    .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { prune } = await import('../verbs/image/prune.ts')
-      reportPrune(context, await prune({ store, env: context.io.env }), json)
-    })
+  return withFormat(withStoreOption(command), {
+    plain: 'text',
+    json: 'a JSON object with "removed" and "bytes"',
+  }).action(async ({ store }: StoreFlags) => {
+    const { prune } = await import('../verbs/image/prune.ts')
+    reportPrune(context, await prune({ store, env: context.io.env }))
+  })
 }
 
 /** What `prune` and `rmi` print. */
-export function reportPrune({ io }: CommandContext, result: PruneResult, json: boolean | undefined): void {
-  if (json) {
-    io.stdout.write(`${JSON.stringify(result)}\n`)
-    return
-  }
-  io.stdout.write(result.removed.map((digest) => `${digest}\n`).join(''))
-  io.stderr.write(`${formatBytes(result.bytes)} given back\n`)
+export function reportPrune({ io, isJson, print }: CommandContext, result: PruneResult): void {
+  print(result, ({ removed }) => removed.map((digest) => `${digest}\n`).join(''))
+  if (!isJson()) io.stderr.write(`${formatBytes(result.bytes)} given back\n`)
 }

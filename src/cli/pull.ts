@@ -48,9 +48,9 @@ EXAMPLES:
         ),
       )
       await compiledAhead(context, result.bundle)
-      const { reference, digest } = result
-      const pinned = reference.includes('@') ? reference : `${reference}@${digest}`
-      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : pinned}\n`)
+      context.print(result, ({ reference, digest }) =>
+        reference.includes('@') ? `${reference}\n` : `${reference}@${digest}\n`,
+      )
     })
 }
 

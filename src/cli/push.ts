@@ -36,6 +36,6 @@ EXAMPLES:
           warn: warner(context),
         }),
       )
-      context.io.stdout.write(`${flags.json ? JSON.stringify(result) : result.digest}\n`)
+      context.print(result, ({ digest }) => `${digest}\n`)
     })
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { withFormat } from './format.ts'
 
 interface RepackFlags {
   readonly image: string
@@ -7,7 +8,6 @@ interface RepackFlags {
   readonly change: readonly string[]
   readonly message?: string
   readonly store?: string
-  readonly json?: boolean
 }
 
 /** `repack`: an image of a bundle's changes. */
@@ -28,17 +28,17 @@ EXAMPLES:
     bundle-tool repack bundle --image oci:images:demo --change 'CMD ["nginx"]'`,
   })
   const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
-  return command
+  const json = 'a JSON object with "image", "digest" and "layer"'
+  return withFormat(command, { plain: 'text', json })
     .argument('<bundle>')
     .requiredOption('--image <name>', 'the image to make, as oci:<directory>:<tag>')
     .option('--base <name>', 'the image the bundle was made of, as oci:<directory>[:<tag>]')
     .option('-c, --change <instruction>', 'change the image config as a Dockerfile does; may be repeated', collect, [])
     .option('-m, --message <text>', "what the image's history says of the change")
     .option('--store <directory>', 'where pulled images are kept')
-    .option('--json', 'print a JSON object with "digest" and, where files differ, "layer"')
-    .action(async (bundle: string, { image, base, change, message, store, json }: RepackFlags) => {
+    .action(async (bundle: string, { image, base, change, message, store }: RepackFlags) => {
       const { repack } = await import('../verbs/image/repack.ts')
-      const { env, interruption, stdout } = context.io
+      const { env, interruption } = context.io
       const result = await repack({
         bundle,
         image,
@@ -50,6 +50,6 @@ EXAMPLES:
         signal: interruption(),
         warn: warner(context),
       })
-      stdout.write(`${json ? JSON.stringify(result) : result.digest}\n`)
+      context.print(result, ({ digest }) => `${digest}\n`)
     })
 }

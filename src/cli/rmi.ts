@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { reportPrune } from './prune.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -16,11 +17,10 @@ EXAMPLES:
     bundle-tool rmi alpine:3.20
     bundle-tool rmi sha256:d6d0a0eb4d40ef96f2310ead734848b9c819bb97c9d846385c4aca1767186cd4`,
   })
-  return withStoreOption(command)
+  return withFormat(withStoreOption(command), { plain: 'text', json: 'a JSON object with "removed" and "bytes"' })
     .argument('<image>')
-    .option('--json', 'print a JSON object with "removed" and "bytes"')
-    .action(async (image: string, { store, json }: StoreFlags & { readonly json?: boolean }) => {
+    .action(async (image: string, { store }: StoreFlags) => {
       const { removeImage } = await import('../verbs/image/rmi.ts')
-      reportPrune(context, await removeImage(image, { store, env: context.io.env }), json)
+      reportPrune(context, await removeImage(image, { store, env: context.io.env }))
     })
 }

@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 /** `state`: one container, as JSON. */
 export function stateCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'state',
     summary: 'output the state of a container',
-    usage: '<container-id>',
+    usage: '[command options] <container-id>',
     description: `Prints the state of a container as a JSON object: its status is one of created,
 running, paused and stopped.
 
@@ -15,6 +16,7 @@ EXAMPLES:
     bundle-tool state demo
     bundle-tool state demo | jq -r .status`,
   })
+  return withFormat(command, { plain: 'json', json: 'a JSON object' })
     .argument('<container-id>')
     .action(async (id: string) => {
       const { state } = await import('../verbs/container/state.ts')

@@ -2,17 +2,17 @@ import type { Command } from 'commander'
 import type { ContainerUsage } from '../verbs/container/stats.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { parseDuration } from './duration.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 interface StatsFlags {
   readonly stream: boolean
-  readonly json?: boolean
   readonly interval: number
 }
 
 /** `stats`: a live table of what containers use. */
 export function statsCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'stats',
     summary: 'show what containers use, as a live table',
     usage: '[command options] [container-id...]',
@@ -23,17 +23,18 @@ EXAMPLES:
     bundle-tool stats
     bundle-tool stats --no-stream --json demo`,
   })
+  return withFormat(command, { plain: 'table', json: 'a JSON array on a line for each table' })
     .argument('[container-id...]')
     .option('--no-stream', 'show the first table and end')
-    .option('--json', 'print a JSON array on a line for each table')
     .option('--interval <duration>', 'time that a table is about (default: 1s)', parseDuration, 1000)
-    .action(async (ids: readonly string[], { stream, json, interval }: StatsFlags) => {
+    .action(async (ids: readonly string[], { stream, interval }: StatsFlags) => {
       const { stats } = await import('../verbs/container/stats.ts')
       const { stdout } = context.io
       // Home, and clear: the table stays where it is.
-      const restart = stdout.isTTY && stream && !json ? '\u001b[H\u001b[J' : ''
+      const restart = stdout.isTTY && stream && !context.isJson() ? '\u001b[H\u001b[J' : ''
       for await (const usages of stats({ root: rootOf(context), ids, intervalMs: interval })) {
-        stdout.write(json ? `${JSON.stringify(usages)}\n` : formatUsages(usages), restart)
+        if (restart !== '') stdout.write('', restart)
+        context.print(usages, formatUsages)
         if (!stream) return
       }
     })

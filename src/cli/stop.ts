@@ -1,10 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 /** `stop`: a container's end, by its stop signal or by force. */
 export function stopCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'stop',
     summary: 'end a container: its stop signal, then SIGKILL',
     usage: '[command options] <container-id>',
@@ -16,11 +17,17 @@ EXAMPLES:
     bundle-tool stop demo && bundle-tool delete demo
     bundle-tool stop --time 60 demo`,
   })
+  return withFormat(command, { plain: 'text', json: 'a JSON object with "id" and "wasKilled"' })
     .argument('<container-id>')
     .option('-t, --time <seconds>', 'how long it may take to end before it is killed (default: 10)', parseSeconds)
     .action(async (id: string, { time }: { time?: number }) => {
       const { stop } = await import('../verbs/container/stop.ts')
-      await stop({ root: rootOf(context), id, timeoutMs: time === undefined ? undefined : time * 1000 })
+      const { wasKilled } = await stop({
+        root: rootOf(context),
+        id,
+        timeoutMs: time === undefined ? undefined : time * 1000,
+      })
+      context.print({ id, wasKilled }, () => '')
     })
 }
 

@@ -36,11 +36,11 @@ EXAMPLES:
     .action(async (source: string, flags: BundleFlags) => {
       if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
       const { unpack } = await import('../verbs/image/unpack.ts')
-      const { stdin, stdout, env } = context.io
+      const { stdin, env } = context.io
       const result = await withProgress(context, flags, (reports) =>
         unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),
       )
       await compiledAhead(context, result.bundle)
-      if (flags.json) stdout.write(`${JSON.stringify(result)}\n`)
+      context.print(result, () => '')
     })
 }

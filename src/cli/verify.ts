@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { printable } from '../text.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
 /** `verify`: the store against its digests. */
@@ -17,16 +18,14 @@ EXAMPLES:
     bundle-tool verify
     bundle-tool verify --json`,
   })
-  return withStoreOption(command)
-    .option('--json', 'print a JSON object with "blobs", "bytes" and "problems"')
-    .action(async ({ store, json }: StoreFlags & { readonly json?: boolean }) => {
-      const { verify } = await import('../verbs/image/verify.ts')
-      const { env, stdout, stderr, interruption } = context.io
-      const result = await verify({ store, env, signal: interruption() })
-      stdout.write(
-        json ? `${JSON.stringify(result)}\n` : result.problems.map((problem) => `${printable(problem)}\n`).join(''),
-      )
-      stderr.write(`${result.blobs} blobs, ${formatBytes(result.bytes)}, ${result.problems.length} problems\n`)
-      if (result.problems.length > 0) context.exit(1)
-    })
+  const json = 'a JSON object with "blobs", "bytes" and "problems"'
+  return withFormat(withStoreOption(command), { plain: 'text', json }).action(async ({ store }: StoreFlags) => {
+    const { verify } = await import('../verbs/image/verify.ts')
+    const { env, stderr, interruption } = context.io
+    const result = await verify({ store, env, signal: interruption() })
+    context.print(result, ({ problems }) => problems.map((problem) => `${printable(problem)}\n`).join(''))
+    const { blobs, bytes, problems } = result
+    if (!context.isJson()) stderr.write(`${blobs} blobs, ${formatBytes(bytes)}, ${problems.length} problems\n`)
+    if (problems.length > 0) context.exit(1)
+  })
 }

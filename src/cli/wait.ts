@@ -1,13 +1,14 @@
 import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
+import { withFormat } from './format.ts'
 import { rootOf } from './globals.ts'
 
 /** `wait`: the end of a container, and how it ended. */
 export function waitCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'wait',
     summary: 'wait for a container to end, print its exit status and exit with it',
-    usage: '<container-id>',
+    usage: '[command options] <container-id>',
     description: `Waits for the end of a container, prints the exit code of its first process,
 or 128 + the number of the signal that ended it, and exits with that. The
 container stays, stopped, until "bundle-tool delete".
@@ -19,11 +20,12 @@ EXAMPLES:
     bundle-tool wait demo
     bundle-tool start demo && bundle-tool wait demo`,
   })
+  return withFormat(command, { plain: 'text', json: 'a JSON object with "id" and "status"' })
     .argument('<container-id>')
     .action(async (id: string) => {
       const { wait } = await import('../verbs/container/wait.ts')
       const status = await wait({ root: rootOf(context), id })
-      context.io.stdout.write(`${status}\n`)
+      context.print({ id, status }, () => `${status}\n`)
       context.exit(status)
     })
 }

@@ -77,7 +77,10 @@ test('an image goes round all kinds of places and keeps its digest', async () =>
   for (const [index, to] of places.entries()) {
     const from = places[index - 1]
     if (from === undefined) continue
-    expect(await copy(from, to, { env })).toEqual({ digest: image.manifestDescriptor.digest })
+    expect(await copy(from, to, { env })).toEqual({
+      target: to.replace('docker://', ''),
+      digest: image.manifestDescriptor.digest,
+    })
     expect(Buffer.from(await inspectRaw(to, { env })).equals(image.manifest)).toBe(true)
   }
   for (const blob of [image.config, image.manifest, ...image.layers.map((layer) => layer.blob)]) {
@@ -110,11 +113,14 @@ test('--all copies an index with everything below it, without it the image for o
   const { digest, parts } = await writeMultiPlatform(at('layout'))
   const [amd64, arm64] = parts.map(({ manifestDescriptor }) => manifestDescriptor.digest)
   await using registry = await startRegistry()
-  expect(await copy(`oci:${at('layout')}:all`, `${registry.host}/app:all`, { all: true, env })).toEqual({ digest })
-  expect(await copy(`${registry.host}/app:all`, `oci:${at('again')}:all`, { all: true, env })).toEqual({ digest })
+  expect(await copy(`oci:${at('layout')}:all`, `${registry.host}/app:all`, { all: true, env })).toEqual({
+    target: `${registry.host}/app:all`,
+    digest,
+  })
+  expect(await copy(`${registry.host}/app:all`, `oci:${at('again')}:all`, { all: true, env })).toMatchObject({ digest })
   expect(readdirSync(at('again/blobs/sha256')).sort()).toEqual(readdirSync(at('layout/blobs/sha256')).sort())
   const one = { platform: 'linux/arm64', env }
-  expect(await copy(`${registry.host}/app:all`, `oci:${at('one')}:arm`, one)).toEqual({ digest: arm64 })
+  expect(await copy(`${registry.host}/app:all`, `oci:${at('one')}:arm`, one)).toMatchObject({ digest: arm64 })
   await expect(
     copy(`oci:${at('layout')}:all`, `docker-archive:${at('x.tar')}`, { all: true, env }),
   ).rejects.toMatchObject({ code: 'ERR_NOT_SUPPORTED' })
@@ -147,7 +153,10 @@ test('a docker archive without a manifest gets one, the same each time, whose la
   const image = await testImage()
   writeFileSync(at('d.tar'), await makeTar(dockerFiles([{ tags: ['a:1'], image }])))
   const first = await copy(`docker-archive:${at('d.tar')}:a:1`, `oci:${at('one')}:x`, { env })
-  expect(await copy(`docker-archive:${at('d.tar')}`, `oci:${at('two')}:x`, { env })).toEqual(first)
+  expect(await copy(`docker-archive:${at('d.tar')}`, `oci:${at('two')}:x`, { env })).toEqual({
+    ...first,
+    target: `oci:${at('two')}:x`,
+  })
   await unpack(`oci:${at('one')}:x`, { out: at('bundle'), platform })
   expect(readFileSync(at('bundle/rootfs/etc/os-release'), 'utf8')).toBe('ID=test')
   expect(existsSync(at('bundle/rootfs/bin'))).toBe(false)
@@ -178,7 +187,7 @@ test('a layer that is not for distribution is left out with a warning, and copie
   const warn = (message: string) => void warnings.push(message)
   const blobs = (layout: string) => readdirSync(at(`${layout}/blobs/sha256`)).map((name) => `sha256:${name}`)
 
-  expect(await copy(from, `oci:${at('without')}:1`, { env, warn })).toEqual({ digest })
+  expect(await copy(from, `oci:${at('without')}:1`, { env, warn })).toMatchObject({ digest })
   expect(warnings).toEqual([`layer ${bound} is not for distribution, and left out; --foreign-layers copies it too`])
   expect(blobs('without')).toContain(free)
   expect(blobs('without')).not.toContain(bound)
@@ -187,7 +196,7 @@ test('a layer that is not for distribution is left out with a warning, and copie
     unpack(`oci:${at('without')}:1`, { out: at('bundle'), env, platform: 'linux/amd64' }),
   ).rejects.toMatchObject({ code: 'ERR_IMAGE_NOT_FOUND', hint: expect.stringContaining('--foreign-layers') })
 
-  expect(await copy(from, `oci:${at('with')}:1`, { env, warn, foreignLayers: true })).toEqual({ digest })
+  expect(await copy(from, `oci:${at('with')}:1`, { env, warn, foreignLayers: true })).toMatchObject({ digest })
   expect(blobs('with')).toContain(bound)
   await unpack(`oci:${at('with')}:1`, { out: at('bundle'), env, platform: 'linux/amd64' })
   expect(readFileSync(at('bundle/rootfs/bound'), 'utf8')).toBe('b')

@@ -60,16 +60,25 @@ test('--json prints what was made, and an error as one too', async () => {
   const layers = [await makeLayer(members)]
   const made = await unpack(layers, '--json')
   expect(made).toMatchObject({ status: 0, stderr: '' })
-  expect(JSON.parse(made.stdout)).toEqual({ image: at('layout'), bundle: at('bundle') })
+  expect(JSON.parse(made.stdout)).toEqual({
+    image: at('layout'),
+    digest: makeImage(layers).manifestDescriptor.digest,
+    bundle: at('bundle'),
+  })
   const failed = await unpack(layers, '--json')
   expect(failed).toMatchObject({ status: 1, stdout: '' })
   expect(JSON.parse(failed.stderr)).toEqual({
-    code: 'ERR_BUNDLE_EXISTS',
-    message: `${at('bundle')}: there is something already`,
-    hint: 'choose another place, or replace it with --force',
+    error: {
+      code: 'ERR_BUNDLE_EXISTS',
+      message: `${at('bundle')}: there is something already`,
+      hint: 'choose another place, or replace it with --force',
+    },
   })
   const copied = await call(['copy', '--json', `oci:${at('layout')}`, `oci-archive:${at('a.tar')}`])
-  expect(JSON.parse(copied.stdout)).toEqual({ digest: makeImage(layers).manifestDescriptor.digest })
+  expect(JSON.parse(copied.stdout)).toEqual({
+    target: `oci-archive:${at('a.tar')}`,
+    digest: makeImage(layers).manifestDescriptor.digest,
+  })
 })
 
 /** A layer whose blob is these bytes, and whose tar archive those. */

@@ -228,6 +228,7 @@ describe('nothing of an image steers a terminal', () => {
       ['pull', `localhost:1/${hostile}`, '--out', at('out')],
       ['login', '-u', 'x', '-p', 'y', `localhost:1${hostile}`],
       ['logout', '--authfile', at(hostile), `localhost:1${hostile}`],
+      ['version', hostile],
     ]) {
       await show(...args)
       rmSync(at('out'), { recursive: true, force: true })

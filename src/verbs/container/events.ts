@@ -12,7 +12,14 @@ import { absoluteRoot } from '../../state-root.ts'
 import type { ContainerOptions } from './state.ts'
 
 export { jsonLine } from '../../runtime/cgroup/stat-files.ts'
-export type { CgroupStats } from '../../runtime/cgroup/stats.ts'
+export type {
+  BlockIOEntry,
+  CgroupStats,
+  HugePageUsage,
+  MemoryUsage,
+  Pressure,
+  PressureAverages,
+} from '../../runtime/cgroup/stats.ts'
 
 /** In the members and the order in which runc prints it. */
 export type ContainerEvent =

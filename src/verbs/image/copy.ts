@@ -2,7 +2,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 import { copyContent } from '../../source/copy-content.ts'
-import { openContent, openTarget } from '../../source/places.ts'
+import { openContent, openTarget, parsePlace } from '../../source/places.ts'
 
 export interface CopyOptions extends RegistryOptions {
   /** Copy every image of an index, and the index; default: the image for one platform. */
@@ -22,6 +22,8 @@ export interface CopyOptions extends RegistryOptions {
 }
 
 export interface CopyResult {
+  /** Where the image is now: the full name in a registry, or the place as it was named. */
+  readonly target: string
   /** Digest of what the target's name now stands for: the same as at the source, where that has one. */
   readonly digest: string
 }
@@ -36,13 +38,14 @@ export interface CopyResult {
 export async function copy(from: string, to: string, options: CopyOptions = {}): Promise<CopyResult> {
   const { all = false, insecure, sourceInsecure, targetInsecure, targetCredentials } = options
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
+  const isRegistry = parsePlace(to).kind === 'docker'
   const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure }, true)
   try {
     const credentials = targetCredentials ?? options.credentials
     const target = await openTarget(to, { ...options, credentials, insecure: targetInsecure ?? insecure })
     try {
       const { digest } = await copyContent(content, target, { ...options, all, platform })
-      return { digest }
+      return { target: isRegistry ? target.name : to, digest }
     } finally {
       await target.close()
     }

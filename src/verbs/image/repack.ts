@@ -43,6 +43,8 @@ export interface RepackOptions {
 }
 
 export interface RepackResult {
+  /** The new image, as `oci:DIR:TAG`. */
+  readonly image: string
   /** Digest of the new manifest. */
   readonly digest: string
   /** The new layer; undefined when no file differs. */
@@ -77,7 +79,7 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
     await layout.write(image.config.blob, image.config.content)
     await layout.write(image.manifest.blob, image.manifest.content)
     await layout.tag(target.tag, image.manifest.blob)
-    return { digest: image.manifest.blob.digest, layer: layer?.blob }
+    return { image: options.image, digest: image.manifest.blob.digest, layer: layer?.blob }
   } finally {
     scratch.remove()
     scratch.close()

@@ -33,6 +33,8 @@ export interface UnpackOptions extends Choices {
 export interface UnpackResult {
   /** What the image is called. */
   readonly image: string
+  /** Digest of its manifest; undefined where the source has none, as a rootfs archive. */
+  readonly digest: string | undefined
   /** Absolute path of the bundle. */
   readonly bundle: string
 }
@@ -51,7 +53,7 @@ export async function unpack(sourceName: string, options: UnpackOptions): Promis
   const source = await openSource(sourceName, { stdin, env, policy, signal })
   try {
     const image = await source.image(wanted)
-    return { image: image.name, bundle: await makeBundle(image, options) }
+    return { image: image.name, digest: image.digest, bundle: await makeBundle(image, options) }
   } finally {
     await source.close()
   }
