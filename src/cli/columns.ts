@@ -1,14 +1,15 @@
 import { printable } from '../text.ts'
+import { columnsOf } from './columns-of-text.ts'
 
 /** Rows under a header, the columns aligned and two spaces apart. */
 export function formatColumns(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows.map((row) => row.map(printable))]
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => columnsOf(line[column] ?? ''))))
   return lines
     .map(
       (line) =>
         `${line
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .map((cell, column) => `${cell}${' '.repeat((widths[column] ?? 0) - columnsOf(cell))}`)
           .join('  ')
           .trimEnd()}\n`,
     )

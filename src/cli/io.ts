@@ -1,10 +1,15 @@
 import type { OciError } from '../errors.ts'
-import { printableLines } from '../text.ts'
+import { printable, printableLines } from '../text.ts'
 
 /** What a stream of text needs to take output. */
 export interface TextOutput {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
+  /** Of a terminal; 0 or undefined where that is not known. */
+  readonly columns?: number | undefined
+  readonly rows?: number | undefined
+  on?(event: 'resize', listener: () => void): unknown
+  off?(event: 'resize', listener: () => void): unknown
 }
 
 /** A stream that shows text as it is, whoever wrote it: nothing in it steers the terminal. */
@@ -12,6 +17,15 @@ export interface PlainOutput {
   /** @param steering what this tool itself has the terminal do before */
   write(text: string, steering?: string): unknown
   readonly isTTY: boolean
+  /** Undefined for what is no terminal, and for one that cannot be steered: $TERM is "dumb", or not there. */
+  size(): { readonly columns: number; readonly rows: number } | undefined
+  /**
+   * Shows lines for the time being, in place of those before: they are gone when anything else is written. Only where there
+   * is a size, and no more and no longer ones than that.
+   */
+  showLines(lines: readonly string[]): void
+  /** @returns takes the listener away */
+  onResize(listener: () => void): () => void
 }
 
 /** The process, as far as the command line sees it: an argument of `main`, so that tests need no process. */
@@ -38,15 +52,52 @@ export interface IO {
 export type PlainIO = Omit<IO, 'stdout' | 'stderr'> & { readonly stdout: PlainOutput; readonly stderr: PlainOutput }
 
 export function plainIO(io: IO): PlainIO {
+  const shown: Shown = { erase: () => undefined }
   return Object.defineProperties(Object.create(io), {
-    stdout: { get: () => plainOutput(io.stdout) },
-    stderr: { get: () => plainOutput(io.stderr) },
+    stdout: { get: () => plainOutput(io.stdout, io.env.TERM, shown) },
+    stderr: { get: () => plainOutput(io.stderr, io.env.TERM, shown) },
   })
 }
 
-function plainOutput(output: TextOutput): PlainOutput {
+/** Standard output and standard error may be the same terminal: what is written to one erases the lines of the other. */
+interface Shown {
+  erase: () => void
+}
+
+function plainOutput(output: TextOutput, term: string | undefined, shown: Shown): PlainOutput {
+  const isTTY = output.isTTY === true
+  const canSteer = isTTY && term !== undefined && term !== '' && term !== 'dumb'
+
+  function erase(): void {
+    output.write(eraseBelow)
+    shown.erase = () => undefined
+  }
+
   return {
-    write: (text, steering = '') => output.write(`${steering}${printableLines(text)}`),
-    isTTY: output.isTTY === true,
+    write: (text, steering = '') => {
+      shown.erase()
+      return output.write(`${steering}${printableLines(text)}`)
+    },
+    isTTY,
+    size: () => (canSteer ? { columns: output.columns || 80, rows: output.rows || 24 } : undefined),
+    showLines: (lines) => {
+      if (lines.length === 0) return shown.erase()
+      const up = lines.length === 1 ? '' : `\u001b[${lines.length - 1}A`
+      output.write(`${eraseBelow}${withoutWrapping(lines.map(printable).join('\n'))}${up}\r`)
+      shown.erase = erase
+    },
+    onResize: (listener) => {
+      output.on?.('resize', listener)
+      return () => output.off?.('resize', listener)
+    },
   }
 }
+
+/**
+ * The cursor is where the lines begin. A terminal that gets narrower makes more lines of those that do not fit any more, and
+ * keeps the cursor at the character where it was: all that is to go is below it.
+ */
+const eraseBelow = '\r\u001b[J'
+
+/** A terminal that has just become narrower cuts the lines, so that they are as many as they were to be (DECAWM). */
+const withoutWrapping = (text: string): string => `\u001b[?7l${text}\u001b[?7h`

@@ -1,6 +1,6 @@
-import { printable } from '../text.ts'
 import { formatBytes } from './columns.ts'
 import type { PlainOutput } from './io.ts'
+import { formatProgressLine, type LayerProgress, shortName } from './progress-line.ts'
 
 /** What the verbs tell about one layer or blob, which goes by the digest or the name that it is called by. */
 export type LayerEvent =
@@ -25,66 +25,79 @@ export interface ProgressOptions {
 /** Shows how layers are coming on: a line for each on a terminal, else a line when one is there, and when it is unpacked or copied. */
 export function showProgress({ output, isQuiet = false, now = Date.now }: ProgressOptions): Progress {
   if (isQuiet) return { update: () => {}, end: () => {} }
-  return output.isTTY ? showLines(output, now) : logLines(output)
+  return output.size() === undefined ? logLines(output) : showLines(output, now)
+}
+
+/** How far something has come, and since when. */
+interface Meter {
+  readonly bytes: number
+  readonly size: number | undefined
+  /** Where it was when it began, which is not 0 when a download goes on. */
+  readonly from: number
+  readonly since: number
 }
 
 interface LayerStatus {
-  size: number | undefined
-  fetched: number
-  /** When it began to arrive. */
-  since: number
-  read: number
-  /** Bytes that a copy has. */
-  copied: number
+  readonly meters: { readonly [K in 'copying' | 'fetched' | 'read']?: Meter }
   /** What has become of it. */
-  end: string | undefined
+  readonly end?: string | undefined
 }
 
 const intervalMs = 100
 
-/** Lines that are written over as long as something changes. */
+/** Lines that are written over as long as something changes, and when the terminal gets another size. */
 function showLines(output: PlainOutput, now: () => number): Progress {
   const layers = new Map<string, LayerStatus>()
-  let shown = 0
   let shownAt = Number.NEGATIVE_INFINITY
-
-  const erase = () => (shown === 0 ? '' : `\u001b[${shown}A\r\u001b[J`)
+  let timer: NodeJS.Timeout | undefined
 
   function draw(): void {
-    const lines = [...layers].map(([name, status]) => `${shortName(name)}  ${describe(status, now())}\n`)
-    output.write(lines.join(''), erase())
-    shown = lines.length
-    shownAt = now()
+    const { columns = 80, rows = 24 } = output.size() ?? {}
+    const time = now()
+    const lines = withinRows([...layers], Math.max(1, rows - 1)).map((entry) =>
+      typeof entry === 'string' ? entry : formatProgressLine(entry[0], progressOf(entry[1], time), columns),
+    )
+    output.showLines(lines)
+    shownAt = time
+    clearTimeout(timer)
+    timer = undefined
   }
 
+  const stop = output.onResize(draw)
   return {
     update(event) {
-      const status = layers.get(event.name) ?? {
-        size: undefined,
-        fetched: 0,
-        since: now(),
-        read: 0,
-        copied: 0,
-        end: undefined,
-      }
-      layers.set(event.name, status)
-      take(status, event)
-      if (now() - shownAt >= intervalMs) draw()
+      layers.set(event.name, changed(layers.get(event.name), event, now()))
+      const wait = shownAt + intervalMs - now()
+      if (wait <= 0) draw()
+      else timer ??= setTimeout(draw, wait).unref()
     },
     end() {
-      output.write('', erase())
-      shown = 0
+      stop()
+      clearTimeout(timer)
+      output.showLines([])
     },
   }
 }
 
-function take(status: LayerStatus, event: LayerEvent): void {
-  status.end = endOf(event)
-  if (event.kind === 'applied' || event.kind === 'copied') return
-  status.size = event.size
-  if (event.kind === 'fetched') status.fetched = event.bytes
-  else if (event.kind === 'read') status.read = event.bytes
-  else status.copied = event.bytes
+type Entry = readonly [name: string, status: LayerStatus]
+
+/** No more lines than the terminal has: those that have ended go first. */
+function withinRows(entries: readonly Entry[], rows: number): readonly (Entry | string)[] {
+  const surplus = entries.length - rows
+  if (surplus <= 0) return entries
+  let leaving = surplus + 1 // one for the line that counts them
+  const staying = entries.filter(([, { end }]) => end === undefined || leaving-- <= 0)
+  const shown = staying.slice(0, rows - 1)
+  return [...shown, `and ${entries.length - shown.length} more`]
+}
+
+function changed(before: LayerStatus = { meters: {} }, event: LayerEvent, now: number): LayerStatus {
+  if (event.kind === 'applied' || event.kind === 'copied') return { ...before, end: endOf(event) }
+  const { bytes, size } = event
+  const last = before.meters[event.kind]
+  // A download that begins anew is measured anew.
+  const { from, since } = last === undefined || bytes < last.bytes ? { from: bytes, since: now } : last
+  return { meters: { ...before.meters, [event.kind]: { bytes, size, from, since } } }
 }
 
 /** What an event says for good; undefined while there is more to come. */
@@ -94,25 +107,26 @@ function endOf(event: LayerEvent): string | undefined {
   return event.wasThere ? 'is there' : `copied, ${formatBytes(event.size)}`
 }
 
-function describe({ size, fetched, since, read, copied, end }: LayerStatus, now: number): string {
-  if (end !== undefined) return end
-  const total = size === undefined ? '' : ` of ${formatBytes(size)}`
-  if (copied > 0) return `copied ${formatBytes(copied)}${total}${speedOf(copied, now - since)}`
-  const unpacked = read === 0 ? '' : `unpacked ${formatBytes(read)}${total}`
-  if (fetched === 0 || fetched === size) return unpacked || (fetched === 0 ? 'waiting' : 'fetched')
-  const speed = speedOf(fetched, now - since)
-  return `fetched ${formatBytes(fetched)}${total}${speed}${unpacked === '' ? '' : `, ${unpacked}`}`
+function progressOf({ meters: { copying, fetched, read }, end }: LayerStatus, now: number): LayerProgress {
+  if (end !== undefined) return { kind: 'ended', text: end }
+  if (copying !== undefined) return going('copying', copying, now)
+  if (fetched !== undefined && fetched.bytes < (fetched.size ?? 0)) return going('fetching', fetched, now)
+  if (read !== undefined) return going('unpacking', read, now)
+  return { kind: 'ended', text: 'fetched' }
 }
 
-const speedOf = (bytes: number, ms: number): string =>
-  ms > 0 ? `, ${formatBytes(Math.round((bytes * 1000) / ms))}/s` : ''
+function going(verb: 'fetching' | 'unpacking' | 'copying', meter: Meter, now: number): LayerProgress {
+  const { bytes, size, from, since } = meter
+  const seconds = (now - since) / 1000
+  return { kind: 'going', verb, bytes, size, bytesPerSecond: seconds > 0 ? (bytes - from) / seconds : undefined }
+}
 
 function logLines(output: PlainOutput): Progress {
   /** Layers that are there: their last bytes may be reported more than once. */
   const whole = new Set<string>()
   return {
     update(event) {
-      const name = shortName(event.name)
+      const name = shortName(event.name).slice(-60)
       if (event.kind === 'fetched' && event.bytes === event.size && !whole.has(event.name)) {
         whole.add(event.name)
         output.write(`${name}: fetched, ${formatBytes(event.size)}\n`)
@@ -122,10 +136,4 @@ function logLines(output: PlainOutput): Progress {
     },
     end() {},
   }
-}
-
-/** Twelve digits of a digest, as docker shows it; the end of another name. */
-function shortName(name: string): string {
-  const hex = /^sha(?:256|512):([0-9a-f]{12})/.exec(name)?.[1]
-  return hex ?? printable(name).slice(-60)
 }

@@ -31,7 +31,7 @@ EXAMPLES:
       const { stats } = await import('../verbs/container/stats.ts')
       const { stdout } = context.io
       // Home, and clear: the table stays where it is.
-      const restart = stdout.isTTY && stream && !context.isJson() ? '\u001b[H\u001b[J' : ''
+      const restart = stdout.size() && stream && !context.isJson() ? '\u001b[H\u001b[J' : ''
       for await (const usages of stats({ root: rootOf(context), ids, intervalMs: interval })) {
         if (restart !== '') stdout.write('', restart)
         context.print(usages, formatUsages)
