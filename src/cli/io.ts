@@ -1,5 +1,6 @@
 import type { OciError } from '../errors.ts'
 import { printable, printableLines } from '../text.ts'
+import type { Question } from './ask.ts'
 
 /** What a stream of text needs to take output. */
 export interface TextOutput {
@@ -38,8 +39,10 @@ export interface IO {
   readonly writeBytes: (bytes: Uint8Array) => Promise<void>
   /** Whoever is to say that standard output cannot be written to; the process then ends, with the exit code that this gives. */
   readonly onLostOutput?: ((listener: (error: OciError) => number) => void) | undefined
-  /** Read by `unpack rootfs:-` alone. */
+  /** Read by `unpack -` and `login --password-stdin` alone. */
   readonly stdin: AsyncIterable<Uint8Array>
+  /** Asks the user; undefined where standard input and standard error are not both a terminal. */
+  readonly ask?: ((questions: readonly Question[], signal: AbortSignal) => Promise<readonly string[]>) | undefined
   /** Takes a program for the front to execute, which has asked for it; then nothing is left to do here. */
   readonly handOver?: ((message: Uint8Array) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>

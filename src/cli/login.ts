@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { OciError } from '../errors.ts'
+import type { Question } from './ask.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { withFormat } from './format.ts'
 import type { PlainIO } from './io.ts'
@@ -22,9 +23,11 @@ export function loginCommand(context: CommandContext): Command {
     usage: '[command options] [registry]',
     description: `Asks the registry whether it accepts a user name and a password, and keeps them in
 docker's config.json, where podman finds them too, or with the credential helper
-that is set up there. The registry is Docker Hub if none is named.
+that is set up there. The registry is Docker Hub if none is named. On a terminal the
+user name and the password are asked for, unless they are given.
 
 EXAMPLES:
+    bundle-tool login quay.io
     bundle-tool login -u me --password-stdin quay.io < password
     bundle-tool login -u me -p secret localhost:5000`,
   })
@@ -36,21 +39,47 @@ EXAMPLES:
     .option('--authfile <file>', 'the file to keep credentials in')
     .option('--insecure', 'allow plain http, and TLS that cannot be verified')
     .action(async (registry: string | undefined, flags: LoginFlags) => {
-      const { username, authfile: authFile, insecure } = flags
-      if (username === undefined) throw usage('the user name is missing', 'give it with --username')
-      const password = await passwordOf(flags, context.io)
+      const { authfile: authFile, insecure } = flags
+      const { env, stderr, interruption } = context.io
+      const signal = interruption()
+      const credentials = await credentialsOf(flags, context.io, signal)
       const { login } = await import('../verbs/image/login.ts')
-      const { env, stderr } = context.io
-      const result = await login(registry ?? 'docker.io', { username, password, authFile, insecure, env })
+      const result = await login(registry ?? 'docker.io', { ...credentials, authFile, insecure, env, signal })
       context.print(result, () => '')
       if (!context.isJson()) stderr.write(`logged in; the credentials are kept in ${result.keptIn}\n`)
     })
 }
 
-async function passwordOf({ password, passwordStdin }: LoginFlags, { stdin }: PlainIO): Promise<string> {
-  if (passwordStdin && password !== undefined) throw usage('the password is given twice', 'give it once')
-  if (password !== undefined) return password
-  if (!passwordStdin) throw usage('the password is missing', 'give it to standard input, with --password-stdin')
+interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** The user name and the password that the flags have; what is missing is asked for, where there is somebody to ask. */
+async function credentialsOf(flags: LoginFlags, io: PlainIO, signal: AbortSignal): Promise<Credentials> {
+  const { username, passwordStdin } = flags
+  if (passwordStdin && flags.password !== undefined) throw usage('the password is given twice', 'give it once')
+  if (passwordStdin && username === undefined) throw usage('the user name is missing', 'give it with --username')
+  const password = passwordStdin ? await readPassword(io.stdin) : flags.password
+  const questions: readonly Question[] = [
+    ...(username === undefined ? [{ prompt: 'Username: ' }] : []),
+    ...(password === undefined ? [{ prompt: 'Password: ', isSecret: true }] : []),
+  ]
+  if (questions.length > 0 && io.ask === undefined) throw noTerminal(flags)
+  const answers = questions.length === 0 ? [] : ((await io.ask?.(questions, signal)) ?? [])
+  return { username: username ?? answers[0] ?? '', password: password ?? answers.at(-1) ?? '' }
+}
+
+function noTerminal({ username, password }: LoginFlags): OciError {
+  const what = username === undefined ? 'user name' : 'password'
+  const hints = [
+    ...(username === undefined ? ['name the user with --username'] : []),
+    ...(password === undefined ? ['give the password to standard input, with --password-stdin'] : []),
+  ]
+  return usage(`the ${what} is missing, and there is no terminal to ask on`, hints.join(', and '))
+}
+
+async function readPassword(stdin: PlainIO['stdin']): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of stdin) {

@@ -1,6 +1,8 @@
 import { closeSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { isatty } from 'node:tty'
 import { OciError } from '../errors.ts'
+import type { Question } from './ask.ts'
 import { exactWords } from './exact-words.ts'
 import { main } from './main.ts'
 import { standardError, standardOutput } from './standard-output.ts'
@@ -26,6 +28,13 @@ export async function runProcess(): Promise<void> {
     },
     get stderr() {
       return standardError()
+    },
+    get ask() {
+      if (!isatty(0) || !isatty(2)) return undefined
+      return async (questions: readonly Question[], signal: AbortSignal) => {
+        const { ask } = await import('./ask.ts')
+        return ask(questions, { input: process.stdin, output: process.stderr, signal })
+      }
     },
     writeBytes: output.writeBytes,
     onLostOutput: (listener) => {

@@ -28,6 +28,7 @@ export interface LoginResult {
 export async function login(name: string, options: LoginOptions): Promise<LoginResult> {
   const { username, password, authFile, env = process.env } = options
   if (username === '') throw new OciError('ERR_USAGE', 'the user name is empty')
+  if (password === '') throw new OciError('ERR_USAGE', 'the password is empty')
   const registry = parseRegistry(name)
   await checkCredentials(registry, options)
   const file = await readAuthFile(authFile ?? (env.REGISTRY_AUTH_FILE || dockerConfigPath(env)))

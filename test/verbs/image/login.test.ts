@@ -58,10 +58,26 @@ test('a credential helper that is set up keeps them instead of the file', async 
   expect(JSON.parse(readFileSync(config, 'utf8'))).toEqual({ credsStore: 'box' })
 })
 
-test('a login without a password says how to give one', async () => {
-  const { status, stderr } = await call(['login', '-u', 'me', 'x.example'])
-  expect({ status, stderr }).toEqual({
+const noTerminal = 'is missing, and there is no terminal to ask on\n  hint:'
+test.each([
+  [['-u', 'me'], `password ${noTerminal} give the password to standard input, with --password-stdin`],
+  [
+    [],
+    `user name ${noTerminal} name the user with --username, and give the password to standard input, with --password-stdin`,
+  ],
+  [['-p', 'x'], `user name ${noTerminal} name the user with --username`],
+  [['--password-stdin'], 'user name is missing\n  hint: give it with --username'],
+  [['-u', 'me', '-p', 'x', '--password-stdin'], 'password is given twice\n  hint: give it once'],
+  [['-u', 'me', '-p', ''], `password ${noTerminal} give the password to standard input, with --password-stdin`],
+])('without a terminal, login %j says what to give', async (args, message) => {
+  expect(await call(['login', ...args, 'x.example'])).toEqual({
     status: 2,
-    stderr: 'error: the password is missing\n  hint: give it to standard input, with --password-stdin\n',
+    stdout: '',
+    stderr: `error: the ${message}\n`,
   })
+})
+
+test('an empty password is none', async () => {
+  const failure = await login('x.example', { username: 'me', password: '', env }).catch((error) => error)
+  expect(failure).toMatchObject({ code: 'ERR_USAGE', message: 'the password is empty' })
 })
