@@ -19,8 +19,8 @@ whose names are not fixed, and \`?\` marks a member that may be left out.
 ## Errors and warnings
 
 With \`--format json\` an error is an object on one line of standard error, and the exit code is as without. A warning is a
-line too, \`{"warning":{"message":"..."}}\`. Where \`--log\` or \`--log-format\` asks for a log as runc writes it, both are in
-that, as its lines.
+line too, \`{"warning":{"message":"..."}}\`. With \`--log FILE\` both are lines of the log, and standard error has the error's
+object alone; with \`--log-format json\` and no file, standard error has the lines of the log, as from runc.
 
 ${table(errorShape)}
 

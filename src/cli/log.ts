@@ -12,6 +12,8 @@ export interface LogOptions {
   readonly file?: string | undefined
   /** Whether debug lines are written. */
   readonly debug: boolean
+  /** Repeats an error that is in a file; default: bare, on `stderr`. */
+  readonly repeat?: ((message: string) => void) | undefined
 }
 
 export type Log = (level: LogLevel, message: string) => void
@@ -22,7 +24,7 @@ export type Log = (level: LogLevel, message: string) => void
  * An error in a log file is repeated, bare, on `stderr`: engines keep that for their own messages. A line that cannot be
  * written to the file is lost, which `stderr` hears of.
  */
-export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput): Log {
+export function openLog({ format, file, debug, repeat }: LogOptions, stderr: TextOutput): Log {
   const write = (line: string): void => {
     if (file === undefined) stderr.write(line)
     else append(file, line, stderr)
@@ -31,7 +33,9 @@ export function openLog({ format, file, debug }: LogOptions, stderr: TextOutput)
   return (level, message) => {
     if (level === 'debug' && !debug) return
     write(formatLogLine(format, level, message, new Date()))
-    if (level === 'error' && file !== undefined) stderr.write(`${message}\n`)
+    if (level !== 'error' || file === undefined) return
+    if (repeat === undefined) stderr.write(`${message}\n`)
+    else repeat(message)
   }
 }
 

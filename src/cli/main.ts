@@ -97,7 +97,8 @@ function report(error: unknown, form: 'log' | 'text' | 'json', { globals, io }: 
     if (debug && form === 'text') io.stderr.write(`${describeStack(error)}\n`)
     return
   }
-  const write = openLogOrText(globals(), io)
+  const repeat = form === 'json' ? () => io.stderr.write(describeAsJson(error, debug)) : undefined
+  const write = openLogOrText(globals(), io, repeat)
   if (debug) write('debug', describeStack(error))
   write('error', describeInOneLine(error))
 }
@@ -118,12 +119,13 @@ const setUpErrors: readonly string[] = [
   'ERR_HOOK',
 ]
 
-/** The log asked for; when that is what failed, text on standard error. */
-function openLogOrText(globals: Globals, { stderr }: CommandContext['io']): Log {
+/** The log asked for; when that is what failed, standard error: what `repeat` writes, or else text. */
+function openLogOrText(globals: Globals, { stderr }: CommandContext['io'], repeat: (() => void) | undefined): Log {
   try {
-    return openLog(logOptions(globals), stderr)
+    return openLog({ ...logOptions(globals), repeat }, stderr)
   } catch (error) {
     if (!(error instanceof OciError || isSystemError(error))) throw error
+    if (repeat !== undefined) return (level) => level === 'error' && repeat()
     return openLog({ format: 'text', debug: globals.debug }, stderr)
   }
 }

@@ -96,6 +96,7 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     [1, ['list', '--json'], 'ERR_USAGE'],
     [1, ['wait', 'none', '--json'], 'ERR_CONTAINER_NOT_FOUND'],
     [3, ['pul', '--json'], 'ERR_USAGE'],
+    [1, ['--log', '/nonexistent/log', 'list', '--json'], 'ERR_FILE_SYSTEM'],
   ])('exit code %i of %j comes with one JSON object on standard error', async (status, args, code) => {
     const finished = await home.run(form, args)
     expect(finished).toMatchObject({ status, stdout: '' })
@@ -103,6 +104,12 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     const document = JSON.parse(finished.stderr)
     expect(differences(document, errorShape)).toEqual([])
     if (code !== undefined) expect(document.error.code).toBe(code)
+  })
+
+  plainTest('an error is in a log as its line, and on standard error as an object', async () => {
+    const { stderr } = await home.run(form, ['--log', home.at('log'), 'state', '--json', 'none'])
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'ERR_CONTAINER_NOT_FOUND' } })
+    expect(readFileSync(home.at('log'), 'utf8')).toMatch(/^time="[^"]+" level=error msg="container does not exist/)
   })
 
   plainTest.each([
