@@ -17,7 +17,7 @@ interface FormatOptions {
 
 /**
  * Gives a command that prints data the flags `--format FORMAT` and `--json`; of several, the last one counts. The shape
- * of its document is declared in json-shapes.ts.
+ * of its document is declared in src/cli/json.
  */
 export function withFormat(command: Command, { plain, json, letter }: FormatOptions): Command {
   const names = `${letter === undefined ? '' : `-${letter}, `}--format <format>`
