@@ -114,7 +114,7 @@ enum { NO_PROGRAM = ${noProgram} };
 enum guard_kind { ${guardLines.join(', ')} };
 
 /* How a kept program depends on an option. */
-enum dependence { NEVER, BY_NAME, BY_VALUE, APART };
+enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 
 /* OPTION(name, with two dashes, with one or NULL, whether it has a value, dependence): those of run, create and exec. */
 #define CALL_OPTIONS(OPTION) \\

@@ -10,7 +10,7 @@ enum { NO_PROGRAM = 75 };
 enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10 };
 
 /* How a kept program depends on an option. */
-enum dependence { NEVER, BY_NAME, BY_VALUE, APART };
+enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 
 /* OPTION(name, with two dashes, with one or NULL, whether it has a value, dependence): those of run, create and exec. */
 #define CALL_OPTIONS(OPTION) \
@@ -25,6 +25,7 @@ enum dependence { NEVER, BY_NAME, BY_VALUE, APART };
 	OPTION(CWD, "--cwd", NULL, true, BY_VALUE) \
 	OPTION(ENV, "--env", "-e", true, BY_VALUE) \
 	OPTION(TTY, "--tty", "-t", false, BY_NAME) \
+	OPTION(INTERACTIVE, "--interactive", "-i", false, NONE) \
 	OPTION(USER, "--user", "-u", true, BY_VALUE) \
 	OPTION(ADDITIONAL_GIDS, "--additional-gids", "-g", true, BY_VALUE) \
 	OPTION(PROCESS, "--process", "-p", true, APART) \

@@ -1,4 +1,4 @@
-/* The words of run, create and exec, as far as the front understands them: two dashes, or one and a letter. */
+/* The words of run, create and exec, as far as the front understands them: two dashes, or one and a letter, or some letters of switches. */
 #include "front.h"
 
 static const struct {
@@ -27,6 +27,25 @@ static bool take_option(char **argv, int *i, struct request *q)
 	return false;
 }
 
+/* Switches of one letter each behind one dash, as in -it. */
+static bool take_letters(const char *word, struct request *q)
+{
+	char one[] = "-?";
+
+	for (const char *letter = word + 1; *letter; letter++) {
+		int k = 0;
+
+		one[1] = *letter;
+		while (k < OPTION_COUNT && !(options[k].letter && !options[k].has_value && streq(one, options[k].letter)))
+			k++;
+		if (k == OPTION_COUNT)
+			return false;
+		q->is_repeated |= q->given[k] != NULL;
+		q->given[k] = options[k].letter;
+	}
+	return word[1] != '\0';
+}
+
 bool parse_request(const struct call *call, struct request *q)
 {
 	char **argv = call->argv;
@@ -35,7 +54,7 @@ bool parse_request(const struct call *call, struct request *q)
 
 	*q = (struct request){.command = argv[call->command]};
 	for (; argv[i] && argv[i][0] == '-'; i++)
-		if (!take_option(argv, &i, q))
+		if (!take_option(argv, &i, q) && !take_letters(argv[i], q))
 			return false;
 	if (!is_exec && argv[i] && argv[i + 1] && !q->given[OPTION_BUNDLE])
 		q->given[OPTION_BUNDLE] = argv[i++];
@@ -69,7 +88,7 @@ char *describe_request(const struct request *q, char *to, const char *end)
 {
 	to = q->is_repeated ? NULL : append(to, end, q->command);
 	for (int k = 0; k < OPTION_COUNT; k++) {
-		if (!q->given[k] || options[k].kept == APART)
+		if (!q->given[k] || options[k].kept == APART || options[k].kept == NONE)
 			continue;
 		if (options[k].kept == NEVER || !is_line(q->given[k]))
 			return NULL;

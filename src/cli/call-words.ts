@@ -26,7 +26,7 @@ const globalOptions: readonly Option[] = [
 
 /**
  * Reads the words of a call as far as the front understands them (native/request.c): options in two dashes, or one and a
- * letter, before the words. An option with an empty value is not given.
+ * letter, or the letters of some switches behind one, before the words. An option with an empty value is not given.
  *
  * @returns undefined for a call in other words, or one that is wrong
  */
@@ -50,13 +50,14 @@ function takeOptions(args: readonly string[], options: readonly Option[]) {
   for (; args[index]?.startsWith('-'); index++) {
     const { form, given } = splitOption(args[index] ?? '')
     const found = options.find(({ name, letter }) => form === `--${name}` || form === `-${letter}`)
-    if (!found) return undefined
-    const { option, value: kind } = found
-    if (kind === undefined) {
+    const switches = found === undefined ? switchesOf(form, options) : found.value === undefined ? [found] : undefined
+    if (switches !== undefined) {
       if (given !== undefined) return undefined
-      flags[option] = true
+      for (const { option } of switches) if (option !== undefined) flags[option] = true
       continue
     }
+    if (found?.option === undefined || found.value === undefined) return undefined
+    const { option, value: kind } = found
     const text = given ?? args[++index]
     if (text === undefined) return undefined
     const { take, isRepeatable } = valueKinds[kind[0]]
@@ -69,6 +70,13 @@ function takeOptions(args: readonly string[], options: readonly Option[]) {
     flags[option] = value
   }
   return { flags, words: args.slice(index) }
+}
+
+/** The switches of `-it`, one for each letter; undefined for another word. */
+function switchesOf(word: string, options: readonly Option[]): readonly Option[] | undefined {
+  const letters = /^-(\w{2,})$/.exec(word)?.[1] ?? ''
+  const found = [...letters].flatMap((letter) => options.filter((one) => one.letter === letter && !one.value))
+  return letters !== '' && found.length === letters.length ? found : undefined
 }
 
 /** `--form=given`; a letter has its value as a word of its own. */

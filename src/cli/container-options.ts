@@ -21,9 +21,9 @@ export function withBundleOption(command: Command): Command {
 
 /** The options that commander has found, by their names in the library. */
 export function flagsOf(call: Call, found: Readonly<Record<string, unknown>>): CallFlags {
-  const pairs = optionsOfCall(call).map(({ name, option }) => {
+  const pairs = optionsOfCall(call).flatMap(({ name, option }) => {
     const value = found[propertyOf(name)]
-    return [option, name.startsWith('no-') ? value === false : value] as const
+    return option === undefined ? [] : [[option, name.startsWith('no-') ? value === false : value] as const]
   })
   return Object.fromEntries(pairs.filter(([, value]) => value !== undefined && value !== false))
 }

@@ -43,8 +43,9 @@ export type Call = 'create' | 'run' | 'exec'
  * - `by_name`: on whether it is given; its value is a register of the program
  * - `by_value`: on its value
  * - `apart`: its value is part of the key in a way of its own (the bundle; the file of --process)
+ * - `none`: on nothing, since the option changes nothing
  */
-export type Dependence = 'never' | 'by_name' | 'by_value' | 'apart'
+export type Dependence = 'never' | 'by_name' | 'by_value' | 'apart' | 'none'
 
 export type ValueKind = 'text' | 'count' | 'texts' | 'gids'
 
@@ -56,8 +57,8 @@ export interface CallOption {
   readonly letter?: string
   /** The kind of its value, and the value's name in help; an option without one is a switch. */
   readonly value?: readonly [kind: ValueKind, name: string]
-  /** The property of the library's options that it sets. */
-  readonly option: string
+  /** The property of the library's options that it sets; an option without one changes nothing. */
+  readonly option?: string
   readonly kept: Dependence
   /** The commands that take it, each with its line of help. */
   readonly help: Readonly<Partial<Record<Call, string>>>
@@ -149,6 +150,12 @@ export const callOptions: readonly CallOption[] = [
     help: { exec: 'a variable to set, NAME=value; may be repeated' },
   },
   { name: 'tty', letter: 't', option: 'terminal', kept: 'by_name', help: { exec: 'give the process a terminal' } },
+  {
+    name: 'interactive',
+    letter: 'i',
+    kept: 'none',
+    help: { exec: 'nothing: standard input is always passed on; for those who write -it' },
+  },
   {
     name: 'user',
     letter: 'u',

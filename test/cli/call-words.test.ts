@@ -58,6 +58,9 @@ describe('words come to what commander makes of them', () => {
     ['run', ['--tty', 'demo']],
     ['exec', ['--bundle', '.', 'demo']],
     ['run', ['--pid-file']],
+    ['exec', ['-it', 'demo', 'sh']],
+    ['exec', ['-dti', '-u', '0', 'demo', 'sh', '-it']],
+    ['run', ['-it', 'demo']],
   ] as const)('%s %j', (call, args) => {
     expect(byReader(call, args)).toEqual(byCommander(call, args))
   })

@@ -44,6 +44,29 @@ function callIn(directory: string, way: Way, ...args: readonly string[]) {
   return { status, stdout: readFileSync(out, 'latin1'), stderr }
 }
 
+describe('exec takes what docker exec is given for a shell', () => {
+  test.each(['-i', '--interactive'])('%s: nothing is different', (flag) => {
+    for (const way of ['cold', 'warm', 'node'] as const) {
+      const answer = { status: 0, stdout: 'a', stderr: '' }
+      expect(call(way, 'exec', flag, place.id, 'echo', '-n', 'a')).toEqual(answer)
+    }
+  })
+
+  requires('root', 'script').test.each([['-it'], ['-ti'], ['-i', '-t'], ['-t', '-i']])('%s: a terminal', (...flags) => {
+    const words = ['--root', place.root, 'exec', ...flags, place.id, 'sh', '-c', '"test -t 0 && echo terminal"']
+    const inTerminal = (tool: string, path: string) =>
+      spawnSync('script', ['-qec', `PATH=${path} ${[tool, ...words].join(' ')}`, '/dev/null'], { encoding: 'utf8' })
+    const node = `${dirname(process.execPath)}:${tools}`
+    for (const [tool, path] of [
+      [front, node],
+      [front, '/nonexistent'],
+      [`${process.execPath} ${front}.js`, node],
+    ] as const) {
+      expect(inTerminal(tool, path)).toMatchObject({ status: 0, stdout: expect.stringContaining('terminal\r\n') })
+    }
+  })
+})
+
 describe('"--" ends the flags, as with runc', () => {
   const show = ['echo', '-n', 'a', '--', 'b']
   const answer = { status: 0, stdout: 'a -- b', stderr: '' }

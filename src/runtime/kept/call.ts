@@ -21,6 +21,7 @@ const independent: readonly string[] = [
 export function givenOptions<T extends object>(call: Call, options: T): T {
   const given = { ...options } as Record<string, unknown>
   for (const { option } of optionsOfCall(call)) {
+    if (option === undefined) continue
     const value = given[option]
     const left = Array.isArray(value) ? value.filter((item) => item !== '') : value
     if (!left || (Array.isArray(left) && left.length === 0)) delete given[option]
@@ -42,6 +43,7 @@ export function describeCall(call: Call, options: object): string | undefined {
   const left = new Map(Object.entries(options).filter(([name, value]) => value && !independent.includes(name)))
   const lines: string[] = [call]
   for (const { name, value: kind, option, kept } of optionsOfCall(call)) {
+    if (option === undefined) continue
     const given: unknown = left.get(option)
     left.delete(option)
     if (given === undefined || kept === 'apart') continue
