@@ -2,6 +2,8 @@ import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
 import { callOptions } from '../program/contract.ts'
 import { valueKinds } from './call-options.ts'
+import { foreignFlagHint } from './foreign-flags.ts'
+import { nearest } from './nearest.ts'
 
 /** Commands that take another command's words, flags and all: how many words of their own are before them. */
 const commandsWithArguments: Readonly<Record<string, number>> = { exec: 1, ps: 1, unshare: 0 }
@@ -22,22 +24,24 @@ export interface RewrittenArguments {
  * A flag with an empty value is not given; a flag of one value that was given before is taken back by it.
  * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. "--" ends the
  * flags, wherever they could still be: also between a container's ID and the words of the other command. The global flags
- * may follow the command, where it has none of that name; commander wants them before it.
+ * may follow the command, where it has none of that name; commander wants them before it. A word behind one dash that names
+ * no flag, which Go's package refuses, is read as the letters of several (`-qf`), of which the last one may have a value.
  * A `problem` is `ERR_USAGE`: a flag that the command does not have, or whose value is missing or no boolean.
  * @see https://pkg.go.dev/flag "Command line flag syntax"
  */
-export function rewriteArguments(program: Command, args: readonly string[]): RewrittenArguments {
+export function rewriteArguments(program: Command, given: readonly string[]): RewrittenArguments {
+  const args = [...given]
   const globals: string[] = []
   const rewritten: string[] = []
   let command = program
   let commandName: string | undefined
   /** "--" has ended the global flags: the command is next. */
   let hasGlobals = false
-  const result = (problem?: string): RewrittenArguments => ({
+  const result = (problem?: string, advice = ''): RewrittenArguments => ({
     args: [...globals, ...rewritten],
     commandName,
     command: command === program ? undefined : command,
-    problem: problem === undefined ? undefined : new OciError('ERR_USAGE', problem),
+    problem: problem === undefined ? undefined : new OciError('ERR_USAGE', problem, { hint: advice + helpOf(command) }),
   })
 
   for (let index = 0; index < args.length; index++) {
@@ -70,7 +74,13 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
     const [, name = '', value] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? []
     const own = optionNamed(name, optionsOf(command))
     const option = own ?? optionNamed(name, globalOptions(program))
-    if (option === undefined) return result(`flag provided but not defined: -${name}`)
+    if (option === undefined) {
+      const all = [...optionsOf(command), ...globalOptions(program)]
+      const letters = splitLetters(arg, all)
+      if (letters === undefined) return result(`flag provided but not defined: -${name}`, adviceFor(name, command, all))
+      args.splice(index--, 1, ...letters)
+      continue
+    }
     const flag = option.long ?? option.short ?? ''
     const words = own === undefined || command === program ? globals : rewritten
     if (option.required) {
@@ -85,6 +95,31 @@ export function rewriteArguments(program: Command, args: readonly string[]): Rew
     if (isSet) words.push(flag)
   }
   return result()
+}
+
+/** A word of several letters as one word for each; undefined if one of them is no flag, or if one before the last has a value. */
+function splitLetters(word: string, options: readonly Option[]): readonly string[] | undefined {
+  const [, letters = '', value = ''] = /^-(\w{2,})(=.*)?$/s.exec(word) ?? []
+  const flags = [...letters].map((letter) => options.find(({ short }) => short === `-${letter}`))
+  const isTaken = flags.every((flag, at) => flag !== undefined && (!flag.required || at === flags.length - 1))
+  if (letters === '' || !isTaken) return undefined
+  return [...letters].map((letter, at) => `-${letter}${at === letters.length - 1 ? value : ''}`)
+}
+
+function adviceFor(name: string, command: Command, options: readonly Option[]): string {
+  const foreign = foreignFlagHint(command.name(), name)
+  if (foreign !== undefined) return `${foreign}; `
+  const near = nearest(
+    name,
+    options.map(({ long }) => long?.slice(2) ?? ''),
+  )
+  return near === undefined ? '' : `did you mean "--${near}"? `
+}
+
+/** How errors say where to read on. */
+function helpOf(command: Command): string {
+  const { parent } = command
+  return `see "${parent === null ? '' : `${parent.name()} `}${command.name()} --help"`
 }
 
 const repeatable = callOptions

@@ -91,6 +91,9 @@ export const commands: readonly CommandEntry[] = [
   { name: 'man', kind: 'image', create: manCommand, seesAll: true },
 ]
 
+/** Every word that is a command. */
+export const commandNames: readonly string[] = ['help', ...commands.map(({ name }) => name)]
+
 export function kindOf(name: string): CommandKind | undefined {
   return commands.find((command) => command.name === name)?.kind
 }

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { isSystemError, OciError, reworded } from '../errors.ts'
 import { rewriteArguments } from './arguments.ts'
-import { kindOf } from './commands.ts'
+import { commandNames, kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { describeAsJson, describeInLines, describeInOneLine, describeStack } from './errors.ts'
 import { firstThatIsNoText } from './exact-words.ts'
@@ -10,6 +10,7 @@ import { asksForLog, type Globals } from './globals.ts'
 import { type IO, plainIO } from './io.ts'
 import { type Log, openLog } from './log.ts'
 import { newProgram } from './program.ts'
+import { UnknownCommand } from './unknown-command.ts'
 
 /**
  * The command line: arguments in, text out.
@@ -65,7 +66,7 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
   try {
     if (problem !== undefined || (commandName !== undefined && command === undefined)) {
       program.parseOptions([...rewritten])
-      throw problem ?? new UnknownCommand(`No help topic for '${commandName}'`)
+      throw problem ?? new UnknownCommand(commandName ?? '', io.name, commandNames)
     }
     await program.parseAsync([...rewritten], { from: 'user' })
     return status
@@ -73,9 +74,6 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     return error instanceof CommanderError && error.exitCode === 0 ? 0 : fail(error)
   }
 }
-
-/** What runc says, and answers with an exit code of its own. */
-class UnknownCommand extends Error {}
 
 function exitCodeOf(error: unknown, isForPeople: boolean): number {
   if (error instanceof UnknownCommand) return 3
@@ -137,7 +135,6 @@ function asOwn(error: unknown, called: string): unknown {
     const message = `${error.syscall} "${error.path}": ${problem} (${error.code})`
     return new OciError('ERR_FILE_SYSTEM', message, { cause: error })
   }
-  if (error instanceof UnknownCommand) return new OciError('ERR_USAGE', error.message)
   if (!(error instanceof CommanderError)) return error
   const message = error.message.replace(/^error: /, '').replace(/\.$/, '')
   return new OciError('ERR_USAGE', message, { hint: `see "${called} --help"`, cause: error })

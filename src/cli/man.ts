@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { type CommandContext, newCommand } from './context.ts'
 import { manualPage } from './manual-page.ts'
+import { UnknownCommand } from './unknown-command.ts'
 import { visibleCommands } from './visible-commands.ts'
 
 /** `man`: manual pages, made of what `--help` says. */
@@ -18,8 +19,14 @@ EXAMPLES:
     .argument('[command]')
     .action((name: string | undefined, _options: unknown, command: Command) => {
       const program = command.parent ?? command
-      const found = name === undefined ? program : visibleCommands(program).find((one) => one.name() === name)
-      if (found === undefined) throw new InvalidArgumentError(`there is no command "${name}"`)
+      const all = visibleCommands(program)
+      const found = name === undefined ? program : all.find((one) => one.name() === name)
+      if (found === undefined)
+        throw new UnknownCommand(
+          name ?? '',
+          context.io.name,
+          all.map((one) => one.name()),
+        )
       context.io.stdout.write(manualPage(found))
     })
 }

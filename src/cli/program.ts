@@ -1,10 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { commands } from './commands.ts'
+import { commandNames, commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
 import type { PlainIO } from './io.ts'
+import { UnknownCommand } from './unknown-command.ts'
 import { versionFacts, versionText } from './version.ts'
 
 const summary = 'Open Container Initiative runtime, and images to run in it'
@@ -89,7 +90,7 @@ function helpCommand(program: Command, io: PlainIO): Command {
     .argument('[command]')
     .action((name?: string) => {
       const command = name === undefined ? program : program.commands.find((candidate) => candidate.name() === name)
-      if (command === undefined) throw new InvalidArgumentError(`No help topic for '${name}'`)
+      if (command === undefined) throw new UnknownCommand(name ?? '', io.name, commandNames)
       io.stdout.write(formatHelp(command))
     })
 }

@@ -52,7 +52,7 @@ describe('help', () => {
   test.each([[['foo']], [['foo', '-h']], [['--debug=false', 'foo', 'bar']]])('%j is no help topic', async (args) => {
     const { status, stdout, stderr } = await call(args)
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' })
-    expect(stderr).toMatch(line(`"No help topic for 'foo'"`))
+    expect(stderr).toMatch(line(`"No help topic for 'foo'; see \\"bundle-tool --help\\""`))
   })
 })
 
@@ -89,10 +89,10 @@ describe('flags', () => {
   })
 
   test.each([
-    [['spec', '--bogus'], '"flag provided but not defined: -bogus"'],
-    [['--bogus=1', 'spec'], '"flag provided but not defined: -bogus"'],
-    [['create', '--pid-file'], '"flag needs an argument: -pid-file"'],
-    [['kill', '--all=maybe', 'x'], '"invalid boolean value \\"maybe\\" for -all"'],
+    [['spec', '--bogus'], '"flag provided but not defined: -bogus; see \\"bundle-tool spec --help\\""'],
+    [['--bogus=1', 'spec'], '"flag provided but not defined: -bogus; see \\"bundle-tool --help\\""'],
+    [['create', '--pid-file'], '"flag needs an argument: -pid-file; see \\"bundle-tool create --help\\""'],
+    [['kill', '--all=maybe', 'x'], '"invalid boolean value \\"maybe\\" for -all; see \\"bundle-tool kill --help\\""'],
     [['--log-format', 'xml', 'list'], '"invalid log-format: xml; use text or json"'],
     [['state'], `"missing required argument 'container-id'; see \\"bundle-tool state --help\\""`],
     [['list', '-f', 'xml'], '"invalid format option \\"xml\\""'],
@@ -109,7 +109,10 @@ describe('flags', () => {
   })
 
   test.each([
-    [['explain', '--bogus'], 'error: flag provided but not defined: -bogus\n'],
+    [
+      ['explain', '--bogus'],
+      'error: flag provided but not defined: -bogus\n  hint: see "bundle-tool explain --help"\n',
+    ],
     [
       ['pull', 'alpine'],
       `error: required option '-o, --out <bundle>' not specified\n  hint: see "bundle-tool pull --help"\n`,

@@ -71,7 +71,7 @@ describe('every flag of runc is taken', () => {
 
   test.each([
     [['--rootless', 'false', 'spec', '--rootless', '-h'], 0, ''],
-    [['list', '--version'], 1, 'flag provided but not defined: -version'],
+    [['list', '--version'], 1, 'flag provided but not defined: -version; see \\"bundle-tool list --help\\"'],
     [['ps', 'none', '--root', '/nonexistent'], 1, 'does not exist'],
   ])('%j: where the command has one of that name, or other words follow', async (words, status, shown) => {
     expect(await call(words)).toMatchObject({ status, stderr: expect.stringContaining(shown) })
