@@ -21,7 +21,7 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
     await removeIfPossible(temporary)
     if (leadsNowhere(cause)) {
       throw new OciError('ERR_BUNDLE_INVALID', `bundle "${bundle}" is not a directory`, {
-        hint: 'make it, or name another one with --bundle',
+        hint: `make one with "bundle-tool pull IMAGE --out ${bundle}", or name another one with --bundle`,
         cause,
       })
     }

@@ -23,7 +23,7 @@ export interface BundleFlags {
 /** Gives a command the flags that `pull` and `unpack` share. */
 export function withBundleOptions(command: Command): Command {
   return withFormat(command, { plain: 'text', json: 'a JSON object about what was made, and no progress' })
-    .requiredOption('-o, --out <bundle>', 'the directory to make')
+    .requiredOption('-o, --out <bundle>', 'the directory to make', parseOut)
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
     .option('--subids', 'without root: real owners, by your ids in /etc/subuid and /etc/subgid')
@@ -34,6 +34,12 @@ export function withBundleOptions(command: Command): Command {
     .option('--max-ratio <ratio>', 'give up when a layer over 1 GiB is compressed better (default: 250)', parseCount)
     .option('--strict-overlay', 'hide links of lower layers under the directories of upper ones, as overlay mounts do')
     .option('--keep-dirlinks', 'let the directories of upper layers merge with links to directories in lower ones')
+}
+
+/** Other tools' `-` for standard output makes no bundle; a directory of that name is `./-`. */
+function parseOut(path: string): string {
+  if (path !== '-') return path
+  throw new InvalidArgumentError('a bundle is a directory; "bundle-tool export IMAGE -o -" writes an archive')
 }
 
 /** What `pull` and `unpack` are called with for them. */

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { nested } from './columns.ts'
 import { asksForLog, type Globals } from './globals.ts'
-import type { PlainIO } from './io.ts'
+import type { PlainIO, TextOutput } from './io.ts'
 import type { Log } from './log.ts'
 
 /** What a command's action works with. */
@@ -12,8 +12,8 @@ export interface CommandContext {
   /** The options before the command's name; to be read when the action runs. */
   readonly globals: () => Globals
   readonly log: Log
-  /** Prints data on standard output: as one JSON document and a line feed where that is asked for, else as text. */
-  readonly print: <T>(data: T, text: (data: T) => string) => void
+  /** Prints data on standard output, or another that is named: as one JSON document and a line feed where that is asked for, else as text. */
+  readonly print: <T>(data: T, text: (data: T) => string, output?: TextOutput) => void
   /** Whether the command is to print JSON; to be asked when the action runs. */
   readonly isJson: () => boolean
   /** Makes `status` the exit code of the process; without a call it is 0. */

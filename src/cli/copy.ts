@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { CopyOptions } from '../verbs/image/copy.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { withFormat } from './format.ts'
+import { nothingForTerminal } from './nothing-for-terminal.ts'
 import { showProgress } from './progress.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 
@@ -54,11 +55,18 @@ export function copyCommand(context: CommandContext): Command {
     oci-archive:FILE[:TAG]         one in a tar file
     docker-archive:FILE[:IMAGE]    what "docker save" writes and "docker load" reads
     docker-daemon:IMAGE            docker or podman, by its socket; to read from only
+    FILE or DIRECTORY              one of these, found out by looking into it, if its
+                                   name begins with / or . or ends in .tar or the like;
+                                   to read from only
+
+FILE may be "-" in the target, for standard output; the digest goes to standard error
+then.
 
 EXAMPLES:
     bundle-tool copy alpine:3.20 oci:images:alpine
     bundle-tool copy --all alpine:3.20 localhost:5000/alpine:3.20
-    bundle-tool copy oci:images:alpine docker-archive:alpine.tar:alpine:3.20`,
+    bundle-tool copy oci:images:alpine docker-archive:alpine.tar:alpine:3.20
+    bundle-tool copy alpine:3.20 docker-archive:-:alpine:3.20 | docker load`,
   })
   return withCopyOptions(command)
     .argument('<source>')
@@ -69,6 +77,9 @@ EXAMPLES:
     .option('--dest-insecure', 'as --insecure, for the target alone')
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
       const { copy } = await import('../verbs/image/copy.ts')
+      const { stdout, stderr, writeBytes } = context.io
+      const isToOutput = /^(?:oci|docker)-archive:-(?::|$)/.test(target)
+      if (isToOutput && stdout.isTTY) throw nothingForTerminal('name a file in the place of "-"')
       const result = await withCopyProgress(context, flags, (reports) =>
         copy(source, target, {
           ...registryOptions(context, flags),
@@ -79,11 +90,17 @@ EXAMPLES:
           targetCredentials: flags.destCreds,
           sourceInsecure: flags.srcInsecure,
           targetInsecure: flags.destInsecure,
+          output: writeBytes,
           signal: context.io.interruption(),
           warn: warner(context),
         }),
       )
-      context.print(result, ({ digest }) => `${digest}\n`)
+      context.print(
+        result,
+        ({ digest }) => `${digest}
+`,
+        isToOutput ? stderr : stdout,
+      )
     })
 }
 

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { OciError } from '../errors.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { nothingForTerminal } from './nothing-for-terminal.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -24,16 +24,15 @@ EXAMPLES:
   })
   return withStoreOption(withForeignLayers(withRegistryOptions(command)))
     .argument('<bundle>')
-    .option('-o, --output <file>', 'the file to make')
+    .option('-o, --output <file>', 'the file to make; "-" is standard output, which is the default')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .action(async (name: string, flags: ExportFlags) => {
       const { exportRootfs, exportToFile } = await import('../verbs/image/export.ts')
       const { stdout, writeBytes, interruption } = context.io
-      const { output, platform, policy, store } = flags
-      if (output === undefined && stdout.isTTY) {
-        throw new OciError('ERR_USAGE', 'an archive is nothing for a terminal', { hint: 'name a file with --output' })
-      }
+      const { platform, policy, store } = flags
+      const output = flags.output === '-' ? undefined : flags.output
+      if (output === undefined && stdout.isTTY) throw nothingForTerminal('name a file with --output')
       const options = { signal: interruption(), warn: warner(context) }
       const isBundle = ['config.json', 'rootfs'].some((member) => existsSync(join(name, member)))
       const archive = isBundle

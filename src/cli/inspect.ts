@@ -18,7 +18,7 @@ export function inspectCommand(context: CommandContext): Command {
     summary: 'show what an image is, without fetching its layers',
     usage: '[command options] <image>',
     description: `Shows the digest, the platforms, the layers and the settings of an image. IMAGE is
-one of a registry, or any place that "bundle-tool copy" knows.
+one of a registry, or any place that "bundle-tool copy" reads from.
 
 EXAMPLES:
     bundle-tool inspect alpine:3.20

@@ -11,8 +11,8 @@ export function listTagsCommand(context: CommandContext): Command {
     summary: 'list the tags of a repository',
     usage: '[command options] <repository>|<place>',
     description: `Prints the tags of a repository, one a line, in the registry's order; or what the
-images are called in oci:DIR, oci-archive:FILE or docker-archive:FILE, @0, @1 ...
-where they have no names.
+images are called in oci:DIR, oci-archive:FILE, docker-archive:FILE or a FILE as
+"bundle-tool copy" takes it, @0, @1 ... where they have no names.
 
 EXAMPLES:
     bundle-tool list-tags alpine

@@ -32,7 +32,7 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     globals: () => program.opts<Globals>(),
     log: (level, message) => log(level, message),
     isJson: () => isJson === true,
-    print: (data, text) => io.stdout.write(isJson ? `${JSON.stringify(data)}\n` : text(data)),
+    print: (data, text, output = io.stdout) => output.write(isJson ? `${JSON.stringify(data)}\n` : text(data)),
     exit: (code) => {
       status = code
     },

@@ -1,6 +1,8 @@
 import { OciError } from '../errors.ts'
+import { isWithoutRegistry } from '../oci/place-name.ts'
 import { parseReference, type Reference } from '../oci/reference.ts'
 import { configFiles, readIfThere } from './registries-conf.ts'
+import { checkRegistryName } from './registry-name.ts'
 
 /** What registries.conf says about names without a registry. */
 export interface ShortNames {
@@ -19,8 +21,9 @@ export interface ShortNames {
  * @see containers-registries.conf(5) "NAMESPACED [[registry]] SETTINGS", "SHORT-NAME ALIASING"
  */
 export async function resolveReference(text: string, env: NodeJS.ProcessEnv, system?: string): Promise<Reference> {
+  checkRegistryName(text)
   const reference = parseReference(text)
-  if (!isShort(text)) return reference
+  if (!isWithoutRegistry(text)) return reference
   return expandShortName(text, reference, await readShortNames(env, system))
 }
 
@@ -66,9 +69,3 @@ function merge(names: ShortNames, { aliases, ...rest }: Record<string, unknown>,
 
 const isStringList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string')
-
-/** Whether a name has no registry in front, as Docker tells it. */
-function isShort(text: string): boolean {
-  const [first = '', ...rest] = text.split('/')
-  return rest.length === 0 || !(/[.:A-Z]/.test(first) || first === 'localhost')
-}

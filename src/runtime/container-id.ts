@@ -15,11 +15,14 @@ export type ContainerID = string & { readonly [brand]: 'ContainerID' }
 export function parseContainerID(text: string): ContainerID {
   if (!isContainerID(text)) {
     throw new OciError('ERR_CONTAINER_ID_INVALID', `invalid container ID format: "${text}"`, {
-      hint: 'use 1 to 255 letters, digits and the characters _ + - .',
+      hint: `use 1 to 255 letters, digits and the characters _ + - .${/^[\w.][^\s]*[:/]/.test(text) ? adviceForImage(text) : ''}`,
     })
   }
   return text
 }
+
+const adviceForImage = (text: string): string =>
+  `; if it is an image, make a bundle with "bundle-tool pull ${text} --out bundle" and name that with "-b bundle"`
 
 /** Whether `text` is a container ID; other directories that stand in a root are not containers. */
 export const isContainerID = (text: string): text is ContainerID =>

@@ -47,10 +47,14 @@ function readConfigText(path: string, door: Door): string {
   } catch (cause) {
     if (cause instanceof OciError) throw new OciError('ERR_BUNDLE_INVALID', cause.message, { cause })
     if (!isSystemError(cause)) throw cause
-    throw new OciError('ERR_BUNDLE_INVALID', `JSON specification file ${path}: ${cause.code}`, {
-      cause,
-      hint: 'name a bundle with --bundle, or make its config.json with "bundle-tool spec"',
-    })
+    throw new OciError(
+      'ERR_BUNDLE_INVALID',
+      `JSON specification file ${path}${cause.code === 'ENOENT' ? ' not found' : `: ${cause.code}`}`,
+      {
+        cause,
+        hint: 'make a bundle with "bundle-tool pull IMAGE --out bundle" and name it with "-b bundle", or write a config.json with "bundle-tool spec"',
+      },
+    )
   }
 }
 

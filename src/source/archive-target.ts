@@ -20,6 +20,8 @@ export interface ArchiveTargetOptions {
   readonly path: string
   /** The tag, or for a docker archive the full name, of the image. */
   readonly name?: string | undefined
+  /** Takes the bytes where `path` is `-`. */
+  readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
   /** Whether docker's `manifest.json` is written beside the layout, for readers that know nothing else. */
   readonly isForDocker: boolean
 }
@@ -28,13 +30,23 @@ export interface ArchiveTargetOptions {
  * `oci-archive:F[:TAG]` and `docker-archive:F[:REF]` to be written: an image layout in a tar archive. For docker, one
  * with `manifest.json` as well, whose members are the blobs themselves, so that digests are preserved.
  *
- * Members come in the order they are written, one at a time, with no times or owners. The file appears when it is whole.
+ * Members come in the order they are written, one at a time, with no times or owners. The file appears when it is whole;
+ * what is written to `output` is whole when `finish` returns.
+ * @throws OciError `ERR_USAGE` the path is `-`, and there is no output
  */
-export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions): Target {
+export function archiveTarget({ path, name, output, isForDocker }: ArchiveTargetOptions): Target {
+  if (path === '-' && output === undefined) {
+    throw new OciError('ERR_USAGE', 'there is no standard output to write an archive to', { hint: 'name a file' })
+  }
   const reference = isForDocker && name !== undefined ? formatReference(parseReference(name)) : undefined
-  const temporary = join(dirname(resolve(path)), `.${ownerOf()}.${serial++}.tar`)
+  const temporary = path === '-' ? undefined : join(dirname(resolve(path)), `.${ownerOf()}.${serial++}.tar`)
   const archive = pack()
-  const written = pipeline(archive, createWriteStream(temporary, { flags: 'wx' }))
+  const written =
+    temporary === undefined
+      ? pipeline(archive, async (pieces: AsyncIterable<Uint8Array>) => {
+          for await (const piece of pieces) await output?.(piece)
+        })
+      : pipeline(archive, createWriteStream(temporary, { flags: 'wx' }))
   written.catch(() => {}) // awaited where members are added
   const members = new Set<string>()
   let last = Promise.resolve()
@@ -81,7 +93,7 @@ export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions)
         if (isForDocker) await addJson('manifest.json', [dockerEntry(root, reference)])
         archive.finalize()
         await written
-        await rename(temporary, path)
+        if (temporary !== undefined) await rename(temporary, path)
       } catch (cause) {
         if (!isSystemError(cause)) throw cause
         throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${cause.code}`, { cause })
@@ -90,7 +102,7 @@ export function archiveTarget({ path, name, isForDocker }: ArchiveTargetOptions)
     async close() {
       archive.destroy()
       await written.catch(() => {}) // what else than this destruction ends it was told where members are added
-      await rm(temporary, { force: true })
+      if (temporary !== undefined) await rm(temporary, { force: true })
     },
   }
 }

@@ -1,14 +1,17 @@
 import { resolve } from 'node:path'
 import { OciError } from '../errors.ts'
+import { placeNameKind } from '../oci/place-name.ts'
 import { parseReference } from '../oci/reference.ts'
 import { allow, allowReference, pullAccess, pushAccess } from '../registry/access.ts'
 import type { RegistryOptions } from '../registry/options.ts'
 import { fileOrigin, type Origin } from '../registry/policy.ts'
+import { checkRegistryName, foreignPlaceHint } from '../registry/registry-name.ts'
 import { resolveReference } from '../registry/short-names.ts'
 import { archiveTarget } from './archive-target.ts'
 import type { Content, Target } from './content.ts'
 import { dockerArchiveContent } from './docker-archive-content.ts'
 import { openDaemonArchive } from './docker-daemon.ts'
+import { findKind } from './find-kind.ts'
 import { layoutTarget } from './layout-target.ts'
 import { ociArchiveContent, ociLayoutContent } from './oci-layout.ts'
 import { repositoryContent, repositoryTarget } from './repository-content.ts'
@@ -23,7 +26,8 @@ export const placeKinds = {
   'docker-daemon': 'REFERENCE (to read)',
 } as const
 
-type PlaceKind = keyof typeof placeKinds
+/** `path` is a file or a directory whose kind is found by looking into it. */
+type PlaceKind = keyof typeof placeKinds | 'path'
 
 /**
  * @param isUsed whether the image is going to be used, which policy.json may forbid, and not just looked at
@@ -33,6 +37,7 @@ type PlaceKind = keyof typeof placeKinds
 export async function openContent(text: string, options: RegistryOptions, isUsed = false): Promise<Content> {
   const { kind, rest } = parsePlace(text)
   const [path, name] = splitPath(rest)
+  if (kind === 'path') return openByContent(rest, options, isUsed)
   if (isUsed && kind !== 'docker') await allow(originOf(kind, rest), text, options)
   switch (kind) {
     case 'docker': {
@@ -51,12 +56,39 @@ export async function openContent(text: string, options: RegistryOptions, isUsed
   }
 }
 
+async function openByContent(path: string, options: RegistryOptions, isUsed: boolean): Promise<Content> {
+  const found = await findKind(path, {
+    openArchive: () => openTarIndex(path, options.signal),
+    help: 'name an archive or an image layout, or an image in a registry',
+  })
+  try {
+    if (found.kind === 'rootfs') throw withoutImage(path)
+    if (isUsed) await allow(originOf(found.kind, resolve(path)), path, options)
+  } catch (error) {
+    if (found.kind !== 'oci') await found.tar.close()
+    throw error
+  }
+  if (found.kind === 'oci') return ociLayoutContent(path)
+  return found.kind === 'docker-archive' ? dockerArchiveContent(found.tar) : ociArchiveContent(found.tar)
+}
+
+const withoutImage = (path: string): OciError =>
+  new OciError('ERR_SOURCE_INVALID', `${path} has files and no image, as what "docker export" writes`, {
+    hint: `make a bundle of it with "bundle-tool unpack ${path} --out BUNDLE"`,
+  })
+
+export interface TargetOptions extends RegistryOptions {
+  /** Takes the bytes of an archive whose file is `-`. */
+  readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
+}
+
 /** @throws OciError as `openContent` */
-export async function openTarget(text: string, options: RegistryOptions): Promise<Target> {
+export async function openTarget(text: string, options: TargetOptions): Promise<Target> {
   const { kind, rest } = parsePlace(text)
   const [path, name] = splitPath(rest)
   switch (kind) {
     case 'docker': {
+      checkRegistryName(rest)
       const reference = parseReference(rest)
       return repositoryTarget(reference, await pushAccess(reference, options))
     }
@@ -64,7 +96,11 @@ export async function openTarget(text: string, options: RegistryOptions): Promis
       return layoutTarget(path, name)
     case 'oci-archive':
     case 'docker-archive':
-      return archiveTarget({ path, name, isForDocker: kind === 'docker-archive' })
+      return archiveTarget({ path, name, output: options.output, isForDocker: kind === 'docker-archive' })
+    case 'path':
+      throw new OciError('ERR_USAGE', `"${text}" does not say what is to be written there`, {
+        hint: `write docker-archive:${text}, oci-archive:${text} or oci:${text}`,
+      })
     case 'docker-daemon':
       throw new OciError('ERR_NOT_SUPPORTED', 'images cannot be copied to a daemon', {
         hint: 'copy to docker-archive:FILE, and run "docker load -i FILE"',
@@ -72,18 +108,23 @@ export async function openTarget(text: string, options: RegistryOptions): Promis
   }
 }
 
-function originOf(kind: PlaceKind, rest: string): Origin {
+function originOf(kind: keyof typeof placeKinds, rest: string): Origin {
   const [path, name] = splitPath(rest)
   if (kind === 'docker-daemon') return { transport: kind, scopes: [rest] }
   return fileOrigin(kind, resolve(path), name)
 }
 
-/** The kind of place that a name means, and what follows that word. @throws OciError `ERR_USAGE` */
+/**
+ * The kind of place that a name means, and what follows that word. A path says so by its beginning or its end
+ * (`placeNameKind`); any other name without a word is one of a registry.
+ *
+ * @throws OciError `ERR_USAGE`, `ERR_SOURCE_INVALID`
+ */
 export function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {
   const colon = text.indexOf(':')
   const word = text.slice(0, colon)
   const rest = text.slice(colon + 1)
-  if (colon < 0 || !isKind(word)) return { kind: 'docker', rest: text }
+  if (colon < 0 || !isKind(word)) return placeWithoutWord(text)
   if (word === 'docker') {
     if (rest.startsWith('//')) return { kind: word, rest: rest.slice(2) }
     return { kind: word, rest: text }
@@ -92,7 +133,16 @@ export function parsePlace(text: string): { readonly kind: PlaceKind; readonly r
   throw new OciError('ERR_USAGE', `"${text}" names nothing`, { hint: `write ${word}:${placeKinds[word]}` })
 }
 
-const isKind = (word: string): word is PlaceKind => Object.hasOwn(placeKinds, word)
+function placeWithoutWord(text: string): { readonly kind: PlaceKind; readonly rest: string } {
+  const kind = placeNameKind(text)
+  if (kind === 'source') throw withoutImage(text)
+  if (kind !== 'foreign') return { kind: kind ?? 'docker', rest: text }
+  throw new OciError('ERR_USAGE', `"${text}" is a kind of place that is not known here`, {
+    hint: foreignPlaceHint(text),
+  })
+}
+
+const isKind = (word: string): word is keyof typeof placeKinds => Object.hasOwn(placeKinds, word)
 
 /** The path ends at the first colon, as for skopeo. */
 function splitPath(rest: string): [string, string | undefined] {

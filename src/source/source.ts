@@ -1,14 +1,17 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
+import { leadsNowhere, OciError } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
 import { decompress } from '../layer/decompress.ts'
+import { placeNameKind } from '../oci/place-name.ts'
 import { allow } from '../registry/access.ts'
 import { fileOrigin } from '../registry/policy.ts'
+import { foreignPlaceHint } from '../registry/registry-name.ts'
 import { dockerArchive } from './docker-archive.ts'
 import { openDaemonArchive } from './docker-daemon.ts'
+import { findKind } from './find-kind.ts'
 import type { Source } from './image.ts'
-import { isOciLayout, ociArchive, openOciLayout } from './oci-layout.ts'
+import { ociArchive, openOciLayout } from './oci-layout.ts'
 import { readArchive, rootfsArchive } from './rootfs-archive.ts'
 import { openSpooledTar, openTarIndex, type TarIndex } from './tar-index.ts'
 import { until } from './until.ts'
@@ -91,49 +94,27 @@ function openRootfs(path: string, { stdin, signal = new AbortController().signal
 }
 
 async function openByContent(path: string, options: SourceOptions): Promise<Source> {
-  const allowAs = (transport: string) => allow(fileOrigin(transport, resolve(path), undefined), path, options)
-  if (path !== '-' && (await isOciLayout(path))) {
-    await allowAs('oci')
-    return openOciLayout(path)
-  }
-  if (path !== '-' && (await isDirectory(path))) {
-    throw new OciError('ERR_SOURCE_INVALID', `${path} is a directory and not an OCI image layout`, {
-      hint: 'name a layout (a directory with a file "oci-layout") or an archive',
-    })
-  }
-  const tar = await openArchive(path, options)
+  const found = await findKind(path, {
+    openArchive: () => openArchive(path, options),
+    help: `name a file, or one of ${Object.keys(sourceKinds).join(':, ')}:; "bundle-tool pull" takes images of a registry`,
+  })
+  if (found.kind === 'rootfs') return openFoundRootfs(found.tar)
   try {
-    // Docker 25 and newer write both; manifest.json is the one with the full names.
-    if (tar.find('manifest.json') !== undefined) {
-      await allowAs('docker-archive')
-      return dockerArchive(tar)
-    }
-    if (tar.find('oci-layout') !== undefined) {
-      await allowAs('oci-archive')
-      return ociArchive(tar)
-    }
+    await allow(fileOrigin(found.kind, resolve(path), undefined), path, options)
   } catch (error) {
-    await tar.close()
+    if (found.kind !== 'oci') await found.tar.close()
     throw error
   }
-  return rootfsArchive(
+  if (found.kind === 'oci') return openOciLayout(path)
+  return found.kind === 'docker-archive' ? dockerArchive(found.tar) : ociArchive(found.tar)
+}
+
+const openFoundRootfs = (tar: TarIndex): Source =>
+  rootfsArchive(
     tar.path,
     () => tar.openAll(),
     () => tar.close(),
   )
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory()
-  } catch (cause) {
-    if (!isSystemError(cause)) throw cause
-    throw new OciError('ERR_SOURCE_INVALID', `cannot read ${path}: ${cause.code}`, {
-      hint: `name a file, or one of ${Object.keys(sourceKinds).join(':, ')}:`,
-      cause,
-    })
-  }
-}
 
 async function exists(path: string): Promise<boolean> {
   try {
@@ -148,6 +129,9 @@ async function exists(path: string): Promise<boolean> {
 function usage(text: string): OciError {
   const forms = Object.entries(sourceKinds).map(([kind, form]) => `${kind}:${form}`)
   return new OciError('ERR_USAGE', `"${text}" is not a source`, {
-    hint: `write one of ${forms.join('; ')}; or a file name; F may be - for standard input`,
+    hint:
+      placeNameKind(text) === 'foreign'
+        ? foreignPlaceHint(text)
+        : `write one of ${forms.join('; ')}; or a file name; F may be - for standard input; "bundle-tool pull" takes images of a registry`,
   })
 }

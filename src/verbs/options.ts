@@ -153,6 +153,7 @@ const copy: Names<CopyOptions> = {
   targetCredentials: false,
   sourceInsecure: false,
   targetInsecure: false,
+  output: false,
   warn: false,
   onProgress: false,
   onBlob: false,

@@ -13,6 +13,8 @@ export interface CopyOptions extends RegistryOptions {
   readonly targetCredentials?: RegistryOptions['credentials']
   readonly sourceInsecure?: boolean | undefined
   readonly targetInsecure?: boolean | undefined
+  /** Takes the bytes of a target `oci-archive:-` or `docker-archive:-`. Default: none, and such a target is refused. */
+  readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
   /** Told of layers that are left out. */
   readonly warn?: ((message: string) => void) | undefined
   /** Told how many bytes of a blob have been read for the target, which may begin anew. */
@@ -30,7 +32,8 @@ export interface CopyResult {
 
 /**
  * Copies an image from one place to another: registry (`docker://REF` or `REF`), `oci:DIR[:TAG]`, `oci-archive:F[:TAG]`
- * or `docker-archive:F[:REF]`; `docker-daemon:REF` is read only. Nothing is converted or compressed again.
+ * or `docker-archive:F[:REF]`, with `-` in the place of F for `output`; `docker-daemon:REF` is read only, and so is a bare
+ * path, whose kind is found by looking into it. Nothing is converted or compressed again.
  *
  * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_POLICY`, `ERR_IMAGE_NOT_FOUND`, `ERR_PLATFORM_UNAVAILABLE`,
  *   `ERR_DIGEST_MISMATCH`, `ERR_REGISTRY`, `ERR_REGISTRY_AUTH`, `ERR_NETWORK`, `ERR_FILE_SYSTEM` and others

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sourceKinds } from '../../source/source.ts'
+import { placeNameKind } from '../../oci/place-name.ts'
 import { exportRootfs } from './export.ts'
 import { makePrivateDirectory } from './private-directory.ts'
 import { type PullOptions, pull } from './pull.ts'
@@ -22,7 +22,7 @@ export async function* exportImage(image: string, options: ExportImageOptions): 
   try {
     const out = join(scratch.anchor, 'bundle')
     const make = isSource(image) ? unpack : pull
-    const { bundle } = await make(image.replace(/^docker:\/\//, ''), { ...options, out })
+    const { bundle } = await make(image, { ...options, out })
     yield* exportRootfs({ bundle, signal: options.signal, warn: options.warn })
   } finally {
     scratch.remove()
@@ -30,5 +30,4 @@ export async function* exportImage(image: string, options: ExportImageOptions): 
   }
 }
 
-const isSource = (image: string): boolean =>
-  Object.hasOwn(sourceKinds, image.slice(0, Math.max(image.indexOf(':'), 0))) || existsSync(image)
+const isSource = (image: string): boolean => placeNameKind(image) !== undefined || existsSync(image)

@@ -3,6 +3,7 @@ import { parsePlatform } from '../../oci/platform.ts'
 import { formatReference } from '../../oci/reference.ts'
 import { allowReference, pullAccess } from '../../registry/access.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
+import { checkRegistryName } from '../../registry/registry-name.ts'
 import { resolveReference } from '../../registry/short-names.ts'
 import type { Image } from '../../source/image.ts'
 import type { LayerProgress } from '../../source/layer-progress.ts'
@@ -58,7 +59,9 @@ export interface PullResult {
  */
 export async function pull(name: string, options: PullOptions): Promise<PullResult> {
   const { out, force = false, platform, env = process.env, onProgress } = options
-  const reference = await resolveReference(name, env)
+  const image = name.replace(/^docker:\/\//, '')
+  checkRegistryName(image, (source) => `use "bundle-tool unpack ${source} --out ${out}"`)
+  const reference = await resolveReference(image, env)
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
   const signatures = await allowReference(reference, options)
@@ -68,10 +71,10 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, signatures, onProgress })
   try {
-    const image = await source.image(wanted)
-    const unpacked = unpackedTreeOf(image, store.path, options)
-    const bundle = await makeBundle(image, { ...options, unpacked, beforeVisible: () => source.stored() })
-    return { reference: formatReference(reference), digest: image.digest ?? '', bundle }
+    const found = await source.image(wanted)
+    const unpacked = unpackedTreeOf(found, store.path, options)
+    const bundle = await makeBundle(found, { ...options, unpacked, beforeVisible: () => source.stored() })
+    return { reference: formatReference(reference), digest: found.digest ?? '', bundle }
   } finally {
     await source.close()
     endUse()

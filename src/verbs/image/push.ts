@@ -1,5 +1,6 @@
 import { OciError } from '../../errors.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
+import { checkRegistryName } from '../../registry/registry-name.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { openStore } from '../../store/store.ts'
 import { type CopyOptions, type CopyResult, copy } from './copy.ts'
@@ -13,7 +14,9 @@ export interface PushOptions extends CopyOptions {
 
 /** Copies an image to a registry. @throws OciError as `copy` */
 export async function push(name: string, options: PushOptions = {}): Promise<CopyResult> {
-  const reference = formatReference(parseReference(name.replace(/^docker:\/\//, '')))
+  const image = name.replace(/^docker:\/\//, '')
+  checkRegistryName(image, (source) => `name a registry, and what to push with --from ${source}`)
+  const reference = formatReference(parseReference(image))
   return copy(options.from ?? (await inStore(reference, options)), `docker://${reference}`, options)
 }
 

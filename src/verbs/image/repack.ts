@@ -66,11 +66,12 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
     throw new OciError('ERR_USAGE', `"${options.image}" has no tag`, { hint: 'write oci:DIRECTORY:TAG' })
   }
   const bundle = resolve(options.bundle)
+  const rootfs = rootfsOf(bundle)
   const store = options.store ?? defaultStorePath(env)
   const base = await findBaseImage(bundle, { base: options.base, layouts: [target.layout, store] })
   const scratch = await makePrivateDirectory(join(dirname(bundle), `.${basename(bundle)}.partial-${ownerOf()}-`))
   try {
-    const layer = await packChanges(bundle, base, { ...options, scratch: scratch.anchor })
+    const layer = await packChanges(rootfs, base, { ...options, scratch: scratch.anchor })
     const layout = await openStore(resolve(target.layout))
     const created = options.created ?? defaultTime(env)
     const image = describeRepacked(base, { layer, changes, created, message: options.message })
@@ -92,7 +93,7 @@ interface PackedLayer extends NewLayer {
 }
 
 async function packChanges(
-  bundle: string,
+  rootfs: string,
   base: BaseImage,
   { scratch, signal, warn = () => {} }: RepackOptions & { readonly scratch: string },
 ): Promise<PackedLayer | undefined> {
@@ -100,7 +101,7 @@ async function packChanges(
   await unpackBase(base, original, signal)
   const before = await readRootfs(original, () => {})
   try {
-    const after = await readRootfs(rootfsOf(bundle), warn)
+    const after = await readRootfs(rootfs, warn)
     try {
       const isSame = (path: string): boolean => isSameData(before.tree, after.tree, path)
       const changes = diffTrees(before.files, after.files, isSame)

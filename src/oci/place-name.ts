@@ -1,0 +1,40 @@
+/**
+ * What an image name says of a place other than a registry: a path; a kind of source that this tool reads; or one that
+ * only other tools have.
+ */
+export type PlaceName = 'path' | 'source' | 'foreign'
+
+/** Words before a colon that say where an image is: those of `sourceKinds`, and others of containers-transports(5). */
+const words: Readonly<Record<string, PlaceName>> = {
+  oci: 'source',
+  'oci-archive': 'source',
+  'docker-archive': 'source',
+  'docker-daemon': 'source',
+  rootfs: 'source',
+  dir: 'foreign',
+  'containers-storage': 'foreign',
+  ostree: 'foreign',
+  sif: 'foreign',
+  tarball: 'foreign',
+}
+
+const archive = /\.(?:tar|tgz|tar\.(?:gz|xz|zst|bz2))(?::[^/]*)?$/i
+
+/**
+ * Tells names of places from names of images in a registry, by the text alone: what is in the current directory does not
+ * change what a name means. An image that is called so is named with its registry, as in `docker.io/library/oci:1`.
+ *
+ * @returns undefined for the name of an image in a registry
+ */
+export function placeNameKind(text: string): PlaceName | undefined {
+  if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) return 'path'
+  const word = text.slice(0, Math.max(text.indexOf(':'), 0))
+  if (Object.hasOwn(words, word)) return words[word]
+  return archive.test(text) && isWithoutRegistry(text) ? 'path' : undefined
+}
+
+/** Whether a name has no registry in front, as Docker tells it. */
+export function isWithoutRegistry(text: string): boolean {
+  const [first = '', ...rest] = text.split('/')
+  return rest.length === 0 || !(/[.:A-Z]/.test(first) || first === 'localhost')
+}

@@ -1,0 +1,46 @@
+import { stat } from 'node:fs/promises'
+import { isSystemError, OciError } from '../errors.ts'
+import { isOciLayout } from './oci-layout.ts'
+import type { TarIndex } from './tar-index.ts'
+
+/** What a file or directory turns out to be; the archive is open. */
+export type FoundKind =
+  | { readonly kind: 'oci' }
+  | { readonly kind: 'docker-archive' | 'oci-archive' | 'rootfs'; readonly tar: TarIndex }
+
+/**
+ * Finds out what a file or directory is by looking into it.
+ *
+ * @param path `-` is whatever `openArchive` makes of it
+ * @param help what to do about a path that leads nowhere, in one imperative sentence
+ * @throws OciError `ERR_SOURCE_INVALID` it is not there, or no image layout and no archive
+ */
+export async function findKind(
+  path: string,
+  { openArchive, help }: { readonly openArchive: () => Promise<TarIndex>; readonly help: string },
+): Promise<FoundKind> {
+  if (path !== '-' && (await isOciLayout(path))) return { kind: 'oci' }
+  if (path !== '-' && (await isDirectory(path, help))) {
+    throw new OciError('ERR_SOURCE_INVALID', `${path} is a directory and not an OCI image layout`, {
+      hint: 'name a layout (a directory with a file "oci-layout") or an archive',
+    })
+  }
+  const tar = await openArchive()
+  try {
+    // Docker 25 and newer write both; manifest.json is the one with the full names.
+    if (tar.find('manifest.json') !== undefined) return { kind: 'docker-archive', tar }
+    return { kind: tar.find('oci-layout') === undefined ? 'rootfs' : 'oci-archive', tar }
+  } catch (error) {
+    await tar.close()
+    throw error
+  }
+}
+
+async function isDirectory(path: string, hint: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_SOURCE_INVALID', `cannot read ${path}: ${cause.code}`, { hint, cause })
+  }
+}
