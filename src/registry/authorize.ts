@@ -4,6 +4,7 @@ import { parseChallenges } from './challenge.ts'
 import type { Credentials } from './credential-provider.ts'
 import { checkHop, type HttpClient, type HttpResponse, maxErrorBytes, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
+import { describeCredentials, refusedCredentials } from './refused-credentials.ts'
 
 export interface AuthorizeOptions {
   readonly http: HttpClient
@@ -50,15 +51,22 @@ async function fetchToken(
     options,
   )
   const body = await readBody(response, maxErrorBytes, options.signal)
-  if (response.status !== 200) {
-    const who = options.credentials === undefined ? 'without credentials' : 'with the configured credentials'
-    throw new OciError(
-      response.status === 401 || response.status === 403 ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY',
-      `token server ${redactUrl(realm)} of ${options.registry} answers ${response.status} ${who}`,
-      { hint: `check the name of the image, or run "bundle-tool login ${options.registry}"` },
-    )
-  }
+  if (response.status !== 200) throw tokenRefused(response.status, realm, options)
   return readToken(body, realm)
+}
+
+function tokenRefused(status: number, realm: URL, { registry, credentials }: AuthorizeOptions): OciError {
+  const server = `token server ${redactUrl(realm)}`
+  const isRefusal = status === 401 || status === 403
+  if (isRefusal && credentials !== undefined) {
+    return refusedCredentials(registry, credentials, `its ${server} answers ${status}`)
+  }
+  const who = credentials === undefined ? 'without credentials' : `with ${describeCredentials(credentials)}`
+  return new OciError(
+    isRefusal ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY',
+    `${server} of ${registry} answers ${status} ${who}`,
+    { hint: `check the name of the image, or run "bundle-tool login ${registry}"` },
+  )
 }
 
 async function askToken(

@@ -4,8 +4,10 @@ import { attempts } from './attempts.ts'
 import { answerChallenge } from './authorize.ts'
 import { readCertificates } from './certificates.ts'
 import type { ConnectionOptions } from './connection-options.ts'
+import type { Credentials } from './credential-provider.ts'
 import { createHttpClient, discard, type HttpClient, type HttpRequest, type HttpResponse } from './http.ts'
 import { isLoopback } from './private-address.ts'
+import { describeCredentials, refusedCredentials } from './refused-credentials.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { statusError } from './status-error.ts'
 
@@ -45,6 +47,7 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
   const isInsecure = endpoint.isInsecure || isLoopback(new URL(`http://${endpoint.registry}`).hostname)
   let opened: Promise<{ readonly http: HttpClient; readonly base: URL }> | undefined
   let authorization: string | undefined
+  let used: Credentials | undefined
 
   async function open() {
     const directories = options.certificateRoots?.map((root) => join(root, endpoint.registry)) ?? []
@@ -69,22 +72,23 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     const once = (authorized: string | undefined) =>
       http.send(url, { method, headers, body: body?.(), authorization: isOwn ? authorized : undefined, signal })
     const isChallenge = ({ status, url }: HttpResponse): boolean => status === 401 && url.origin === base.origin
-    const used = authorization
-    let response = await once(used)
+    const earlier = authorization
+    let response = await once(earlier)
     if (!isChallenge(response)) return response
     await discard(response)
     // Another request may have fetched a token meanwhile, though perhaps for less than this one does.
-    if (authorization !== used) {
+    if (authorization !== earlier) {
       response = await once(authorization)
       if (!isChallenge(response)) return response
       await discard(response)
     }
     const { registry, repository } = endpoint
+    used = await options.credentials?.(registry, repository)
     const own = await answerChallenge(response, {
       http,
       registry,
       scope: path === '' ? undefined : `repository:${repository}:${options.actions ?? 'pull'}`,
-      credentials: await options.credentials?.(registry, repository),
+      credentials: used,
       signal,
     })
     authorization = own
@@ -93,8 +97,13 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
 
   async function sendOnce(request: RegistryRequest): Promise<HttpResponse> {
     const response = await attempt(request)
-    if (response.status >= 200 && response.status < 300) return response
-    throw await statusError(response, { method: request.method ?? 'GET', hint: hintFor(response.status, endpoint) })
+    const { status } = response
+    if (status >= 200 && status < 300) return response
+    const hint = hintFor(status, endpoint, used)
+    const error = await statusError(response, { method: request.method ?? 'GET', hint })
+    // A name and a password themselves were sent; a token may just be for less than is asked for.
+    if (status !== 401 || used === undefined || authorization?.startsWith('Basic ') !== true) throw error
+    throw refusedCredentials(endpoint.registry, used, error.message)
   }
 
   const send = (request: RegistryRequest) => repeat(() => sendOnce(request))
@@ -111,9 +120,16 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
   }
 }
 
-const hintFor = (status: number, { registry, repository }: Endpoint): string | undefined => {
+const hintFor = (
+  status: number,
+  { registry, repository }: Endpoint,
+  used: Credentials | undefined,
+): string | undefined => {
   if (status === 404) return `check the name and the tag; ${registry} has no such thing`
   if ((status === 401 || status === 403) && repository === '') return 'check the user name and the password'
+  if ((status === 401 || status === 403) && used !== undefined) {
+    return `check that ${repository} exists, and that ${describeCredentials(used)} give a right to it`
+  }
   if (status === 401 || status === 403) {
     return `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
   }

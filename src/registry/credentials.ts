@@ -21,20 +21,28 @@ export function configuredCredentials(env: NodeJS.ProcessEnv, authFile?: string)
     files ??= readAll(env, authFile)
     for (const file of await files) {
       const found = await lookUp(file, { registry, repository, env })
-      if (found !== undefined) return found
+      if (found !== undefined) return { ...found, from: file.path }
     }
     return undefined
   }
 }
 
-/** `USER[:PASSWORD]` as `--creds` takes it, for every registry. */
-export function givenCredentials(text: string): CredentialProvider {
+/**
+ * `USER:PASSWORD` as `--creds` takes it, for every registry. Nobody is asked for a password that is left out, as skopeo does.
+ *
+ * @param from the option, for messages
+ * @throws OciError `ERR_USAGE`
+ */
+export function givenCredentials(text: string, from = '--creds'): CredentialProvider {
   const colon = text.indexOf(':')
-  if (colon === 0 || text === '') {
-    throw new OciError('ERR_USAGE', 'the credentials have no user name', { hint: 'write --creds USER:PASSWORD' })
+  if (colon <= 0) {
+    const missing = colon === 0 || text === '' ? 'user name' : 'password'
+    throw new OciError('ERR_USAGE', `the credentials have no ${missing}`, {
+      hint: `write ${from} USER:PASSWORD, or keep them with "bundle-tool login"`,
+    })
   }
-  const [username, password] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)]
-  return async () => ({ kind: 'password', username, password })
+  const [username, password] = [text.slice(0, colon), text.slice(colon + 1)]
+  return async () => ({ kind: 'password', username, password, from })
 }
 
 /** The keys that stand for a registry as a whole, the one to write under first. */

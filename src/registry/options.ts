@@ -2,7 +2,7 @@ import type { CredentialProvider } from './credential-provider.ts'
 
 /** How registries are reached, as a caller may say it; what is left out is found in the usual files. */
 export interface RegistryOptions {
-  /** `USER[:PASSWORD]`, or where to look credentials up. Default: what docker and podman have been given. */
+  /** `USER:PASSWORD`, or where to look credentials up. Default: what docker and podman have been given. */
   readonly credentials?: string | CredentialProvider | undefined
   /** The one file to look credentials up in. */
   readonly authFile?: string | undefined

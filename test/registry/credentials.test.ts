@@ -42,11 +42,11 @@ const password = (username: string, secret: string) => ({ kind: 'password', user
 
 test('credentials are found by registry, Docker Hub by its old key too', async () => {
   const auths = { 'https://index.docker.io/v1/': auth('me:a:b'), 'localhost:5000': { username: 'u', password: 'p' } }
-  expect(await lookUp({ auths }, 'docker.io')).toEqual(password('me', 'a:b'))
-  expect(await lookUp({ auths }, 'localhost:5000')).toEqual(password('u', 'p'))
+  expect(await lookUp({ auths }, 'docker.io')).toMatchObject(password('me', 'a:b'))
+  expect(await lookUp({ auths }, 'localhost:5000')).toMatchObject(password('u', 'p'))
   expect(await lookUp({ auths }, 'localhost:5001')).toBeUndefined()
   const token = { kind: 'identity-token', token: 't' }
-  expect(await lookUp({ auths: { 'x.example': { identitytoken: 't' } } }, 'x.example')).toEqual(token)
+  expect(await lookUp({ auths: { 'x.example': { identitytoken: 't' } } }, 'x.example')).toMatchObject(token)
 })
 
 test('no file means no credentials', async () => {
@@ -64,9 +64,9 @@ test('a helper is asked: that of the registry first, the general one last', asyn
     credHelpers: { 'docker.io': 'one' },
     credsStore: 'all',
   }
-  expect(await lookUp(config, 'docker.io')).toEqual(password('me', 's'))
-  expect(await lookUp(config, 'x.example')).toEqual({ kind: 'identity-token', token: 't' })
-  expect(await lookUp(config, 'y.example')).toEqual(password('u', 'p'))
+  expect(await lookUp(config, 'docker.io')).toMatchObject(password('me', 's'))
+  expect(await lookUp(config, 'x.example')).toMatchObject({ kind: 'identity-token', token: 't' })
+  expect(await lookUp(config, 'y.example')).toMatchObject(password('u', 'p'))
   expect(await lookUp(config, 'z.example')).toBeUndefined()
 })
 
@@ -94,12 +94,12 @@ test("in containers' auth.json the longest path counts, and the file comes befor
   const auths = { 'x.example/team': auth('team:t'), 'x.example/team/app': auth('app:a'), 'y.example': auth('y:y') }
   writeFileSync(join(directory, 'run/containers/auth.json'), JSON.stringify({ auths }))
   const find = configuredCredentials(env)
-  expect(await find('x.example', 'team/app')).toEqual(password('app', 'a'))
-  expect(await find('x.example', 'team/application')).toEqual(password('team', 't'))
-  expect(await find('x.example', 'other')).toEqual(password('docker', 'd'))
-  expect(await find('y.example', 'any/thing')).toEqual(password('y', 'y'))
+  expect(await find('x.example', 'team/app')).toMatchObject(password('app', 'a'))
+  expect(await find('x.example', 'team/application')).toMatchObject(password('team', 't'))
+  expect(await find('x.example', 'other')).toMatchObject(password('docker', 'd'))
+  expect(await find('y.example', 'any/thing')).toMatchObject(password('y', 'y'))
   const inEnvironment = { ...env, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { 'y.example': auth('env:e') } }) }
-  expect(await configuredCredentials(inEnvironment)('y.example')).toEqual(password('env', 'e'))
+  expect(await configuredCredentials(inEnvironment)('y.example')).toMatchObject(password('env', 'e'))
   rmSync(join(directory, 'run'), { recursive: true })
 })
 

@@ -1,5 +1,6 @@
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { parsePlatform } from '../../oci/platform.ts'
+import { givenCredentials } from '../../registry/credentials.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 import { copyContent } from '../../source/copy-content.ts'
 import { openContent, openTarget, parsePlace } from '../../source/places.ts'
@@ -42,9 +43,11 @@ export async function copy(from: string, to: string, options: CopyOptions = {}):
   const { all = false, insecure, sourceInsecure, targetInsecure, targetCredentials } = options
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
   const isRegistry = parsePlace(to).kind === 'docker'
+  const own =
+    typeof targetCredentials === 'string' ? givenCredentials(targetCredentials, '--dest-creds') : targetCredentials
   const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure }, true)
   try {
-    const credentials = targetCredentials ?? options.credentials
+    const credentials = own ?? options.credentials
     const target = await openTarget(to, { ...options, credentials, insecure: targetInsecure ?? insecure })
     try {
       const { digest } = await copyContent(content, target, { ...options, all, platform })
