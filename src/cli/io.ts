@@ -29,6 +29,11 @@ export interface PlainOutput {
   onResize(listener: () => void): () => void
 }
 
+/** The signals that end a command before it is done. */
+export const interruptingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+export type InterruptingSignal = (typeof interruptingSignals)[number]
+
 /** The process, as far as the command line sees it: an argument of `main`, so that tests need no process. */
 export interface IO {
   /** The name the tool was called by, which help and errors use. */
@@ -47,8 +52,10 @@ export interface IO {
   readonly handOver?: ((message: Uint8Array) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly euid: number
-  /** A signal that SIGINT and SIGTERM abort, its reason an OciError `ERR_INTERRUPTED`; until it is asked for, they kill. */
+  /** A signal that SIGINT, SIGTERM and SIGHUP abort, its reason an OciError `ERR_INTERRUPTED`; until it is asked for, they kill. */
   readonly interruption: () => AbortSignal
+  /** Which of them has aborted it. */
+  readonly interruptedBy?: () => InterruptingSignal | undefined
 }
 
 /** `IO` whose text is plain. All that a command prints goes through here, but for bytes that it was asked for. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { isSystemError, OciError, reworded } from '../errors.ts'
 import { rewriteArguments } from './arguments.ts'
@@ -17,7 +18,7 @@ import { UnknownCommand } from './unknown-command.ts'
  *
  * @param args without the interpreter and the script
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage of a command for people (of a runtime command: 1, as runc), 3
- *   no such command, 130 interrupted; 255 `exec` failed; of `run` and `exec` in
+ *   no such command, 128 + the signal that has interrupted it; 255 `exec` failed; of `run` and `exec` in
  *   the foreground, the process's own
  */
 export async function main(args: readonly string[], given: IO): Promise<number> {
@@ -59,6 +60,9 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     isJson ??= (command === undefined || hasFormat(command)) && asksForJson(args)
     const form = isJson ? 'json' : isForPeople ? 'text' : 'log'
     report(inWordsOfRunc(asOwn(error, called), called), form, context)
+    if (error instanceof OciError && error.code === 'ERR_INTERRUPTED' && isForPeople) {
+      return 128 + constants.signals[io.interruptedBy?.() ?? 'SIGINT']
+    }
     return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
 
@@ -78,7 +82,6 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
 function exitCodeOf(error: unknown, isForPeople: boolean): number {
   if (error instanceof UnknownCommand) return 3
   if (!isForPeople) return 1
-  if (error instanceof OciError && error.code === 'ERR_INTERRUPTED') return 130
   return error instanceof CommanderError || (error instanceof OciError && error.code === 'ERR_USAGE') ? 2 : 1
 }
 

@@ -1,9 +1,12 @@
 import { closeSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { isatty } from 'node:tty'
 import { OciError } from '../errors.ts'
 import type { Question } from './ask.ts'
+import { endBySignal } from './end-by-signal.ts'
 import { exactWords } from './exact-words.ts'
+import { type InterruptingSignal, interruptingSignals } from './io.ts'
 import { main } from './main.ts'
 import { standardError, standardOutput } from './standard-output.ts'
 
@@ -15,8 +18,9 @@ export async function runProcess(): Promise<void> {
   giveBackVariables()
   let isReading = false
   let onLoss = (_error: OciError): number => 1
+  let interruptedBy: InterruptingSignal | undefined
   const output = standardOutput((error) => onLoss(error))
-  process.exitCode = await main(exactWords(process.argv.slice(2)), {
+  const status = await main(exactWords(process.argv.slice(2)), {
     name,
     // Getters: opening a stream takes a millisecond, and most commands use one of the three or none.
     get stdin() {
@@ -43,8 +47,14 @@ export async function runProcess(): Promise<void> {
     handOver: handOverTo(takeVariable('BUNDLE_TOOL_HANDOVER')),
     env: process.env,
     euid: process.geteuid?.() ?? 0,
-    interruption,
+    interruption: () =>
+      abortedBySignals((name) => {
+        interruptedBy = name
+      }),
+    interruptedBy: () => interruptedBy,
   })
+  process.exitCode = status
+  if (interruptedBy !== undefined && status === 128 + constants.signals[interruptedBy]) endBySignal(interruptedBy)
   // What nobody waits for any more must not keep the process alive.
   if (isReading) process.stdin.destroy()
 }
@@ -73,10 +83,14 @@ function handOverTo(fd: string | undefined): ((message: Uint8Array) => void) | u
   }
 }
 
-function interruption(): AbortSignal {
+/** A second signal finds no handler and ends the process at once. */
+function abortedBySignals(onSignal: (name: InterruptingSignal) => void): AbortSignal {
   const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => controller.abort(new OciError('ERR_INTERRUPTED', `stopped by ${name}`)))
+  for (const name of interruptingSignals) {
+    process.once(name, () => {
+      onSignal(name)
+      controller.abort(new OciError('ERR_INTERRUPTED', `stopped by ${name}`))
+    })
   }
   return controller.signal
 }

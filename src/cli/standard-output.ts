@@ -1,4 +1,5 @@
 import { isSystemError, OciError } from '../errors.ts'
+import { endBySignal } from './end-by-signal.ts'
 import type { TextOutput } from './io.ts'
 
 export interface StandardOutput {
@@ -23,7 +24,7 @@ export function standardOutput(onLoss: (error: OciError) => number): StandardOut
   }
 
   function end(cause: Error): void {
-    if (isSystemError(cause, 'EPIPE')) endBySigpipe()
+    if (isSystemError(cause, 'EPIPE')) endBySignal('SIGPIPE')
     else if (!isSaid) process.exit(onLoss(cannotWrite(cause)))
   }
 
@@ -50,12 +51,3 @@ export function standardError(): TextOutput {
 
 const cannotWrite = (cause: Error): OciError =>
   new OciError('ERR_FILE_SYSTEM', `cannot write to standard output: ${cause.message}`, { cause })
-
-/** Node.js ignores the signal; a handler that is taken away leaves the default behind. */
-function endBySigpipe(): never {
-  const handler = (): void => undefined
-  process.on('SIGPIPE', handler).off('SIGPIPE', handler)
-  process.kill(process.pid, 'SIGPIPE')
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000) // another thread may be the one that it comes to
-  process.exit(128 + 13)
-}

@@ -25,7 +25,11 @@ function secondsOf(retryAfter: string, now: number): number {
   return /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - now) / 1000
 }
 
-/** Waits; rejects at once when the signal aborts. */
+/** Waits; rejects at once, with the signal's reason, when the signal aborts. */
 export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, signal === undefined ? {} : { signal })
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal })
+  } finally {
+    signal?.throwIfAborted() // the reason itself, and no AbortError around it
+  }
 }

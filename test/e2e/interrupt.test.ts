@@ -23,12 +23,12 @@ function start(...args: readonly string[]) {
   child.stdout.on('data', (text) => (output.stdout += text))
   child.stderr.on('data', (text) => (output.stderr += text))
   child.stdin.on('error', () => {})
-  return { child, output, ended: once(child, 'close').then(([status]) => status) }
+  return { child, output, ended: once(child, 'close').then(([status, signal]) => signal ?? status) }
 }
 
 const patience = { timeout: 30_000, interval: 20 }
 
-test.each(['SIGINT', 'SIGTERM'] as const)(
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   'a pull stopped by %s says how to go on, and the next one does',
   async (signal) => {
     const large = randomBytes(3_000_000)
@@ -52,7 +52,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       expect(Math.max(...sizes)).toBeGreaterThan(500_000)
     }, patience)
     stopped.child.kill(signal)
-    expect(await stopped.ended).toBe(130)
+    expect(await stopped.ended).toBe(signal)
     expect(stopped.output.stdout).toBe('')
     expect(stopped.output.stderr).toMatch(
       /^error: .*\n {2}hint: what has been fetched is kept: run the same command again to go on\n$/,
@@ -68,17 +68,20 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 )
 
-test('an unpack that is stopped while it waits leaves nothing', async () => {
-  const tar = await makeTar({ large: 'x'.repeat(200_000), more: 'y'.repeat(100_000) })
-  const { child, output, ended } = start('unpack', 'rootfs:-', '--out', at('bundle'), '--quiet')
-  child.stdin.write(tar.subarray(0, 150_000))
-  await vi.waitFor(() => expect(readdirSync(directory)).toHaveLength(1), patience)
-  child.kill('SIGINT')
-  expect({ status: await ended, ...output }).toEqual({
-    status: 130,
-    stdout: '',
-    stderr: expect.stringMatching(/^error: /),
-  })
-  expect(readdirSync(directory)).toEqual([])
-  expect(existsSync(at('bundle'))).toBe(false)
-})
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  'an unpack that %s stops while it waits leaves nothing',
+  async (signal) => {
+    const tar = await makeTar({ large: 'x'.repeat(200_000), more: 'y'.repeat(100_000) })
+    const { child, output, ended } = start('unpack', 'rootfs:-', '--out', at('bundle'), '--quiet')
+    child.stdin.write(tar.subarray(0, 150_000))
+    await vi.waitFor(() => expect(readdirSync(directory)).toHaveLength(1), patience)
+    child.kill(signal)
+    expect({ status: await ended, ...output }).toEqual({
+      status: signal,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: .*\n$/),
+    })
+    expect(readdirSync(directory)).toEqual([])
+    expect(existsSync(at('bundle'))).toBe(false)
+  },
+)

@@ -11,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
@@ -238,7 +238,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it cleanly', async (signal) =
     tar(directory('d', { uid: 5 }), file('d/f', Buffer.alloc(300_000), { uid: 5 })).subarray(0, 200_000),
   )
   child.kill(signal)
-  expect(await once(child, 'close')).toEqual([130, null])
+  expect(await once(child, 'close')).toEqual([128 + constants.signals[signal], null])
   expect(readdirSync(top)).toEqual(['run'])
 })
 

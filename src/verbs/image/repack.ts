@@ -150,7 +150,11 @@ async function writeLayer(
     }
   }
   const ending = signal === undefined ? {} : { signal }
-  await pipeline(Readable.from(archive()), createGzip(), counted, createWriteStream(path), ending)
+  try {
+    await pipeline(Readable.from(archive()), createGzip(), counted, createWriteStream(path), ending)
+  } finally {
+    signal?.throwIfAborted() // the reason itself, and no AbortError around it
+  }
   const blob = { mediaType: layerType(base), digest: digestFrom(blobHash), size }
   return { path, blob, diffID: digestFrom(tarHash) }
 }
