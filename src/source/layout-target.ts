@@ -8,6 +8,7 @@ import { blobPath } from '../store/blob-file.ts'
 import { syncDirectory } from '../store/files.ts'
 import { readLayoutIndex, refNameAnnotation, updateLayoutIndex } from '../store/layout.ts'
 import { ownerOf } from '../store/owner.ts'
+import { whyNot } from '../writable.ts'
 import type { Content, Target } from './content.ts'
 
 let serial = 0
@@ -75,7 +76,7 @@ async function prepareLayout(directory: string): Promise<void> {
     )
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
-    throw new OciError('ERR_FILE_SYSTEM', `cannot write the image layout ${directory}: ${cause.code}`, { cause })
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write the image layout ${directory}: ${whyNot(cause)}`, { cause })
   }
   await readLayoutIndex(directory)
 }

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { OciError } from '../errors.ts'
 import { placeNameKind } from '../oci/place-name.ts'
 import { parseReference } from '../oci/reference.ts'
@@ -7,6 +7,7 @@ import type { RegistryOptions } from '../registry/options.ts'
 import { fileOrigin, type Origin } from '../registry/policy.ts'
 import { checkRegistryName, foreignPlaceHint } from '../registry/registry-name.ts'
 import { resolveReference } from '../registry/short-names.ts'
+import { checkWritable } from '../writable.ts'
 import { archiveTarget } from './archive-target.ts'
 import type { Content, Target } from './content.ts'
 import { dockerArchiveContent } from './docker-archive-content.ts'
@@ -80,6 +81,20 @@ const withoutImage = (path: string): OciError =>
 export interface TargetOptions extends RegistryOptions {
   /** Takes the bytes of an archive whose file is `-`. */
   readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
+}
+
+/**
+ * Refuses a target that could not be written to, before anything is read for it.
+ *
+ * @throws OciError `ERR_USAGE`, `ERR_FILE_SYSTEM`, and for a name of a registry `ERR_REFERENCE_INVALID`
+ */
+export function checkTarget(text: string): void {
+  const { kind, rest } = parsePlace(text)
+  const [path] = splitPath(rest)
+  const how = { code: 'ERR_FILE_SYSTEM', what: `cannot write ${text}`, hint: 'name another place' } as const
+  if (kind === 'docker') checkRegistryName(rest)
+  else if (kind === 'oci') checkWritable(path, { ...how, isMade: true })
+  else if (kind.endsWith('-archive') && path !== '-') checkWritable(dirname(resolve(path)), how)
 }
 
 /** @throws OciError as `openContent` */

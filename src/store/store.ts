@@ -6,6 +6,7 @@ import { makeDirectories } from '../make-directories.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { ociIndexType } from '../oci/media-types.ts'
+import { checkWritable, whyNot } from '../writable.ts'
 import { blobPath, collectBlob, openBlobFile } from './blob-file.ts'
 import { replaceFile } from './files.ts'
 import { type Ingest, type IngestEvents, type IngestFiles, ingest, ingestFiles, takeIn } from './ingest.ts'
@@ -131,6 +132,25 @@ export async function openStore(path: string): Promise<Store> {
   return store
 }
 
+/**
+ * As `openStore`, for whoever adds to the store or removes from it.
+ *
+ * @throws OciError as `openStore`; `ERR_PERMISSION` also when it is on a read-only file system
+ */
+export async function openStoreToWrite(path: string): Promise<Store> {
+  const store = await openStore(path)
+  for (const directory of ['', 'ingest', 'blobs/sha256']) {
+    checkWritable(join(path, directory), {
+      code: 'ERR_PERMISSION',
+      what: `cannot write to the store ${path}`,
+      hint: ownStore,
+    })
+  }
+  return store
+}
+
+const ownStore = 'name a directory of your own with --store'
+
 const nameOf = (entry: Descriptor): string | undefined => entry.annotations?.[refNameAnnotation]
 
 function isSamePlatform({ platform: a }: Descriptor, { platform: b }: Descriptor): boolean {
@@ -152,8 +172,8 @@ async function prepare(path: string, unfinished: string): Promise<void> {
     await removeLeftovers(path)
   } catch (cause) {
     if (!leadsNowhere(cause) && !isSystemError(cause, 'EACCES', 'EPERM', 'EROFS', 'EEXIST')) throw cause
-    throw new OciError('ERR_PERMISSION', `cannot use the store ${path}: ${cause.code} on ${cause.path}`, {
-      hint: 'name a directory of your own with --store',
+    throw new OciError('ERR_PERMISSION', `cannot use the store ${path}: ${cause.path}: ${whyNot(cause)}`, {
+      hint: ownStore,
       cause,
     })
   }

@@ -5,6 +5,7 @@ import { isSystemError, OciError, reworded } from '../../errors.ts'
 import { checkRemovable, removeTree } from '../../layer/remove-tree.ts'
 import { makeDirectories } from '../../make-directories.ts'
 import { isOwnerAlive, ownerOf } from '../../store/owner.ts'
+import { checkWritable, whyNot } from '../../writable.ts'
 import { displaced, makePrivateDirectory, type PrivateDirectory } from './private-directory.ts'
 
 export interface BundleDirectoryOptions {
@@ -46,14 +47,26 @@ export async function makeBundleDirectory(
   return path
 }
 
+const ownPlace = 'choose a place where you may write'
+
 /**
- * Refuses a place that is taken.
+ * Refuses a place that is taken, or where nothing can be made.
  *
- * @throws OciError `ERR_BUNDLE_EXISTS` something is there, and `force` is not given, or it is no bundle or in use
+ * @throws OciError `ERR_BUNDLE_EXISTS` something is there, and `force` is not given, or it is no bundle or in use;
+ *   `ERR_PERMISSION`
  */
 export function checkPlace(out: string, force: boolean): void {
   const path = resolve(out)
+  const parent = dirname(path)
   const found = look(path)
+  if (found !== 'other') {
+    checkWritable(parent, {
+      code: 'ERR_PERMISSION',
+      what: `cannot make a bundle in ${parent}`,
+      hint: ownPlace,
+      isMade: true,
+    })
+  }
   if (found === 'nothing') return
   if (!force) throw exists(path, 'there is something already', 'choose another place, or replace it with --force')
   if (found === 'other') {
@@ -149,8 +162,7 @@ function cleanUp(parent: string, name: string): void {
 
 function denied(path: string, cause: unknown): unknown {
   if (!isSystemError(cause)) return cause
-  const hint = 'choose a place where you may write'
-  return new OciError('ERR_PERMISSION', `cannot make a bundle in ${path}: ${cause.code}`, { hint, cause })
+  return new OciError('ERR_PERMISSION', `cannot make a bundle in ${path}: ${whyNot(cause)}`, { hint: ownPlace, cause })
 }
 
 const exists = (path: string, why: string, hint: string): OciError =>

@@ -3,7 +3,7 @@ import { parsePlatform } from '../../oci/platform.ts'
 import { givenCredentials } from '../../registry/credentials.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 import { copyContent } from '../../source/copy-content.ts'
-import { openContent, openTarget, parsePlace } from '../../source/places.ts'
+import { checkTarget, openContent, openTarget, parsePlace } from '../../source/places.ts'
 
 export interface CopyOptions extends RegistryOptions {
   /** Copy every image of an index, and the index; default: the image for one platform. */
@@ -45,6 +45,7 @@ export async function copy(from: string, to: string, options: CopyOptions = {}):
   const isRegistry = parsePlace(to).kind === 'docker'
   const own =
     typeof targetCredentials === 'string' ? givenCredentials(targetCredentials, '--dest-creds') : targetCredentials
+  checkTarget(to)
   const content = await openContent(from, { ...options, insecure: sourceInsecure ?? insecure }, true)
   try {
     const credentials = own ?? options.credentials

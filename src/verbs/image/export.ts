@@ -1,8 +1,9 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { isSystemError, OciError } from '../../errors.ts'
 import { packTree } from '../../layer/pack.ts'
 import { ownerOf } from '../../store/owner.ts'
+import { checkWritable, whyNot } from '../../writable.ts'
 import { readRootfs, rootfsOf } from './bundle-tree.ts'
 
 export interface ExportOptions {
@@ -34,6 +35,7 @@ export async function* exportRootfs({ bundle, signal, warn = () => {} }: ExportO
 /** Writes an archive into a file, which appears whole or not at all. @throws OciError `ERR_FILE_SYSTEM`; what `archive` throws */
 export async function exportToFile(output: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   const path = resolve(output)
+  checkWritable(dirname(path), { code: 'ERR_FILE_SYSTEM', what: `cannot write ${path}`, hint: 'name another file' })
   const temporary = `${path}.partial-${ownerOf()}`
   let file: FileHandle | undefined
   try {
@@ -47,6 +49,6 @@ export async function exportToFile(output: string, archive: AsyncIterable<Uint8A
     await file?.close()
     await rm(temporary, { force: true })
     if (!isSystemError(error) || error.path !== temporary) throw error
-    throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${error.code}`, { cause: error })
+    throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${whyNot(error)}`, { cause: error })
   }
 }

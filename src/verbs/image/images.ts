@@ -2,7 +2,7 @@ import { formatPlatform } from '../../oci/platform.ts'
 import { refNameAnnotation } from '../../store/layout.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { reachable } from '../../store/reachable.ts'
-import { openStore } from '../../store/store.ts'
+import { openStore, openStoreToWrite } from '../../store/store.ts'
 
 export interface StoreOptions {
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */
@@ -37,4 +37,8 @@ export async function images(options: StoreOptions = {}): Promise<StoredImage[]>
 
 export function openStoreOf({ store, env = process.env }: StoreOptions): ReturnType<typeof openStore> {
   return openStore(store ?? defaultStorePath(env))
+}
+
+export function openStoreToWriteOf({ store, env = process.env }: StoreOptions): ReturnType<typeof openStore> {
+  return openStoreToWrite(store ?? defaultStorePath(env))
 }

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSystemError, OciError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
+import { whyNot } from '../../writable.ts'
 
 /** A directory that its owner alone can enter, wherever it is: in a parent that others can write to, too. */
 export interface PrivateDirectory {
@@ -56,7 +57,7 @@ async function makeDirectory(prefix: string): Promise<string> {
     return await mkdtemp(prefix)
   } catch (cause) {
     if (!isSystemError(cause)) throw cause
-    throw new OciError('ERR_PERMISSION', `cannot make a directory in ${dirname(prefix)}: ${cause.code}`, {
+    throw new OciError('ERR_PERMISSION', `cannot make a directory in ${dirname(prefix)}: ${whyNot(cause)}`, {
       hint: 'choose a place where you may write',
       cause,
     })

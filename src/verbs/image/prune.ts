@@ -4,7 +4,7 @@ import { isDigest } from '../../oci/digest.ts'
 import { isOwnerAlive } from '../../store/owner.ts'
 import { reachable } from '../../store/reachable.ts'
 import { withoutUsers } from '../../store/usage.ts'
-import { openStoreOf, type StoreOptions } from './images.ts'
+import { openStoreToWriteOf, type StoreOptions } from './images.ts'
 import { removeUnpackedTrees } from './unpacked-trees.ts'
 
 export interface PruneResult {
@@ -20,7 +20,7 @@ export interface PruneResult {
  * @throws OciError `ERR_STORE_IN_USE` something is being pulled; `ERR_STORE_INVALID`
  */
 export async function prune(options: StoreOptions = {}): Promise<PruneResult> {
-  const store = await openStoreOf(options)
+  const store = await openStoreToWriteOf(options)
   return withoutUsers(store.path, async () => {
     const needed = new Set<string>()
     for (const entry of await store.list()) {

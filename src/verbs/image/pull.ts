@@ -10,7 +10,7 @@ import type { LayerProgress } from '../../source/layer-progress.ts'
 import { registryImage } from '../../source/registry-image.ts'
 import { threadedFetcher } from '../../source/threaded-fetcher.ts'
 import { defaultStorePath } from '../../store/location.ts'
-import { openStore } from '../../store/store.ts'
+import { openStoreToWrite } from '../../store/store.ts'
 import { beginUse } from '../../store/usage.ts'
 import { checkPlace } from './bundle-directory.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
@@ -66,7 +66,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   checkPlace(out, force)
   const signatures = await allowReference(reference, options)
   const access = await pullAccess(reference, options)
-  const store = await openStore(options.store ?? defaultStorePath(env))
+  const store = await openStoreToWrite(options.store ?? defaultStorePath(env))
   const endUse = await beginUse(store.path)
   const fetcher = threadedFetcher({ ...access, store })
   const source = registryImage({ reference, fetcher, store, signatures, onProgress })

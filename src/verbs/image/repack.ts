@@ -17,7 +17,8 @@ import { applyNodeOps } from '../../runtime/node-ops.ts'
 import { openBlobFile } from '../../store/blob-file.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { ownerOf } from '../../store/owner.ts'
-import { openStore, type Store } from '../../store/store.ts'
+import { openStoreToWrite, type Store } from '../../store/store.ts'
+import { checkWritable } from '../../writable.ts'
 import { type BaseImage, findBaseImage, layerFrom, parseLayoutName } from './base-image.ts'
 import { readRootfs, rootfsOf } from './bundle-tree.ts'
 import { makePrivateDirectory } from './private-directory.ts'
@@ -67,12 +68,18 @@ export async function repack(options: RepackOptions): Promise<RepackResult> {
   }
   const bundle = resolve(options.bundle)
   const rootfs = rootfsOf(bundle)
+  checkWritable(target.layout, {
+    code: 'ERR_FILE_SYSTEM',
+    what: `cannot write ${options.image}`,
+    hint: 'name another directory',
+    isMade: true,
+  })
   const store = options.store ?? defaultStorePath(env)
   const base = await findBaseImage(bundle, { base: options.base, layouts: [target.layout, store] })
   const scratch = await makePrivateDirectory(join(dirname(bundle), `.${basename(bundle)}.partial-${ownerOf()}-`))
   try {
     const layer = await packChanges(rootfs, base, { ...options, scratch: scratch.anchor })
-    const layout = await openStore(resolve(target.layout))
+    const layout = await openStoreToWrite(resolve(target.layout))
     const created = options.created ?? defaultTime(env)
     const image = describeRepacked(base, { layer, changes, created, message: options.message })
     await copyLayers(layout, base)

@@ -2,7 +2,7 @@ import { OciError } from '../../errors.ts'
 import { isDigest } from '../../oci/digest.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import { refNameAnnotation } from '../../store/layout.ts'
-import { openStoreOf, type StoreOptions } from './images.ts'
+import { openStoreToWriteOf, type StoreOptions } from './images.ts'
 import { type PruneResult, prune } from './prune.ts'
 
 /**
@@ -11,7 +11,7 @@ import { type PruneResult, prune } from './prune.ts'
  * @throws OciError `ERR_IMAGE_NOT_FOUND` the store has no such image; `ERR_STORE_IN_USE` something is being pulled
  */
 export async function removeImage(name: string, options: StoreOptions = {}): Promise<PruneResult> {
-  const store = await openStoreOf(options)
+  const store = await openStoreToWriteOf(options)
   const full = isDigest(name) ? undefined : formatReference(parseReference(name))
   const removed = await store.unlist(({ digest, annotations }) =>
     full === undefined ? digest === name : annotations?.[refNameAnnotation] === full,
