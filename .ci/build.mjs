@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { commitOf } from './commit.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -129,6 +130,8 @@ if (!isBuilt('dist/.typescript', build)) {
   cacheCode('what handles images', '.ci/code-cache-images.mjs')
   writeFileSync('dist/.typescript', build)
 }
+
+writeFileSync('dist/bin/commit', `${commitOf(root)}\n`)
 
 if (!wants('no-native') && !isBuilt('dist/.native', build)) {
   compileNative(compiler, 'dist')

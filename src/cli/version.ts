@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { runtimeSpecVersion } from '../oci/spec-version.ts'
-import { toolVersion } from '../verbs/tool-version.ts'
+import { toolCommit, toolVersion } from '../verbs/tool-version.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { withFormat } from './format.ts'
 
@@ -34,8 +34,7 @@ EXAMPLES:
 }
 
 export function versionFacts(name: string): VersionFacts {
-  const version = toolVersion()
-  return { name, version, commit: `v${version}`, spec: runtimeSpecVersion }
+  return { name, version: toolVersion(), commit: toolCommit(), spec: runtimeSpecVersion }
 }
 
 /** The lines that engines read: the first ends in the version, and `commit:` must be there. */

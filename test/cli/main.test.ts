@@ -58,10 +58,11 @@ describe('help', () => {
 
 test.each(['-v', '--version', '-version'])('%s prints the lines that engines read', async (flag) => {
   const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
+  const commit = readFileSync(join(import.meta.dirname, '../../dist/bin/commit'), 'utf8').trim()
   const { status, stdout } = await call([flag])
   expect({ status, stdout }).toEqual({
     status: 0,
-    stdout: `bundle-tool version ${version}\ncommit: v${version}\nspec: 1.3.0\n`,
+    stdout: `bundle-tool version ${version}\ncommit: ${commit}\nspec: 1.3.0\n`,
   })
 })
 
