@@ -135,6 +135,7 @@ writeFileSync('dist/bin/commit', `${commitOf(root)}\n`)
 
 if (!wants('no-native') && !isBuilt('dist/.native', build)) {
   compileNative(compiler, 'dist')
+  writeFileSync('dist/node', `${process.execPath}\n`)
   writeFileSync('dist/.native', build)
 }
 if (wants('package') && !isBuilt('dist/.package', build)) makePackage()

@@ -106,6 +106,12 @@ int become_program(char **argv, char **env);
 /* Does what the library asks for through a socket, until that is closed: the exit code. */
 int serve(struct vm *vm, const struct call *call, int socket);
 
+/*
+ * The path of Node.js: by PATH, or else in a place that nobody but root and the caller can change; false when there is none.
+ * `refused` is then one that others can change, or empty.
+ */
+bool find_node(const struct call *call, char *to, size_t size, char *refused, size_t refused_size);
+
 /* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
 int become_node(const struct call *call, char *const *more);
 

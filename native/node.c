@@ -122,20 +122,27 @@ static int complain_of_limit(const struct call *call)
 	return command && streq(command, "exec") ? 255 : 1;
 }
 
+static int complain_of_node(const char *refused)
+{
+	static const char install[] = "install Node.js 20.19 or newer in /usr/local/bin or /usr/bin, or add its directory to PATH "
+				      "(under sudo: sudo env \"PATH=$PATH\" bundle-tool ...)";
+	char text[2 * PATH_SIZE];
+
+	if (*refused ? JOIN(text, "node is not in PATH, and others than you and root can change ", refused, ": ", install)
+		     : JOIN(text, "node is not in PATH: ", install))
+		complain(text);
+	return 1;
+}
+
 static int become(const struct call *call, char *const *more, bool is_compiler)
 {
-	static char node[PATH_SIZE];
-	const char *path = variable(call->env, "PATH");
+	static char node[PATH_SIZE], refused[PATH_SIZE];
 	char *limit = allow_descriptors(call->env, descriptors_for_node(call));
 	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, limit, more);
 	uint64_t none = 0;
 
-	/* Some engines leave no environment at all; execvp(3) too has a default then. */
-	if (search_path("node", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", node,
-			sizeof node) < 0) {
-		complain("node is not in PATH: install Node.js 20.19 or newer");
-		return 1;
-	}
+	if (!find_node(call, node, sizeof node, refused, sizeof refused))
+		return complain_of_node(refused);
 	if (!limit)
 		return complain_of_limit(call);
 	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)

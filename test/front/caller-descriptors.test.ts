@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 import { callBy, front, wayNames, ways } from './ways.ts'
+import { nodeStarted } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'unshare')
 
@@ -84,8 +85,9 @@ describe.each(wayNames)('by %s', (way) => {
         writeFileSync(log, '')
         const redirections = `</dev/null ${fd}</`
         const { end } = callBy(way, place, ['--log', log, ...words], { redirections, isDirect: true })
-        // Of a kept program a front without Node.js has no words.
-        expect({ words, fd, end }).toEqual({ words, fd, end: words[0] === 'exec' && !ways[way].keeps ? 255 : 1 })
+        // The error of a kept program is put into words by Node.js.
+        const refusal = ways[way].keeps ? nodeStarted.status : words[0] === 'exec' ? 255 : 1
+        expect({ words, fd, end }).toEqual({ words, fd, end: refusal })
         if (!ways[way].keeps) expect(readFileSync(log, 'utf8')).toContain(`${name} is a directory`)
         expect(place.states()).toEqual([place.id])
       }

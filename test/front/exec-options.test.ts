@@ -7,12 +7,12 @@ import type { Process } from '../../src/oci/runtime-config.ts'
 import { ContainerPlace } from '../container.ts'
 import { takeDescriptor } from '../descriptor-taker.ts'
 import { requires } from '../requirements.ts'
+import { nodeStarted, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'python3', 'mkfifo')
 
 const front = join(import.meta.dirname, '../../bin/bundle-tool')
 const withNode = `${dirname(process.execPath)}:/usr/bin:/bin`
-const withoutNode = '/nonexistent'
 
 let place: ContainerPlace
 let ownProcess: Process
@@ -40,7 +40,7 @@ const cold = (...args: readonly string[]) => call(withNode, args)
 const warm = (...args: readonly string[]) => call(withoutNode, args)
 
 const done = { status: 0, stdout: '', stderr: '' }
-const needsNode = { status: 1, stdout: '', stderr: expect.stringContaining('node is not in PATH') }
+const needsNode = { status: nodeStarted.status, stdout: '', stderr: expect.stringContaining(nodeStarted.said) }
 const kept = () => readdirSync(join(place.root, place.id)).filter((name) => name.startsWith('.program-'))
 
 /** Writes a process as engines do, each to a file of its own. */

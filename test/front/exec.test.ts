@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { nodeStarted, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'setpriv', 'setarch', 'unshare')
 
@@ -31,10 +32,10 @@ function call(path: string, args: readonly string[], before: readonly string[] =
   return { status, stdout: readFileSync(out, 'utf8'), stderr }
 }
 const cold = (...args: readonly string[]) => call(`${dirname(process.execPath)}:${tools}`, args)
-const warm = (...args: readonly string[]) => call('/nonexistent', args)
+const warm = (...args: readonly string[]) => call(withoutNode, args)
 
 const done = { status: 0, stdout: '', stderr: '' }
-const needsNode = { status: 1, stdout: '', stderr: expect.stringContaining('node is not in PATH') }
+const needsNode = { status: nodeStarted.status, stdout: '', stderr: expect.stringContaining(nodeStarted.said) }
 
 const kept = (): readonly string[] =>
   readdirSync(join(place.root, place.id))
@@ -170,6 +171,6 @@ for (const [name, change] of Object.entries(changes)) {
       expect(warm(...args)).toEqual(done)
     }
     const before = change()
-    for (const args of calls) expect(call('/nonexistent', args, before)).toEqual(needsNode)
+    for (const args of calls) expect(call(withoutNode, args, before)).toEqual(needsNode)
   })
 }

@@ -17,6 +17,7 @@ import type { Guard } from '../../src/host/door.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { nodeStarted, withoutNode } from './without-node.ts'
 
 /**
  * Every fact that a program is compiled from, changed, makes the front compile anew. The facts are not listed here: they are
@@ -55,7 +56,7 @@ function run(path: string, before: readonly string[] = []) {
   return { status, stderr }
 }
 
-const needsNode = { status: 1, stderr: expect.stringContaining('node is not in PATH') }
+const needsNode = { status: nodeStarted.status, stderr: expect.stringContaining(nodeStarted.said) }
 
 /** A script and then the tool, in a mount namespace of its own. */
 const inMountNamespace = (script: string): readonly string[] => {
@@ -167,12 +168,12 @@ describe.each(Object.entries(bundles))('of %s', (_, change) => {
       place = new ContainerPlace()
       place.configure('exit 3', change)
       expect(run(withNode), label).toEqual({ status: 3, stderr: '' })
-      expect(run('/nonexistent'), label).toEqual({ status: 3, stderr: '' })
+      expect(run(withoutNode), label).toEqual({ status: 3, stderr: '' })
       const { guards: own = [] } = await compile()
       const same = own[guards.indexOf(guard)]
       expect(same?.kind).toBe(guard.kind)
       const before = changeFor(guard)?.(same?.text ?? '') ?? []
-      expect(run('/nonexistent', before), label).toEqual(needsNode)
+      expect(run(withoutNode, before), label).toEqual(needsNode)
     }
   })
 })

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { nodeStarted, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
 
@@ -16,7 +17,7 @@ beforeEach(() => {
 afterEach(() => place.close())
 
 /** Calls the front; unless `PATH` says otherwise without any Node.js that it could start. */
-function call(args: readonly string[], path = '/nonexistent') {
+function call(args: readonly string[], path = withoutNode) {
   const { status, stdout, stderr } = spawnSync(front, ['--root', place.root, ...args], {
     env: { PATH: path },
     encoding: 'utf8',
@@ -27,7 +28,7 @@ function call(args: readonly string[], path = '/nonexistent') {
 const callWithNode = (...args: readonly string[]) => call(args, dirname(process.execPath))
 
 const done = { status: 0, stdout: '', stderr: '' }
-const needsNode = { status: 1, stdout: '', stderr: expect.stringContaining('node is not in PATH') }
+const needsNode = { status: nodeStarted.status, stdout: '', stderr: expect.stringContaining(nodeStarted.said) }
 
 function create(change: ConfigChange = {}, script = 'sleep 100'): void {
   place.configure(script, change)

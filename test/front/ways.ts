@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ContainerPlace, Finished } from '../container.ts'
+import { withoutNode } from './without-node.ts'
 
 const project = join(import.meta.dirname, '../..')
 
@@ -15,7 +16,7 @@ const withNode = `${dirname(process.execPath)}:${tools}`
 /** The ways to call the tool: they differ in which process does what. */
 export const ways = {
   'the front, which compiles first': { words: [front], path: withNode, keeps: false },
-  'the front, with a kept program': { words: [front], path: '/nonexistent', keeps: true },
+  'the front, with a kept program': { words: [front], path: withoutNode, keeps: true },
   'Node.js': { words: [process.execPath, script], path: withNode, keeps: false },
 } as const
 export type Way = keyof typeof ways

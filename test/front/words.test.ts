@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
 
@@ -37,7 +38,7 @@ function callIn(directory: string, way: Way, ...args: readonly string[]) {
   const text = `cd '${directory}' || exit 99\nexec ${words.join(' ')} >'${out}' 2>'${err}' </dev/null\n`
   writeFileSync(script, text, 'latin1')
   const { status } = spawnSync('/bin/sh', [script], {
-    env: { PATH: way === 'warm' ? '/nonexistent' : `${dirname(process.execPath)}:${tools}` },
+    env: { PATH: way === 'warm' ? withoutNode : `${dirname(process.execPath)}:${tools}` },
     timeout: 20_000,
   })
   const stderr = readFileSync(err, 'latin1').replace(/time="[^"]*" /g, '')
@@ -59,7 +60,7 @@ describe('exec takes what docker exec is given for a shell', () => {
     const node = `${dirname(process.execPath)}:${tools}`
     for (const [tool, path] of [
       [front, node],
-      [front, '/nonexistent'],
+      [front, withoutNode],
       [`${process.execPath} ${front}.js`, node],
     ] as const) {
       expect(inTerminal(tool, path)).toMatchObject({ status: 0, stdout: expect.stringContaining('terminal\r\n') })
