@@ -12,6 +12,7 @@ const packages: Readonly<Record<string, string>> = {
   setfattr: 'attr',
   getfattr: 'attr',
   script: 'bsdutils',
+  setsid: 'util-linux',
   busybox: 'busybox-static',
   '/usr/share/containers/seccomp.json': 'golang-github-containers-common',
   newuidmap: 'uidmap',

@@ -45,7 +45,13 @@ import {
 import { compileHooks } from './state/hooks.ts'
 import { compileNotifyRelay, compileNotifySocket } from './state/notify.ts'
 import { compileSysctl, compileSysctlChecks } from './sysctl.ts'
-import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalRelay } from './terminal.ts'
+import {
+  checkTerminal,
+  compileConsoleSocket,
+  compilePidfd,
+  compileTerminalCheck,
+  compileTerminalRelay,
+} from './terminal.ts'
 
 /**
  * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's
@@ -111,6 +117,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
   const end = [op('kill_child', {}), ...compileOomReport(context), ...compileKill(context)]
   const makesCgroupsLate = mountsMeanwhile && context.cgroups.some(({ hierarchy }) => !hierarchy.isUnified)
   return [
+    ...compileTerminalCheck(process, context),
     ...compileInheritance(context),
     ...compileStdio(process, context),
     ...compileStateDirectory(context),

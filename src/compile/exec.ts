@@ -22,7 +22,15 @@ import { affinityMask, compileAffinity, compileScheduling } from './scheduling.t
 import { awaitReady, compileSeccompSteps } from './seccomp/steps.ts'
 import { compileKeyring, compileLabels } from './security.ts'
 import { compilePidFile, compilePidFileName } from './state/files.ts'
-import { checkTerminal, compileConsoleSocket, compilePidfd, compilePty, compileTerminalRelay } from './terminal.ts'
+import {
+  checkTerminal,
+  compileConsoleSocket,
+  compilePidfd,
+  compilePty,
+  compileTerminalCheck,
+  compileTerminalRelay,
+  type TerminalOrigin,
+} from './terminal.ts'
 
 /** The running container that gets one more process. */
 export interface ExecTarget {
@@ -54,6 +62,8 @@ export type ExecOptions = Pick<
   readonly mode: 'detached' | 'foreground'
   /** Cgroups below the container's own to join instead: `[controller,...:]path`. */
   readonly subCgroups?: readonly string[] | undefined
+  /** The place that asks for a terminal, if one is asked for. */
+  readonly terminalOrigin: TerminalOrigin
 }
 
 const barriers = { joined: 1, ready: 2, go: 3 } as const
@@ -97,7 +107,7 @@ export function compileExecProgram(
     hasUserNamespace: container.namespaces.includes('user'),
     hasMountNamespace: container.namespaces.includes('mount'),
   }
-  checkTerminal(process, context)
+  checkTerminal(process, context, context.terminalOrigin)
   const joined = joinOrder.filter((type) => target.namespaces.includes(type))
   const program = {
     host: compileHost(process, target, context, joined),
@@ -119,6 +129,7 @@ export function forAnyCommand(program: Program): Program {
 /** `cgroupOrigin`: what the cgroups to join come from. */
 interface ExecContext extends CompileContext {
   readonly cgroupOrigin: string
+  readonly terminalOrigin: TerminalOrigin
 }
 
 const setns = (type: NamespaceType): Step =>
@@ -153,6 +164,7 @@ function compileHost(
     ...(joined.includes('pid') && !context.hasUserNamespace ? [setns('pid')] : []),
   ]
   return [
+    ...compileTerminalCheck(process, context, context.terminalOrigin),
     ...compileInheritance(context),
     ...compileStdio(process, context),
     ...steps.map((step) => undoable(step)),

@@ -22,7 +22,7 @@ import {
 } from './state/files.ts'
 import { compileHooks } from './state/hooks.ts'
 import { compileNotifySocket } from './state/notify.ts'
-import { checkTerminal, compileConsoleSocket, compilePidfd } from './terminal.ts'
+import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalCheck } from './terminal.ts'
 
 /** The directory that CRIU has as the root of the container, in its state directory. */
 export const criuRootName = 'criu-root'
@@ -62,6 +62,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
   const terminal = config.process.terminal ? 'controller' : null
   const cgroups = compileCgroups(context)
   return [
+    ...compileTerminalCheck(config.process, context),
     ...compileStdio(config.process, context),
     ...compileStateDirectory(context),
     ...compileNotifySocket({ ...context, mode: 'create' }),

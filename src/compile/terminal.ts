@@ -6,21 +6,61 @@ import type { CompileContext } from './context.ts'
 
 const from = '/process/terminal'
 
+/** The place that asks for a terminal: config.json, an option of `exec`, or the file of its --process. */
+export type TerminalOrigin = typeof from | '--tty' | '--process'
+
+const wishes: Readonly<Record<TerminalOrigin, { readonly text: string; readonly remedy: string }>> = {
+  '/process/terminal': {
+    text: 'process.terminal in config.json is true',
+    remedy: 'make the bundle without one: pull, unpack and spec take --no-tty',
+  },
+  '--tty': { text: 'a terminal is asked for (--tty)', remedy: 'leave --tty out' },
+  '--process': { text: 'terminal in the file of --process is true', remedy: 'set it to false' },
+}
+
+const isOrigin = (text: string): text is TerminalOrigin => text in wishes
+
+function terminalError(origin: TerminalOrigin, problem: string, hint: string): OciError {
+  const { text, remedy } = wishes[origin]
+  return new OciError('ERR_USAGE', `${text}, but ${problem}`, {
+    pointer: origin === from ? from : undefined,
+    hint: `${hint}, or ${remedy}`,
+  })
+}
+
 /** @throws OciError `ERR_USAGE` a terminal that nobody would hold, or a console socket that would get none */
-export function checkTerminal({ terminal }: Process, { mode, consoleSocket }: CompileContext): void {
+export function checkTerminal(
+  { terminal }: Process,
+  { mode, consoleSocket }: CompileContext,
+  origin: TerminalOrigin = from,
+): void {
   const isForeground = mode === 'foreground'
   if (terminal && !isForeground && consoleSocket === undefined) {
-    throw new OciError('ERR_USAGE', 'cannot allocate tty if runc will detach without setting console socket', {
-      pointer: '/process/terminal',
-      hint: 'pass --console-socket, or set process.terminal to false',
-    })
+    const problem = 'nobody would hold the terminal of what goes on in the background'
+    throw terminalError(origin, problem, 'pass --console-socket')
   }
   if (consoleSocket !== undefined && (!terminal || isForeground)) {
-    throw new OciError('ERR_USAGE', 'cannot use console socket if runc will not detach or allocate tty', {
-      pointer: '/process/terminal',
-      hint: 'set process.terminal to true and detach, or leave --console-socket out',
+    const problem = isForeground ? 'what runs in the foreground has the terminal of the caller' : 'there is no terminal'
+    throw new OciError('ERR_USAGE', `--console-socket would get nothing: ${problem}`, {
+      pointer: from,
+      hint: isForeground ? 'detach, or leave --console-socket out' : 'ask for one, or leave --console-socket out',
     })
   }
+}
+
+/** The first host step of a foreground container with a terminal: the caller has one, too. Without it nobody could end a shell. */
+export function compileTerminalCheck(
+  { terminal }: Process,
+  { mode }: CompileContext,
+  origin: TerminalOrigin = from,
+): readonly HostStep[] {
+  return terminal && mode === 'foreground' ? [undoable(op('expect_terminal', {}, origin))] : []
+}
+
+/** The error of that step, which comes from `origin`. */
+export function noTerminal(origin: string): OciError {
+  const problem = 'none of standard input, output and error is a terminal'
+  return terminalError(isOrigin(origin) ? origin : from, problem, 'call it from a terminal')
 }
 
 /** Host step before clone: the socket that gets the terminal, opened where its path still means something. */

@@ -501,6 +501,11 @@ export const ops = {
     operands: { controller: 'newSlot', terminal: 'newSlot', ptmx: 'slot', rows: 'decimal', columns: 'decimal' },
     does: 'reopens ptmx, TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ: both ends by descriptor',
   },
+  expect_terminal: {
+    number: 108,
+    operands: {},
+    does: "fails with ENOTTY unless one of the caller's descriptors 0 to 2 is a terminal, or the caller has one; that of a program that waits for the container is not meant",
+  },
   set_terminal: { number: 91, operands: { terminal: 'slot' }, does: 'ioctl(2) TIOCSCTTY, dup3(2) to 0, 1 and 2' },
   connect: {
     number: 92,

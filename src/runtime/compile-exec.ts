@@ -72,6 +72,7 @@ export async function compileExec(given: ExecCall): Promise<CompiledCall> {
     pidfdSocket: absolute(options.pidfdSocket),
     preserveFds,
     subCgroups: options.cgroups,
+    terminalOrigin: processText === undefined ? '--tty' : '--process',
     noSubreaper: options.noSubreaper,
     noNewKeyring: container.noNewKeyring,
     filter: await seccompFilter(config.linux?.seccomp, facts.arch, root),

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
+import { noTerminal } from '../compile/terminal.ts'
 import { OciError } from '../errors.ts'
 import { explainOperands } from '../program/explain.ts'
 import { resolveKind } from '../program/flags.ts'
@@ -127,6 +128,8 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
       return new OciError('ERR_SYSCALL', `too few file descriptors are allowed: it takes ${step.operands.count}`, {
         hint: 'raise RLIMIT_NOFILE: ulimit -n',
       })
+    case 'expect_terminal':
+      return errno === 'ENOTTY' ? noTerminal(step.from) : undefined
     case 'prepare_stdio':
     case 'supervise':
       return stdioFailed(step, errno, failure)

@@ -29,7 +29,7 @@ const exec =
   (config, options, facts) => {
     const namespaces = (config.linux?.namespaces ?? []).map(({ type }) => type)
     const target = { pid: 4321, startTime: 98765, namespaces, cgroupPaths }
-    return compileExecProgram(config.process, target, { ...options, mode, config }, facts)
+    return compileExecProgram(config.process, target, { ...options, mode, config, terminalOrigin: '--process' }, facts)
   }
 
 /** What each case of fixtures/programs is compiled for; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */

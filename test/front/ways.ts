@@ -11,7 +11,8 @@ export const front: string = join(project, 'dist/bundle-tool')
 export const script: string = join(project, 'bin/bundle-tool.js')
 
 const tools = '/usr/bin:/bin:/usr/sbin:/sbin'
-const withNode = `${dirname(process.execPath)}:${tools}`
+/** A PATH that names Node.js. */
+export const withNode: string = `${dirname(process.execPath)}:${tools}`
 
 /** The ways to call the tool: they differ in which process does what. */
 export const ways = {

@@ -4,6 +4,7 @@ import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { ContainerPlace, type Finished } from '../container.ts'
+import { withControllingTerminal } from '../controlling-terminal.ts'
 import { takeDescriptor } from '../descriptor-taker.ts'
 import { requires } from '../requirements.ts'
 
@@ -53,7 +54,8 @@ test('what follows the ID is the command, flags too', () => {
 })
 
 test.each([['-t'], ['--tty']])('%s: a terminal, the controlling one', (flag) => {
-  const { stdout, end } = exec([flag], 'sh', '-c', 'tty; tty </dev/tty; readlink /proc/$$/fd/2')
+  const command = ['sh', '-c', 'tty; tty </dev/tty; readlink /proc/$$/fd/2']
+  const { stdout, end } = place.tool(['exec', flag, place.id, ...command], { under: withControllingTerminal })
   expect({ end, stdout }).toEqual({ end: 0, stdout: expect.stringMatching(/^(\/dev\/pts\/\d+)\n\/dev\/tty\n\1\n$/) })
 })
 

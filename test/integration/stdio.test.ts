@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { type ConfigChange, ContainerPlace, userNamespace } from '../container.ts'
+import { withControllingTerminal } from '../controlling-terminal.ts'
 import { callBy, front, script as tool, wayNames } from '../front/ways.ts'
 import { requires } from '../requirements.ts'
 
@@ -237,7 +238,11 @@ test.each([
 
 test('a terminal that is shown where nothing can be written is closed, and that is an error', () => {
   place.configure('seq 100000; exit 3', { process: { terminal: true } })
-  const { status, stderr } = shell('exec "$@" </dev/null >/dev/full', run())
+  const { status, stderr } = shell('exec "$@" </dev/null >/dev/full', run(), [
+    ...withControllingTerminal,
+    process.execPath,
+    tool,
+  ])
   expect(stderr).toContain('standard output: write: no space left on device (ENOSPC)')
   expect(status).toBe(1)
   expect(place.leftovers()).toEqual([])

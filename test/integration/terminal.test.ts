@@ -1,12 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
+import { withControllingTerminal, withoutTerminal } from '../controlling-terminal.ts'
+import { callBy, wayNames, withNode } from '../front/ways.ts'
 import { requires } from '../requirements.ts'
 
-const { test } = requires('root', 'busybox', 'script', 'python3')
+const { test } = requires('root', 'busybox', 'script', 'python3', 'setsid')
 
 let place: ContainerPlace
 const helpers: ChildProcess[] = []
@@ -64,11 +66,76 @@ test('what is typed is not echoed twice, and the terminal of the user is as it w
   expect(screen.split(/\r?\n/)).toEqual(['ready', 'typed', 'got typed', 'restored', ''])
 })
 
-test('a terminal needs none on the side of the user', () => {
+test('a terminal that none of the descriptors is will do, as with runc', () => {
   place.configure('tty; read line; echo "got $line"', terminal)
-  const { end, stdout } = place.tool(['run', '-b', place.bundle, place.id], { input: 'piped\n' })
+  const { end, stdout } = place.tool(['run', '-b', place.bundle, place.id], {
+    input: 'piped\n',
+    under: withControllingTerminal,
+  })
   expect(end).toBe(0)
   expect(stdout.split(/\r?\n/).sort()).toEqual(['', '/dev/pts/0', 'got piped', 'piped'])
+})
+
+const nobody = 'none of standard input, output and error is a terminal; call it from a terminal, or'
+/** A kept program is executed without Node.js, which is started for the words of the failure. */
+const unattended = { before: withoutTerminal, env: { PATH: withNode } }
+const refusals = {
+  config: `process.terminal in config.json is true, but ${nobody} make the bundle without one: pull, unpack and spec take --no-tty`,
+  flag: `a terminal is asked for (--tty), but ${nobody} leave --tty out`,
+  file: `terminal in the file of --process is true, but ${nobody} set it to false`,
+  background:
+    'but nobody would hold the terminal of what goes on in the background; pass --console-socket, or make the bundle without one',
+}
+
+test.each(wayNames)('where there is no terminal, run fails before anything is made, by %s', (way) => {
+  place.configure('sh', terminal)
+  const { end, stderr } = callBy(way, place, ['run', '-b', place.bundle, place.id], unattended)
+  expect(end).toBe(1)
+  expect(stderr).toContain(refusals.config)
+  expect(place.leftovers()).toEqual([])
+})
+
+test.each(wayNames)('where there is no terminal, exec fails at once, by %s', (way) => {
+  place.configure('sleep 1000')
+  expect(place.tool(['run', '-d', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+  const file = join(place.directory, 'process.json')
+  writeFileSync(file, JSON.stringify({ terminal: true, cwd: '/', args: ['sh'], user: { uid: 0, gid: 0 } }))
+  const words = [
+    [['exec', '-t', place.id, 'sh'], refusals.flag],
+    [['exec', '-p', file, place.id], refusals.file],
+  ] as const
+  for (const [args, refusal] of words) {
+    const { end, stderr } = callBy(way, place, args, unattended)
+    expect(end).toBe(255)
+    expect(stderr).toContain(refusal)
+  }
+})
+
+test('what goes on in the background has no terminal without somebody to hold it', () => {
+  place.configure('sh', terminal)
+  for (const command of [['create'], ['run', '-d']]) {
+    const { end, stderr } = place.tool([...command, '-b', place.bundle, place.id])
+    expect(end).toBe(1)
+    expect(stderr).toContain(`process.terminal in config.json is true, ${refusals.background}`)
+  }
+  expect(place.leftovers()).toEqual([])
+})
+
+test('a program that gives a container streams does not give it its own terminal', () => {
+  place.configure('sh', terminal)
+  const options = { root: place.root, id: place.id, bundle: place.bundle }
+  const program = `
+    import { PassThrough } from 'node:stream'
+    import { run } from '${join(import.meta.dirname, '../../dist/bin/index.mjs')}'
+    const stdio = { stdin: 'ignore', stdout: new PassThrough(), stderr: 'ignore' }
+    for (let i = 0; i < 3; i++) await run({ ...${JSON.stringify(options)}, stdio }).catch(({ message }) => console.log(message))
+  `
+  const [command = '', ...words] = [...withControllingTerminal, process.execPath, '--input-type=module', '-e', program]
+  const { stdout } = spawnSync(command, words, { encoding: 'utf8', timeout: 30_000 })
+  const message =
+    'process.terminal in config.json is true, but none of standard input, output and error is a terminal\n'
+  expect(stdout).toBe(message.repeat(3))
+  expect(place.leftovers()).toEqual([])
 })
 
 /** Takes one descriptor from the socket, says its name, and copies what the terminal says. */

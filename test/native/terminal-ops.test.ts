@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { openFlags } from '../../src/program/flags.ts'
 import { op, type Program, type Step, undoable } from '../../src/program/program.ts'
+import { withControllingTerminal, withoutTerminal } from '../controlling-terminal.ts'
 import { requires } from '../requirements.ts'
 import { childProgram, execute, expectDone, expectFailure, hostProgram, look, mountProgram } from './runner.ts'
 
-const { test } = requires('root')
+const { test } = requires('root', 'python3', 'setsid')
 
 let directory = ''
 beforeEach(() => {
@@ -110,4 +111,11 @@ test('reopen_null fails when what the root calls /dev/null is another device', (
     expectDone(mountProgram(...steps(3), ...look('stat -Lc %d /proc/self/fd/0; stat -c %d /dev/null')), nullInput),
   ).toMatch(/^(\d+)\n(?!\1\n)\d+\n$/)
   expectFailure(mountProgram(...steps(5)), 'reopen_null', 'ENODEV', nullInput)
+})
+
+const expectTerminal = hostProgram(op('expect_terminal', {}))
+
+test('what is to have a terminal of the caller fails without one, and takes any', () => {
+  expectFailure(expectTerminal, 'expect_terminal', 'ENOTTY', { under: withoutTerminal })
+  expectDone(expectTerminal, { under: withControllingTerminal })
 })

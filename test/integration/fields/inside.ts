@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { type ConfigChange, ContainerPlace, type Finished } from '../../container.ts'
+import { withControllingTerminal } from '../../controlling-terminal.ts'
 
 export interface Inside {
   readonly place: ContainerPlace
   /** What a script prints in a container of this config, which must end well. */
   readonly see: (script: string, change?: ConfigChange, ...flags: readonly string[]) => string
+  /** The same for a container that has a terminal. */
+  readonly seeOnTerminal: (script: string, change: ConfigChange) => string
   /** What is said of a config that is refused. */
   readonly refusal: (change: ConfigChange) => string
 }
@@ -26,10 +29,10 @@ export function openPlace(): () => Inside {
       place.run(script, change, ...flags)
     return {
       place,
-      see: (script, change, ...flags) => {
-        const { end, stdout, stderr } = run(script, change, flags)
-        expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
-        return stdout
+      see: (script, change, ...flags) => outputOf(run(script, change, flags)),
+      seeOnTerminal: (script, change) => {
+        place.configure(script, change)
+        return outputOf(place.tool(['run', '-b', place.bundle, place.id], { under: withControllingTerminal }))
       },
       refusal: (change) => {
         const { end, stdout, stderr } = run('echo ran', change)
@@ -38,4 +41,9 @@ export function openPlace(): () => Inside {
       },
     }
   }
+}
+
+function outputOf({ end, stdout, stderr }: Finished): string {
+  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
+  return stdout
 }

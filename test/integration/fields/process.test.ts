@@ -5,7 +5,7 @@ import type { ConfigChange } from '../../container.ts'
 import { requires } from '../../requirements.ts'
 import { openPlace } from './inside.ts'
 
-const { test } = requires('root', 'busybox')
+const { test } = requires('root', 'busybox', 'python3')
 const at = openPlace()
 const isV1 = existsSync('/sys/fs/cgroup/cpu')
 
@@ -20,12 +20,12 @@ test('/ociVersion: 1.x runs, another is refused', () => {
 
 test('/process/terminal: 0, 1 and 2 are a terminal, and it is the controlling one', () => {
   const script = 'for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done; tty </dev/tty'
-  expect(at().see(script, withProcess({ terminal: true }))).toBe(`${'/dev/pts/0\n'.repeat(3)}/dev/tty\n`)
+  expect(at().seeOnTerminal(script, withProcess({ terminal: true }))).toBe(`${'/dev/pts/0\n'.repeat(3)}/dev/tty\n`)
 })
 
 test('/process/consoleSize/{height,width}: rows and columns of the terminal', () => {
   const terminal = withProcess({ terminal: true, consoleSize: { height: 31, width: 97 } })
-  expect(at().see('stty size', terminal)).toBe('31 97\n')
+  expect(at().seeOnTerminal('stty size', terminal)).toBe('31 97\n')
 })
 
 test('/process/user/{uid,gid,additionalGids,umask}', () => {
