@@ -12,6 +12,8 @@ export interface DefaultConfigOptions {
   readonly gid: number
   /** Ids that a rootless container has beside its root; default: none. */
   readonly idMappings?: IDMappings | undefined
+  /** Give the program a terminal; default true. */
+  readonly terminal?: boolean | undefined
 }
 
 /**
@@ -21,7 +23,7 @@ export interface DefaultConfigOptions {
 export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
   return {
     ociVersion: runtimeSpecVersion,
-    process: defaultProcess(),
+    process: defaultProcess(options),
     root: { path: 'rootfs', readonly: true },
     hostname: 'runc',
     mounts: options.rootless ? rootlessMounts(mappingsOf(options)) : defaultMounts(),
@@ -45,13 +47,13 @@ export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
   }
 }
 
-function defaultProcess(): Process {
+function defaultProcess({ terminal = true }: DefaultConfigOptions): Process {
   const granted = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE']
   return {
-    terminal: true,
+    terminal,
     user: { uid: 0, gid: 0 },
     args: ['sh'],
-    env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'TERM=xterm'],
+    env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...(terminal ? ['TERM=xterm'] : [])],
     cwd: '/',
     capabilities: { bounding: granted, effective: granted, permitted: granted },
     rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1024, soft: 1024 }],

@@ -23,6 +23,7 @@ test('the command as it is installed pulls ubuntu:18.04 from a mirror of Docker 
     const args = [
       'pull',
       '--quiet',
+      '--no-tty',
       'ubuntu:18.04',
       '--out',
       at('bundle'),
@@ -37,6 +38,7 @@ test('the command as it is installed pulls ubuntu:18.04 from a mirror of Docker 
     const [status] = await once(child, 'close')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(readFileSync(at('bundle/rootfs/etc/os-release'), 'utf8')).toBe('ID=test')
+    expect(JSON.parse(readFileSync(at('bundle/config.json'), 'utf8')).process.terminal).toBe(false)
   } finally {
     rmSync(directory, { recursive: true })
   }

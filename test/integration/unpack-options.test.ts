@@ -135,3 +135,27 @@ test('a layer may have no entries, no bytes, or be of an image that has no layer
   expect(await unpack([], '-q', '--force')).toMatchObject({ status: 0 })
   expect(readdirSync(at('bundle/rootfs'))).toEqual([])
 })
+
+const processIn = (bundle: string) => JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')).process
+
+test.each([
+  ['unpack', [], true],
+  ['unpack', ['--tty'], true],
+  ['unpack', ['-t'], true],
+  ['unpack', ['--no-tty'], false],
+  ['spec', [], true],
+  ['spec', ['--tty'], true],
+  ['spec', ['--no-tty'], false],
+] as const)('%s %j: a terminal is %s, and TERM is set with one', async (command, flags, terminal) => {
+  expect(await unpack([await makeLayer(members)], ...(command === 'unpack' ? flags : []))).toMatchObject({ status: 0 })
+  if (command === 'spec') expect(await call(['spec', '-b', at('bundle'), ...flags])).toMatchObject({ status: 0 })
+  const { env, ...process } = processIn(at('bundle'))
+  expect({ terminal: process.terminal, hasTerm: env.includes('TERM=xterm') }).toEqual({ terminal, hasTerm: terminal })
+})
+
+test('an archive of a rootfs, which has no image config, gets no terminal either with --no-tty', async () => {
+  writeFileSync(at('rootfs.tar'), await makeTar({ a: 'x' }))
+  const words = ['unpack', `rootfs:${at('rootfs.tar')}`, '--no-tty', '--out', at('bundle')]
+  expect(await call(words)).toMatchObject({ status: 0 })
+  expect(processIn(at('bundle')).terminal).toBe(false)
+})

@@ -7,6 +7,8 @@ export interface SpecOptions {
   readonly bundle?: string | undefined
   /** Write one that an unprivileged user can run; default false. */
   readonly rootless?: boolean | undefined
+  /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
+  readonly terminal?: boolean | undefined
 }
 
 /**
@@ -15,6 +17,6 @@ export interface SpecOptions {
  *
  * @throws OciError `ERR_BUNDLE_INVALID` the bundle is not a directory
  */
-export async function spec({ bundle = '.', rootless = false }: SpecOptions = {}): Promise<void> {
-  await writeRuntimeConfig(bundle, defaultConfig(await hostConfigOptions(rootless)))
+export async function spec({ bundle = '.', rootless = false, terminal }: SpecOptions = {}): Promise<void> {
+  await writeRuntimeConfig(bundle, defaultConfig({ ...(await hostConfigOptions(rootless)), terminal }))
 }

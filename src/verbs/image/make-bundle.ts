@@ -31,6 +31,7 @@ export interface LayerRead {
 export interface MakeBundleOptions extends Choices {
   readonly out: string
   readonly force?: boolean | undefined
+  readonly terminal?: boolean | undefined
   /** The container is to have the ids of the user namespace that this process is root of; see `unshare`. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
@@ -111,13 +112,14 @@ async function applyLayers(
   }
 }
 
-async function runtimeConfig(image: Image, rootfs: string, { subids, warn }: MakeBundleOptions) {
+async function runtimeConfig(image: Image, rootfs: string, { subids, terminal, warn }: MakeBundleOptions) {
   const idMappings = subids ? ownMappings() : undefined
   const rootless = subids || process.geteuid?.() !== 0
-  if (image.config === undefined) return defaultConfig(await hostConfigOptions(rootless, idMappings))
+  if (image.config === undefined) return defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal })
   return convertImageConfig(image.config, rootfs, {
     rootless,
     idMappings,
+    terminal,
     onIgnoredVariable: (entry) => warn?.(`"${entry}" of the image's environment is no NAME=value, and is left out`),
     onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
   })

@@ -9,6 +9,8 @@ export interface UnpackOptions extends Choices {
   readonly out: string
   /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
+  readonly terminal?: boolean | undefined
   /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
