@@ -4,7 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { callOptions, guardKinds, keptMagic, noProgram } = await import('../dist/program/contract.js')
+const { callOptions, guardKinds, keptMagic, noProgram, temporaryRootPrefix } = await import(
+  '../dist/program/contract.js'
+)
 const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { commands } = await import('../dist/cli/commands.js')
@@ -110,6 +112,9 @@ function contract() {
 enum { NO_PROGRAM = ${noProgram} };
 
 #define KEPT_MAGIC "${keptMagic}"
+
+/* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
+#define TEMPORARY_ROOT_PREFIX "${temporaryRootPrefix}"
 
 enum guard_kind { ${guardLines.join(', ')} };
 

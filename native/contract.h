@@ -7,6 +7,9 @@ enum { NO_PROGRAM = 75 };
 
 #define KEPT_MAGIC "BTKP"
 
+/* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
+#define TEMPORARY_ROOT_PREFIX "/tmp/bundle-tool-"
+
 enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10 };
 
 /* How a kept program depends on an option. */

@@ -8,6 +8,7 @@
  */
 #include "front.h"
 
+#include <asm/stat.h>
 #include <linux/mman.h>
 
 bool has_prefix(const char *s, const char *prefix)
@@ -129,12 +130,41 @@ bool make_absolute(char *to, size_t size, const char *path)
 	return true;
 }
 
+static bool look_at_directory(const char *path, uint64_t flags, struct stat *st)
+{
+	long fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC | flags);
+	long r = fd < 0 ? fd : sys(fstat, fd, st);
+
+	return fd >= 0 && sys(close, fd) >= 0 && r >= 0;
+}
+
+/*
+ * The root of a user who has no runtime directory. Anybody can have made it: false unless it is the user's alone, and nobody
+ * else can replace it. Node.js has the words (src/temporary-root.ts).
+ */
+static bool find_temporary_root(char *to, size_t size, uint32_t euid)
+{
+	char number[24], parent[] = TEMPORARY_ROOT_PREFIX;
+	const char *const pieces[] = {TEMPORARY_ROOT_PREFIX, number, NULL};
+	struct stat st;
+
+	decimal(number, euid);
+	parent[base_name(parent) - parent] = '\0';
+	if (!join(to, size, pieces) || !look_at_directory(parent, 0, &st) || (st.st_uid && st.st_uid != euid) ||
+	    ((st.st_mode & 022) && !(st.st_mode & S_ISVTX)))
+		return false;
+	return look_at_directory(to, O_NOFOLLOW, &st) && st.st_uid == euid && !(st.st_mode & 077);
+}
+
 bool find_root(char *to, size_t size, const struct call *call)
 {
-	const char *base = sys(geteuid) == 0 ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
+	uint32_t euid = (uint32_t)sys(geteuid);
+	const char *base = euid == 0 ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
 	const char *const default_root[] = {base, "/bundle-tool", NULL};
 
-	return call->root ? make_absolute(to, size, call->root) : base && *base && join(to, size, default_root);
+	if (call->root)
+		return make_absolute(to, size, call->root);
+	return base && *base ? join(to, size, default_root) : find_temporary_root(to, size, euid);
 }
 
 const char *take_variable(char **env, const char *name)

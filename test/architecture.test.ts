@@ -10,7 +10,8 @@ const allowed: Record<string, readonly string[]> = {
   'make-directories': ['errors'],
   writable: ['errors'],
   'node-version': [],
-  'state-root': ['make-directories', 'text', 'errors'],
+  'temporary-root': ['program', 'errors'],
+  'state-root': ['make-directories', 'temporary-root', 'text', 'errors'],
   oci: ['text', 'errors', 'zod'],
   program: ['text', 'errors'],
   compile: ['oci', 'program', 'errors'],
@@ -71,6 +72,7 @@ const sharedFiles: readonly string[] = [
   'make-directories.ts',
   'writable.ts',
   'state-root.ts',
+  'temporary-root.ts',
   'node-version.ts',
 ]
 
@@ -120,6 +122,7 @@ const besideTheDoor: Readonly<Record<string, string>> = {
   'state-root.ts': 'makes the state root',
   'make-directories.ts': 'makes its directory',
   'runtime/state-file.ts': 'reads the state of containers, of which only the form of labels is used here',
+  'temporary-root.ts': 'looks at the state root of a user who has no runtime directory',
   'runtime/cgroup/cgroup.ts': 'is what that asks whether a container is frozen',
 }
 

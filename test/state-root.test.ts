@@ -7,7 +7,8 @@ import { absoluteRoot, defaultRoot, makeRoot } from '../src/state-root.ts'
 test('the default root is below /run, and of a user below the runtime directory', () => {
   expect(defaultRoot({ XDG_RUNTIME_DIR: '/run/user/0' }, 0)).toBe('/run/bundle-tool')
   expect(defaultRoot({ XDG_RUNTIME_DIR: '/run/user/1000' }, 1000)).toBe('/run/user/1000/bundle-tool')
-  expect(defaultRoot({}, 1000)).toBe('/run/bundle-tool')
+  expect(defaultRoot({}, 1000)).toBe('/tmp/bundle-tool-1000')
+  expect(defaultRoot({ XDG_RUNTIME_DIR: '' }, 1000)).toBe('/tmp/bundle-tool-1000')
 })
 
 test('a root is absolute and not the root of the file system', () => {

@@ -26,5 +26,5 @@ export function rootOf({
   readonly io: Pick<IO, 'env' | 'euid'>
 }): string {
   const { root } = globals()
-  return root === undefined ? defaultRoot(io.env, io.euid) : absoluteRoot(root)
+  return absoluteRoot(root ?? defaultRoot(io.env, io.euid))
 }

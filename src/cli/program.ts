@@ -34,7 +34,7 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
     .option('--log-format <format>', 'format of the log, text or json (default: text)', 'text')
     .option(
       '--root <directory>',
-      'where the state of containers is kept (default: /run/bundle-tool, or below $XDG_RUNTIME_DIR)',
+      'where the state of containers is kept (default: /run/bundle-tool; for others than root below $XDG_RUNTIME_DIR, or /tmp/bundle-tool-UID)',
     )
     .addOption(
       new Option(

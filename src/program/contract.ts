@@ -249,5 +249,8 @@ export const callOptions: readonly CallOption[] = [
 export const optionsOfCall = (call: Call): readonly CallOption[] =>
   callOptions.filter(({ help }) => help[call] !== undefined)
 
+/** The state root of a user without XDG_RUNTIME_DIR, but for the user's number, which comes behind it. */
+export const temporaryRootPrefix = '/tmp/bundle-tool-'
+
 /** The first bytes of a kept program: a header, guards, then an encoded program. */
 export const keptMagic = 'BTKP'
