@@ -222,7 +222,8 @@ static bool kill_container(const struct container *c, char **words)
 
 	if (words[0] && (words[1] || !parse_signal(words[0], &signal)))
 		return false;
-	return send_signal(c, signal);
+	/* A person is told by Node.js what a signal will not do. */
+	return (signal == SIGKILL || !is_terminal(2)) && send_signal(c, signal);
 }
 
 static bool end_container(const struct container *c)

@@ -94,7 +94,7 @@ static void end_flow(struct relay *relay, struct flow *flow)
 	flow->own = -1;
 }
 
-static bool is_terminal(int fd)
+bool is_terminal(int fd)
 {
 	struct termios settings;
 

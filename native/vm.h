@@ -325,6 +325,8 @@ long remove_cgroup(const char *path);
 /* Unlinks the files in a directory, state.json last: as long as anything is left, it says what that is. */
 long unlink_entries(long directory);
 
+bool is_terminal(int fd);
+
 /* Waits for the end of the container, passing signals on; relays a terminal unless it is -1. */
 int supervise(struct vm *vm, const struct step *s, int terminal);
 

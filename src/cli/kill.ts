@@ -11,6 +11,9 @@ export function killCommand(context: CommandContext): Command {
     description: `Sends a signal, by name with or without SIG or by number, to the first process of
 a container.
 
+The first process of a container ignores what it has no handler for, SIGKILL aside:
+"bundle-tool stop" ends it whatever it does.
+
 EXAMPLES:
     bundle-tool kill --wait demo KILL
     bundle-tool kill --all demo 15`,
@@ -21,6 +24,10 @@ EXAMPLES:
     .option('-w, --wait', 'return when the container has ended')
     .action(async (id: string, signal: string | undefined, flags: { all?: boolean; wait?: boolean }) => {
       const { kill } = await import('../verbs/container/kill.ts')
-      await kill({ root: rootOf(context), id, signal, ...flags })
+      const { name, stderr } = context.io
+      const hint = `hint: its first process ignores that: use "${name} stop ${id}", or "${name} kill ${id} KILL"\n`
+      // For people: engines know what they do, and read what is written there.
+      const onIgnored = stderr.isTTY ? () => void stderr.write(hint) : undefined
+      await kill({ root: rootOf(context), id, signal, ...flags, onIgnored })
     })
 }

@@ -37,6 +37,31 @@ export function isAlive({ pid, startTime }: { readonly pid: number; readonly sta
   return stat !== undefined && stat.startTime === startTime && !isOver(stat)
 }
 
+/**
+ * Whether the kernel drops a signal for a process: it is ignored, or it would do what it does by default to the first process of
+ * a PID namespace, which nothing but SIGKILL and SIGSTOP from outside can end. False for a process that has ended.
+ * @see man 7 pid_namespaces "The namespace init process"
+ */
+export function dropsSignal(pid: number, signal: number, isFirst: boolean): boolean {
+  const text = readStatus(pid)
+  const isIn = (set: string): boolean => {
+    const bits = new RegExp(`^${set}:\\t([0-9a-f]+)$`, 'm').exec(text)?.[1] ?? '0'
+    return ((BigInt(`0x${bits}`) >> BigInt(signal - 1)) & 1n) === 1n
+  }
+  if (text === '' || isIn('SigBlk')) return false
+  return isIn('SigIgn') || (isFirst && !isIn('SigCgt'))
+}
+
+/** `/proc/PID/status`; empty when there is no such process. */
+function readStatus(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'latin1')
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ESRCH')) return ''
+    throw error
+  }
+}
+
 /** The process that a thread, which may be a process itself, belongs to; undefined when it has ended. */
 export function readThreadGroup(thread: number): number | undefined {
   try {

@@ -209,7 +209,7 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
   images: store,
   inspect: { ...registry, platform: false },
   inspectRaw: registry,
-  kill: { ...container, signal: false, all: false, wait: false, abort: false },
+  kill: { ...container, signal: false, all: false, wait: false, onIgnored: false, abort: false },
   list: { root: false, onUnreadable: false },
   listTags: registry,
   login: {

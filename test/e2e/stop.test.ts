@@ -1,11 +1,14 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
+import { front, ways } from '../front/ways.ts'
 import { requires } from '../requirements.ts'
 
-const { test } = requires('root', 'busybox')
+const { test } = requires('root', 'busybox', 'script')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -48,6 +51,49 @@ test('kill --wait returns when the container has ended', () => {
   expect(place.tool(['kill', place.id, 'KILL', '--wait'])).toEqual({ end: 0, stdout: '', stderr: '' })
   expectDeleted()
 })
+
+const onTerminal = (words: readonly string[], ...args: readonly string[]) =>
+  spawnSync('script', ['-qec', [...words, '--root', place.root, ...args].join(' '), '/dev/null'], {
+    encoding: 'utf8',
+    input: '',
+    timeout: 20_000,
+  })
+
+const hint = 'hint: its first process ignores that'
+
+test.each([
+  ['the trap of a shell', 'trap "" TERM; echo > /ready; while :; do sleep 0.05; done', ['TERM', true]],
+  ['no handler', 'echo > /ready; exec sleep 1000', ['15', true]],
+  ['a handler', 'trap "exit 3" TERM; echo > /ready; while :; do sleep 0.05; done', ['TERM', false]],
+  ['no handler, a signal that ends nothing', 'echo > /ready; exec sleep 1000', ['WINCH', false]],
+  ['no handler, SIGKILL', 'echo > /ready; exec sleep 1000', ['KILL', false]],
+] as const)('kill says on a terminal what a signal will not do: %s', async (_, script, [signal, isTold]) => {
+  for (const words of [ways['Node.js'].words, [front]]) {
+    startContainer(script)
+    await vi.waitFor(() => expect(existsSync(join(place.bundle, 'rootfs/ready'))).toBe(true), 5000)
+    if (script.includes('exec')) await vi.waitFor(() => expect(commandOf(place)).toContain('sleep'), 5000)
+    const { status, stdout } = onTerminal(words, 'kill', place.id, signal)
+    expect({
+      status,
+      isTold: stdout.includes(`${hint}: use "bundle-tool stop ${place.id}", or "bundle-tool kill`),
+    }).toEqual({
+      status: 0,
+      isTold,
+    })
+    if (isTold) {
+      const [command = '', ...rest] = words
+      const silent = spawnSync(command, [...rest, '--root', place.root, 'kill', place.id, signal], { encoding: 'utf8' })
+      expect(silent).toMatchObject({ status: 0, stdout: '', stderr: '' })
+    }
+    expect(place.tool(['delete', '-f', place.id])).toMatchObject({ end: 0 })
+    rmSync(join(place.bundle, 'rootfs/ready'))
+  }
+})
+
+function commandOf({ id }: ContainerPlace): string {
+  const { pid } = JSON.parse(place.tool(['state', id]).stdout)
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+}
 
 /** Linux 6.15 tells how a process has ended that is no child of the one who asks. */
 const [major = 0, minor = 0] = readFileSync('/proc/sys/kernel/osrelease', 'utf8').split('.').map(Number)

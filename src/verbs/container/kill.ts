@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { OciError } from '../../errors.ts'
 import { cgroupExists, sendSignal, signalCgroup, thaw } from '../../runtime/cgroup/cgroup.ts'
-import { hasEnded, isAlive } from '../../runtime/proc.ts'
+import { dropsSignal, hasEnded, isAlive } from '../../runtime/proc.ts'
 import { parseSignal } from '../../runtime/signal.ts'
 import { type ContainerRecord, isCreating, readContainer } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
@@ -14,9 +14,15 @@ export interface KillOptions extends ContainerOptions {
   readonly all?: boolean | undefined
   /** Return when the container has ended. */
   readonly wait?: boolean | undefined
+  /** Told, before it is sent, that a signal which ends most processes is one that the container's first process ignores. */
+  readonly onIgnored?: (() => void) | undefined
   /** Ends that wait. */
   readonly abort?: AbortSignal | undefined
 }
+
+const { SIGHUP, SIGINT, SIGQUIT, SIGTERM } = constants.signals
+/** The signals by which processes are asked to end. */
+const ends: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
 
 /**
  * Sends a signal to a container's first process; SIGKILL to one without a PID namespace of its own goes to all of them.
@@ -25,10 +31,12 @@ export interface KillOptions extends ContainerOptions {
  * @throws OciError `ERR_USAGE` an unknown signal
  * @see runtime-spec v1.3.0 runtime.md "Kill"
  */
-export async function kill({ root, id, signal, all, wait, abort }: KillOptions): Promise<void> {
+export async function kill({ root, id, signal, all, wait, onIgnored, abort }: KillOptions): Promise<void> {
   const number = parseSignal(signal || 'SIGTERM')
   const container = readContainer(absoluteRoot(root), id)
   if (isCreating(container)) throw isBeingCreated(id)
+  if (!all && ends.includes(number) && dropsSignal(container.init.pid, number, container.hasOwnPidNamespace))
+    onIgnored?.()
   if (all) signalCgroup(container.cgroupPaths, number)
   else if (!signalContainer(container, number)) {
     throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
