@@ -1,10 +1,11 @@
 import { constants } from 'node:os'
-import { getSystemErrorMap } from 'node:util'
 import { noTerminal } from '../compile/terminal.ts'
 import { OciError } from '../errors.ts'
 import { explainOperands } from '../program/explain.ts'
 import { resolveKind } from '../program/flags.ts'
 import type { AnyOperand, NumberedStep, Step } from '../program/program.ts'
+import { errorName, errorText } from './error-names.ts'
+import { hintFor } from './failure-hints.ts'
 import { syscallName } from './syscall-names.ts'
 
 /** What the runner reports of a step that failed. */
@@ -35,7 +36,7 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   const how = `${call === undefined ? '' : `${call}: `}${errorText(failure.error)} (${errno})`
   return new OciError('ERR_SYSCALL', `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${how}`, {
     pointer: step.from.startsWith('/') ? step.from : undefined,
-    hint: hintFor(step, errno),
+    hint: hintFor(step, errno, steps),
     cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
       code: errno,
       syscall: call ?? step.op,
@@ -338,38 +339,4 @@ function textOf(step: Step, operand: string): string {
   if (typeof value === 'string') return value
   if (!Array.isArray(value)) return ''
   return value.map((piece) => (typeof piece === 'string' ? piece : `{${piece.register}}`)).join('')
-}
-
-function hintFor(step: Step, errno: string): string | undefined {
-  if (errno === 'EPERM' && step.op === 'clone') {
-    return 'run as root, or add a user namespace: bundle-tool spec --rootless'
-  }
-  if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc') {
-    return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
-  }
-  if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
-  if (errno === 'EACCES' && step.from === 'ID')
-    return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
-  return /^\/linux\/(cgroupsPath|resources)\b/.test(step.from) ? cgroupHint(errno) : undefined
-}
-
-function cgroupHint(errno: string): string | undefined {
-  switch (errno) {
-    case 'EACCES':
-    case 'EPERM':
-      return 'use --systemd-cgroup in a login session, or name a cgroup of your own in linux.cgroupsPath'
-    case 'ENOENT':
-      return 'the controller is not delegated to this cgroup: see cgroup.controllers in the one above'
-    default:
-      return undefined
-  }
-}
-
-/** `EPERM` for 1. */
-function errorName(errno: number): string {
-  return Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`
-}
-
-function errorText(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
 }

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { expect, test } from 'vitest'
+import { cloneFlags } from '../../src/program/flags.ts'
 import type { Phase } from '../../src/program/ops.ts'
 import { op, type Step, type Text } from '../../src/program/program.ts'
 import { describeFailure, type Failure } from '../../src/runtime/failure.ts'
@@ -52,7 +53,9 @@ test('what newuidmap has against a map is the message, and its file the hint', (
 
 test('a hint says what to do about the common ones', () => {
   expect(describe(mount('proc'), EPERM).hint).toContain('{"type": "pid"}')
-  expect(describe(op('clone', { flags: 0, cgroup: null }), EPERM).hint).toContain('--rootless')
+  expect(describe(op('clone', { flags: cloneFlags.NEWUSER, cgroup: null }), EPERM).hint).toContain(
+    'max_user_namespaces',
+  )
   expect(describe(op('mkdir', { at: null, path: '/run/x', mode: 0 }, 'ID'), EACCES).hint).toContain('--root')
 })
 

@@ -1,0 +1,95 @@
+import { Door } from '../host/door.ts'
+import { capabilityNames, cloneFlags } from '../program/flags.ts'
+import type { OpName } from '../program/ops.ts'
+import type { NumberedStep, Step } from '../program/program.ts'
+
+/** The thing to do about a step that has failed with this error, if there is one; `steps` are those of its program. */
+export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
+  if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc' && hasCapability('CAP_SYS_ADMIN')) {
+    return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
+  }
+  const missing = errno === 'EPERM' ? capabilityHint(step, steps) : undefined
+  if (missing !== undefined) return missing
+  if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
+  if (errno === 'EACCES' && step.from === 'ID')
+    return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
+  if (step.from.startsWith('/mounts/')) {
+    if (step.op === 'mount') return mountHint(step, errno)
+    if (step.op === 'mount_tmpfs' && errno === 'EINVAL') return unknownOption
+  }
+  return /^\/linux\/(cgroupsPath|resources)\b/.test(step.from) ? cgroupHint(errno) : undefined
+}
+
+/** The right that a caller in the initial user namespace needs for an op. */
+const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)[number]>>> = {
+  clone: 'CAP_SYS_ADMIN',
+  unshare: 'CAP_SYS_ADMIN',
+  setns: 'CAP_SYS_ADMIN',
+  mount: 'CAP_SYS_ADMIN',
+  open_tree: 'CAP_SYS_ADMIN',
+  new_mount: 'CAP_SYS_ADMIN',
+  move_mount: 'CAP_SYS_ADMIN',
+  mount_setattr: 'CAP_SYS_ADMIN',
+  set_propagation: 'CAP_SYS_ADMIN',
+  pivot_root: 'CAP_SYS_ADMIN',
+  chroot: 'CAP_SYS_CHROOT',
+  mknod: 'CAP_MKNOD',
+  setgroups: 'CAP_SETGID',
+  setgid: 'CAP_SETGID',
+  setuid: 'CAP_SETUID',
+  bounding_set: 'CAP_SETPCAP',
+  prlimit: 'CAP_SYS_RESOURCE',
+}
+
+/** Root in a container, or under capsh(1), is told what it lacks; anybody else, how to do without root. */
+function capabilityHint(step: Step, steps: readonly NumberedStep[]): string | undefined {
+  const makesUser = steps.some(({ step: { op, operands } }) => {
+    const { flags } = operands
+    return (op === 'clone' || op === 'unshare') && typeof flags === 'number' && (flags & cloneFlags.NEWUSER) !== 0
+  })
+  if (makesUser) return step.op === 'clone' || step.op === 'unshare' ? userNamespaceHint : undefined
+  const needed = neededCapability[step.op]
+  if (needed === undefined || hasCapability(needed)) return undefined
+  if (process.geteuid?.() !== 0) return 'run as root, or add a user namespace: bundle-tool spec --rootless'
+  return `root has no ${needed} here: give it to what this runs in, as with docker run --cap-add, or add a user namespace: bundle-tool spec --rootless`
+}
+
+const userNamespaceHint =
+  'users may make no user namespaces here: see sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns'
+
+function hasCapability(name: (typeof capabilityNames)[number]): boolean {
+  const { capabilities } = new Door().caller()
+  return ((capabilities >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n
+}
+
+const unknownOption = 'an option may be one that this file system does not know, or lacks: dmesg says which'
+
+function mountHint({ operands: { source, type } }: Step, errno: string): string | undefined {
+  const isPath = typeof source === 'string' && source.startsWith('/')
+  const asBind = `to show "${source}" there, add "bind" (or "rbind") to the mount's options`
+  switch (errno) {
+    case 'ENODEV':
+      if (type === 'none' || type === 'bind') return `${asBind}: a type alone does not do that`
+      return `this kernel has no file system "${type}": see /proc/filesystems${isPath ? `; ${asBind}` : ''}`
+    case 'ENOTBLK':
+      return `"${source}" is no block device; ${asBind}`
+    case 'ENOENT':
+      return `check its source, "${source}", and the paths in its options: one of them does not exist`
+    case 'EINVAL':
+      return unknownOption
+    default:
+      return undefined
+  }
+}
+
+function cgroupHint(errno: string): string | undefined {
+  switch (errno) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'use --systemd-cgroup in a login session, or name a cgroup of your own in linux.cgroupsPath'
+    case 'ENOENT':
+      return 'the controller is not delegated to this cgroup: see cgroup.controllers in the one above'
+    default:
+      return undefined
+  }
+}
