@@ -8,7 +8,7 @@ import { nearest } from './nearest.ts'
 /** Commands that take another command's words, flags and all: how many words of their own are before them. */
 const commandsWithArguments: Readonly<Record<string, number>> = { exec: 1, ps: 1, unshare: 0 }
 
-/** What the arguments come to: all of it, or as far as it is understood before `problem`. */
+/** The arguments in commander's form: all of them, or those before `problem`. */
 export interface RewrittenArguments {
   readonly args: readonly string[]
   /** The first word that is no flag. */
@@ -139,7 +139,7 @@ function optionNamed(name: string, options: readonly Option[]): Option | undefin
   return options.find(({ long, short }) => long === `--${name}` || short === `-${name}`)
 }
 
-/** Those that concern every command. */
+/** The options that concern every command. */
 function globalOptions(program: Command): readonly Option[] {
   return program.options.filter(({ long }) => long !== '--version')
 }

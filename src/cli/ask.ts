@@ -4,7 +4,7 @@ import { OciError } from '../errors.ts'
 
 export interface Question {
   readonly prompt: string
-  /** Whether the answer is not shown. */
+  /** True when the answer is not shown. */
   readonly isSecret?: boolean
 }
 

@@ -51,7 +51,7 @@ export function withTerminalOption(command: Command): Command {
     .option('--no-tty', 'give it none: for the background, scripts and the library')
 }
 
-/** What `pull` and `unpack` are called with for them. */
+/** The options of `pull` and `unpack` that the flags stand for. */
 export function bundleOptions(flags: BundleFlags): UnpackOptions {
   const { out, platform, force, tty, subids, policy } = flags
   const { maxUnpackedSize, maxFiles, maxRatio, strictOverlay, keepDirlinks } = flags

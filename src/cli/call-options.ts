@@ -67,12 +67,12 @@ export type CallFlags = Partial<
     >
 >
 
-/** What the functions below need to know of a call. */
+/** The part of a command's context that the functions below need. */
 export interface CallContext extends Pick<CommandContext, 'globals' | 'log'> {
   readonly io: Pick<CommandContext['io'], 'env' | 'euid' | 'handOver'>
 }
 
-/** What `create` and `run` are called with; `words` are ID, or BUNDLE and ID. */
+/** The options of `create` and `run`; `words` are ID, or BUNDLE and ID. */
 export function containerOptions(
   context: CallContext,
   words: readonly (string | undefined)[],
@@ -94,7 +94,7 @@ export function containerOptions(
   }
 }
 
-/** What `exec` is called with. */
+/** The options of `exec`; the words are ID and the command. */
 export function execOptions(
   context: CallContext,
   [id = '', ...args]: readonly string[],

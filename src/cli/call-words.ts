@@ -6,11 +6,11 @@ import type { Globals } from './globals.ts'
 /** A call of `run`, `create` or `exec`, as commander reads it. */
 export interface CallWords {
   readonly call: Call
-  /** Those before the command; others are not understood. */
+  /** The options before the command; others are not understood. */
   readonly globals: Pick<Globals, 'root' | 'log' | 'logFormat'>
   /** By the options' names in the library. */
   readonly flags: CallFlags
-  /** What follows the options. */
+  /** The words after the options. */
   readonly words: readonly string[]
 }
 

@@ -4,7 +4,7 @@ import { asksForLog, type Globals } from './globals.ts'
 import type { PlainIO, TextOutput } from './io.ts'
 import type { Log } from './log.ts'
 
-/** What a command's action works with. */
+/** The means that a command's action works with. */
 export interface CommandContext {
   readonly io: PlainIO
   /** All words of the command line, without the interpreter and the script. */
@@ -14,20 +14,20 @@ export interface CommandContext {
   readonly log: Log
   /** Prints data on standard output, or another that is named: as one JSON document and a line feed where that is asked for, else as text. */
   readonly print: <T>(data: T, text: (data: T) => string, output?: TextOutput) => void
-  /** Whether the command is to print JSON; to be asked when the action runs. */
+  /** True when the command prints JSON; known once the action runs. */
   readonly isJson: () => boolean
   /** Makes `status` the exit code of the process; without a call it is 0. */
   readonly exit: (status: number) => void
 }
 
-/** Whether it is one of runc's commands, which fail as runc's do, or one for people. */
+/** `runtime`: one of runc's commands, which fails as runc's does; `image`: one for people. */
 export type CommandKind = 'runtime' | 'image'
 
 export interface CommandText {
   readonly name: string
   /** One line, for the list of commands. */
   readonly summary: string
-  /** What follows the name on the command line; several lines for several forms. */
+  /** The words after the name on the command line; several lines for several forms. */
   readonly usage: string
   readonly description: string
 }

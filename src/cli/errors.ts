@@ -22,7 +22,7 @@ export function describeInLines(error: unknown): string {
   return lines.join('')
 }
 
-/** What `--format json` says of an error. */
+/** The members of an error's document with `--format json`. */
 export interface ErrorDocument {
   readonly error: {
     /** One of `errorCodes`, or `ERR_INTERNAL` for a fault of this program. */
@@ -72,7 +72,7 @@ function isAboutRuntimeConfig(code: OciError['code']): boolean {
   return /^ERR_(?:CONFIG|COMMAND|SYSCALL|NOT_SUPPORTED)/.test(code)
 }
 
-/** What is no OciError: a system error that speaks for itself, or a fault of this program. */
+/** Describes what is no OciError: a system error in its own words, or a fault of this program. */
 function describeBug(error: unknown): string {
   if (!(error instanceof Error)) return `internal error: ${String(error)}`
   if ('syscall' in error) return error.message

@@ -22,7 +22,7 @@ export function exactWords(words: readonly string[]): readonly string[] {
 /** Options whose values only the kernel reads. Any other names a file for Node.js, or is for JSON, which know text alone. */
 const forKernel: ReadonlySet<string> = new Set(['cwd', 'env', 'pidFile', 'consoleSocket', 'pidfdSocket', 'log'])
 
-/** What a command is called with, its options by commander's names. */
+/** The options of a call, by commander's names, and its words. */
 interface Call {
   readonly command: string
   readonly options: Readonly<Record<string, unknown>>

@@ -8,7 +8,7 @@ const ofDockerRun: Readonly<Record<string, string>> = {
   ...named(['name'], 'give the name as the last word: it is the container ID'),
 }
 
-/** What to do instead of giving a flag of docker's to a command; undefined for any other flag. */
+/** Advice for a flag of docker's that a command does not have; undefined for any other flag. */
 export function foreignFlagHint(command: string, flag: string): string | undefined {
   const isFound = ['run', 'create'].includes(command) && Object.hasOwn(ofDockerRun, flag)
   return isFound ? ofDockerRun[flag] : undefined

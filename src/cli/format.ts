@@ -9,7 +9,7 @@ export type Format = 'text' | 'table' | 'json'
 interface FormatOptions {
   /** The form without the flag; `json` for a command that has no other. */
   readonly plain: Format
-  /** What the JSON document is: "a JSON array of images". */
+  /** The JSON document in words: "a JSON array of images". */
   readonly json: string
   /** The short name of `--format`, where runc has one. */
   readonly letter?: string
@@ -35,17 +35,17 @@ export function withFormat(command: Command, { plain, json, letter }: FormatOpti
     .on('option:json', () => command.setOptionValueWithSource('format', 'json', 'cli'))
 }
 
-/** Whether a command prints data. */
+/** True when a command prints data. */
 export function hasFormat(command: Command): boolean {
   return command.options.some(({ long }) => long === '--format')
 }
 
-/** Whether a command whose options have been parsed was asked for JSON, its errors included. */
+/** True when a command whose options have been parsed was asked for JSON, its errors included. */
 export function printsJson(command: Command): boolean {
   return command.opts<{ readonly format?: unknown }>().format === 'json'
 }
 
-/** Whether the words of a command line that could not be parsed ask for JSON. */
+/** True when the words of a command line that could not be parsed ask for JSON. */
 export function asksForJson(words: readonly string[]): boolean {
   const end = words.indexOf('--')
   const own = end < 0 ? words : words.slice(0, end)

@@ -11,10 +11,10 @@ export interface Globals {
   readonly cgroupManager: keyof typeof cgroupManagers
 }
 
-/** Whether the caller wants a log as runc writes it, errors and warnings included. */
+/** True when the caller wants a log as runc writes it, errors and warnings included. */
 export const asksForLog = ({ log, logFormat }: Globals): boolean => log !== undefined || logFormat !== 'text'
 
-/** What makes cgroups, by its name on the command line, and what the library calls it. */
+/** The makers of cgroups: the name on the command line, and the value of the library's option. */
 export const cgroupManagers = { cgroupfs: false, systemd: true, auto: 'auto' } as const
 
 /** The directory of container state that `--root` names, or the caller's own. */

@@ -2,11 +2,11 @@ import type { OciError } from '../errors.ts'
 import { printable, printableLines } from '../text.ts'
 import type { Question } from './ask.ts'
 
-/** What a stream of text needs to take output. */
+/** The part of a stream that output needs. */
 export interface TextOutput {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
-  /** Of a terminal; 0 or undefined where that is not known. */
+  /** The columns of a terminal; 0 or undefined where they are not known. */
   readonly columns?: number | undefined
   readonly rows?: number | undefined
   on?(event: 'resize', listener: () => void): unknown

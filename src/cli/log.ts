@@ -10,7 +10,7 @@ export interface LogOptions {
   readonly format: LogFormat
   /** Appended to, and made with mode 0644; without one, lines go to `stderr`. */
   readonly file?: string | undefined
-  /** Whether debug lines are written. */
+  /** True when debug lines are written. */
   readonly debug: boolean
   /** Repeats an error that is in a file; default: bare, on `stderr`. */
   readonly repeat?: ((message: string) => void) | undefined

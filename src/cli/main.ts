@@ -104,7 +104,7 @@ function report(error: unknown, form: 'log' | 'text' | 'json', { globals, io }: 
   write('error', describeInOneLine(error))
 }
 
-/** What went wrong while a container was set up, with the words before it that tools look for in what runc says. */
+/** Gives an error of a container's set-up the words before it that tools look for in runc's messages. */
 function inWordsOfRunc(error: unknown, called: string): unknown {
   const verb = / (run|create|exec)$/.exec(called)?.[1]
   if (!(error instanceof OciError) || verb === undefined || !setUpErrors.includes(error.code)) return error
@@ -131,7 +131,7 @@ function openLogOrText(globals: Globals, { stderr }: CommandContext['io'], repea
   }
 }
 
-/** What the parser of arguments found, and what the system says of a file, are errors of ours in all but name. */
+/** Makes an OciError of an error of the argument parser, and of a system error that names a file. */
 function asOwn(error: unknown, called: string): unknown {
   if (isSystemError(error) && error.path !== undefined) {
     const [, problem = 'it failed'] = /^\w+: (.*?), /.exec(error.message) ?? []

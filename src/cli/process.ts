@@ -55,7 +55,7 @@ export async function runProcess(): Promise<void> {
   })
   process.exitCode = status
   if (interruptedBy !== undefined && status === 128 + constants.signals[interruptedBy]) endBySignal(interruptedBy)
-  // What nobody waits for any more must not keep the process alive.
+  // Input that nobody waits for any more must not keep the process alive.
   if (isReading) process.stdin.destroy()
 }
 
@@ -67,7 +67,7 @@ function giveBackVariables(): void {
   }
 }
 
-/** What the front (native/front.c) says to this process is not for those that it starts. */
+/** Takes a variable by which the front tells this process something: the processes that it starts do not get it. */
 function takeVariable(name: string): string | undefined {
   const value = process.env[name]
   delete process.env[name]

@@ -95,7 +95,7 @@ function helpCommand(program: Command, io: PlainIO): Command {
     })
 }
 
-/** What `auto` finds out, runc can be told: that a caller without the right to make cgroups goes on without. */
+/** Checks runc's --rootless. `auto` finds out whether the caller may make cgroups; one who may not goes on without them. */
 function parseRootless(mode: string, euid: number): string {
   if (!['auto', 'true', 'false'].includes(mode)) throw new InvalidArgumentError('it must be true, false or auto')
   if (mode !== 'false' || euid === 0) return mode

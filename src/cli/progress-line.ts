@@ -45,7 +45,7 @@ export function shortName(name: string): string {
 const fitted = (name: string, room: number): string =>
   /^[0-9a-f]{12}$/.test(name) ? beginningWithin(name, room) : endWithin(name, room)
 
-/** What follows the name, the longest first. */
+/** The texts that may follow the name, the longest first. */
 function formsOf(progress: LayerProgress): readonly string[] {
   if (progress.kind === 'ended') return [`  ${progress.text}`]
   const { verb, bytes, size, bytesPerSecond: speed } = progress

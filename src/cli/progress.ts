@@ -2,7 +2,7 @@ import { formatBytes } from './columns.ts'
 import type { PlainOutput } from './io.ts'
 import { formatProgressLine, type LayerProgress, shortName } from './progress-line.ts'
 
-/** What the verbs tell about one layer or blob, which goes by the digest or the name that it is called by. */
+/** An event of a verb about one layer or blob, which is told by its digest or name. */
 export type LayerEvent =
   | { readonly kind: 'copying'; readonly name: string; readonly bytes: number; readonly size: number }
   | { readonly kind: 'copied'; readonly name: string; readonly size: number; readonly wasThere: boolean }
@@ -39,7 +39,7 @@ interface Meter {
 
 interface LayerStatus {
   readonly meters: { readonly [K in 'copying' | 'fetched' | 'read']?: Meter }
-  /** What has become of it. */
+  /** The state of the layer or blob. */
   readonly end?: string | undefined
 }
 
@@ -100,7 +100,7 @@ function changed(before: LayerStatus = { meters: {} }, event: LayerEvent, now: n
   return { meters: { ...before.meters, [event.kind]: { bytes, size, from, since } } }
 }
 
-/** What an event says for good; undefined while there is more to come. */
+/** The text of an event that is the last of its layer; undefined while there is more to come. */
 function endOf(event: LayerEvent): string | undefined {
   if (event.kind === 'applied') return `unpacked, ${event.entries} entries`
   if (event.kind !== 'copied') return undefined

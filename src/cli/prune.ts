@@ -27,7 +27,7 @@ EXAMPLES:
   })
 }
 
-/** What `prune` and `rmi` print. */
+/** The text that `prune` and `rmi` print. */
 export function reportPrune({ io, isJson, print }: CommandContext, result: PruneResult): void {
   print(result, ({ removed }) => removed.map((digest) => `${digest}\n`).join(''))
   if (!isJson()) io.stderr.write(`${formatBytes(result.bytes)} given back\n`)

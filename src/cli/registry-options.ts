@@ -7,7 +7,7 @@ export interface RegistryFlags {
   readonly creds?: string
   readonly authfile?: string
   readonly insecure?: boolean
-  /** Of `withForeignLayers`. */
+  /** The flag of `withForeignLayers`. */
   readonly foreignLayers?: boolean
 }
 
@@ -27,7 +27,7 @@ export function withForeignLayers(command: Command): Command {
   )
 }
 
-/** What a verb is called with for them. */
+/** The options of a verb that the flags stand for. */
 export function registryOptions({ log, io }: CommandContext, flags: RegistryFlags): RegistryOptions {
   const { creds: credentials, authfile: authFile, insecure, foreignLayers } = flags
   return { credentials, authFile, insecure, foreignLayers, env: io.env, log: (message) => log('debug', message) }

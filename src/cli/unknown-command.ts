@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { nearest } from './nearest.ts'
 
-/** What other tools call commands of this one. */
+/** Names that other tools have for commands of this one. */
 const foreignNames: Readonly<Record<string, string>> = { rm: 'delete', ls: 'list', tags: 'list-tags' }
 
 /** A word that is no command, for which runc has a message and an exit code (3) of its own. */

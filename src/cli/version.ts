@@ -4,7 +4,7 @@ import { toolCommit, toolVersion } from '../verbs/tool-version.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { withFormat } from './format.ts'
 
-/** What `version` and `--version` print. */
+/** The facts that `version` and `--version` print. */
 export interface VersionFacts {
   /** The name that the tool was called by. */
   readonly name: string

@@ -33,7 +33,7 @@ const exampleState: State = {
   owner: '',
 }
 
-/** What the commands for containers, and about the tool, print, by the command's name. */
+/** The documents of the commands for containers and about the tool, by the command's name. */
 export const containerShapes: Readonly<Record<string, CommandShape>> = {
   explain: {
     shape: array(

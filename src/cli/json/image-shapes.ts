@@ -26,7 +26,7 @@ const removal = object<PruneResult>('what is gone', {
   bytes: number('bytes that were given back, unfinished downloads included'),
 })
 
-/** What the commands for images print, by the command's name. */
+/** The documents that the commands for images print, by the command's name. */
 export const imageShapes: Readonly<Record<string, CommandShape>> = {
   pull: {
     shape: object<PullResult>('what was made', {

@@ -7,9 +7,9 @@ export type Shape = (
   | { readonly type: 'map'; readonly values: Shape }
 ) & {
   readonly says: string
-  /** Whether the member may be left out. */
+  /** True when the member may be left out. */
   readonly isOptional?: boolean
-  /** Whether the value may be `null`. */
+  /** True when the value may be `null`. */
   readonly isNullable?: boolean
 }
 

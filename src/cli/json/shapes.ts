@@ -4,10 +4,10 @@ import { imageShapes } from './image-shapes.ts'
 import type { CommandShape } from './shape.ts'
 import { object, optional, type Shape, text } from './shape.ts'
 
-/** What each command prints with `--format json`, by the command's name. */
+/** The document that each command prints with `--format json`, by the command's name. */
 export const jsonShapes: Readonly<Record<string, CommandShape>> = { ...imageShapes, ...containerShapes }
 
-/** What standard error has of an error with `--format json`. */
+/** The document of an error on standard error with `--format json`. */
 export const errorShape: Shape = object<ErrorDocument>('the error', {
   error: object<ErrorDocument['error']>('the error', {
     code: text('one of the codes below'),

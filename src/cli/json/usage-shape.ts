@@ -44,7 +44,7 @@ const blockIO = (says: string): Shape =>
     ),
   )
 
-/** What `events` says that a container uses. */
+/** The use of resources, as `events` reports it. */
 export const usageShape: Shape = object<CgroupStats>(
   'what the container uses, in the members that runc has; one without a value is left out',
   {

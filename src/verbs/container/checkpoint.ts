@@ -114,7 +114,7 @@ function checkStatusFd(fd: number): void {
   throw new OciError('ERR_USAGE', `invalid --status-fd argument ${fd}: not writable`, { hint })
 }
 
-/** What stdin, stdout and stderr are: pipes are replaced by those of `restore`. */
+/** Reads what stdin, stdout and stderr lead to: `restore` replaces pipes by its own. */
 function descriptorsOf(pid: number): readonly string[] {
   return [0, 1, 2].map((fd) => {
     try {

@@ -35,7 +35,7 @@ export interface EventsOptions extends ContainerOptions {
 }
 
 /**
- * What a container uses, once.
+ * Reads the use of resources of a container once.
  *
  * @throws OciError `ERR_CONTAINER_STATUS` it is stopped
  */
@@ -45,7 +45,7 @@ export async function containerStats(options: ContainerOptions): Promise<Contain
 }
 
 /**
- * What happens in a container, until it is gone.
+ * Reports the events of a container until it is gone.
  *
  * @throws OciError `ERR_CONTAINER_STATUS` it is stopped
  */

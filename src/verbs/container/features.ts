@@ -10,7 +10,7 @@ import { runtimeSpecVersion } from '../../oci/spec-version.ts'
 import { capabilityNames } from '../../program/flags.ts'
 import { toolVersion } from '../tool-version.ts'
 
-/** What a runtime can do, in the spelling of the specification. */
+/** The features of a runtime, in the spelling of the specification. */
 export interface Features {
   readonly ociVersionMin: string
   readonly ociVersionMax: string
@@ -63,7 +63,7 @@ export interface FeaturesOptions {
 }
 
 /**
- * What this version can apply of a config.json, asked of the tables that apply it; what the host has is no part of it.
+ * Lists the features that this version can apply, from the tables that apply them. The host plays no part in it.
  *
  * @see runtime-spec v1.3.0 features.md, features-linux.md
  */

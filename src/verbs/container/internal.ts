@@ -2,7 +2,7 @@ import type { UnitProperty } from '../../compile/cgroup/unit-property.ts'
 import { OciError } from '../../errors.ts'
 import { attachProcess, type ManagerKind, startUnit, stopUnit, withSystemd } from '../../runtime/systemd.ts'
 
-/** What a program asks of the tool itself while it runs; the compiler writes it, see `compile/cgroup/systemd.ts`. */
+/** A request that a program makes to the tool itself while it runs; the compiler writes it, see `compile/cgroup/systemd.ts`. */
 interface Request {
   readonly kind: ManagerKind
   readonly unit: string

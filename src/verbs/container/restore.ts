@@ -75,7 +75,7 @@ interface RestoreSituation {
   readonly config: RuntimeConfig
   readonly compileOptions: CompileOptions
   readonly facts: HostFacts
-  /** What stdin, stdout and stderr of the container were. */
+  /** The container's stdin, stdout and stderr at the checkpoint. */
   readonly saved: readonly string[]
   /** Gets the descriptors of namespaces, which CRIU inherits. */
   readonly opened: number[]

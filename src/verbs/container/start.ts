@@ -113,13 +113,16 @@ async function openGate(container: ContainerRecord, signal: AbortSignal | undefi
   }
 }
 
-/** Whether nobody but the caller and the container can have written to the FIFO. runc's directories are open, its roots are not. */
+/**
+ * True when nobody but the caller and the container can have written to the FIFO. runc's directories are open, its roots are
+ * not.
+ */
 function isClosedToOthers(directory: string): boolean {
   return [directory, dirname(directory)].some((path) => (statSync(path).mode & 0o077) === 0)
 }
 
 /**
- * Whether the process has this file open, as one has its FIFO that still waits there: what was read from it then was written
+ * True when the process has this file open, as it has its FIFO while it waits: a byte that was read then was written
  * by somebody else.
  */
 function holds({ pid }: ContainerRecord['init'], file: number): boolean {
@@ -146,7 +149,7 @@ function openFifo(path: string): number {
   }
 }
 
-/** Whether a byte was there. No writer yet reads as the end, a writer that has not written as EAGAIN. */
+/** Reads a byte; true when there was one. Without a writer the read is at the end, with one that has not written it is EAGAIN. */
 function readByte(fd: number): boolean {
   try {
     return readSync(fd, Buffer.alloc(1)) > 0

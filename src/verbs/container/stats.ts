@@ -15,11 +15,11 @@ import {
 import { absoluteRoot } from '../../state-root.ts'
 import { list } from './list.ts'
 
-/** What one container uses; amounts are in bytes. */
+/** The use of resources of one container; amounts are in bytes. */
 export interface ContainerUsage {
   readonly id: string
   readonly status: ContainerStatus
-  /** Of one CPU, since the sample before: 150 is one and a half. */
+  /** Percent of one CPU since the sample before: 150 is one and a half. */
   readonly cpuPercent: number
   /** Without the file cache that the kernel could take back. */
   readonly memory: number
@@ -49,7 +49,8 @@ interface Sample {
 }
 
 /**
- * What containers use: a list after every interval. Those that are started meanwhile are in the next one.
+ * Reports the use of resources of containers: a list after every interval. A container that is started meanwhile is in the
+ * next one.
  *
  * @throws OciError `ERR_CONTAINER_NOT_FOUND` one that is named does not exist
  */

@@ -21,7 +21,7 @@ export interface StopResult {
 const defaultTimeoutMs = 10_000
 const killTimeoutMs = 10_000
 
-/** What image-spec's conversion.md makes of the image's StopSignal. */
+/** The annotation that image-spec's conversion.md makes of the image's StopSignal. */
 const stopSignalAnnotation = 'org.opencontainers.image.stopSignal'
 
 /**

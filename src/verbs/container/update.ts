@@ -17,9 +17,9 @@ export { parseResources } from '../../oci/resources.ts'
 export type { Resources } from '../../oci/runtime-config.ts'
 
 export interface UpdateOptions extends ContainerOptions {
-  /** What is absent stays. Device rules are never changed: those given are left alone. */
+  /** The new limits. An absent one stays as it is. Device rules are never changed: given ones are left alone. */
   readonly resources: Resources
-  /** What the container's class of service may use of caches and memory bandwidth; the other fields are ignored. */
+  /** The caches and memory bandwidth of the container's class of service; the other fields are ignored. */
   readonly intelRdt?: Pick<IntelRdt, 'l3CacheSchema' | 'memBwSchema'> | undefined
   readonly warn?: ((message: string) => void) | undefined
 }
@@ -72,7 +72,7 @@ async function tellSystemd({ kind, name }: ContainerUnit, host: 1 | 2, limits: r
   })
 }
 
-/** What is to hold, with the recorded limits that the new ones depend on. */
+/** The new limits, with the recorded ones that they depend on. */
 function merge(recorded: RecordedLimits, changes: Resources): Resources {
   return {
     ...changes,
@@ -114,7 +114,7 @@ function checkMemoryUsage({ memory = {} }: Resources, paths: CgroupPaths): void 
   check('memory', limit, 'limit')
 }
 
-/** Whether a limit on memory or CPU is among the changes, not only recorded; the other kinds are never recorded. */
+/** True when a limit on memory or CPU is among the changes; the other kinds are never recorded. */
 function isGiven(changes: Resources, pointer: string): boolean {
   const [, kind, field] = /^\/linux\/resources\/(\w+)\/(\w+)/.exec(pointer) ?? []
   if (kind !== 'memory' && kind !== 'cpu') return true

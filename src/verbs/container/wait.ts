@@ -38,7 +38,7 @@ export async function wait({ root, id, signal }: WaitOptions): Promise<number> {
   return outcome.status
 }
 
-/** What a create left that was killed has no process, and so no status. */
+/** A create that was killed leaves a container without a process, and so without a status. */
 const neverCreated = (id: string): OciError =>
   new OciError('ERR_EXIT_STATUS_UNKNOWN', `container "${id}" was never created: what made it has been killed`, {
     hint: 'remove it with `bundle-tool delete`',

@@ -11,7 +11,7 @@ import { displaced, makePrivateDirectory, type PrivateDirectory } from './privat
 export interface BundleDirectoryOptions {
   /** Where the bundle is to appear. */
   readonly out: string
-  /** Whether a bundle that is there already is replaced. */
+  /** True when a bundle that is there already is replaced. */
   readonly force?: boolean | undefined
 }
 

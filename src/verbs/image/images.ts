@@ -19,7 +19,7 @@ export interface StoredImage {
   readonly size: number
 }
 
-/** What the store has, the newest first. @throws OciError `ERR_STORE_INVALID`, `ERR_PERMISSION` */
+/** Lists the images of the store, the newest first. @throws OciError `ERR_STORE_INVALID`, `ERR_PERMISSION` */
 export async function images(options: StoreOptions = {}): Promise<StoredImage[]> {
   const store = await openStoreOf(options)
   const listed: StoredImage[] = []

@@ -15,13 +15,13 @@ export interface InspectOptions extends RegistryOptions {
   readonly platform?: string | undefined
 }
 
-/** What an image is, without its layers. */
+/** The description of an image, without its layers. */
 export interface Inspection {
   readonly name: string
   /** Digest of what the name stands for: an index, or the manifest. */
   readonly digest: string
   readonly mediaType: string
-  /** What an index offers, attestations left out; of a single image its own. */
+  /** The platforms of an index without attestations; the image's own where there is no index. */
   readonly platforms: readonly string[]
   /** The manifest and the image config of the chosen platform; undefined when an index has none for it. */
   readonly image?: {
@@ -35,7 +35,7 @@ export interface Inspection {
   }
 }
 
-/** What an image is, without fetching its layers. @param place as for `copy` @throws OciError as `copy` */
+/** Describes an image without fetching its layers. @param place as for `copy` @throws OciError as `copy` */
 export async function inspect(place: string, options: InspectOptions = {}): Promise<Inspection> {
   const content = await openContent(place, options)
   try {

@@ -24,7 +24,7 @@ import type { UnpackedTree } from './unpacked-trees.ts'
 export interface LayerRead {
   readonly name: string
   readonly bytes: number
-  /** Of the blob, where it is known before its end. */
+  /** The size of the blob, where it is known before its end. */
   readonly size: number | undefined
 }
 
@@ -73,7 +73,7 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
     signal?.throwIfAborted()
     await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options))
     if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
-    // Who gets a copy would not be told what this one was warned of.
+    // A later user of the copy would not hear the warnings of this unpacking.
     const kept = isAsWanted ? options.unpacked?.keep(rootfs) : undefined
     await Promise.all([options.beforeVisible?.(), kept])
     signal?.throwIfAborted()

@@ -11,7 +11,7 @@ export interface PrivateDirectory {
   readonly anchor: string
   /** The path it was made at, which may have come to name something else. */
   readonly path: string
-  /** Whether `path` names this directory. */
+  /** True when `path` names this directory. */
   isAt(path: string): boolean
   /** Removes everything in it, and it. */
   remove(): void
@@ -80,7 +80,7 @@ function openDirectory(path: string): number {
   }
 }
 
-/** What stands at `path` is not what was put there. */
+/** The error for a `path` at which something else stands than was put there. */
 export const displaced = (path: string): OciError =>
   new OciError('ERR_PERMISSION', `somebody has put something else in the place of ${path}`, {
     hint: 'choose a place that others cannot write to',

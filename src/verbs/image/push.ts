@@ -6,7 +6,7 @@ import { openStore } from '../../store/store.ts'
 import { type CopyOptions, type CopyResult, copy } from './copy.ts'
 
 export interface PushOptions extends CopyOptions {
-  /** What is pushed, as `copy` names it; default: what the store has under the name that is pushed to. */
+  /** The source, as `copy` names it; default: the image of the store with the name that is pushed to. */
   readonly from?: string | undefined
   /** Directory of the store; default as for `pull`. */
   readonly store?: string | undefined

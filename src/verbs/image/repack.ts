@@ -32,7 +32,7 @@ export interface RepackOptions {
   readonly base?: string | undefined
   /** Instructions of a Dockerfile that change the image config: `CMD ["sh"]`. */
   readonly changes?: readonly string[] | undefined
-  /** What the image's history says of the new layer. */
+  /** The entry of the image's history for the new layer. */
   readonly message?: string | undefined
   /** When the image was made; default: `SOURCE_DATE_EPOCH`, or now. */
   readonly created?: Date | undefined

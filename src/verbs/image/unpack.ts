@@ -17,7 +17,7 @@ export interface UnpackOptions extends Choices {
   readonly limits?: UnpackLimits | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
-  /** What `rootfs:-` reads; default: nothing. */
+  /** The stream that `rootfs:-` reads; default: none. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   /** The file that says which images may be used; default: containers' policy.json. */
   readonly policy?: string | undefined
@@ -33,7 +33,7 @@ export interface UnpackOptions extends Choices {
 }
 
 export interface UnpackResult {
-  /** What the image is called. */
+  /** The name of the image. */
   readonly image: string
   /** Digest of its manifest; undefined where the source has none, as a rootfs archive. */
   readonly digest: string | undefined

@@ -23,10 +23,10 @@ export interface UnpackedTree {
   keep(rootfs: string): Promise<void>
 }
 
-/** What an image becomes depends on these beside its manifest. */
+/** The options that a tree depends on, beside the image's manifest. */
 export interface UnpackedTreeOptions extends Choices {
   readonly manifest: Digest
-  /** Whether a copy is kept where there is none. */
+  /** True when a copy is kept where there is none. */
   readonly keepUnpacked?: boolean | undefined
   /** Told why a copy could not be made. */
   readonly log?: ((message: string) => void) | undefined

@@ -15,7 +15,7 @@ export interface Verification {
   /** Blobs that were read. */
   readonly blobs: number
   readonly bytes: number
-  /** What is wrong, a sentence each; nothing when the store is whole. */
+  /** The problems, a sentence each; none when the store is whole. */
   readonly problems: readonly string[]
 }
 
