@@ -102,7 +102,7 @@ const isBuilt = (stamp, build) => existsSync(stamp) && readFileSync(stamp, 'utf8
 
 /** What the front starts Node.js with to compile a program: code is cached for just these flags. */
 function compilerFlags() {
-  const [, list] = /^#define COMPILER_FLAGS (.+)$/m.exec(readFileSync('native/node.c', 'utf8'))
+  const [, list] = /^#define COMPILER_FLAGS (.+)$/m.exec(readFileSync('native/front/node.c', 'utf8'))
   return JSON.parse(`[${list}]`)
 }
 
@@ -171,9 +171,7 @@ function compileNative(command, directory) {
     `-DBUILD_ID="${build}"`,
     '-o',
     runner,
-    ...readdirSync('native')
-      .filter((name) => name.endsWith('.c'))
-      .map((name) => join('native', name)),
+    ...filesBelow('native').filter((path) => path.endsWith('.c')),
   )
   copyFileSync(runner, `${front}.new`)
   renameSync(`${front}.new`, front)

@@ -18,7 +18,7 @@ analyze()
 /** Only what has changed since it last passed: it takes seconds. Other compilers have no such analyzer. */
 function analyze() {
   const stamp = 'dist/.analyzed'
-  const sources = readdirSync('native').map((name) => join('native', name))
+  const sources = readdirSync('native', { recursive: true, encoding: 'utf8' }).map((name) => join('native', name))
   const newest = Math.max(...sources.map((path) => statSync(path).mtimeMs))
   if (existsSync(stamp) && statSync(stamp).mtimeMs > newest) return
   const flags = readFileSync('native/flags', 'utf8').trim().split(/\s+/)

@@ -1,4 +1,4 @@
-// Writes what is derived from the contract, the op table and the list of commands: native/contract.h, native/ops.h,
+// Writes what is derived from the contract, the op table and the list of commands: native/contract.h, native/runner/ops.h,
 // src/program/README.md, docs/json.md and the manual pages in package.json. With --check, only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -143,7 +143,7 @@ const files = {
   'package.json': packageFile(),
   'docs/json.md': jsonPage({ commands, jsonShapes, errorShape, exampleError, errorCodes }),
   'native/contract.h': contract(),
-  'native/ops.h': header(),
+  'native/runner/ops.h': header(),
   'src/program/README.md': page(),
 }
 for (const [path, text] of Object.entries(files)) {

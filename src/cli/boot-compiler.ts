@@ -1,7 +1,7 @@
 import { nodeProblem } from '../node-version.ts'
 import { loadCached } from './cached-script.ts'
 
-/** What the front understands as: there is no program, and nothing was done or said (NO_PROGRAM in native/front.h). */
+/** What the front understands as: there is no program, and nothing was done or said (NO_PROGRAM in native/front/front.h). */
 const notCompiled = 75
 
 if (nodeProblem(process.versions.node) === undefined) compile()

@@ -25,7 +25,7 @@ const globalOptions: readonly Option[] = [
 ]
 
 /**
- * Reads the words of a call as far as the front understands them (native/request.c): options in two dashes, or one and a
+ * Reads the words of a call as far as the front understands them (native/front/request.c): options in two dashes, or one and a
  * letter, or the letters of some switches behind one, before the words. An option with an empty value is not given.
  *
  * @returns undefined for a call in other words, or one that is wrong

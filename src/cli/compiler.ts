@@ -10,7 +10,7 @@ import { describeUnexpected } from './unexpected-error.ts'
 
 /**
  * Compiles a call of `run`, `create` or `exec` for the front, which takes the program from the pipe that `handover` names,
- * and ends this process then (native/node.c).
+ * and ends this process then (native/front/node.c).
  *
  * This is the command line without all that only other calls need: what the front starts when there is a program to be
  * compiled and, most likely, nothing to be said. Where there is an error to be said it returns without a program and says

@@ -4,7 +4,7 @@ import type { GuardKind } from '../program/contract.ts'
 import { identityOf, linesOf, typeOf } from './mountinfo.ts'
 import { readFile } from './read-file.ts'
 
-/** A fact that a program was compiled from, as the front compares it before the program is used again (native/kept.c). */
+/** A fact that a program was compiled from, as the front compares it before the program is used again (native/front/kept.c). */
 export interface Guard {
   readonly kind: GuardKind
   /** The path that the fact is about, the key, or the text of the kernel. */

@@ -11,7 +11,7 @@ export const typeOf = (line: string): string => line.slice(line.indexOf(separato
 
 /**
  * A line of /proc/PID/mountinfo without what differs between mount namespaces: the first two fields, which number the mount
- * and its parent, and the optional ones before the separator, which number peer groups. The front (native/kept.c) takes the
+ * and its parent, and the optional ones before the separator, which number peer groups. The front (native/front/kept.c) takes the
  * same out.
  */
 export function identityOf(line: string): string {

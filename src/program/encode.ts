@@ -28,7 +28,7 @@ const none = 0xffff_ffff_ffff_ffffn
  * The bytes that the runner executes: a header, the steps of each phase, the lists, the strings.
  *
  * @param values of registers that are known already
- * @see native/program.h for the layout, which the runner checks whole before the first step
+ * @see native/runner/program.h for the layout, which the runner checks whole before the first step
  */
 export function encode(program: Program, values: RegisterValues = {}): Uint8Array {
   if (Object.keys(values).length > 0) return encodeAnew(program, values)

@@ -1,7 +1,7 @@
 /**
  * The op table: the one place that says what the runner can do.
  *
- * `native/ops.h` (the enum, the dispatch table, the operand kinds that the loader checks), `src/program/README.md`, the
+ * `native/runner/ops.h` (the enum, the dispatch table, the operand kinds that the loader checks), `src/program/README.md`, the
  * encoder and `explain` are all derived from it. A number is never reused; a new op goes to the end of its group.
  */
 

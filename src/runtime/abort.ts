@@ -15,7 +15,7 @@ interface Runner {
 
 const againMs = 5
 
-/** What tells a runner that nobody waits for it any more: END_SIGNAL in native/vm.h. */
+/** What tells a runner that nobody waits for it any more: END_SIGNAL in native/runner/vm.h. */
 export const endSignal = 'SIGPWR'
 
 /**

@@ -16,7 +16,7 @@ import {
   reportBytes,
 } from './execute.ts'
 
-/** What the server can be asked for: order_kind in native/fork_server.c. */
+/** What the server can be asked for: order_kind in native/front/fork_server.c. */
 const orders = { run: 1, pipe: 2, close: 3, signal: 4 } as const
 
 /** In place of a descriptor: none, or for a run, /dev/null. */
@@ -36,7 +36,7 @@ interface Pipe {
 }
 
 /**
- * A process that forks in place of this one, which the kernel would have to copy: native/fork_server.c.
+ * A process that forks in place of this one, which the kernel would have to copy: native/front/fork_server.c.
  *
  * It does not keep this process from ending, and ends with it.
  */

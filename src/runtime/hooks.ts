@@ -6,7 +6,7 @@ const maxOutputBytes = 64 * 1024
 /** How long what a hook has said is read on after its end: a process that it leaves behind may hold the pipe for good. */
 const drainMs = 20
 
-/** The exit code of what could not be executed: become_program in native/caller.c. */
+/** The exit code of what could not be executed: become_program in native/front/caller.c. */
 const notExecuted = 127
 
 /** The state of the container as hooks are told it. @see runtime-spec v1.3.0 runtime.md "State" */

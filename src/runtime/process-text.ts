@@ -5,7 +5,7 @@ const word = String.raw`"(?:[ !#-[\]-~]|\\["\\/nt]|\\u00(?!00)[0-7][0-9A-Fa-f])*
 const list = new RegExp(`${word}(?:,${word})*(?=\\])`, 'y')
 
 /**
- * A process as engines write it, without its command: the words in `"args":[...]`, which native/kept.c takes out as well. All
+ * A process as engines write it, without its command: the words in `"args":[...]`, which native/front/kept.c takes out as well. All
  * texts that are then the same describe the same process but for its command.
  *
  * @returns undefined when it has another form

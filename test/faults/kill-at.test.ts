@@ -132,7 +132,7 @@ test.each([
   },
 )
 
-/** What the front is handed: see native/node.c. */
+/** What the front is handed: see native/front/node.c. */
 const programOf = (message: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(message.subarray(new DataView(message.buffer, message.byteOffset).getUint32(0, true)))
 

@@ -19,7 +19,7 @@ import { expectDone, expectFailure, hostProgram } from './runner.ts'
 
 const { test } = requires('aarch64-linux-gnu-gcc', 'qemu-aarch64-static', 'unshare', 'bash')
 
-const native = join(import.meta.dirname, '../../native')
+const project = join(import.meta.dirname, '../..')
 const place = mkdtempSync(join(tmpdir(), 'arm64-'))
 const runner = join(place, 'bundle-tool-runner')
 afterAll(() => rmSync(place, { recursive: true }))
@@ -34,10 +34,12 @@ const start = `${setUp} && exec 9<"${runner}" && rm "${runner}" && shift && exec
 const under = ['unshare', '--user', '--map-root-user', '--mount', 'bash', '-c', start, 'bash']
 
 beforeAll(() => {
-  const flags = readFileSync(join(native, 'flags'), 'utf8').trim().split(/\s+/)
-  const sources = readdirSync(native).filter((name) => name.endsWith('.c'))
+  const flags = readFileSync(join(project, 'native/flags'), 'utf8').trim().split(/\s+/)
+  const sources = readdirSync(join(project, 'native'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.c'))
+    .map((name) => join('native', name))
   execFileSync('aarch64-linux-gnu-gcc', [...flags, '-DBUILD_ID="test"', '-o', join(place, 'built'), ...sources], {
-    cwd: native,
+    cwd: project,
   })
 })
 

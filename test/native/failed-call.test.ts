@@ -61,7 +61,9 @@ test('a process that is gone is reported by the read that found it', () => {
 
 test('every system call that the runner makes has its name by its number, on each architecture', () => {
   const native = join(import.meta.dirname, '../../native')
-  const text = readdirSync(native).map((file) => readFileSync(join(native, file), 'utf8'))
+  const text = readdirSync(native, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.[ch]$/.test(file))
+    .map((file) => readFileSync(join(native, file), 'utf8'))
   const made = text.flatMap((file) => [...file.matchAll(/\bsys\((\w+)|\bCALL\(\w+, \d+, \([^)]*\), (\w+)/g)])
   const names = [...new Set(made.map(([, direct, described]) => direct ?? described ?? ''))].filter(
     (name) => name !== 'name',

@@ -55,7 +55,7 @@ test('every op is named in a test of the runner', () => {
   expect(untested).toEqual([])
 })
 
-test('native/ops.h and the page of the ops are what the table generates', () => {
+test('native/runner/ops.h and the page of the ops are what the table generates', () => {
   const { status, stderr } = spawnSync(process.execPath, ['.ci/generate.mjs', '--check'], {
     cwd: project,
     encoding: 'utf8',

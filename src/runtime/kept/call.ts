@@ -31,7 +31,7 @@ export function givenOptions<T extends object>(call: Call, options: T): T {
 }
 
 /**
- * The command and its options, a line each, in the order of the contract's table: the front (native/request.c) puts the
+ * The command and its options, a line each, in the order of the contract's table: the front (native/front/request.c) puts the
  * same text together for its call. The paths of --pid-file and --console-socket are not in it: they are registers of the
  * program.
  *

@@ -28,7 +28,7 @@ const version = '1'
 const createdMark = '\0created'
 
 /**
- * What the front (native/lifecycle.c) knows of a container, to start, show, signal, pause and delete it without Node.js.
+ * What the front (native/front/lifecycle.c) knows of a container, to start, show, signal, pause and delete it without Node.js.
  *
  * Lines: version, pid, start time, flags, the control file of the freezer; then the cgroup's directories and an empty
  * line; then the JSON of `state` without the lines of pid and status. Undefined for a container with a line break in a

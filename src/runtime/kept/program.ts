@@ -70,7 +70,7 @@ function keep(
   keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
 }
 
-/** A header, the guards, the program: see struct kept_header and struct guard in native/kept.c. */
+/** A header, the guards, the program: see struct kept_header and struct guard in native/front/kept.c. */
 function keptFile(program: Program, guards: readonly Guard[]): Buffer {
   const parts = guards.map(encodeGuard)
   const header = Buffer.alloc(headerBytes)

@@ -10,10 +10,10 @@ import type { KeptOrigin } from './program.ts'
 
 const commands = { create: ['create'], detached: ['run', '--detach'], foreground: ['run'] } as const
 
-/** The exit code of a run that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front.h). */
+/** The exit code of a run that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front/front.h). */
 const notKept = 75
 
-/** Characters, of which each has four bytes at most: WORDS_SIZE in native/fork_server.c. */
+/** Characters, of which each has four bytes at most: WORDS_SIZE in native/front/fork_server.c. */
 const maxWords = 4000
 
 /**

@@ -61,7 +61,7 @@ export async function repeatWithSubids(
   return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), BUNDLE_TOOL_NAME: name } })
 }
 
-/** As the front hides from Node.js what would change the code that it runs (native/environment.c); TLS is still wanted. */
+/** As the front hides from Node.js what would change the code that it runs (native/front/environment.c); TLS is still wanted. */
 function hidden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const isHidden = (name: string): boolean => /^NODE_(?!EXTRA_CA_CERTS$|USE_SYSTEM_CA$)/.test(name)
   return Object.fromEntries(

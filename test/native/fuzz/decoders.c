@@ -8,9 +8,9 @@
  * With LIBFUZZER it is a target of libFuzzer; else it takes each file that it is given, and COUNT mutations of it.
  */
 #define S_ISREG(mode) (((mode) & 0170000) == 0100000) /* the C library has those of the kernel's header left out */
-#include "../../../native/kept.c"
+#include "front/kept.c"
 
-#include "../../../native/lifecycle.c"
+#include "front/lifecycle.c"
 
 #include <linux/memfd.h>
 

@@ -1,0 +1,73 @@
+/* The caller's variables and limits, as Node.js gets them: not the variables that change which code it runs, and enough descriptors to run at all. */
+#include "front/front.h"
+
+#include <asm/resource.h>
+#include <linux/mman.h>
+
+static const char prefix[] = "BUNDLE_TOOL_", soft_limit[] = "BUNDLE_TOOL_NOFILE";
+
+/*
+ * True for a variable that is kept from Node.js: by those that begin with NODE_ it loads files, writes some or works in another way
+ * (node(1)), and OpenSSL loads modules. What is for TLS is for commands that talk to a registry.
+ */
+static bool is_hidden(const char *entry, bool has_network)
+{
+	if (has_prefix(entry, "NODE_EXTRA_CA_CERTS=") || has_prefix(entry, "NODE_USE_SYSTEM_CA=") || has_prefix(entry, "OPENSSL_"))
+		return !has_network;
+	return has_prefix(entry, "NODE_");
+}
+
+bool hide_variables(char **env, bool has_network)
+{
+	size_t size = 0;
+	char *to;
+
+	for (char **entry = env; *entry; entry++)
+		if (is_hidden(*entry, has_network))
+			size += sizeof prefix + strlen(*entry);
+	to = size ? new_memory(size, MAP_PRIVATE) : NULL;
+	for (; *env && to; env++) {
+		size_t length = strlen(*env);
+
+		if (!is_hidden(*env, has_network))
+			continue;
+		memcpy(to, prefix, sizeof prefix - 1);
+		memcpy(to + sizeof prefix - 1, *env, length + 1);
+		*env = to;
+		to += sizeof prefix + length;
+	}
+	return to || !size;
+}
+
+char *allow_descriptors(char **env, uint64_t count)
+{
+	static char entry[sizeof soft_limit + 24];
+	uint64_t limit[2], soft;
+
+	take_variable(env, soft_limit); /* of a Node.js that has started this process */
+	if (sys(prlimit64, 0, RLIMIT_NOFILE, NULL, limit) < 0 || limit[1] < count)
+		return NULL;
+	soft = limit[0];
+	limit[0] = count;
+	if (soft < count && sys(prlimit64, 0, RLIMIT_NOFILE, limit, NULL) < 0)
+		return NULL;
+	memcpy(entry, soft_limit, sizeof soft_limit);
+	entry[sizeof soft_limit - 1] = '=';
+	decimal(entry + sizeof soft_limit, soft);
+	return entry;
+}
+
+long restore_limit(char **env)
+{
+	const char *text = take_variable(env, soft_limit);
+	uint64_t limit[2], soft;
+	long r;
+
+	if (!text || !parse_decimal(&text, &soft))
+		return 0;
+	r = sys(prlimit64, 0, RLIMIT_NOFILE, NULL, limit);
+	if (r < 0 || limit[0] <= soft)
+		return r;
+	limit[0] = soft;
+	return sys(prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+}

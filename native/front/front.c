@@ -1,0 +1,301 @@
+/*
+ * The front: what bundle-tool does without Node.js, or without waiting for it.
+ *
+ * `run` and `create` of a bundle whose program was kept execute that program at once (kept.c); lifecycle.c has what is done
+ * with a container that exists. Where a program must be compiled first, Node.js does that as a child, and is gone when the
+ * program runs. All else goes to Node.js with the arguments untouched; what it answers is what counts, so the front has no
+ * words of its own: when a program fails, Node.js compiles again to explain the step.
+ */
+#include "front/front.h"
+
+#include <asm/stat.h>
+#include <linux/mman.h>
+
+bool has_prefix(const char *s, const char *prefix)
+{
+	while (*prefix && *s == *prefix)
+		s++, prefix++;
+	return !*prefix;
+}
+
+const char *base_name(const char *path)
+{
+	const char *name = path;
+
+	for (; *path; path++)
+		if (*path == '/')
+			name = path + 1;
+	return name;
+}
+
+bool join(char *to, size_t size, const char *const *pieces)
+{
+	for (; *pieces; pieces++) {
+		size_t length = strlen(*pieces);
+
+		if (length >= size)
+			return false;
+		memcpy(to, *pieces, length + 1);
+		to += length;
+		size -= length;
+	}
+	return true;
+}
+
+const char *variable(char **env, const char *name)
+{
+	for (size_t length = strlen(name); *env; env++)
+		if (has_prefix(*env, name) && (*env)[length] == '=')
+			return *env + length + 1;
+	return NULL;
+}
+
+char **with_variables(char **env, char *const *more)
+{
+	size_t count = 0, added = 0;
+	char **all;
+
+	while (env[count])
+		count++;
+	while (more[added])
+		added++;
+	all = new_memory((count + added + 1) * sizeof *all, MAP_PRIVATE);
+	if (all) {
+		memcpy(all, env, count * sizeof *all);
+		memcpy(all + count, more, added * sizeof *all);
+	}
+	return all;
+}
+
+const char *option(char **argv, int *i, const char *name)
+{
+	const char *arg = argv[*i];
+	size_t length = strlen(name);
+
+	if (streq(arg, name) && argv[*i + 1])
+		return argv[++*i];
+	return has_prefix(arg, name) && has_prefix(name, "--") && arg[length] == '=' ? arg + length + 1 : NULL;
+}
+
+bool is_plain_id(const char *id)
+{
+	if (!*id || *id == '.' || *id == '-' || strlen(id) >= 255)
+		return false;
+	for (; *id; id++)
+		if (!((*id >= 'a' && *id <= 'z') || (*id >= 'A' && *id <= 'Z') || (*id >= '0' && *id <= '9') ||
+		      *id == '_' || *id == '+' || *id == '-' || *id == '.'))
+			return false;
+	return true;
+}
+
+/* An option with an empty value is not given. */
+static const char *not_empty(const char *value)
+{
+	return *value ? value : NULL;
+}
+
+/* The options before the command. */
+static void parse_globals(struct call *call)
+{
+	char **argv = call->argv;
+	const char *value;
+	int i = 1;
+
+	for (; argv[i]; i++) {
+		if ((value = option(argv, &i, "--root")))
+			call->root = not_empty(value);
+		else if ((value = option(argv, &i, "--log")))
+			call->log = not_empty(value);
+		else if ((value = option(argv, &i, "--log-format")))
+			call->log_format = not_empty(value);
+		else if (streq(argv[i], "--systemd-cgroup"))
+			call->has_more = true;
+		else
+			break;
+	}
+	call->command = i;
+}
+
+bool make_absolute(char *to, size_t size, const char *path)
+{
+	char cwd[PATH_SIZE];
+	const char *const whole[] = {path, NULL}, *const below[] = {cwd, "/", path, NULL}, *const here[] = {cwd, NULL};
+
+	if (*path == '/' ? !join(to, size, whole)
+			 : !*path || sys(getcwd, cwd, sizeof cwd) < 0 || !join(to, size, streq(path, ".") ? here : below))
+		return false;
+	for (const char *c = to; *c; c++)
+		if (*c == '/' && (!c[1] || c[1] == '/' || (c[1] == '.' && (!c[2] || c[2] == '/' || c[2] == '.'))))
+			return false;
+	return true;
+}
+
+static bool look_at_directory(const char *path, uint64_t flags, struct stat *st)
+{
+	long fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC | flags);
+	long r = fd < 0 ? fd : sys(fstat, fd, st);
+
+	return fd >= 0 && sys(close, fd) >= 0 && r >= 0;
+}
+
+/*
+ * The root of a user who has no runtime directory. Anybody can have made it: false unless it is the user's alone, and nobody
+ * else can replace it. Node.js has the words (src/temporary-root.ts).
+ */
+static bool find_temporary_root(char *to, size_t size, uint32_t euid)
+{
+	char number[24], parent[] = TEMPORARY_ROOT_PREFIX;
+	const char *const pieces[] = {TEMPORARY_ROOT_PREFIX, number, NULL};
+	struct stat st;
+
+	decimal(number, euid);
+	parent[base_name(parent) - parent] = '\0';
+	if (!join(to, size, pieces) || !look_at_directory(parent, 0, &st) || (st.st_uid && st.st_uid != euid) ||
+	    ((st.st_mode & 022) && !(st.st_mode & S_ISVTX)))
+		return false;
+	return look_at_directory(to, O_NOFOLLOW, &st) && st.st_uid == euid && !(st.st_mode & 077);
+}
+
+bool find_root(char *to, size_t size, const struct call *call)
+{
+	uint32_t euid = (uint32_t)sys(geteuid);
+	const char *base = euid == 0 ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
+	const char *const default_root[] = {base, "/bundle-tool", NULL};
+
+	if (call->root)
+		return make_absolute(to, size, call->root);
+	return base && *base ? join(to, size, default_root) : find_temporary_root(to, size, euid);
+}
+
+const char *take_variable(char **env, const char *name)
+{
+	const char *value = variable(env, name);
+
+	if (!value)
+		return NULL;
+	while (*env + strlen(name) + 1 != value)
+		env++;
+	for (; *env; env++)
+		env[0] = env[1];
+	return value;
+}
+
+/* The path of this binary: from before it became a copy, or now. */
+static const char *own_path(char **env, char *to, size_t size)
+{
+	const char *known = take_variable(env, "BUNDLE_TOOL_FRONT");
+	long length;
+
+	if (known)
+		return known;
+	length = sys(readlinkat, AT_FDCWD, "/proc/self/exe", to, size - 1);
+	to[length > 0 ? length : 0] = '\0';
+	return to;
+}
+
+/* A copy could not find out the path of this binary. */
+static bool become_sealed(const struct call *call)
+{
+	static char entry[PATH_SIZE + 32];
+	char *more[] = {entry, NULL}, **env;
+
+	if (!JOIN(entry, "BUNDLE_TOOL_FRONT=", call->exe))
+		return false;
+	env = with_variables(call->env, more);
+	return env && seal(call->argv, env) >= 0;
+}
+
+/* Whether the command was one of the lifecycle's and is done. */
+static bool finish_lifecycle(const struct call *call)
+{
+	char root[PATH_SIZE];
+
+	return find_root(root, sizeof root, call) && lifecycle(root, call);
+}
+
+/*
+ * Whether all that is left of a command is to execute a program, once that is compiled. LISTEN_PID names this process: a
+ * compiler would take the descriptors of LISTEN_FDS for another's.
+ */
+static bool ends_in_program(const struct call *call)
+{
+	const char *command = call->argv[call->command];
+
+	return (streq(command, "run") || streq(command, "create") || streq(command, "exec")) &&
+	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
+}
+
+/* The socket that the library has given with the name of the tool, for a fork server; -1: none. A copy of this process needs it. */
+static int find_socket(const struct call *call)
+{
+	static const char name[] = "bundle-tool:orders=";
+	const char *text = call->argv[0] + sizeof name - 1;
+	uint64_t fd;
+
+	return has_prefix(call->argv[0], name) && parse_decimal(&text, &fd) && sys(fcntl, fd, F_GETFD) >= 0 ? (int)fd : -1;
+}
+
+static int execute(struct vm *vm, const struct call *call, const struct job *job, int report)
+{
+	struct report begun = {.kind = REPORT_BEGUN, .pid = report < 0 ? 0 : (int32_t)sys(getpid)};
+	char *const nothing[] = {NULL};
+	int code;
+
+	vm->report = report;
+	vm->caller = (int)sys(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	vm->id = job->id;
+	vm->env = call->env;
+	vm->argv = job->argv;
+	vm->pid_file = job->pid_file;
+	vm->console_socket = job->console_socket;
+	if (vm->caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
+	    prepare(vm, job->program, job->size) < 0) {
+		reap_compiler(job);
+		return report < 0 ? become_node(call, nothing) : NO_PROGRAM;
+	}
+	if (report >= 0 && send_report(vm, &begun) < 0)
+		return NO_PROGRAM;
+	code = run(vm);
+	reap_compiler(job);
+	if (report >= 0 || (vm->last.kind != REPORT_FAILED && !vm->leftover.kind))
+		return code;
+	/* There may be no other descriptor left. */
+	return sys(fchdir, vm->caller) < 0 || sys(close, vm->caller) < 0 ? code : explain(call, vm);
+}
+
+int execute_kept(struct vm *vm, struct call *call, int report)
+{
+	struct job job = {0};
+
+	parse_globals(call);
+	if (!call->argv[call->command] || !ends_in_program(call) || !find_kept(call, &job))
+		return NO_PROGRAM;
+	return execute(vm, call, &job, report);
+}
+
+int front(struct vm *vm, char **argv, char **env)
+{
+	static char exe[PATH_SIZE];
+	struct call call = {.argv = argv, .env = env};
+	char *const nothing[] = {NULL};
+	struct job job = {0};
+	int socket = find_socket(&call);
+
+	call.exe = own_path(env, exe, sizeof exe);
+	if (socket >= 0)
+		return become_sealed(&call) ? serve(vm, &call, socket) : 1;
+	parse_globals(&call);
+	if (!argv[call.command])
+		return become_node(&call, nothing);
+	if (finish_lifecycle(&call))
+		return 0;
+	if (!ends_in_program(&call) || !become_sealed(&call))
+		return become_node(&call, nothing);
+	if (!find_kept(&call, &job)) {
+		int code = compile_by_node(&call, &job);
+
+		if (!job.program)
+			return code;
+	}
+	return execute(vm, &call, &job, -1);
+}

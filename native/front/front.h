@@ -1,0 +1,139 @@
+/* What the files of the front share: front.c, kept.c, node.c, lifecycle.c, fork_server.c. */
+#ifndef FRONT_H
+#define FRONT_H
+
+#include "contract.h"
+#include "runner/vm.h"
+
+enum { PATH_SIZE = 4096 };
+
+/* How the tool was called. The command's words begin at argv[command], behind the options that come before it. */
+struct call {
+	char **argv;
+	char **env;
+	const char *exe; /* the path of this binary */
+	int command;
+	const char *root; /* as given; NULL: the default */
+	const char *log;
+	const char *log_format;
+	bool has_more; /* options that only Node.js understands */
+};
+
+enum option_number {
+#define NUMBER(name, ...) OPTION_##name,
+	CALL_OPTIONS(NUMBER)
+#undef NUMBER
+	OPTION_COUNT
+};
+
+/* What run, create or exec is asked for. */
+struct request {
+	const char *command;
+	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given, or empty */
+	bool is_repeated; /* an option is given twice, and only the last is here */
+	const char *id;
+	char **words; /* behind the ID */
+};
+
+/* A program and what it is run for. */
+struct job {
+	const char *id;
+	const char *directory; /* to run it in; empty: the caller's */
+	char **argv; /* NULL, or the command that the program executes */
+	const char *pid_file, *console_socket; /* NULL, or absolute */
+	char *program;
+	size_t size;
+	int compiler; /* a process that has compiled it and is ending; 0: none */
+};
+
+/* A line of its own on standard error. */
+void complain(const char *what);
+
+bool has_prefix(const char *s, const char *prefix);
+const char *base_name(const char *path);
+
+/* The value of a variable; NULL when there is none. */
+const char *variable(char **env, const char *name);
+
+/* Takes a variable out of the environment; its value. */
+const char *take_variable(char **env, const char *name);
+
+/*
+ * Lets this process have so many descriptors. Returns a variable, for the runner, with the limit that the caller has set:
+ * Node.js raises its own. NULL when the limit cannot be raised.
+ */
+char *allow_descriptors(char **env, uint64_t count);
+
+/* The limit of that variable, for the runner and its container; takes the variable out. */
+long restore_limit(char **env);
+
+/* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
+const char *option(char **argv, int *i, const char *name);
+
+/* Whether it can be a container ID, and no option. */
+bool is_plain_id(const char *id);
+
+/* The absolute state root. */
+bool find_root(char *to, size_t size, const struct call *call);
+
+/* An absolute path; false for one with ".", ".." or empty parts, which Node.js resolves. */
+bool make_absolute(char *to, size_t size, const char *path);
+
+/* False for words that only Node.js understands, or that no command has. */
+bool parse_request(const struct call *call, struct request *request);
+
+/*
+ * The command and its options, a line each: what its program is kept for (src/runtime/kept/call.ts), but for places. Returns
+ * the end of the text; NULL when there is no room, or for what no program is kept for.
+ */
+char *describe_request(const struct request *q, char *to, const char *end);
+
+/* Copies a text that is no longer than up to `end`; returns where it ends, or NULL. */
+char *append(char *to, const char *end, const char *text);
+
+/* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
+bool find_kept(const struct call *call, struct job *job);
+
+/* Executes the program that was kept for the command line of `call`, and reports there: the exit code. */
+int execute_kept(struct vm *vm, struct call *call, int report);
+
+/*
+ * Executes a program, its path and then its argv, as it would be without Node.js and what its caller has left: the exit code when
+ * that is not possible.
+ */
+int become_program(char **argv, char **env);
+
+/* Does what the library asks for through a socket, until that is closed: the exit code. */
+int serve(struct vm *vm, const struct call *call, int socket);
+
+/*
+ * The path of Node.js: by PATH, or else in a place that nobody but root and the caller can change; false when there is none.
+ * `refused` is then one that others can change, or empty.
+ */
+bool find_node(const struct call *call, char *to, size_t size, char *refused, size_t refused_size);
+
+/* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
+int become_node(const struct call *call, char *const *more);
+
+/* Lets Node.js compile what is asked for. Its exit code, when there is no program: it has said why, or has been of help. */
+int compile_by_node(const struct call *call, struct job *job);
+
+/* So that it is nobody else's to reap. */
+void reap_compiler(const struct job *job);
+
+/* Node.js, as a child with a deadline, puts what the runner reports into words: the exit code. */
+int explain(const struct call *call, struct vm *vm);
+
+/*
+ * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`. False
+ * for all that is not plain success: that is for Node.js to do, and to put into words.
+ */
+bool lifecycle(const char *root, const struct call *call);
+
+/* Whether a container is there and not paused. */
+bool accepts_exec(const char *root, const char *id);
+
+/* Makes the log if there is to be one, as Node.js does, though there is nothing to write into it. */
+bool make_log(const struct call *call);
+
+#endif

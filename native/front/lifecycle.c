@@ -1,0 +1,335 @@
+/*
+ * start, state, kill, delete, pause and resume of a container, by the record that was written beside its state.json when
+ * it was created (src/runtime/kept/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no
+ * step here does harm when it is done twice.
+ */
+#include "front/front.h"
+
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/poll.h>
+#include <linux/time_types.h>
+
+enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000, FREEZE_TIMEOUT_MS = 100 };
+
+struct container {
+	int root;
+	int directory;
+	const char *id;
+	bool is_forced; /* delete --force */
+	uint64_t pid;
+	uint64_t start_time;
+	const char *flags; /* k: its PID namespace dies with it, s: start, d: delete need no more than is done here */
+	const char *freezer; /* its control file; empty: none */
+	const char *cgroups[MAX_CGROUPS];
+	const char *head; /* of its state, to the pid */
+	const char *tail; /* from behind the status */
+};
+
+/* The line at *at, NUL-terminated; NULL behind the last. */
+static char *next_line(char **at)
+{
+	char *line = *at, *c = line;
+
+	while (*c && *c != '\n')
+		c++;
+	if (!*c)
+		return NULL;
+	*c = '\0';
+	*at = c + 1;
+	return line;
+}
+
+static bool parse_record(struct container *c, char *at)
+{
+	const char *version = next_line(&at), *pid = next_line(&at), *start_time = next_line(&at), *line;
+	int count = 0;
+
+	c->flags = next_line(&at);
+	c->freezer = next_line(&at);
+	if (!c->freezer || !streq(version, "1") || !parse_decimal(&pid, &c->pid) ||
+	    !parse_decimal(&start_time, &c->start_time))
+		return false;
+	while ((line = next_line(&at)) && *line && count < MAX_CGROUPS - 1)
+		c->cgroups[count++] = line;
+	if (!line || *line)
+		return false;
+	c->head = at;
+	for (int i = 0; i < 3; i++, at[-1] = '\n')
+		if (!next_line(&at))
+			return false;
+	at[-1] = '\0';
+	c->tail = at;
+	return *at != '\0';
+}
+
+static bool read_record(struct container *c)
+{
+	void *image;
+	size_t size;
+	long fd;
+
+	c->directory = (int)syscall6(__NR_openat, c->root, (long)c->id,
+				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, 0, 0);
+	if (c->directory < 0)
+		return false;
+	fd = open_own(c->directory, ".front");
+	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || !size)
+		return false;
+	((char *)image)[size - 1] = '\0'; /* its last line needs no end */
+	return parse_record(c, image);
+}
+
+/* 1 or 0; an error when it cannot be found out. */
+static int is_alive(const struct container *c)
+{
+	char state;
+	uint64_t start_time;
+	int r = read_process(c->pid, &state, &start_time);
+
+	if (r < 0)
+		return r == -ENOENT || r == -ESRCH ? 0 : r;
+	return start_time == c->start_time && state != 'Z' && state != 'X';
+}
+
+/* OTHER: on the way to one of the two, below a frozen one, or not to be found out. */
+enum freezer { THAWED, FROZEN, OTHER };
+
+static enum freezer read_freezer(const struct container *c)
+{
+	char now[16], directory[PATH_SIZE], file[PATH_SIZE], more[128];
+	bool is_unified;
+	long r = *c->freezer ? read_file(AT_FDCWD, c->freezer, now, sizeof now) : -ENOENT;
+
+	if (r == -ENOENT || r == -ENODEV || (r > 0 && (now[0] == 'T' || now[0] == '0')))
+		return THAWED;
+	is_unified = r > 0 && now[0] == '1';
+	if (r < 0 || (!is_unified && !streq(now, "FROZEN\n")) || !JOIN(directory, c->freezer))
+		return OTHER;
+	directory[base_name(c->freezer) - c->freezer] = '\0';
+	if (!JOIN(file, directory, is_unified ? "cgroup.events" : "freezer.self_freezing") ||
+	    read_file(AT_FDCWD, file, more, sizeof more) < 0)
+		return OTHER;
+	for (const char *at = more; *at; at++)
+		if (has_prefix(at, is_unified ? "frozen 1" : "1"))
+			return FROZEN;
+	return OTHER;
+}
+
+static bool is_thawed(const struct container *c)
+{
+	return read_freezer(c) == THAWED;
+}
+
+static bool write_freezer(const struct container *c, bool is_frozen)
+{
+	const char *name = base_name(c->freezer);
+	const char *value = streq(name, "freezer.state") ? is_frozen ? "FROZEN" : "THAWED" : is_frozen ? "1" : "0";
+
+	return *name && write_file(AT_FDCWD, c->freezer, 0, 0, value, strlen(value)) >= 0;
+}
+
+static bool is_created(const struct container *c)
+{
+	return sys(faccessat, c->directory, "exec.fifo", 0) >= 0;
+}
+
+static bool has_flag(const struct container *c, char flag)
+{
+	for (const char *f = c->flags; *f; f++)
+		if (*f == flag)
+			return true;
+	return false;
+}
+
+static bool print_state(const struct container *c, char **words)
+{
+	static char out[STATE_SIZE];
+	char pid[24];
+	int alive = is_alive(c);
+	enum freezer freezer = read_freezer(c);
+	const char *status = freezer == FROZEN ? "paused" : !alive ? "stopped" : is_created(c) ? "created" : "running";
+
+	if (words[0] || alive < 0 || freezer == OTHER)
+		return false;
+	decimal(pid, alive ? c->pid : 0);
+	return JOIN(out, c->head, "\n  \"pid\": ", pid, ",\n  \"status\": \"", status, "\",\n", c->tail, "\n") &&
+	       write_all(1, out, strlen(out)) == 0;
+}
+
+/* True when nobody but the caller and the container can write to the FIFO. */
+static bool is_closed_to_others(const struct container *c)
+{
+	struct stat st;
+
+	return sys(fstat, c->directory, &st) >= 0 && !(st.st_mode & 077);
+}
+
+/* The container's process writes a byte once somebody reads there; then it executes its program. */
+static bool open_gate(const struct container *c, char **words)
+{
+	struct pollfd gate = {.events = POLLIN};
+	struct __kernel_timespec time = {.tv_nsec = 10000000};
+	char byte;
+
+	if (words[0] || !has_flag(c, 's') || !is_closed_to_others(c) || !is_thawed(c) || is_alive(c) != 1)
+		return false;
+	gate.fd = (int)sys(openat, c->directory, "exec.fifo", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (gate.fd < 0)
+		return false;
+	while (sys(read, gate.fd, &byte, 1) != 1) {
+		/* Dead or started by another: what Node.js finds too. */
+		if (is_alive(c) != 1 || !is_created(c) || sys(ppoll, &gate, 1, &time, NULL, 0) < 0)
+			return false;
+		if (gate.revents == POLLHUP)
+			sleep_ms(1);
+	}
+	return sys(unlinkat, c->directory, "exec.fifo", 0) >= 0;
+}
+
+static bool parse_signal(const char *text, uint64_t *number)
+{
+	static const char names[31][8] = {"HUP",  "INT",  "QUIT",   "ILL",  "TRAP", "ABRT", "BUS",   "FPE",
+					  "KILL", "USR1", "SEGV",   "USR2", "PIPE", "ALRM", "TERM",  "STKFLT",
+					  "CHLD", "CONT", "STOP",   "TSTP", "TTIN", "TTOU", "URG",   "XCPU",
+					  "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS"};
+	const char *end = text;
+
+	if (parse_decimal(&end, number))
+		return !*end && strlen(text) <= 2 && *number <= 64;
+	if (strlen(text) > 3 && !memcmp(text, "SIG", 3))
+		text += 3;
+	for (*number = 1; *number <= 31; ++*number)
+		if (streq(text, names[*number - 1]))
+			return true;
+	return false;
+}
+
+static bool send_signal(const struct container *c, uint64_t signal)
+{
+	long pidfd;
+
+	/* Without a PID namespace of their own, SIGKILL is for all processes; a frozen one dies only when thawed. */
+	if (signal == SIGKILL && (!has_flag(c, 'k') || !is_thawed(c)))
+		return false;
+	pidfd = sys(pidfd_open, c->pid, 0);
+	return pidfd >= 0 && is_alive(c) == 1 && sys(pidfd_send_signal, pidfd, signal, NULL, 0) >= 0;
+}
+
+static bool kill_container(const struct container *c, char **words)
+{
+	uint64_t signal = SIGTERM;
+
+	if (words[0] && (words[1] || !parse_signal(words[0], &signal)))
+		return false;
+	/* A person is told by Node.js what a signal will not do. */
+	return (signal == SIGKILL || !is_terminal(2)) && send_signal(c, signal);
+}
+
+static bool end_container(const struct container *c)
+{
+	long deadline = milliseconds_now() + KILL_TIMEOUT_MS;
+	int alive;
+
+	if (!send_signal(c, SIGKILL))
+		return false;
+	while ((alive = is_alive(c)) == 1 && milliseconds_now() < deadline)
+		sleep_ms(1);
+	return !alive;
+}
+
+static bool delete_container(const struct container *c, char **words)
+{
+	int alive = is_alive(c);
+
+	if (words[0] || !has_flag(c, 'd') || alive < 0 || !is_thawed(c))
+		return false;
+	if (alive && (!(c->is_forced || is_created(c)) || !end_container(c)))
+		return false;
+	for (const char *const *path = c->cgroups; *path; path++)
+		if (remove_cgroup(*path) < 0)
+			return false;
+	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
+}
+
+/* Processes that come during the freeze can keep a cgroup of v1 from it: each further request takes them in. */
+static bool pause_container(const struct container *c, char **words)
+{
+	if (words[0] || is_alive(c) != 1 || !is_thawed(c))
+		return false;
+	for (long deadline = milliseconds_now() + FREEZE_TIMEOUT_MS; milliseconds_now() < deadline; sleep_ms(1)) {
+		if (!write_freezer(c, true))
+			break;
+		if (read_freezer(c) == FROZEN)
+			return true;
+	}
+	write_freezer(c, false); /* that this fails, too, is for Node.js to find out */
+	return false;
+}
+
+static bool resume_container(const struct container *c, char **words)
+{
+	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, false);
+}
+
+bool make_log(const struct call *call)
+{
+	long fd;
+
+	if (call->log_format && !streq(call->log_format, "json") && !streq(call->log_format, "text"))
+		return false;
+	if (!call->log)
+		return true;
+	fd = syscall6(__NR_openat, AT_FDCWD, (long)call->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
+	return fd >= 0 && sys(close, fd) >= 0;
+}
+
+static bool find_container(struct container *c, const char *root, const char *id)
+{
+	c->id = id;
+	c->root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+	return c->root >= 0 && read_record(c);
+}
+
+/* Whether there is nothing of a container: engines delete by force what they have deleted, to be sure. */
+static bool is_gone(const char *root, const char *id)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	return JOIN(path, root, "/", id) &&
+	       syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) == -ENOENT;
+}
+
+bool accepts_exec(const char *root, const char *id)
+{
+	struct container c = {0};
+
+	return find_container(&c, root, id) && is_thawed(&c);
+}
+
+bool lifecycle(const char *root, const struct call *call)
+{
+	static const struct {
+		const char *name;
+		bool (*run)(const struct container *c, char **words);
+	} commands[] = {{"start", open_gate},	       {"state", print_state},	   {"kill", kill_container},
+			{"delete", delete_container}, {"pause", pause_container}, {"resume", resume_container}};
+	char **words = call->argv + call->command;
+	struct container c = {0};
+	size_t i = 0;
+
+	while (i < sizeof commands / sizeof *commands && !streq(words[0], commands[i].name))
+		i++;
+	if (i == sizeof commands / sizeof *commands || !*++words)
+		return false;
+	if (commands[i].run == delete_container && (streq(*words, "-f") || streq(*words, "--force"))) {
+		c.is_forced = true;
+		words++;
+	}
+	if (!*words || !is_plain_id(*words) || !make_log(call))
+		return false;
+	if (c.is_forced && !words[1] && is_gone(root, *words))
+		return true;
+	return find_container(&c, root, *words) && commands[i].run(&c, words + 1);
+}

@@ -1,0 +1,355 @@
+/* Node.js: in place of this process, or as a child that compiles a program for it. */
+#include "front/front.h"
+
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/mman.h>
+#include <linux/poll.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+
+/* Commands of the runtime talk to no registry, which alone needs what NODE_EXTRA_CA_CERTS loads: as long as Node.js takes. */
+static bool needs_network(const char *command)
+{
+	static const char *const runtime[] = {"run",   "create", "start", "state", "list",   "kill",	 "delete", "exec",
+					      "pause", "resume", "ps",	  "spec",  "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"};
+
+	for (size_t i = 0; command && i < sizeof runtime / sizeof *runtime; i++)
+		if (streq(command, runtime[i]))
+			return false;
+	return true;
+}
+
+void complain(const char *what)
+{
+	const char *parts[] = {"bundle-tool: ", what, "\n"};
+
+	for (size_t i = 0; i < 3; i++)
+		if (write_all(2, parts[i], strlen(parts[i])) < 0)
+			return;
+}
+
+/*
+ * For a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect garbage
+ * or optimise code that is gone in a moment; nor shall Node.js look at each directory of a path that has no links. Code is
+ * cached for just these flags (.ci/build.mjs).
+ */
+#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
+
+/* Each takes a second on a slow host; without the threads that it wants, Node.js can wait for ever. */
+enum { EXPLAIN_TIMEOUT_MS = 10000, COMPILE_TIMEOUT_S = 30 };
+
+enum { MAX_UNSEEDED = 128 << 10, CPU_WORDS = 1024 / 8, CPUS_IN_WORD = 64 };
+
+/* Without that seed somebody can choose keys that collide; in a small file there is no room for many. */
+static bool is_small(const char *directory, const char *name)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+
+	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 &&
+	       S_ISREG(st.st_mode) && st.st_size <= MAX_UNSEEDED;
+}
+
+/*
+ * Whether a call has nothing in it that wants the whole command line: src/cli/compiler.ts then compiles it, which is loaded
+ * in half the time.
+ */
+static bool is_for_compiler(const struct call *call)
+{
+	struct request q;
+	char root[PATH_SIZE], state[PATH_SIZE];
+
+	if (call->has_more || !parse_request(call, &q))
+		return false;
+	if (!streq(q.command, "exec"))
+		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
+	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/state.json") && is_small(root, state) &&
+	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
+}
+
+/* Where bin/ is beside this binary, or beside the directory of those for one architecture, as in a package. */
+static size_t length_of_directory(const char *exe)
+{
+	static const char own[] = "/" ARCHITECTURE "/";
+	const char *name = base_name(exe), *end = name - (sizeof own - 1);
+
+	return (size_t)((end > exe && !memcmp(end, own, sizeof own - 1) ? end + 1 : name) - exe);
+}
+
+static char **arguments_for_node(char *node, const struct call *call, bool is_compiler)
+{
+	static const char boot[] = "bin/boot.js", boot_compiler[] = "bin/boot-compiler.cjs";
+	static char script[PATH_SIZE];
+	size_t directory = length_of_directory(call->exe);
+	char *plain[] = {node, script, NULL}, *compiler[] = {node, COMPILER_FLAGS, script, NULL};
+
+	if (directory + sizeof boot_compiler > sizeof script)
+		return NULL;
+	memcpy(script, call->exe, directory);
+	memcpy(script + directory, is_compiler ? boot_compiler : boot, is_compiler ? sizeof boot_compiler : sizeof boot);
+	return with_variables(is_compiler ? compiler : plain, call->argv + 1);
+}
+
+static char **environment_for_node(const struct call *call, char *limit, char *const *more)
+{
+	static char name[PATH_SIZE];
+	char *const own[] = {name, limit, NULL};
+	char **env = with_variables(call->env, own);
+
+	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])) ||
+	    !hide_variables(env, needs_network(call->argv[call->command])))
+		return NULL;
+	return with_variables(env, more);
+}
+
+/* What it needs for itself, and for threads where a command has some; without that it aborts. */
+static uint64_t descriptors_for_node(const struct call *call)
+{
+	return needs_network(call->argv[call->command]) ? 64 : 32;
+}
+
+static int complain_of_limit(const struct call *call)
+{
+	const char *command = call->argv[call->command];
+	char text[128], number[24];
+
+	decimal(number, descriptors_for_node(call));
+	if (JOIN(text, "too few file descriptors are allowed: Node.js needs ", number, " (ulimit -n)"))
+		complain(text);
+	return command && streq(command, "exec") ? 255 : 1;
+}
+
+static int complain_of_node(const char *refused)
+{
+	static const char install[] = "install Node.js 20.19 or newer in /usr/local/bin or /usr/bin, or add its directory to PATH "
+				      "(under sudo: sudo env \"PATH=$PATH\" bundle-tool ...)";
+	char text[2 * PATH_SIZE];
+
+	if (*refused ? JOIN(text, "node is not in PATH, and others than you and root can change ", refused, ": ", install)
+		     : JOIN(text, "node is not in PATH: ", install))
+		complain(text);
+	return 1;
+}
+
+static int become(const struct call *call, char *const *more, bool is_compiler)
+{
+	static char node[PATH_SIZE], refused[PATH_SIZE];
+	char *limit = allow_descriptors(call->env, descriptors_for_node(call));
+	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, limit, more);
+	uint64_t none = 0;
+
+	if (!find_node(call, node, sizeof node, refused, sizeof refused))
+		return complain_of_node(refused);
+	if (!limit)
+		return complain_of_limit(call);
+	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
+		sys(execve, node, argv, env);
+	complain("node cannot be executed");
+	return 1;
+}
+
+int become_node(const struct call *call, char *const *more)
+{
+	return become(call, more, false);
+}
+
+/* The child: it ends with its parent, which alone could use what it makes. */
+static _Noreturn void become_child(const struct call *call, int pipe, bool is_compiler)
+{
+	char fd[40] = "BUNDLE_TOOL_HANDOVER=", no_openssl[] = "OPENSSL_CONF=/dev/null"; /* which takes a millisecond to be read */
+	char *const more[] = {fd, is_compiler ? no_openssl : NULL, NULL};
+
+	decimal(fd + strlen(fd), (uint64_t)pipe);
+	if (sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 || sys(fcntl, pipe, F_SETFD, 0) < 0)
+		exit_with(1);
+	exit_with(become(call, more, is_compiler));
+}
+
+/* What src/runtime/runner.ts writes: where the program begins, the ID, the directory to run it in, the program. */
+static bool parse_handover(char *image, size_t size, struct job *job)
+{
+	uint32_t program = size < 16 ? 0 : *(const uint32_t *)(const void *)image;
+
+	if (program < 16 || program % 8 || program > size || image[program - 1])
+		return false;
+	job->id = image + 8;
+	job->directory = job->id + strlen(job->id) + 1;
+	if (job->directory >= image + program)
+		return false;
+	job->program = image + program;
+	job->size = size - program;
+	return true;
+}
+
+/*
+ * Lets the child end on other CPUs than this one, if there are some: the last of its threads frees all that Node.js has in
+ * memory, which takes milliseconds, and it would be the one that waits for this process to give way.
+ */
+static void keep_apart(int child)
+{
+	unsigned long cpus[CPU_WORDS];
+	struct listing threads = {0};
+	const struct directory_entry *entry;
+	char path[48] = "/proc/";
+	uint32_t cpu = 0;
+	long size = sys(sched_getaffinity, 0, sizeof cpus, cpus);
+
+	if (size < 0 || sys(getcpu, &cpu, NULL) < 0)
+		return;
+	cpus[cpu / CPUS_IN_WORD] &= ~(1UL << cpu % CPUS_IN_WORD);
+	memcpy(path + 6 + decimal(path + 6, (uint64_t)child), "/task", 6);
+	threads.directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (threads.directory < 0)
+		return;
+	while ((entry = next_entry(&threads))) {
+		const char *name = entry->name;
+		uint64_t thread;
+
+		if (parse_decimal(&name, &thread) && sys(sched_setaffinity, thread, size, cpus) < 0)
+			break; /* there is no other CPU */
+	}
+	sys(close, threads.directory);
+}
+
+/*
+ * The program is whole when the child has closed the pipe. Its end would take Node.js longer than a container takes to start:
+ * the kernel ends a compiler while this process goes on. All of the command line may have something to say after it.
+ */
+static int take_program(int pipe, int child, bool is_compiler, struct job *job)
+{
+	struct pollfd end = {pipe, POLLIN, 0};
+	const struct __kernel_timespec time = {.tv_sec = COMPILE_TIMEOUT_S};
+	void *image = NULL;
+	size_t size = 0;
+	int status = 0;
+	long r = is_compiler ? sys(ppoll, &end, 1, &time, NULL, 0) : 1;
+
+	if (r == 0 && sys(kill, child, SIGKILL) >= 0) {
+		complain("node has compiled nothing in 30 seconds: allow more processes and memory");
+		return 1;
+	}
+	if (r > 0)
+		r = read_program(pipe, &image, &size);
+	if (sys(close, pipe) < 0 || r < 0)
+		return 1;
+	if (is_compiler && size && parse_handover(image, size, job)) {
+		job->compiler = child;
+		keep_apart(child);
+		return sys(kill, child, SIGKILL) < 0;
+	}
+	if (sys(wait4, child, &status, 0, NULL) < 0)
+		return 1;
+	if (!status && size && !parse_handover(image, size, job)) {
+		complain("the program cannot be read: run \"npm run build\"");
+		return 1;
+	}
+	return exit_code(status);
+}
+
+int compile_by_node(const struct call *call, struct job *job)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	char *const nothing[] = {NULL};
+	bool is_compiler = is_for_compiler(call);
+	int pipe[2] = {-1, -1}, code;
+	long pid = sys(pipe2, pipe, O_CLOEXEC);
+
+	if (pid >= 0)
+		pid = start_process(&args);
+	if (pid < 0)
+		return become_node(call, nothing);
+	if (pid == 0)
+		become_child(call, pipe[1], is_compiler);
+	if (sys(close, pipe[1]) < 0)
+		return 1;
+	code = take_program(pipe[0], (int)pid, is_compiler, job);
+	return is_compiler && code == NO_PROGRAM ? become_node(call, nothing) : code;
+}
+
+void reap_compiler(const struct job *job)
+{
+	if (job->compiler)
+		syscall6(__NR_wait4, job->compiler, 0, 0, 0, 0, 0); /* perhaps it is, with the container's orphans */
+}
+
+static char *append_report(char *to, const struct report *report)
+{
+	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status, report->end};
+
+	for (size_t i = 0; report->kind && i < sizeof numbers / sizeof *numbers; i++) {
+		if (numbers[i] < 0)
+			*to++ = '-';
+		to += decimal(to, (uint64_t)(numbers[i] < 0 ? -numbers[i] : numbers[i]));
+		*to++ = ' ';
+	}
+	*to = '\0';
+	return to;
+}
+
+/*
+ * Takes back what a program did to this process. In a PID namespace that is only for its children a process can start no
+ * thread, and Node.js wants some; without privilege a program changes none of the two.
+ */
+static bool become_ordinary(const struct vm *vm)
+{
+	static const char *const namespaces[] = {"/proc/self/ns/pid", "/proc/self/ns/time"};
+	long r = sys(umask, vm->umask);
+
+	for (int i = 0; i < 2 && r >= 0; i++) {
+		long fd = sys(openat, AT_FDCWD, namespaces[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd == -ENOENT) /* no time namespaces before Linux 5.6 */
+			continue;
+		r = fd < 0 ? fd : sys(setns, fd, 0);
+		if (fd >= 0)
+			r = closing(fd, r == -EPERM ? 0 : r);
+	}
+	return r >= 0;
+}
+
+/* True when the child has ended by itself, in time. */
+static bool has_explained(struct vm *vm, long child, int *status)
+{
+	long deadline = milliseconds_now() + EXPLAIN_TIMEOUT_MS, r, waited = 0;
+
+	while ((r = sys(wait4, child, status, WNOHANG, NULL)) == 0 && waited >= 0)
+		waited = wait_once(vm, -1, -1, left_ms(deadline));
+	if (r == 0 && sys(kill, child, SIGKILL) >= 0)
+		sys(wait4, child, NULL, 0, NULL);
+	return r > 0 && !(*status & 0x7f);
+}
+
+/* The step that failed, where no Node.js can be had to put it into words. */
+static int explain_plainly(const struct vm *vm)
+{
+	const struct step *s = &vm->program.steps[vm->last.step];
+	const char *from = vm->program.strings + s->from;
+	char text[PATH_SIZE], number[24];
+
+	decimal(number, (uint64_t)vm->last.error);
+	if (!JOIN(text, from, *from ? ": " : "", op_name(s->op), " failed with error ", number,
+		  " of errno(3), and Node.js could not be run to explain it: allow more processes and memory"))
+		return 1;
+	complain(text);
+	return 1;
+}
+
+int explain(const struct call *call, struct vm *vm)
+{
+	static char numbers[400] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
+	char *const more[] = {numbers, detail, NULL};
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int status = 0;
+	long child;
+
+	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
+	if (!become_ordinary(vm) || !JOIN(detail, "BUNDLE_TOOL_REPORT_DETAIL=", vm->last.detail))
+		return explain_plainly(vm);
+	child = start_process(&args);
+	if (child == 0)
+		exit_with(sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : become_node(call, more));
+	return child > 0 && has_explained(vm, child, &status) ? exit_code(status) : explain_plainly(vm);
+}

@@ -1,0 +1,373 @@
+/* Files and directories. */
+#include "runner/vm.h"
+
+#include <asm/stat.h>
+#include <linux/limits.h>
+
+long open_regular(int at, const char *path, uint64_t flags, struct stat *st)
+{
+	long fd = sys(openat, at, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return fd;
+	r = sys(fstat, fd, st);
+	if (r >= 0 && !S_ISREG(st->st_mode))
+		r = -EBADF;
+	return r < 0 ? closing(fd, r) : fd;
+}
+
+int check_owner(const struct stat *st)
+{
+	if ((st->st_uid != (uint32_t)sys(geteuid) && st->st_uid != 0) || (S_ISREG(st->st_mode) && st->st_mode & 022))
+		return -EACCES;
+	return 0;
+}
+
+long open_own(int at, const char *path)
+{
+	struct stat st;
+	long fd = open_regular(at, path, O_NOFOLLOW, &st);
+
+	return fd >= 0 && check_owner(&st) < 0 ? closing(fd, -EACCES) : fd;
+}
+
+long read_file(int at, const char *path, char *to, size_t size)
+{
+	long fd = sys(openat, at, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? fd : read_opened(fd, to, size);
+}
+
+long read_opened(long fd, char *to, size_t size)
+{
+	size_t used = 0;
+	long r = 0;
+
+	while (used < size - 1 && (r = sys(read, fd, to + used, size - 1 - used)) > 0)
+		used += (size_t)r;
+	to[used] = '\0';
+	r = closing(fd, r);
+	return r < 0 ? r : (long)used;
+}
+
+int write_all(int fd, const char *from, size_t length)
+{
+	long r = sys(write, fd, from, length);
+
+	if (r < 0)
+		return (int)r;
+	return (size_t)r == length ? 0 : (int)FAIL_AS(write, -EIO);
+}
+
+long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length)
+{
+	long fd = sys(openat, at, path, flags | O_WRONLY | O_CLOEXEC, mode), r;
+
+	if (fd < 0)
+		return fd;
+	r = write_all((int)fd, content, length);
+	return closing(fd, r);
+}
+
+int op_open(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, sys(openat, slot(vm, s, 1), text(vm, s, 2, 0, NULL), open_flags(s->arg[3]) | O_CLOEXEC, 0600));
+}
+
+int op_close(struct vm *vm, const struct step *s)
+{
+	long r = sys(close, slot(vm, s, 0));
+
+	if (has_slot(s, 0))
+		vm->slot[s->arg[0]] = -1;
+	return (int)r;
+}
+
+/* The kernel's encoding of a device number for user space: makedev(3). */
+static uint64_t device_number(uint64_t major, uint64_t minor)
+{
+	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 | (major & ~0xfffULL) << 32;
+}
+
+int op_mknod(struct vm *vm, const struct step *s)
+{
+	return (int)sys(mknodat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2],
+			device_number(s->arg[3], s->arg[4]));
+}
+
+int op_write_file(struct vm *vm, const struct step *s)
+{
+	size_t length;
+	const char *path = text(vm, s, 1, 0, NULL), *content = text(vm, s, 2, 1, &length);
+
+	return (int)write_file(slot(vm, s, 0), path, open_flags(s->arg[3]) | O_NOFOLLOW, s->arg[4], content, length);
+}
+
+int op_write_lines(struct vm *vm, const struct step *s)
+{
+	long fd = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return (int)fd;
+	for (char **line = list(vm, s, 1); *line && !r; line++)
+		r = write_all((int)fd, *line, strlen(*line));
+	return (int)closing(fd, r);
+}
+
+/*
+ * Opens the directory that holds `path` beneath `at`, through no symbolic link, and points *name at the last component.
+ * A path without a slash is in `at` itself; the caller closes what is not `at`.
+ */
+static long open_parent(struct vm *vm, const struct step *s, const char **name)
+{
+	const char *path = string(vm, s, 1);
+	size_t length = 0;
+
+	*name = path;
+	if (!path)
+		return -EINVAL;
+	for (const char *p = path; *p; p++)
+		if (*p == '/') {
+			*name = p + 1;
+			length = (size_t)(p - path);
+		}
+	if (!length)
+		return slot(vm, s, 0) < 0 ? -EBADF : slot(vm, s, 0);
+	if (length >= sizeof vm->command)
+		return -ENAMETOOLONG;
+	memcpy(vm->command, path, length);
+	vm->command[length] = '\0';
+	return open_beneath(slot(vm, s, 0), vm->command, O_PATH | O_DIRECTORY);
+}
+
+static int close_parent(struct vm *vm, const struct step *s, long parent, long result)
+{
+	return (int)(parent >= 0 && parent != slot(vm, s, 0) ? closing(parent, result) : result);
+}
+
+/* "/proc/self/fd/PARENT/NAME": setxattr(2) has no form that takes a directory before Linux 6.13. */
+static bool path_through_fd(char *to, size_t size, long parent, const char *name)
+{
+	size_t length;
+
+	memcpy(to, "/proc/self/fd/", 14);
+	length = 14 + decimal(to + 14, (uint64_t)parent);
+	if (length + 1 + strlen(name) >= size)
+		return false;
+	to[length] = '/';
+	memcpy(to + length + 1, name, strlen(name) + 1);
+	return true;
+}
+
+int op_setxattr(struct vm *vm, const struct step *s)
+{
+	const char *name, *value = vm->program.strings + (uint32_t)s->arg[3];
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+	if (r >= 0)
+		r = sys(lsetxattr, vm->command, string(vm, s, 2), value, s->arg[3] >> 32, 0);
+	return close_parent(vm, s, parent, r);
+}
+
+/* Two 32-bit lengths, the name and the value for each attribute; two zeros end the list. */
+int op_list_xattrs(struct vm *vm, const struct step *s)
+{
+	static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent, size;
+	int to = slot(vm, s, 2);
+	uint32_t lengths[2] = {0, 0};
+
+	if (r >= 0)
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+	if (r >= 0)
+		r = sys(llistxattr, vm->command, names, sizeof names);
+	size = r == -EOPNOTSUPP ? 0 : r; /* a file system that has no attributes */
+	for (char *at = names; size > 0 && at < names + size; at += lengths[0] + 1) {
+		lengths[0] = (uint32_t)strlen(at);
+		r = sys(lgetxattr, vm->command, at, value, sizeof value);
+		lengths[1] = (uint32_t)r;
+		if (r < 0 || (r = write_all(to, (const char *)lengths, sizeof lengths)) < 0 ||
+		    (r = write_all(to, at, lengths[0])) < 0 || (r = write_all(to, value, lengths[1])) < 0)
+			return close_parent(vm, s, parent, r);
+	}
+	memset(lengths, 0, sizeof lengths);
+	return close_parent(vm, s, parent, size < 0 ? size : write_all(to, (const char *)lengths, sizeof lengths));
+}
+
+int op_utimens(struct vm *vm, const struct step *s)
+{
+	const int64_t times[2][2] = {{(int64_t)s->arg[2], (int64_t)s->arg[3]}, {(int64_t)s->arg[2], (int64_t)s->arg[3]}};
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = sys(utimensat, parent, name, times, AT_SYMLINK_NOFOLLOW);
+	return close_parent(vm, s, parent, r);
+}
+
+int op_make_node(struct vm *vm, const struct step *s)
+{
+	const char *name;
+	long parent = open_parent(vm, s, &name), r = parent;
+
+	if (r >= 0)
+		r = sys(mknodat, parent, name, s->arg[2], device_number(s->arg[5] >> 32, s->arg[5] & 0xffffffff));
+	if (r >= 0)
+		r = sys(fchownat, parent, name, s->arg[3], s->arg[4], AT_SYMLINK_NOFOLLOW);
+	if (r >= 0 && s->arg[2] & (S_ISUID | S_ISGID))
+		r = sys(fchmodat, parent, name, s->arg[2] & 07777);
+	return close_parent(vm, s, parent, r);
+}
+
+const struct directory_entry *next_entry(struct listing *l)
+{
+	for (;;) {
+		const struct directory_entry *entry = (const void *)(l->buffer + l->at);
+
+		if (l->at >= l->size) {
+			l->at = 0;
+			l->size = sys(getdents64, l->directory, l->buffer, sizeof l->buffer);
+			if (l->size <= 0)
+				return NULL;
+			continue;
+		}
+		l->at += entry->length;
+		if (!streq(entry->name, ".") && !streq(entry->name, ".."))
+			return entry;
+	}
+}
+
+long unlink_entries(long directory)
+{
+	static const char last[] = "state.json";
+	struct listing all = {.directory = directory};
+	const struct directory_entry *entry;
+	bool has_last = false;
+	long r = 0;
+
+	while (r >= 0 && (entry = next_entry(&all))) {
+		if (streq(entry->name, last))
+			has_last = true;
+		else
+			r = sys(unlinkat, directory, entry->name, 0);
+	}
+	if (r >= 0)
+		r = all.size;
+	return r >= 0 && has_last ? sys(unlinkat, directory, last, 0) : r;
+}
+
+int op_remove_directory(struct vm *vm, const struct step *s)
+{
+	const char *path = text(vm, s, 0, 0, NULL);
+	long directory = sys(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+
+	if (directory < 0)
+		return (int)directory;
+	r = closing(directory, unlink_entries(directory));
+	return (int)(r < 0 ? r : sys(unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
+}
+
+enum { COPY_CHUNK = 1 << 30, MAX_COPY_DEPTH = 128 };
+
+static long copy_attributes(long fd, const struct stat *st)
+{
+	const int64_t times[2][2] = {{(int64_t)st->st_atime, (int64_t)st->st_atime_nsec},
+				     {(int64_t)st->st_mtime, (int64_t)st->st_mtime_nsec}};
+	long r = sys(fchown, fd, st->st_uid, st->st_gid);
+
+	if (r >= 0)
+		r = sys(fchmod, fd, st->st_mode & 07777);
+	return r < 0 ? r : sys(utimensat, fd, NULL, times, 0);
+}
+
+static long copy_content(long from, long to, const struct stat *st)
+{
+	long r = 1;
+
+	while (r > 0)
+		r = sys(sendfile, to, from, NULL, COPY_CHUNK);
+	return r < 0 ? r : copy_attributes(to, st);
+}
+
+static long copy_link(long from, long to, const char *name, const struct stat *st)
+{
+	char target[4096];
+	long r = sys(readlinkat, from, name, target, sizeof target - 1);
+
+	if (r < 0)
+		return r;
+	target[r] = '\0';
+	r = sys(symlinkat, target, to, name);
+	return r < 0 ? r : sys(fchownat, to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static long copy_directory(long from, long to, int depth);
+
+static long copy_opened(long from, long to, const char *name, const struct stat *st, int depth)
+{
+	bool is_directory = S_ISDIR(st->st_mode);
+	uint64_t flags = O_NOFOLLOW | O_CLOEXEC;
+	long in, out, r;
+
+	in = sys(openat, from, name, O_RDONLY | flags);
+	if (in < 0)
+		return in;
+	r = is_directory ? sys(mkdirat, to, name, 0700) : 0;
+	if (r >= 0)
+		r = out = sys(openat, to, name, (is_directory ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL) | flags, 0600);
+	if (r >= 0) {
+		r = is_directory ? copy_directory(in, out, depth + 1) : copy_content(in, out, st);
+		r = closing(out, r);
+	}
+	return closing(in, r);
+}
+
+static long copy_entry(long from, long to, const char *name, int depth)
+{
+	struct stat st;
+	long r = sys(newfstatat, from, name, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st.st_mode))
+		return copy_link(from, to, name, &st);
+	if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
+		return copy_opened(from, to, name, &st, depth);
+	r = sys(mknodat, to, name, st.st_mode, st.st_rdev);
+	return r < 0 ? r : sys(fchownat, to, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+static long copy_directory(long from, long to, int depth)
+{
+	struct listing all = {.directory = from};
+	const struct directory_entry *entry;
+	struct stat st;
+	long r = sys(fstat, from, &st);
+
+	if (depth == MAX_COPY_DEPTH)
+		return -ELOOP;
+	while (r >= 0 && (entry = next_entry(&all)))
+		r = copy_entry(from, to, entry->name, depth);
+	if (r < 0 || all.size < 0)
+		return r < 0 ? r : all.size;
+	return copy_attributes(to, &st);
+}
+
+int op_copy_tree(struct vm *vm, const struct step *s)
+{
+	uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	long from = sys(openat, slot(vm, s, 0), ".", flags), to, r;
+
+	if (from < 0)
+		return (int)from;
+	r = to = sys(openat, slot(vm, s, 1), ".", flags);
+	if (r >= 0) {
+		r = copy_directory(from, to, 0);
+		r = closing(to, r);
+	}
+	return (int)closing(from, r);
+}

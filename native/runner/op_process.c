@@ -1,0 +1,553 @@
+/* Processes: the clone, the barriers between the two sides, the wait for the end. */
+#include "runner/vm.h"
+
+#include <asm/signal.h>
+#include <asm/stat.h>
+#include <linux/memfd.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/time.h>
+#include <linux/wait.h>
+
+enum { SOCKET_UNIX = 1, SOCKET_SEQPACKET = 5 };
+
+static enum phase phase_after_clone(const struct vm *vm)
+{
+	bool has_stage = vm->program.first[PHASE_STAGE] != vm->program.end[PHASE_STAGE];
+
+	return vm->phase == PHASE_HOST && has_stage ? PHASE_STAGE : PHASE_CHILD;
+}
+
+enum {
+	NAMESPACE_FLAGS = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+			  CLONE_NEWPID | CLONE_NEWNET,
+};
+
+long start_process(struct clone_args *args)
+{
+	const uint64_t new_flags = CLONE_INTO_CGROUP | CLONE_NEWTIME;
+	long r = sys(clone3, args, sizeof *args);
+
+	/* E2BIG: clone3(2) of Linux 5.3 to 5.6, which has no cgroup. For clone(2), CLONE_NEWTIME would be part of the signal. */
+	if ((r != -ENOSYS && !(r == -E2BIG && args->flags & CLONE_INTO_CGROUP)) || args->flags & CLONE_NEWTIME)
+		return r;
+	args->flags &= ~new_flags;
+	return sys(clone, args->flags | args->exit_signal, 0, args->parent_tid, 0, 0);
+}
+
+/* The new process goes on when it is in its cgroup. */
+static long move_into(int cgroup, int sync, long pid)
+{
+	char number[24], byte = 0;
+	long r;
+
+	if (!pid) {
+		r = sys(read, sync, &byte, 1);
+		return r == 0 ? FAIL_AS(read, -EPIPE) : r;
+	}
+	r = write_file(cgroup, "cgroup.procs", 0, 0, number, decimal(number, (uint64_t)pid));
+	return r < 0 ? r : write_all(sync, &byte, 1);
+}
+
+static int reap(int pid, int *status)
+{
+	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
+
+	return r == -ECHILD ? 0 : (int)r;
+}
+
+/* Ends a process that could not come into its cgroup: the step has failed, and no other takes it back. */
+static long abandon(struct vm *vm, int pid, long error)
+{
+	long r = sys(kill, pid, SIGKILL);
+
+	if (r >= 0)
+		r = reap(pid, &vm->status);
+	vm->has_reaped = r >= 0 && error == -EPIPE; /* it had ended already */
+	return error;
+}
+
+int op_clone(struct vm *vm, const struct step *s)
+{
+	enum phase next = phase_after_clone(vm);
+	struct clone_args args = {.flags = s->arg[0], .exit_signal = s->arg[0] & CLONE_PARENT ? 0 : SIGCHLD};
+	int pair[2] = {-1, -1};
+	long r, closed = 0;
+
+	/* Nothing that the two processes would share: memory, descriptors, signal handlers. */
+	if (s->arg[0] & ~(uint64_t)(NAMESPACE_FLAGS | CLONE_PARENT))
+		return -EINVAL;
+	r = vm->phase == PHASE_HOST ? sys(socketpair, SOCKET_UNIX, SOCKET_SEQPACKET | O_CLOEXEC, 0, pair) : 0;
+	if (r < 0)
+		return (int)r;
+	if (next == PHASE_CHILD) { /* known before the child runs, whoever of the two is faster */
+		args.flags |= CLONE_PARENT_SETTID;
+		args.parent_tid = (uint64_t)(uintptr_t)&vm->shared->pid;
+	}
+	if (has_slot(s, 1)) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint32_t)slot(vm, s, 1);
+	}
+	r = start_process(&args);
+	if (r < 0)
+		return (int)r;
+	if (r > 0 && next == PHASE_STAGE)
+		vm->stage = (int)r;
+	if (vm->phase == PHASE_HOST) {
+		vm->sync = pair[r == 0];
+		closed = sys(close, pair[r > 0]);
+		if (closed >= 0 && r > 0)
+			closed = close_given(vm);
+		if (closed >= 0 && has_slot(s, 1) && !(args.flags & CLONE_INTO_CGROUP))
+			closed = move_into(slot(vm, s, 1), vm->sync, r);
+	}
+	if (r > 0)
+		return (int)(closed < 0 ? abandon(vm, (int)r, closed) : 0);
+	if (closed < 0)
+		exit_with(255);
+	run_child(vm, next);
+}
+
+int op_open_pidfd(struct vm *vm, const struct step *s)
+{
+	return fill_slot(vm, s, 0, sys(pidfd_open, vm->shared->pid, 0));
+}
+
+int op_take_listener(struct vm *vm, const struct step *s)
+{
+	long pidfd = sys(pidfd_open, vm->shared->pid, 0), r;
+
+	if (pidfd < 0)
+		return (int)pidfd;
+	r = sys(pidfd_getfd, pidfd, vm->shared->listener, 0);
+	return fill_slot(vm, s, 0, closing(pidfd, r));
+}
+
+int op_sync_send(struct vm *vm, const struct step *s)
+{
+	char barrier = (char)s->arg[0];
+
+	return write_all(vm->sync, &barrier, 1);
+}
+
+/* The process that is waited for will want to know it, and is busy. */
+static int note_ignored(struct vm *vm)
+{
+	struct shared *shared = vm->shared;
+	int r = shared->knows_ignored ? 0 : find_ignored(&shared->ignored);
+
+	shared->knows_ignored = r >= 0;
+	return r;
+}
+
+static int wait_barrier(struct vm *vm, const struct step *s, int timeout_ms)
+{
+	char barrier = 0;
+	/* Only the host hears signals; in the container a seccomp filter may be loaded, so one plain call. */
+	bool is_host = vm->phase == PHASE_HOST;
+	long r = is_host ? note_ignored(vm) : 0;
+
+	if (r >= 0 && is_host)
+		r = wait_readable(vm, vm->sync, timeout_ms);
+	if (r >= 0)
+		r = sys(read, vm->sync, &barrier, 1);
+	if (r == 0 || r == -ECONNRESET)
+		return (int)FAIL_AS(read, -EPIPE);
+	if (r < 0)
+		return (int)r;
+	return barrier == (char)s->arg[0] ? 0 : -EPROTO;
+}
+
+int op_sync_wait(struct vm *vm, const struct step *s)
+{
+	return wait_barrier(vm, s, -1);
+}
+
+int op_sync_within(struct vm *vm, const struct step *s)
+{
+	return wait_barrier(vm, s, (int)s->arg[1]);
+}
+
+int op_sync_closed(struct vm *vm, const struct step *s)
+{
+	char byte;
+	long r = wait_readable(vm, vm->sync, -1);
+
+	(void)s;
+	if (r >= 0)
+		r = sys(read, vm->sync, &byte, 1);
+	if (r == -ECONNRESET)
+		r = 0;
+	if (r != 0)
+		return r < 0 ? (int)r : -EPROTO;
+	return vm->shared->has_failed ? -EPIPE : 0;
+}
+
+/* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+static int read_stat(int at, const char *path, char *state, uint64_t *start_time)
+{
+	char content[1024];
+	const char *end = content;
+	long r = read_file(at, path, content, sizeof content);
+
+	if (r < 0)
+		return (int)r;
+	for (const char *c = content; *c; c++)
+		if (*c == ')')
+			end = c;
+	*state = *end && end[1] ? end[2] : '\0';
+	for (int field = 2; *end && field < 22; end++)
+		field += *end == ' ';
+	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
+}
+
+int read_process(uint64_t pid, char *state, uint64_t *start_time)
+{
+	char path[40] = "/proc/";
+	size_t length = 6 + decimal(path + 6, pid);
+
+	memcpy(path + length, "/stat", 6);
+	return read_stat(AT_FDCWD, path, state, start_time);
+}
+
+int op_expect_process(struct vm *vm, const struct step *s)
+{
+	char state;
+	uint64_t start_time;
+	int r = read_stat(slot(vm, s, 0), "stat", &state, &start_time);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	return start_time == s->arg[1] ? 0 : -ESRCH;
+}
+
+static char *two_digits(char *to, int64_t value, char after)
+{
+	*to++ = (char)('0' + value / 10);
+	*to++ = (char)('0' + value % 10);
+	*to++ = after;
+	return to;
+}
+
+/* RFC 3339 in UTC with nanoseconds, without zeros at the end, as Go writes it; the date from days by the Gregorian calendar, years beginning in March. */
+static void format_time(char *to, int64_t seconds, int64_t nanoseconds)
+{
+	int64_t days = seconds / 86400 + 719468, rest = seconds % 86400;
+	int64_t era = days / 146097, day_of_era = days % 146097;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t month = (5 * day_of_year + 2) / 153;
+	int64_t year = year_of_era + era * 400 + (month >= 10);
+
+	to += decimal(to, (uint64_t)year);
+	*to++ = '-';
+	to = two_digits(to, month < 10 ? month + 3 : month - 9, '-');
+	to = two_digits(to, day_of_year - (153 * month + 2) / 5 + 1, 'T');
+	to = two_digits(to, rest / 3600, ':');
+	to = two_digits(to, rest / 60 % 60, ':');
+	to = two_digits(to, rest % 60, '.');
+	for (int64_t unit = 100000000; nanoseconds; nanoseconds %= unit, unit /= 10)
+		*to++ = (char)('0' + nanoseconds / unit);
+	memcpy(to - (to[-1] == '.'), "Z", 2);
+}
+
+int op_identify(struct vm *vm, const struct step *s)
+{
+	struct __kernel_timespec now;
+	long r = sys(clock_gettime, CLOCK_REALTIME, &now);
+
+	char state;
+	uint64_t start_time = 0;
+
+	(void)s;
+	if (r < 0)
+		return (int)r;
+	format_time(vm->created, now.tv_sec, now.tv_nsec);
+	r = read_process((uint64_t)vm->shared->pid, &state, &start_time);
+	if (r >= 0)
+		decimal(vm->start_time, start_time);
+	return (int)r;
+}
+
+int op_kill_child(struct vm *vm, const struct step *s)
+{
+	int pid = vm->shared->pid, ignored;
+	long r;
+
+	(void)s;
+	if (vm->has_exited || vm->has_reaped)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		int victim = i ? pid : vm->stage;
+
+		r = victim > 0 ? sys(kill, victim, SIGKILL) : 0;
+		if (r < 0 && r != -ESRCH)
+			return (int)r;
+	}
+	r = reap(vm->stage, pid > 0 ? &ignored : &vm->status);
+	if (r >= 0)
+		r = reap(pid, &vm->status);
+	vm->has_reaped = r >= 0;
+	return r < 0 ? (int)r : 0;
+}
+
+int op_ready(struct vm *vm, const struct step *s)
+{
+	struct report report = {.kind = REPORT_READY, .pid = vm->shared->pid};
+
+	(void)s;
+	return send_report(vm, &report);
+}
+
+int op_supervise(struct vm *vm, const struct step *s)
+{
+	if (vm->shared->pid <= 0)
+		return -ESRCH;
+	vm->keeps = s->arg[1];
+	return supervise(vm, s, has_slot(s, 0) ? slot(vm, s, 0) : -1);
+}
+
+struct helper {
+	const char *path;
+	char **argv;
+	char **env;
+	const char *input;
+	int timeout_ms; /* -1: none */
+};
+
+/*
+ * In the process that will be the helper: stdin and output are given, signals as a new program expects them, and the umask is
+ * the caller's: what hooks make is not for everybody to write.
+ */
+static _Noreturn void become(const struct vm *vm, const struct helper *helper, int in, int out)
+{
+	uint64_t none = 0;
+	long r = sys(umask, vm->umask);
+
+	if (r >= 0)
+		r = sys(dup3, in, 0, 0);
+
+	for (int fd = 1; fd <= 2 && r >= 0; fd++)
+		r = sys(dup3, out, fd, 0);
+	if (r >= 0)
+		r = default_signals();
+	if (r >= 0)
+		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+	if (r >= 0)
+		r = sys(execve, helper->path, helper->argv, helper->env);
+	exit_with(127);
+}
+
+/* Reads what the helper writes; of more than there is room for, the end is kept. 0 at its end. */
+static long take_output(struct vm *vm, int from, size_t *used)
+{
+	char *detail = vm->shared->detail;
+	size_t half = DETAIL_SIZE / 2;
+	long r = sys(read, from, detail + *used, DETAIL_SIZE - 1 - *used);
+
+	if (r <= 0)
+		return r;
+	*used += (size_t)r;
+	detail[*used] = '\0';
+	if (*used == DETAIL_SIZE - 1) {
+		memcpy(detail, detail + *used - half, half);
+		*used = half;
+	}
+	return r;
+}
+
+/* A file in memory for the helper's stdin: of any size, whether and when it is read or not. */
+static long open_input(const char *input)
+{
+	size_t length = strlen(input);
+	long fd = sys(memfd_create, "input", MFD_CLOEXEC), r;
+
+	if (fd < 0 || !length)
+		return fd;
+	r = sys(pwrite64, fd, input, length, 0);
+	if (r == (long)length)
+		return fd;
+	if (r >= 0)
+		r = FAIL_AS(pwrite64, -EIO);
+	return closing(fd, r);
+}
+
+/* Takes the helper's output until it has ended, whoever still holds the pipe; a helper that is late is killed. */
+static long attend(struct vm *vm, int out, int pid, int timeout_ms)
+{
+	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms, r, killed;
+	bool is_open = true;
+	size_t used = 0;
+
+	while ((r = sys(wait4, pid, &vm->shared->status, WNOHANG, NULL)) == 0) {
+		r = wait_once(vm, is_open ? out : -1, -1, left_ms(deadline));
+		if (r > 0)
+			is_open = take_output(vm, out, &used) > 0;
+		if (r < 0)
+			break;
+	}
+	while (r >= 0 && is_open && wait_once(vm, out, -1, 0) > 0)
+		is_open = take_output(vm, out, &used) > 0;
+	if (r >= 0)
+		return 0;
+	killed = sys(kill, pid, SIGKILL);
+	if (killed >= 0)
+		killed = reap(pid, &vm->shared->status);
+	return killed < 0 ? killed : r;
+}
+
+/* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
+static int run_helper(struct vm *vm, const struct helper *helper)
+{
+	int out[2] = {-1, -1};
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	long in = open_input(helper->input), r = in, pid, closed;
+
+	if (r >= 0)
+		r = sys(pipe2, out, O_CLOEXEC);
+	if (r < 0)
+		return (int)r;
+	pid = start_process(&args);
+	if (pid == 0)
+		become(vm, helper, (int)in, out[1]);
+	r = sys(close, in);
+	closed = sys(close, out[1]);
+	if (pid < 0 || r < 0 || closed < 0)
+		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
+	r = closing(out[0], attend(vm, out[0], (int)pid, helper->timeout_ms));
+	return r < 0 ? (int)r : vm->shared->status ? -ECHILD : 0;
+}
+
+static char **environment(const struct vm *vm, const struct step *s)
+{
+	char *const nothing[] = {NULL};
+	char **env = s->arg[5] == 2 ? with_variables(vm->env, nothing) : vm->env;
+
+	if (!s->arg[5])
+		return list(vm, s, 2);
+	return s->arg[5] == 2 && (!env || !hide_variables(env, false)) ? NULL : env;
+}
+
+int op_spawn(struct vm *vm, const struct step *s)
+{
+	const struct helper helper = {string(vm, s, 0), list(vm, s, 1), environment(vm, s), text(vm, s, 3, 0, NULL),
+				      (int)s->arg[4]};
+
+	return helper.env ? run_helper(vm, &helper) : -ENOMEM;
+}
+
+enum { MAX_MAP_WORDS = 3 * 340 };
+
+int op_spawn_id_map(struct vm *vm, const struct step *s)
+{
+	static char *argv[MAX_MAP_WORDS + 3];
+	static char *env[] = {NULL};
+	char pid[24], **map = list(vm, s, 1);
+	const char *helper = string(vm, s, 0);
+	size_t n = 0;
+
+	decimal(pid, (uint64_t)vm->shared->pid);
+	argv[n++] = (char *)(uintptr_t)helper;
+	argv[n++] = pid;
+	while (*map && n < MAX_MAP_WORDS + 2)
+		argv[n++] = *map++;
+	argv[n] = NULL;
+	const struct helper mapper = {helper, argv, env, "", -1};
+	return *map ? -E2BIG : run_helper(vm, &mapper);
+}
+
+/* "/proc/PID" + rest. */
+static void name_of_process(char *to, long pid, const char *rest)
+{
+	memcpy(to, "/proc/", 6);
+	to += 6 + decimal(to + 6, (uint64_t)pid);
+	memcpy(to, rest, strlen(rest) + 1);
+}
+
+static long write_map(long pid, const char *file, const char *map)
+{
+	char path[40];
+
+	name_of_process(path, pid, file);
+	return write_file(AT_FDCWD, path, 0, 0, map, strlen(map));
+}
+
+int op_expect_other(struct vm *vm, const struct step *s)
+{
+	struct stat one, other;
+	long r = sys(newfstatat, slot(vm, s, 0), "", &one, AT_EMPTY_PATH);
+
+	if (r >= 0)
+		r = sys(newfstatat, AT_FDCWD, string(vm, s, 1), &other, 0);
+	if (r < 0)
+		return (int)r;
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino ? -EEXIST : 0;
+}
+
+int op_make_userns(struct vm *vm, const struct step *s)
+{
+	struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+	const char *uids = string(vm, s, 1), *gids = string(vm, s, 2);
+	long pid, r, fd = -1, killed;
+	char path[40];
+	int status;
+
+	if (is_old_kernel()) /* there are no ID-mapped mounts */
+		return (int)FAIL_AS(mount_setattr, -ENOSYS);
+	pid = start_process(&args);
+	if (pid < 0)
+		return (int)pid;
+	if (pid == 0 && sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0)
+		exit_with(1);
+	while (pid == 0) /* this process is there only to have the namespace */
+		sys(ppoll, NULL, 0, NULL, NULL, 0);
+	r = write_map(pid, "/uid_map", uids ? uids : "");
+	if (r >= 0)
+		r = write_map(pid, "/gid_map", gids ? gids : "");
+	if (r >= 0) {
+		name_of_process(path, pid, "/ns/user");
+		r = fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	}
+	killed = sys(kill, pid, SIGKILL);
+	if (killed >= 0)
+		killed = reap((int)pid, &status);
+	if (killed < 0)
+		return (int)killed;
+	return r < 0 ? (int)r : fill_slot(vm, s, 0, fd);
+}
+
+static void exit_by_signal(int signal)
+{
+	(void)signal;
+	exit_with(2);
+}
+
+static void never_returns(void)
+{
+	exit_with(2);
+}
+
+int op_exit_on_signals(struct vm *vm, const struct step *s)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM};
+	/* The handler does not return, but without a restorer the kernel does not call it. */
+	const struct sigaction action = {.sa_handler = exit_by_signal, .sa_flags = SA_RESTORER,
+					 .sa_restorer = never_returns};
+	uint64_t unblocked = 0;
+	long r = 0;
+
+	(void)vm, (void)s;
+	for (size_t i = 0; i < sizeof signals / sizeof *signals && r >= 0; i++) {
+		unblocked |= 1ULL << (signals[i] - 1);
+		r = sys(rt_sigaction, signals[i], &action, NULL, sizeof action.sa_mask);
+	}
+	return (int)(r < 0 ? r : sys(rt_sigprocmask, SIG_UNBLOCK, &unblocked, NULL, sizeof unblocked));
+}
+
+int op_wait_start(struct vm *vm, const struct step *s)
+{
+	char name[24];
+
+	decimal(name, (uint64_t)slot(vm, s, 1));
+	return (int)write_file(slot(vm, s, 0), name, 0, 0, "0", 1);
+}
