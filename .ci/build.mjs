@@ -5,16 +5,7 @@
 //   --all        with --package: an architecture without its compiler is an error
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commitOf } from './commit.mjs'
@@ -29,6 +20,12 @@ const crossCompilers = {
   x64: ['x86_64-linux-gnu-gcc', 'gcc-x86-64-linux-gnu libc6-dev-amd64-cross'],
   arm64: ['aarch64-linux-gnu-gcc', 'gcc-aarch64-linux-gnu libc6-dev-arm64-cross'],
 }
+/** The rooms of native/ that each binary is linked from, and files of them that are another binary's. */
+const binaries = {
+  'bundle-tool-runner': { rooms: ['system', 'runner'], without: [] },
+  'bundle-tool': { rooms: ['system', 'runner', 'front'], without: ['native/runner/main.c'] },
+}
+
 checkTools()
 
 /** Says what to install before anything else is done. */
@@ -161,18 +158,14 @@ function makePackage() {
   if (isWhole) writeFileSync('dist/.package', build)
 }
 
-/** Compiles the runner into a directory. The same binary under the name that people call is the front of the tool. */
+/** Compiles the binaries into a directory; each appears there whole, also while another process executes the old one. */
 function compileNative(command, directory) {
-  const runner = join(directory, 'bundle-tool-runner')
-  const front = join(directory, 'bundle-tool')
-  run(
-    command,
-    ...readFileSync('native/flags', 'utf8').trim().split(/\s+/),
-    `-DBUILD_ID="${build}"`,
-    '-o',
-    runner,
-    ...filesBelow('native').filter((path) => path.endsWith('.c')),
-  )
-  copyFileSync(runner, `${front}.new`)
-  renameSync(`${front}.new`, front)
+  const flags = readFileSync('native/flags', 'utf8').trim().split(/\s+/)
+  for (const [name, { rooms, without }] of Object.entries(binaries)) {
+    const sources = rooms.flatMap((room) => filesBelow(join('native', room)))
+    const used = sources.filter((path) => path.endsWith('.c') && !without.includes(path))
+    const binary = join(directory, name)
+    run(command, ...flags, `-DBUILD_ID="${build}"`, '-o', `${binary}.new`, ...used)
+    renameSync(`${binary}.new`, binary)
+  }
 }

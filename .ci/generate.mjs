@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { callOptions, guardKinds, keptMagic, noProgram, temporaryRootPrefix } = await import(
+const { callOptions, guardKinds, keptMagic, maxProgramBytes, noProgram, stateFile, temporaryRootPrefix } = await import(
   '../dist/program/contract.js'
 )
 const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
@@ -30,8 +30,7 @@ function header() {
     return `\tCALL(${[head, called, ...(given.length ? given : ['CONSTANT(0)'])].join(', ')})`
   })
   return `/* Generated from src/program/ops.ts by \`npm run generate\`. Do not edit. */
-#ifndef OPS_H
-#define OPS_H
+#pragma once
 
 #define PROGRAM_MAGIC "${magic}"
 #define PROGRAM_VERSION ${version}
@@ -62,8 +61,6 @@ enum resolve_kind { ${Object.keys(resolveKind)
 ${opLines.join(' \\\n')}
 
 #define NOTHING(...)
-
-#endif
 `
 }
 
@@ -105,13 +102,15 @@ function contract() {
   })
   const guardLines = Object.entries(guardKinds).map(([name, number]) => `GUARD_${upper(name)} = ${number}`)
   return `/* Generated from src/program/contract.ts by \`npm run generate\`. Do not edit. */
-#ifndef CONTRACT_H
-#define CONTRACT_H
+#pragma once
 
 /* An exit code: there is no program, and nothing was done. */
 enum { NO_PROGRAM = ${noProgram} };
 
 #define KEPT_MAGIC "${keptMagic}"
+#define STATE_FILE "${stateFile}"
+
+enum { MAX_PROGRAM = ${maxProgramBytes} };
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
 #define TEMPORARY_ROOT_PREFIX "${temporaryRootPrefix}"
@@ -124,8 +123,6 @@ enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 /* OPTION(name, with two dashes, with one or NULL, whether it has a value, dependence): those of run, create and exec. */
 #define CALL_OPTIONS(OPTION) \\
 ${optionLines.join(' \\\n')}
-
-#endif
 `
 }
 

@@ -1,11 +1,13 @@
 /* Generated from src/program/contract.ts by `npm run generate`. Do not edit. */
-#ifndef CONTRACT_H
-#define CONTRACT_H
+#pragma once
 
 /* An exit code: there is no program, and nothing was done. */
 enum { NO_PROGRAM = 75 };
 
 #define KEPT_MAGIC "BTKP"
+#define STATE_FILE "state.json"
+
+enum { MAX_PROGRAM = 268435456 };
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
 #define TEMPORARY_ROOT_PREFIX "/tmp/bundle-tool-"
@@ -41,5 +43,3 @@ enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 	OPTION(CGROUP, "--cgroup", NULL, true, NEVER) \
 	OPTION(IGNORE_PAUSED, "--ignore-paused", NULL, false, NEVER) \
 	OPTION(NO_SUBREAPER, "--no-subreaper", NULL, false, BY_NAME)
-
-#endif

@@ -1,5 +1,9 @@
 /* Where Node.js is when PATH does not say, as under sudo(8): by what the build has written down, and in the usual places. */
 #include "front/front.h"
+#include "system/environment.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 #include <asm/stat.h>
 

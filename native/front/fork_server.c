@@ -7,6 +7,11 @@
  * reports, each with the number of the order that it answers.
  */
 #include "front/front.h"
+#include "runner/vm.h"
+#include "runner/wait.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
 
 #include <asm/signal.h>
 #include <linux/poll.h>
@@ -14,7 +19,7 @@
 #include <linux/signalfd.h>
 #include <linux/wait.h>
 
-enum { MAX_RUNS = 4096, MAX_WORDS = 16, WORDS_SIZE = 4 * PATH_SIZE };
+enum { MAX_RUNS = 4096, MAX_CALL_WORDS = 16, WORDS_SIZE = 4 * PATH_SIZE };
 
 enum order_kind { ORDER_RUN = 1, ORDER_PIPE, ORDER_CLOSE, ORDER_SIGNAL };
 
@@ -52,21 +57,21 @@ static long say_end(const struct server *server, uint32_t number, int status)
 /* Of the descriptors behind the socket, some are pipes of other runs, whose readers wait until nobody has them. */
 static void close_others(const struct server *server)
 {
-	if (syscall6(__NR_close_range, server->socket + 1, ~0U, 0, 0, 0, 0) != -ENOSYS) /* Linux 5.9 */
+	if (probe(close_range, server->socket + 1, ~0U) != -ENOSYS) /* Linux 5.9 */
 		return;
 	for (int fd = server->socket + 1; fd <= server->highest; fd++)
-		syscall6(__NR_close, fd, 0, 0, 0, 0, 0);
+		probe(close, fd);
 }
 
 static int become_run(struct vm *vm, const struct server *server, const struct order *order, const struct call *call)
 {
 	static char name[] = "bundle-tool";
-	char *argv[MAX_WORDS + 2] = {name}, *word = (char *)server->words;
+	char *argv[MAX_CALL_WORDS + 2] = {name}, *word = (char *)server->words;
 	struct call run = {.argv = argv, .env = call->env, .exe = call->exe};
 	const char *end = word + order->words;
 	long r = 0;
 
-	for (int i = 1; word < end && i <= MAX_WORDS; word += strlen(word) + 1)
+	for (int i = 1; word < end && i <= MAX_CALL_WORDS; word += strlen(word) + 1)
 		argv[i++] = word;
 	for (int fd = 0; fd < 3 && r >= 0; fd++) {
 		r = order->value[fd];

@@ -8,64 +8,15 @@
  */
 #include "front/front.h"
 
+#include "runner/run.h"
+#include "runner/vm.h"
+#include "system/environment.h"
+#include "system/memory.h"
+#include "system/seal.h"
+#include "system/start.h"
+#include "system/text.h"
+
 #include <asm/stat.h>
-#include <linux/mman.h>
-
-bool has_prefix(const char *s, const char *prefix)
-{
-	while (*prefix && *s == *prefix)
-		s++, prefix++;
-	return !*prefix;
-}
-
-const char *base_name(const char *path)
-{
-	const char *name = path;
-
-	for (; *path; path++)
-		if (*path == '/')
-			name = path + 1;
-	return name;
-}
-
-bool join(char *to, size_t size, const char *const *pieces)
-{
-	for (; *pieces; pieces++) {
-		size_t length = strlen(*pieces);
-
-		if (length >= size)
-			return false;
-		memcpy(to, *pieces, length + 1);
-		to += length;
-		size -= length;
-	}
-	return true;
-}
-
-const char *variable(char **env, const char *name)
-{
-	for (size_t length = strlen(name); *env; env++)
-		if (has_prefix(*env, name) && (*env)[length] == '=')
-			return *env + length + 1;
-	return NULL;
-}
-
-char **with_variables(char **env, char *const *more)
-{
-	size_t count = 0, added = 0;
-	char **all;
-
-	while (env[count])
-		count++;
-	while (more[added])
-		added++;
-	all = new_memory((count + added + 1) * sizeof *all, MAP_PRIVATE);
-	if (all) {
-		memcpy(all, env, count * sizeof *all);
-		memcpy(all + count, more, added * sizeof *all);
-	}
-	return all;
-}
 
 const char *option(char **argv, int *i, const char *name)
 {
@@ -167,19 +118,6 @@ bool find_root(char *to, size_t size, const struct call *call)
 	return base && *base ? join(to, size, default_root) : find_temporary_root(to, size, euid);
 }
 
-const char *take_variable(char **env, const char *name)
-{
-	const char *value = variable(env, name);
-
-	if (!value)
-		return NULL;
-	while (*env + strlen(name) + 1 != value)
-		env++;
-	for (; *env; env++)
-		env[0] = env[1];
-	return value;
-}
-
 /* The path of this binary: from before it became a copy, or now. */
 static const char *own_path(char **env, char *to, size_t size)
 {
@@ -273,17 +211,18 @@ int execute_kept(struct vm *vm, struct call *call, int report)
 	return execute(vm, call, &job, report);
 }
 
-int front(struct vm *vm, char **argv, char **env)
+int start(int argc, char **argv, char **env)
 {
+	static struct vm vm; /* without initial values it takes no pages of the file, of which seal() makes copies */
 	static char exe[PATH_SIZE];
 	struct call call = {.argv = argv, .env = env};
 	char *const nothing[] = {NULL};
 	struct job job = {0};
-	int socket = find_socket(&call);
+	int socket = argc > 0 ? find_socket(&call) : -1;
 
 	call.exe = own_path(env, exe, sizeof exe);
 	if (socket >= 0)
-		return become_sealed(&call) ? serve(vm, &call, socket) : 1;
+		return become_sealed(&call) ? serve(&vm, &call, socket) : 1;
 	parse_globals(&call);
 	if (!argv[call.command])
 		return become_node(&call, nothing);
@@ -297,5 +236,5 @@ int front(struct vm *vm, char **argv, char **env)
 		if (!job.program)
 			return code;
 	}
-	return execute(vm, &call, &job, -1);
+	return execute(&vm, &call, &job, -1);
 }

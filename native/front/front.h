@@ -1,9 +1,11 @@
 /* What the files of the front share: front.c, kept.c, node.c, lifecycle.c, fork_server.c. */
-#ifndef FRONT_H
-#define FRONT_H
+#pragma once
 
 #include "contract.h"
-#include "runner/vm.h"
+#include "runner/program.h"
+#include "system/sys.h"
+
+struct vm;
 
 enum { PATH_SIZE = 4096 };
 
@@ -46,27 +48,6 @@ struct job {
 	int compiler; /* a process that has compiled it and is ending; 0: none */
 };
 
-/* A line of its own on standard error. */
-void complain(const char *what);
-
-bool has_prefix(const char *s, const char *prefix);
-const char *base_name(const char *path);
-
-/* The value of a variable; NULL when there is none. */
-const char *variable(char **env, const char *name);
-
-/* Takes a variable out of the environment; its value. */
-const char *take_variable(char **env, const char *name);
-
-/*
- * Lets this process have so many descriptors. Returns a variable, for the runner, with the limit that the caller has set:
- * Node.js raises its own. NULL when the limit cannot be raised.
- */
-char *allow_descriptors(char **env, uint64_t count);
-
-/* The limit of that variable, for the runner and its container; takes the variable out. */
-long restore_limit(char **env);
-
 /* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
 const char *option(char **argv, int *i, const char *name);
 
@@ -96,12 +77,6 @@ bool find_kept(const struct call *call, struct job *job);
 
 /* Executes the program that was kept for the command line of `call`, and reports there: the exit code. */
 int execute_kept(struct vm *vm, struct call *call, int report);
-
-/*
- * Executes a program, its path and then its argv, as it would be without Node.js and what its caller has left: the exit code when
- * that is not possible.
- */
-int become_program(char **argv, char **env);
 
 /* Does what the library asks for through a socket, until that is closed: the exit code. */
 int serve(struct vm *vm, const struct call *call, int socket);
@@ -135,5 +110,3 @@ bool accepts_exec(const char *root, const char *id);
 
 /* Makes the log if there is to be one, as Node.js does, though there is nothing to write into it. */
 bool make_log(const struct call *call);
-
-#endif

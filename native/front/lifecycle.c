@@ -4,81 +4,19 @@
  * step here does harm when it is done twice.
  */
 #include "front/front.h"
+#include "front/record.h"
+#include "system/directory.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <asm/stat.h>
 #include <linux/poll.h>
 #include <linux/time_types.h>
 
-enum { MAX_CGROUPS = 32, STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000, FREEZE_TIMEOUT_MS = 100 };
-
-struct container {
-	int root;
-	int directory;
-	const char *id;
-	bool is_forced; /* delete --force */
-	uint64_t pid;
-	uint64_t start_time;
-	const char *flags; /* k: its PID namespace dies with it, s: start, d: delete need no more than is done here */
-	const char *freezer; /* its control file; empty: none */
-	const char *cgroups[MAX_CGROUPS];
-	const char *head; /* of its state, to the pid */
-	const char *tail; /* from behind the status */
-};
-
-/* The line at *at, NUL-terminated; NULL behind the last. */
-static char *next_line(char **at)
-{
-	char *line = *at, *c = line;
-
-	while (*c && *c != '\n')
-		c++;
-	if (!*c)
-		return NULL;
-	*c = '\0';
-	*at = c + 1;
-	return line;
-}
-
-static bool parse_record(struct container *c, char *at)
-{
-	const char *version = next_line(&at), *pid = next_line(&at), *start_time = next_line(&at), *line;
-	int count = 0;
-
-	c->flags = next_line(&at);
-	c->freezer = next_line(&at);
-	if (!c->freezer || !streq(version, "1") || !parse_decimal(&pid, &c->pid) ||
-	    !parse_decimal(&start_time, &c->start_time))
-		return false;
-	while ((line = next_line(&at)) && *line && count < MAX_CGROUPS - 1)
-		c->cgroups[count++] = line;
-	if (!line || *line)
-		return false;
-	c->head = at;
-	for (int i = 0; i < 3; i++, at[-1] = '\n')
-		if (!next_line(&at))
-			return false;
-	at[-1] = '\0';
-	c->tail = at;
-	return *at != '\0';
-}
-
-static bool read_record(struct container *c)
-{
-	void *image;
-	size_t size;
-	long fd;
-
-	c->directory = (int)syscall6(__NR_openat, c->root, (long)c->id,
-				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, 0, 0);
-	if (c->directory < 0)
-		return false;
-	fd = open_own(c->directory, ".front");
-	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || !size)
-		return false;
-	((char *)image)[size - 1] = '\0'; /* its last line needs no end */
-	return parse_record(c, image);
-}
+enum { STATE_SIZE = 65536, KILL_TIMEOUT_MS = 10000, FREEZE_TIMEOUT_MS = 100 };
 
 /* 1 or 0; an error when it cannot be found out. */
 static int is_alive(const struct container *c)
@@ -280,15 +218,8 @@ bool make_log(const struct call *call)
 		return false;
 	if (!call->log)
 		return true;
-	fd = syscall6(__NR_openat, AT_FDCWD, (long)call->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644, 0, 0);
+	fd = probe(openat, AT_FDCWD, call->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	return fd >= 0 && sys(close, fd) >= 0;
-}
-
-static bool find_container(struct container *c, const char *root, const char *id)
-{
-	c->id = id;
-	c->root = (int)syscall6(__NR_openat, AT_FDCWD, (long)root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-	return c->root >= 0 && read_record(c);
 }
 
 /* Whether there is nothing of a container: engines delete by force what they have deleted, to be sure. */
@@ -298,7 +229,7 @@ static bool is_gone(const char *root, const char *id)
 	struct stat st;
 
 	return JOIN(path, root, "/", id) &&
-	       syscall6(__NR_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) == -ENOENT;
+	       probe(newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == -ENOENT;
 }
 
 bool accepts_exec(const char *root, const char *id)

@@ -1,9 +1,18 @@
 /* Node.js: in place of this process, or as a child that compiles a program for it. */
 #include "front/front.h"
+#include "runner/vm.h"
+#include "runner/wait.h"
+#include "system/caller.h"
+#include "system/directory.h"
+#include "system/environment.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
+#include "system/start.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <asm/stat.h>
-#include <linux/mman.h>
 #include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -20,15 +29,6 @@ static bool needs_network(const char *command)
 		if (streq(command, runtime[i]))
 			return false;
 	return true;
-}
-
-void complain(const char *what)
-{
-	const char *parts[] = {"bundle-tool: ", what, "\n"};
-
-	for (size_t i = 0; i < 3; i++)
-		if (write_all(2, parts[i], strlen(parts[i])) < 0)
-			return;
 }
 
 /*
@@ -272,7 +272,7 @@ int compile_by_node(const struct call *call, struct job *job)
 void reap_compiler(const struct job *job)
 {
 	if (job->compiler)
-		syscall6(__NR_wait4, job->compiler, 0, 0, 0, 0, 0); /* perhaps it is, with the container's orphans */
+		probe(wait4, job->compiler); /* perhaps it is, with the container's orphans */
 }
 
 static char *append_report(char *to, const struct report *report)

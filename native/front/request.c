@@ -1,5 +1,7 @@
 /* The words of run, create and exec, as far as the front understands them: two dashes, or one and a letter, or some letters of switches. */
 #include "front/front.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 static const struct {
 	const char *name;

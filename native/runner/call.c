@@ -1,5 +1,6 @@
 /* Ops that are one system call, by the descriptions in the op table. */
 #include "runner/vm.h"
+#include "system/memory.h"
 
 enum { ARGUMENT_CONSTANT, ARGUMENT_OPERAND, ARGUMENT_LENGTH };
 

@@ -3,7 +3,11 @@
  * of them is missing, mount(2). A mount is then made in a tmpfs on top of "/", which only paths with "/.." lead to, gets
  * its attributes by its descriptor, and is moved from there.
  */
-#include "runner/vm.h"
+#include "runner/mount_calls.h"
+
+#include "system/file.h"
+#include "system/sys.h"
+#include "system/text.h"
 
 #include <asm/stat.h>
 #include <linux/limits.h>
@@ -17,7 +21,7 @@ enum { DATA_SIZE = 4096, MNT_DETACH = 2 };
 /* The flags of statfs(2), as linux/statfs.h has them for the kernel alone. */
 enum { ST_NOATIME = 0x400, ST_NODIRATIME = 0x800, ST_RELATIME = 0x1000, ST_NOSYMFOLLOW = 0x2000, SAME_BITS = 0xf };
 
-#define IS_MISSING(name) (syscall6(__NR_##name, -1, 0, 0, -1, -1, 0) == -ENOSYS)
+#define IS_MISSING(name) (probe(name, -1, 0, 0, -1, -1) == -ENOSYS)
 
 bool is_old_kernel(void)
 {

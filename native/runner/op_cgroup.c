@@ -1,18 +1,15 @@
 /* Control groups: what takes more than a write to a file. */
 #include "runner/vm.h"
+#include "system/directory.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <linux/bpf.h>
-#include <linux/time_types.h>
 
-enum { CONTROLLERS_SIZE = 512, RETRY_MS = 1, RETRIES = 2000, MAX_DEPTH = 32 };
-
-long sleep_ms(long ms)
-{
-	struct __kernel_timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	return sys(nanosleep, &time, NULL);
-}
+enum { CONTROLLERS_SIZE = 512, RETRY_MS = 1, RETRIES = 2000 };
 
 int op_copy_if_empty(struct vm *vm, const struct step *s)
 {
@@ -124,43 +121,6 @@ int op_expect_not(struct vm *vm, const struct step *s)
 	if (r < 0 || !unwanted)
 		return (int)r;
 	return (size_t)r >= strlen(unwanted) && !memcmp(content, unwanted, strlen(unwanted)) ? -EBUSY : 0;
-}
-
-enum { DIRECTORY = 4 };
-
-/* rmdir(2), children first: a cgroup directory's files go with it. */
-static long remove_below(long at, const char *name, int depth)
-{
-	struct listing all = {0};
-	const struct directory_entry *entry;
-	long r = sys(unlinkat, at, name, AT_REMOVEDIR);
-
-	if ((r != -EBUSY && r != -ENOTEMPTY) || depth == MAX_DEPTH)
-		return r == -ENOENT ? 0 : r;
-	all.directory = sys(openat, at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (all.directory < 0)
-		return all.directory;
-	while ((entry = next_entry(&all))) {
-		r = entry->type == DIRECTORY ? remove_below(all.directory, entry->name, depth + 1) : 0;
-		if (r < 0 && r != -EBUSY)
-			return r;
-	}
-	r = sys(close, all.directory);
-	if (all.size < 0 || r < 0)
-		return all.size < 0 ? all.size : r;
-	return sys(unlinkat, at, name, AT_REMOVEDIR);
-}
-
-long remove_cgroup(const char *path)
-{
-	long r = -EBUSY;
-
-	for (int i = 0; i < RETRIES && r == -EBUSY; i++) {
-		if (i > 0)
-			r = sleep_ms(RETRY_MS);
-		r = remove_below(AT_FDCWD, path, 0);
-	}
-	return r;
 }
 
 int op_cgroup_remove(struct vm *vm, const struct step *s)

@@ -1,5 +1,11 @@
 /* CRIU as a child, `criu swrk`, which is talked to in the messages of its images/rpc.proto. */
+#include "runner/op_stdio.h"
+#include "runner/socket.h"
 #include "runner/vm.h"
+#include "system/caller.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
 
 #include <asm/signal.h>
 #include <linux/sched.h>

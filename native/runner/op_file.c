@@ -1,73 +1,13 @@
 /* Files and directories. */
+#include "runner/op_resolve.h"
 #include "runner/vm.h"
+#include "system/directory.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 #include <asm/stat.h>
 #include <linux/limits.h>
-
-long open_regular(int at, const char *path, uint64_t flags, struct stat *st)
-{
-	long fd = sys(openat, at, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return fd;
-	r = sys(fstat, fd, st);
-	if (r >= 0 && !S_ISREG(st->st_mode))
-		r = -EBADF;
-	return r < 0 ? closing(fd, r) : fd;
-}
-
-int check_owner(const struct stat *st)
-{
-	if ((st->st_uid != (uint32_t)sys(geteuid) && st->st_uid != 0) || (S_ISREG(st->st_mode) && st->st_mode & 022))
-		return -EACCES;
-	return 0;
-}
-
-long open_own(int at, const char *path)
-{
-	struct stat st;
-	long fd = open_regular(at, path, O_NOFOLLOW, &st);
-
-	return fd >= 0 && check_owner(&st) < 0 ? closing(fd, -EACCES) : fd;
-}
-
-long read_file(int at, const char *path, char *to, size_t size)
-{
-	long fd = sys(openat, at, path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? fd : read_opened(fd, to, size);
-}
-
-long read_opened(long fd, char *to, size_t size)
-{
-	size_t used = 0;
-	long r = 0;
-
-	while (used < size - 1 && (r = sys(read, fd, to + used, size - 1 - used)) > 0)
-		used += (size_t)r;
-	to[used] = '\0';
-	r = closing(fd, r);
-	return r < 0 ? r : (long)used;
-}
-
-int write_all(int fd, const char *from, size_t length)
-{
-	long r = sys(write, fd, from, length);
-
-	if (r < 0)
-		return (int)r;
-	return (size_t)r == length ? 0 : (int)FAIL_AS(write, -EIO);
-}
-
-long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const char *content, size_t length)
-{
-	long fd = sys(openat, at, path, flags | O_WRONLY | O_CLOEXEC, mode), r;
-
-	if (fd < 0)
-		return fd;
-	r = write_all((int)fd, content, length);
-	return closing(fd, r);
-}
 
 int op_open(struct vm *vm, const struct step *s)
 {
@@ -221,43 +161,6 @@ int op_make_node(struct vm *vm, const struct step *s)
 	if (r >= 0 && s->arg[2] & (S_ISUID | S_ISGID))
 		r = sys(fchmodat, parent, name, s->arg[2] & 07777);
 	return close_parent(vm, s, parent, r);
-}
-
-const struct directory_entry *next_entry(struct listing *l)
-{
-	for (;;) {
-		const struct directory_entry *entry = (const void *)(l->buffer + l->at);
-
-		if (l->at >= l->size) {
-			l->at = 0;
-			l->size = sys(getdents64, l->directory, l->buffer, sizeof l->buffer);
-			if (l->size <= 0)
-				return NULL;
-			continue;
-		}
-		l->at += entry->length;
-		if (!streq(entry->name, ".") && !streq(entry->name, ".."))
-			return entry;
-	}
-}
-
-long unlink_entries(long directory)
-{
-	static const char last[] = "state.json";
-	struct listing all = {.directory = directory};
-	const struct directory_entry *entry;
-	bool has_last = false;
-	long r = 0;
-
-	while (r >= 0 && (entry = next_entry(&all))) {
-		if (streq(entry->name, last))
-			has_last = true;
-		else
-			r = sys(unlinkat, directory, entry->name, 0);
-	}
-	if (r >= 0)
-		r = all.size;
-	return r >= 0 && has_last ? sys(unlinkat, directory, last, 0) : r;
 }
 
 int op_remove_directory(struct vm *vm, const struct step *s)

@@ -1,5 +1,11 @@
 /* Who the process is: ids, capabilities, names, limits, environment, command. */
+#include "runner/op_resolve.h"
 #include "runner/vm.h"
+#include "system/caller.h"
+#include "system/directory.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <asm/stat.h>
@@ -146,11 +152,6 @@ int op_setgroups(struct vm *vm, const struct step *s)
 	return (int)sys(setgroups, bytes / 4, vm->program.strings + (uint32_t)s->arg[0]);
 }
 
-bool is_null_device(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0x103;
-}
-
 int op_chown_stdio(struct vm *vm, const struct step *s)
 {
 	for (int fd = 0; fd <= 2; fd++) {
@@ -240,55 +241,6 @@ int op_default_home(struct vm *vm, const struct step *s)
 		return -ENOSPC; /* the compiler leaves room for it: a second end mark */
 	*entry = (uint64_t)(uintptr_t)vm->home;
 	return 0;
-}
-
-/* Whether the file can be executed; a directory cannot. */
-static long try_command(const char *path)
-{
-	struct stat st;
-	long r = sys(newfstatat, AT_FDCWD, path, &st, 0);
-
-	if (r < 0)
-		return r;
-	if (S_ISDIR(st.st_mode))
-		return -EACCES;
-	/* The real ids are the effective ones by now; old filters do not know faccessat2(2), which heeds capabilities. */
-	r = sys(faccessat, AT_FDCWD, path, X_OK);
-	return r == -EACCES && sys(faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) >= 0 ? 0 : r;
-}
-
-int search_path(const char *name, const char *path, char *to, size_t size)
-{
-	size_t name_length = strlen(name);
-	int result = -ENOENT;
-
-	if (!name_length || name_length >= size)
-		return name_length ? -ENAMETOOLONG : -ENOENT;
-	memcpy(to, name, name_length + 1);
-	for (const char *c = name; *c; c++)
-		if (*c == '/')
-			return (int)try_command(to);
-	for (const char *start = path; start; path++) {
-		size_t length = (size_t)(path - start);
-		long r = -ENAMETOOLONG;
-
-		if (*path && *path != ':')
-			continue;
-		if (length + name_length + 2 < size) {
-			memcpy(to, start, length);
-			if (!length)
-				to[length++] = '.';
-			to[length] = '/';
-			memcpy(to + length + 1, name, name_length + 1);
-			r = try_command(to);
-		}
-		if (r >= 0)
-			return 0;
-		if (r == -EACCES)
-			result = -EACCES;
-		start = *path ? path + 1 : NULL;
-	}
-	return result;
 }
 
 int op_find_command(struct vm *vm, const struct step *s)

@@ -1,17 +1,14 @@
 /* Mounts and the root. A path inside the rootfs is resolved once; after that there are only descriptors. */
+#include "runner/mount_calls.h"
+#include "runner/op_resolve.h"
 #include "runner/vm.h"
+#include "system/file.h"
+#include "system/memory.h"
 
 #include <asm/stat.h>
-#include <linux/magic.h>
 #include <linux/mount.h>
 
 enum { PATH_SIZE = 4096, MNT_DETACH = 2 };
-
-void name_of_fd(char *to, int fd)
-{
-	memcpy(to, "/proc/self/fd/", 14);
-	decimal(to + 14, (uint64_t)fd);
-}
 
 int op_mount(struct vm *vm, const struct step *s)
 {

@@ -1,5 +1,7 @@
 /* Network interfaces: requests of rtnetlink(7) that the compiler wrote, with the numbers only this machine knows. */
 #include "runner/vm.h"
+#include "system/file.h"
+#include "system/memory.h"
 
 #include <linux/memfd.h>
 #include <linux/rtnetlink.h>

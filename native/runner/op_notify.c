@@ -1,5 +1,12 @@
 /* sd_notify(3) of a container, passed on to the socket of the host. */
+#include "runner/run.h"
+#include "runner/socket.h"
 #include "runner/vm.h"
+#include "runner/wait.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <linux/sched.h>

@@ -1,5 +1,14 @@
 /* Processes: the clone, the barriers between the two sides, the wait for the end. */
+#include "runner/mount_calls.h"
+#include "runner/op_stdio.h"
+#include "runner/run.h"
 #include "runner/vm.h"
+#include "runner/wait.h"
+#include "system/caller.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/process.h"
+#include "system/text.h"
 
 #include <asm/signal.h>
 #include <asm/stat.h>
@@ -23,18 +32,6 @@ enum {
 			  CLONE_NEWPID | CLONE_NEWNET,
 };
 
-long start_process(struct clone_args *args)
-{
-	const uint64_t new_flags = CLONE_INTO_CGROUP | CLONE_NEWTIME;
-	long r = sys(clone3, args, sizeof *args);
-
-	/* E2BIG: clone3(2) of Linux 5.3 to 5.6, which has no cgroup. For clone(2), CLONE_NEWTIME would be part of the signal. */
-	if ((r != -ENOSYS && !(r == -E2BIG && args->flags & CLONE_INTO_CGROUP)) || args->flags & CLONE_NEWTIME)
-		return r;
-	args->flags &= ~new_flags;
-	return sys(clone, args->flags | args->exit_signal, 0, args->parent_tid, 0, 0);
-}
-
 /* The new process goes on when it is in its cgroup. */
 static long move_into(int cgroup, int sync, long pid)
 {
@@ -47,13 +44,6 @@ static long move_into(int cgroup, int sync, long pid)
 	}
 	r = write_file(cgroup, "cgroup.procs", 0, 0, number, decimal(number, (uint64_t)pid));
 	return r < 0 ? r : write_all(sync, &byte, 1);
-}
-
-static int reap(int pid, int *status)
-{
-	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
-
-	return r == -ECHILD ? 0 : (int)r;
 }
 
 /* Ends a process that could not come into its cgroup: the step has failed, and no other takes it back. */
@@ -183,33 +173,6 @@ int op_sync_closed(struct vm *vm, const struct step *s)
 	return vm->shared->has_failed ? -EPIPE : 0;
 }
 
-/* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
-static int read_stat(int at, const char *path, char *state, uint64_t *start_time)
-{
-	char content[1024];
-	const char *end = content;
-	long r = read_file(at, path, content, sizeof content);
-
-	if (r < 0)
-		return (int)r;
-	for (const char *c = content; *c; c++)
-		if (*c == ')')
-			end = c;
-	*state = *end && end[1] ? end[2] : '\0';
-	for (int field = 2; *end && field < 22; end++)
-		field += *end == ' ';
-	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
-}
-
-int read_process(uint64_t pid, char *state, uint64_t *start_time)
-{
-	char path[40] = "/proc/";
-	size_t length = 6 + decimal(path + 6, pid);
-
-	memcpy(path + length, "/stat", 6);
-	return read_stat(AT_FDCWD, path, state, start_time);
-}
-
 int op_expect_process(struct vm *vm, const struct step *s)
 {
 	char state;
@@ -297,163 +260,6 @@ int op_ready(struct vm *vm, const struct step *s)
 
 	(void)s;
 	return send_report(vm, &report);
-}
-
-int op_supervise(struct vm *vm, const struct step *s)
-{
-	if (vm->shared->pid <= 0)
-		return -ESRCH;
-	vm->keeps = s->arg[1];
-	return supervise(vm, s, has_slot(s, 0) ? slot(vm, s, 0) : -1);
-}
-
-struct helper {
-	const char *path;
-	char **argv;
-	char **env;
-	const char *input;
-	int timeout_ms; /* -1: none */
-};
-
-/*
- * In the process that will be the helper: stdin and output are given, signals as a new program expects them, and the umask is
- * the caller's: what hooks make is not for everybody to write.
- */
-static _Noreturn void become(const struct vm *vm, const struct helper *helper, int in, int out)
-{
-	uint64_t none = 0;
-	long r = sys(umask, vm->umask);
-
-	if (r >= 0)
-		r = sys(dup3, in, 0, 0);
-
-	for (int fd = 1; fd <= 2 && r >= 0; fd++)
-		r = sys(dup3, out, fd, 0);
-	if (r >= 0)
-		r = default_signals();
-	if (r >= 0)
-		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-	if (r >= 0)
-		r = sys(execve, helper->path, helper->argv, helper->env);
-	exit_with(127);
-}
-
-/* Reads what the helper writes; of more than there is room for, the end is kept. 0 at its end. */
-static long take_output(struct vm *vm, int from, size_t *used)
-{
-	char *detail = vm->shared->detail;
-	size_t half = DETAIL_SIZE / 2;
-	long r = sys(read, from, detail + *used, DETAIL_SIZE - 1 - *used);
-
-	if (r <= 0)
-		return r;
-	*used += (size_t)r;
-	detail[*used] = '\0';
-	if (*used == DETAIL_SIZE - 1) {
-		memcpy(detail, detail + *used - half, half);
-		*used = half;
-	}
-	return r;
-}
-
-/* A file in memory for the helper's stdin: of any size, whether and when it is read or not. */
-static long open_input(const char *input)
-{
-	size_t length = strlen(input);
-	long fd = sys(memfd_create, "input", MFD_CLOEXEC), r;
-
-	if (fd < 0 || !length)
-		return fd;
-	r = sys(pwrite64, fd, input, length, 0);
-	if (r == (long)length)
-		return fd;
-	if (r >= 0)
-		r = FAIL_AS(pwrite64, -EIO);
-	return closing(fd, r);
-}
-
-/* Takes the helper's output until it has ended, whoever still holds the pipe; a helper that is late is killed. */
-static long attend(struct vm *vm, int out, int pid, int timeout_ms)
-{
-	long deadline = timeout_ms < 0 ? -1 : milliseconds_now() + timeout_ms, r, killed;
-	bool is_open = true;
-	size_t used = 0;
-
-	while ((r = sys(wait4, pid, &vm->shared->status, WNOHANG, NULL)) == 0) {
-		r = wait_once(vm, is_open ? out : -1, -1, left_ms(deadline));
-		if (r > 0)
-			is_open = take_output(vm, out, &used) > 0;
-		if (r < 0)
-			break;
-	}
-	while (r >= 0 && is_open && wait_once(vm, out, -1, 0) > 0)
-		is_open = take_output(vm, out, &used) > 0;
-	if (r >= 0)
-		return 0;
-	killed = sys(kill, pid, SIGKILL);
-	if (killed >= 0)
-		killed = reap(pid, &vm->shared->status);
-	return killed < 0 ? killed : r;
-}
-
-/* Runs a program to its end. -ECHILD when it did not exit with 0; its status and output are then in vm->shared. */
-static int run_helper(struct vm *vm, const struct helper *helper)
-{
-	int out[2] = {-1, -1};
-	struct clone_args args = {.exit_signal = SIGCHLD};
-	long in = open_input(helper->input), r = in, pid, closed;
-
-	if (r >= 0)
-		r = sys(pipe2, out, O_CLOEXEC);
-	if (r < 0)
-		return (int)r;
-	pid = start_process(&args);
-	if (pid == 0)
-		become(vm, helper, (int)in, out[1]);
-	r = sys(close, in);
-	closed = sys(close, out[1]);
-	if (pid < 0 || r < 0 || closed < 0)
-		return (int)(pid < 0 ? pid : r < 0 ? r : closed);
-	r = closing(out[0], attend(vm, out[0], (int)pid, helper->timeout_ms));
-	return r < 0 ? (int)r : vm->shared->status ? -ECHILD : 0;
-}
-
-static char **environment(const struct vm *vm, const struct step *s)
-{
-	char *const nothing[] = {NULL};
-	char **env = s->arg[5] == 2 ? with_variables(vm->env, nothing) : vm->env;
-
-	if (!s->arg[5])
-		return list(vm, s, 2);
-	return s->arg[5] == 2 && (!env || !hide_variables(env, false)) ? NULL : env;
-}
-
-int op_spawn(struct vm *vm, const struct step *s)
-{
-	const struct helper helper = {string(vm, s, 0), list(vm, s, 1), environment(vm, s), text(vm, s, 3, 0, NULL),
-				      (int)s->arg[4]};
-
-	return helper.env ? run_helper(vm, &helper) : -ENOMEM;
-}
-
-enum { MAX_MAP_WORDS = 3 * 340 };
-
-int op_spawn_id_map(struct vm *vm, const struct step *s)
-{
-	static char *argv[MAX_MAP_WORDS + 3];
-	static char *env[] = {NULL};
-	char pid[24], **map = list(vm, s, 1);
-	const char *helper = string(vm, s, 0);
-	size_t n = 0;
-
-	decimal(pid, (uint64_t)vm->shared->pid);
-	argv[n++] = (char *)(uintptr_t)helper;
-	argv[n++] = pid;
-	while (*map && n < MAX_MAP_WORDS + 2)
-		argv[n++] = *map++;
-	argv[n] = NULL;
-	const struct helper mapper = {helper, argv, env, "", -1};
-	return *map ? -E2BIG : run_helper(vm, &mapper);
 }
 
 /* "/proc/PID" + rest. */

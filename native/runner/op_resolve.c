@@ -1,5 +1,9 @@
 /* Paths of the rootfs: resolved once, against its descriptor, by openat2(2) or, before Linux 5.6, step by step. */
+#include "runner/op_resolve.h"
+
 #include "runner/vm.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 #include <asm/stat.h>
 #include <linux/openat2.h>

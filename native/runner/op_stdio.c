@@ -1,5 +1,10 @@
 /* The descriptors 0 to 2 of a container: the caller's own, or pipes to the relay in their place. */
+#include "runner/op_stdio.h"
+
+#include "runner/mount_calls.h"
+#include "runner/relay.h"
 #include "runner/vm.h"
+#include "system/file.h"
 
 #include <asm/resource.h>
 #include <asm/stat.h>
@@ -45,7 +50,7 @@ static bool is_output_twice(const struct vm *vm, int fd)
 {
 	long pid = fd == 2 && vm->given[1] >= 0 ? sys(getpid) : 0;
 
-	return pid && syscall6(__NR_kcmp, pid, pid, KCMP_FILE, 1, 2, 0) == 0;
+	return pid && probe(kcmp, pid, pid, KCMP_FILE, 1, 2) == 0;
 }
 
 /* A descriptor that does not block, apart from the container's, which does. */

@@ -1,7 +1,9 @@
 /* The end of a process that is no child of this one: how it ended, where the kernel says so. */
 #include "runner/vm.h"
-
-#include <linux/poll.h>
+#include "runner/wait.h"
+#include "system/file.h"
+#include "system/process.h"
+#include "system/text.h"
 
 enum { STAT_SIZE = 2048, FIELD_STATE = 3, FIELD_START_TIME = 22, FIELD_EXIT_CODE = 52 };
 
@@ -102,7 +104,7 @@ static int await(struct vm *vm, const struct step *s, long pidfd)
 
 int op_wait_exit(struct vm *vm, const struct step *s)
 {
-	long pidfd = syscall6(__NR_pidfd_open, (long)s->arg[0], 0, 0, 0, 0, 0);
+	long pidfd = probe(pidfd_open, s->arg[0]);
 	int r = pidfd < 0 && pidfd != -ENOSYS && pidfd != -ESRCH ? (int)pidfd : await(vm, s, pidfd);
 
 	vm->has_exited = r == 1;

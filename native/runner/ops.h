@@ -1,6 +1,5 @@
 /* Generated from src/program/ops.ts by `npm run generate`. Do not edit. */
-#ifndef OPS_H
-#define OPS_H
+#pragma once
 
 #define PROGRAM_MAGIC "BTPR"
 #define PROGRAM_VERSION 1
@@ -139,5 +138,3 @@ enum resolve_kind { RESOLVE_EXISTING, RESOLVE_DIRECTORY, RESOLVE_FILE, RESOLVE_O
 	FUNCTION(expect_descriptors, 122, (OPERAND_NUMBER))
 
 #define NOTHING(...)
-
-#endif

@@ -1,5 +1,8 @@
 #include "runner/program.h"
 
+#include "contract.h"
+#include "system/memory.h"
+
 #define IN_BRACES(...) {__VA_ARGS__}
 
 const uint8_t operand_kinds[][MAX_OPERANDS] = {

@@ -2,13 +2,12 @@
  * A program in memory. `program_load` checks all of it before the first step runs: after that, every operand is of the
  * kind its op declares, and no string, list or slot leaves its bounds.
  */
-#ifndef PROGRAM_H
-#define PROGRAM_H
+#pragma once
 
 #include "runner/ops.h"
 #include "system/sys.h"
 
-enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_STEPS = 1 << 17, MAX_PROGRAM = 256 << 20 };
+enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_STEPS = 1 << 17 };
 
 struct step {
 	uint16_t op;
@@ -51,5 +50,3 @@ const char *op_name(uint16_t op);
 
 /* Checks the image and points `program` into it; list entries are replaced by pointers in place. */
 int program_load(struct program *program, void *image, size_t size);
-
-#endif

@@ -2,10 +2,14 @@
  * The relay of a foreground container: what it writes goes to the caller's descriptors, and what can be read there goes to it.
  * It goes on in every wait of the runner.
  */
-#include "runner/vm.h"
+#include "runner/relay.h"
 
-#include <asm/ioctls.h>
-#include <asm/termbits.h>
+#include "runner/op_stdio.h"
+#include "runner/vm.h"
+#include "runner/wait.h"
+#include "system/file.h"
+#include "system/memory.h"
+
 #include <linux/poll.h>
 #include <linux/time_types.h>
 
@@ -92,13 +96,6 @@ static void end_flow(struct relay *relay, struct flow *flow)
 		if (relay->flows[i].to == flow->own)
 			relay->flows[i].is_open = false;
 	flow->own = -1;
-}
-
-bool is_terminal(int fd)
-{
-	struct termios settings;
-
-	return syscall6(__NR_ioctl, fd, TCGETS, (long)&settings, 0, 0, 0) >= 0;
 }
 
 static void fill(struct relay *relay, struct flow *flow)

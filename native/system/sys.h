@@ -4,8 +4,7 @@
  *
  * Every call returns what the kernel does: a value, or -errno.
  */
-#ifndef SYS_H
-#define SYS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,10 +83,12 @@ static inline long sys6(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
-#define SYS_ARGS_(nr, a, b, c, d, e, f, ...) \
-	sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define CALL_BY_(way, nr, a, b, c, d, e, f, ...) \
+	way(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 /* sys(openat, AT_FDCWD, path, flags): a call by name with up to six arguments. */
-#define sys(name, ...) SYS_ARGS_(__NR_##name, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0, 0)
+#define sys(name, ...) CALL_BY_(sys6, __NR_##name, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0, 0)
+/* The same for a question to the kernel: an error is an answer, and no failure of the step, so `failed` stays as it is. */
+#define probe(name, ...) CALL_BY_(syscall6, __NR_##name, __VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0, 0)
 
 /* Closes what a call was made with: the call's result, or the error of closing it. */
 static inline long closing(long fd, long r)
@@ -96,16 +97,4 @@ static inline long closing(long fd, long r)
 
 	return r < 0 || closed >= 0 ? r : closed;
 }
-
-void *memcpy(void *restrict to, const void *restrict from, size_t n);
-void *memset(void *to, int byte, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
-size_t strlen(const char *s);
-bool streq(const char *a, const char *b);
-/* Writes a number in decimal and its NUL; returns the length. The buffer holds 24 bytes or more. */
-size_t decimal(char *to, uint64_t value);
-/* Reads a decimal number at *s and moves *s behind it; false when there is none. */
-bool parse_decimal(const char **s, uint64_t *value);
 _Noreturn void exit_with(int status);
-
-#endif

@@ -254,3 +254,9 @@ export const temporaryRootPrefix = '/tmp/bundle-tool-'
 
 /** The first bytes of a kept program: a header, guards, then an encoded program. */
 export const keptMagic = 'BTKP'
+
+/** The runner refuses a larger program, and reads no larger file of any kind into memory. */
+export const maxProgramBytes: number = 256 * 1024 * 1024
+
+/** The state of a container, in its directory: it goes last, as long as anything is left of the container. */
+export const stateFile = 'state.json'

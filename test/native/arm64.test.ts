@@ -35,9 +35,11 @@ const under = ['unshare', '--user', '--map-root-user', '--mount', 'bash', '-c', 
 
 beforeAll(() => {
   const flags = readFileSync(join(project, 'native/flags'), 'utf8').trim().split(/\s+/)
-  const sources = readdirSync(join(project, 'native'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.c'))
-    .map((name) => join('native', name))
+  const sources = ['native/system', 'native/runner'].flatMap((room) =>
+    readdirSync(join(project, room))
+      .filter((name) => name.endsWith('.c'))
+      .map((name) => join(room, name)),
+  )
   execFileSync('aarch64-linux-gnu-gcc', [...flags, '-DBUILD_ID="test"', '-o', join(place, 'built'), ...sources], {
     cwd: project,
   })

@@ -12,7 +12,7 @@ const sources = readdirSync(join(project, 'native'), { recursive: true, encoding
   .map((name) => ({ name, text: readFileSync(join(project, 'native', name), 'utf8') }))
 
 test.each([
-  ['clone3', 'runner/op_process.c'],
+  ['clone3', 'system/process.c'],
   ['openat2', 'runner/op_resolve.c'],
   ['close_range', 'runner/op_identity.c'],
   ['open_tree', 'runner/mount_calls.c'],

@@ -1,5 +1,7 @@
 /* Things that the caller leaves to this process and no container may have: signals that are ignored, closed standard descriptors. */
-#include "front/front.h"
+#include "system/caller.h"
+
+#include "system/sys.h"
 
 #include <asm/signal.h>
 
@@ -47,7 +49,7 @@ int default_signals(void)
 /* A file that is opened later would get the number of a closed one, and the container with it. */
 static long open_standard(int fd)
 {
-	long r = syscall6(__NR_fcntl, fd, F_GETFD, 0, 0, 0, 0);
+	long r = probe(fcntl, fd, F_GETFD);
 
 	if (r != -EBADF)
 		return r;
@@ -62,18 +64,4 @@ int settle(void)
 	for (int fd = 0; fd <= 2 && r >= 0; fd++)
 		r = open_standard(fd);
 	return r < 0 ? (int)r : 0;
-}
-
-int become_program(char **argv, char **env)
-{
-	uint64_t none = 0;
-	long r = restore_limit(env);
-
-	if (r >= 0)
-		r = default_signals();
-	if (r >= 0)
-		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-	if (r >= 0 && argv[0] && argv[1])
-		r = sys(execve, argv[0], argv + 1, env);
-	return 127;
 }

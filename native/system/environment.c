@@ -1,5 +1,9 @@
 /* The caller's variables and limits, as Node.js gets them: not the variables that change which code it runs, and enough descriptors to run at all. */
-#include "front/front.h"
+#include "system/environment.h"
+
+#include "system/memory.h"
+#include "system/sys.h"
+#include "system/text.h"
 
 #include <asm/resource.h>
 #include <linux/mman.h>
@@ -70,4 +74,42 @@ long restore_limit(char **env)
 		return r;
 	limit[0] = soft;
 	return sys(prlimit64, 0, RLIMIT_NOFILE, limit, NULL);
+}
+
+const char *variable(char **env, const char *name)
+{
+	for (size_t length = strlen(name); *env; env++)
+		if (has_prefix(*env, name) && (*env)[length] == '=')
+			return *env + length + 1;
+	return NULL;
+}
+
+char **with_variables(char **env, char *const *more)
+{
+	size_t count = 0, added = 0;
+	char **all;
+
+	while (env[count])
+		count++;
+	while (more[added])
+		added++;
+	all = new_memory((count + added + 1) * sizeof *all, MAP_PRIVATE);
+	if (all) {
+		memcpy(all, env, count * sizeof *all);
+		memcpy(all + count, more, added * sizeof *all);
+	}
+	return all;
+}
+
+const char *take_variable(char **env, const char *name)
+{
+	const char *value = variable(env, name);
+
+	if (!value)
+		return NULL;
+	while (*env + strlen(name) + 1 != value)
+		env++;
+	for (; *env; env++)
+		env[0] = env[1];
+	return value;
 }

@@ -4,11 +4,14 @@
  *
  * Where the kernel lets it, this process takes its memory off that file and names another; else it goes on in a copy.
  */
-#include "runner/vm.h"
+#include "system/seal.h"
+
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/sys.h"
 
 #include <asm/stat.h>
 #include <linux/elf.h>
-#include <linux/fs.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>

@@ -1,0 +1,83 @@
+/* Processes and time. */
+#include "system/process.h"
+
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/sys.h"
+#include "system/text.h"
+
+#include <linux/sched.h>
+#include <linux/time.h>
+
+long start_process(struct clone_args *args)
+{
+	const uint64_t new_flags = CLONE_INTO_CGROUP | CLONE_NEWTIME;
+	long r = sys(clone3, args, sizeof *args);
+
+	/* E2BIG: clone3(2) of Linux 5.3 to 5.6, which has no cgroup. For clone(2), CLONE_NEWTIME would be part of the signal. */
+	if ((r != -ENOSYS && !(r == -E2BIG && args->flags & CLONE_INTO_CGROUP)) || args->flags & CLONE_NEWTIME)
+		return r;
+	args->flags &= ~new_flags;
+	return sys(clone, args->flags | args->exit_signal, 0, args->parent_tid, 0, 0);
+}
+
+/* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+int read_stat(int at, const char *path, char *state, uint64_t *start_time)
+{
+	char content[1024];
+	const char *end = content;
+	long r = read_file(at, path, content, sizeof content);
+
+	if (r < 0)
+		return (int)r;
+	for (const char *c = content; *c; c++)
+		if (*c == ')')
+			end = c;
+	*state = *end && end[1] ? end[2] : '\0';
+	for (int field = 2; *end && field < 22; end++)
+		field += *end == ' ';
+	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
+}
+
+int read_process(uint64_t pid, char *state, uint64_t *start_time)
+{
+	char path[40] = "/proc/";
+	size_t length = 6 + decimal(path + 6, pid);
+
+	memcpy(path + length, "/stat", 6);
+	return read_stat(AT_FDCWD, path, state, start_time);
+}
+
+int exit_code(int status)
+{
+	return status & 0x7f ? 128 + (status & 0x7f) : status >> 8 & 0xff;
+}
+
+long milliseconds_now(void)
+{
+	struct __kernel_timespec now = {0};
+	long r = sys(clock_gettime, CLOCK_MONOTONIC, &now);
+
+	return r < 0 ? 0 : now.tv_sec * 1000 + (long)now.tv_nsec / 1000000;
+}
+
+int left_ms(long deadline)
+{
+	long left = deadline - milliseconds_now();
+
+	return deadline < 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
+long sleep_ms(long ms)
+{
+	struct __kernel_timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	return sys(nanosleep, &time, NULL);
+}
+
+int reap(int pid, int *status)
+{
+	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
+
+	return r == -ECHILD ? 0 : (int)r;
+}

@@ -1,0 +1,30 @@
+/* Processes: how one is made, how it is found again, how it has ended; and time. */
+#pragma once
+
+#include <stdint.h>
+
+struct clone_args;
+
+/* clone3(2), or clone(2) before Linux 5.3. A flag that only the new call knows is cleared when its work is not done. */
+long start_process(struct clone_args *args);
+
+/* The state letter of a process and its start, in clock ticks from boot, from its /proc/PID/stat. */
+int read_process(uint64_t pid, char *state, uint64_t *start_time);
+
+/* The same of a file in procfs. */
+int read_stat(int at, const char *path, char *state, uint64_t *start_time);
+
+/* What a shell makes of the status that wait4(2) gives. */
+int exit_code(int status);
+
+/* Of the monotonic clock. */
+long milliseconds_now(void);
+
+/* What is left until then, for a wait; a deadline of -1 is none. */
+int left_ms(long deadline);
+
+/* nanosleep(2) */
+long sleep_ms(long ms);
+
+/* Waits for the end of a child, if there is one (its pid is not 0) that nobody has waited for. */
+int reap(int pid, int *status);
