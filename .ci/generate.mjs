@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
-const { callOptions, guardKinds, keptMagic, maxProgramBytes, noProgram, stateFile, temporaryRootPrefix } = await import(
+const { callOptions } = await import('../dist/program/options.js')
+const { guardKinds, keptMagic, maxProgramBytes, noProgram, stateFile, temporaryRootPrefix } = await import(
   '../dist/program/contract.js'
 )
 const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')

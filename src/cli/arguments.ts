@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
-import { callOptions } from '../program/contract.ts'
+import { callOptions } from '../program/options.ts'
 import { valueKinds } from './call-options.ts'
 import { foreignFlagHint } from './foreign-flags.ts'
 import { nearest } from './nearest.ts'

@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import type { ValueKind } from '../program/contract.ts'
+import type { ValueKind } from '../program/options.ts'
 import type { ExecOptions } from '../verbs/container/exec.ts'
 import type { OwnOptions, RunOptions } from '../verbs/container/run.ts'
 import type { CommandContext } from './context.ts'

@@ -1,4 +1,4 @@
-import { type Call, type CallOption, optionsOfCall } from '../program/contract.ts'
+import { type Call, type CallOption, optionsOfCall } from '../program/options.ts'
 import { withoutDashes } from './arguments.ts'
 import { type CallFlags, valueKinds } from './call-options.ts'
 import type { Globals } from './globals.ts'

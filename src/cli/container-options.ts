@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Call, type CallOption, callOptions, optionsOfCall } from '../program/contract.ts'
+import { type Call, type CallOption, callOptions, optionsOfCall } from '../program/options.ts'
 import { type CallFlags, valueKinds } from './call-options.ts'
 
 /** Gives a command the options of the contract. */

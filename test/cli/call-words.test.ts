@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { rewriteArguments } from '../../src/cli/arguments.ts'
 import { readCall } from '../../src/cli/call-words.ts'
 import { flagsOf, withCallOptions } from '../../src/cli/container-options.ts'
-import { type Call, optionsOfCall } from '../../src/program/contract.ts'
+import { type Call, optionsOfCall } from '../../src/program/options.ts'
 
 const calls: readonly Call[] = ['run', 'create', 'exec']
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { type Call, optionsOfCall } from '../../src/program/contract.ts'
+import { type Call, optionsOfCall } from '../../src/program/options.ts'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
-import { type Call, callOptions, optionsOfCall } from '../../src/program/contract.ts'
+import { type Call, callOptions, optionsOfCall } from '../../src/program/options.ts'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 

@@ -1,4 +1,4 @@
-import { type Call, optionsOfCall } from '../../program/contract.ts'
+import { type Call, optionsOfCall } from '../../program/options.ts'
 
 /** Options of the library that no program is compiled from. */
 const independent: readonly string[] = [

@@ -1,4 +1,4 @@
-import type { Call } from '../../program/contract.ts'
+import type { Call } from '../../program/options.ts'
 import { compileExec } from '../../runtime/compile-exec.ts'
 import { compileLaunch } from '../../runtime/compile-launch.ts'
 import { handOverMessage } from '../../runtime/compiled-call.ts'
