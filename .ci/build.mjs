@@ -97,12 +97,6 @@ function digestOfSources() {
 
 const isBuilt = (stamp, build) => existsSync(stamp) && readFileSync(stamp, 'utf8') === build
 
-/** What the front starts Node.js with to compile a program: code is cached for just these flags. */
-function compilerFlags() {
-  const [, list] = /^#define COMPILER_FLAGS (.+)$/m.exec(readFileSync('native/front/node.c', 'utf8'))
-  return JSON.parse(`[${list}]`)
-}
-
 if (!isInstalled()) run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
 
 /** True when node_modules has the packages of package-lock.json, by the list that npm keeps there of its own work. */
@@ -121,9 +115,10 @@ const build = digestOfSources()
 if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, '.ci/bundle.mjs', build)
+  const { compilerFlags } = await import('../dist/program/contract.js')
   cacheCode('the command line', '.ci/code-cache.mjs', 'cli')
-  cacheCode('the compiler of seccomp', ...compilerFlags(), '.ci/code-cache.mjs', 'seccomp.code')
-  cacheCode('the compiler', ...compilerFlags(), '.ci/code-cache.mjs', 'compiler')
+  cacheCode('the compiler of seccomp', ...compilerFlags, '.ci/code-cache.mjs', 'seccomp.code')
+  cacheCode('the compiler', ...compilerFlags, '.ci/code-cache.mjs', 'compiler')
   cacheCode('what handles images', '.ci/code-cache-images.mjs')
   writeFileSync('dist/.typescript', build)
 }

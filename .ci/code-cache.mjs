@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defaultConfig } from '../dist/bundle/default-config.js'
 import * as errors from '../dist/errors.js'
+import { stateFile } from '../dist/program/contract.js'
 import { keepCode, scriptOf } from './script-cache.mjs'
 
 const place = mkdtempSync(join(tmpdir(), 'code-cache-'))
@@ -200,7 +201,7 @@ function writeState(directory, bundle) {
   const config = { rootfs: join(bundle, 'rootfs'), labels: [`bundle=${bundle}`], namespaces }
   mkdirSync(directory, { recursive: true })
   writeFileSync(
-    join(directory, 'state.json'),
+    join(directory, stateFile),
     JSON.stringify({ id: 'running', init_process_pid: process.pid, init_process_start, cgroup_paths: {}, config }),
   )
 }

@@ -1,14 +1,13 @@
 // Writes what is derived from the contract, the op table and the list of commands: native/contract.h, native/runner/ops.h,
 // src/program/README.md, docs/json.md and the manual pages in package.json. With --check, only compares.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const contract = await import('../dist/program/contract.js')
 const { callOptions } = await import('../dist/program/options.js')
-const { guardKinds, keptMagic, maxProgramBytes, noProgram, stateFile, temporaryRootPrefix } = await import(
-  '../dist/program/contract.js'
-)
-const { firstRegister, magic, textEscape, version } = await import('../dist/program/encode.js')
+const { layOut } = await import('../dist/program/structs.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { commands } = await import('../dist/cli/commands.js')
 const { errorShape, exampleError, jsonShapes } = await import('../dist/cli/json/shapes.js')
@@ -33,10 +32,7 @@ function header() {
   return `/* Generated from src/program/ops.ts by \`npm run generate\`. Do not edit. */
 #pragma once
 
-#define PROGRAM_MAGIC "${magic}"
-#define PROGRAM_VERSION ${version}
-
-enum { TEXT_ESCAPE = ${textEscape}, TEXT_REGISTER = ${firstRegister}, REGISTER_COUNT = ${registers.length} };
+enum { REGISTER_COUNT = ${registers.length} };
 
 enum register_number { ${registers.map((name) => `REGISTER_${upper(name)}`).join(', ')} };
 
@@ -96,27 +92,98 @@ ${rows.join('\n')}
 `
 }
 
-function contract() {
+const types = { char: 'char', u8: 'uint8_t', u16: 'uint16_t', u32: 'uint32_t', i32: 'int32_t', u64: 'uint64_t' }
+
+/** A structure in C, and the check that a compiler lays it out as TypeScript does. */
+function struct([name, { does, fields, ...rest }]) {
+  const lines = Object.entries(fields).map(([field, [type, count = 1, comment]]) => {
+    const many = count === 1 ? '' : `[${count}]`
+    return `\t${types[type]} ${field}${many};${comment ? ` /* ${comment} */` : ''}`
+  })
+  const { size } = layOut({ does, fields, ...rest })
+  return `/* ${does} */
+struct ${name} {
+${lines.join('\n')}
+};
+
+_Static_assert(sizeof(struct ${name}) == ${size}, "as src/program/structs.ts lays it out");
+`
+}
+
+/** `enum name { PREFIX_A = 1, ... };` of an object of numbers, whose names are in camel case. */
+function enumeration(name, prefix, values) {
+  const members = Object.entries(values).map(([key, value]) => `${prefix}_${constant(key)} = ${value}`)
+  return `enum ${name} { ${members.join(', ')} };`
+}
+
+/** `#define PREFIX_A "..."` of an object of texts. */
+const definitions = (prefix, texts) =>
+  Object.entries(texts).map(([key, text]) => `#define ${prefix}${constant(key)} ${quoted(text)}`)
+
+const quoted = (text) => JSON.stringify(text)
+const listed = (texts) => texts.map(quoted).join(', ')
+const hexadecimal = (number) => `0x${number.toString(16)}ULL`
+
+function contractHeader() {
+  const c = contract
   const optionLines = callOptions.map(({ name, letter, value, kept }) => {
-    const short = letter === undefined ? 'NULL' : `"-${letter}"`
+    const short = letter === undefined ? 'NULL' : quoted(`-${letter}`)
     return `\tOPTION(${constant(name)}, "--${name}", ${short}, ${value !== undefined}, ${upper(kept)})`
   })
-  const guardLines = Object.entries(guardKinds).map(([name, number]) => `GUARD_${upper(name)} = ${number}`)
-  return `/* Generated from src/program/contract.ts by \`npm run generate\`. Do not edit. */
+  const numbers = Object.keys(c.structs.report.fields).filter((name) => name !== 'detail')
+  return `/* Generated from src/program/contract.ts and options.ts by \`npm run generate\`. Do not edit. */
 #pragma once
 
-/* An exit code: there is no program, and nothing was done. */
-enum { NO_PROGRAM = ${noProgram} };
+#include <stdint.h>
 
-#define KEPT_MAGIC "${keptMagic}"
-#define STATE_FILE "${stateFile}"
+/* Exit codes: there is no program, and nothing was done; a program could not be executed. */
+enum { NO_PROGRAM = ${c.noProgram}, NOT_EXECUTED = ${c.notExecuted} };
 
-enum { MAX_PROGRAM = ${maxProgramBytes} };
+/* First words of command lines, and variables, by which the processes of the tool tell each other something. */
+${definitions('ARGV0_', c.argv0).join('\n')}
+#define VARIABLE_PREFIX ${quoted(c.variablePrefix)}
+${definitions('VARIABLE_', c.variables).join('\n')}
+
+/* Beginnings of variables that Node.js does not get; it gets the latter for a command that talks to servers. */
+#define CODE_VARIABLES ${listed(c.codeVariables)}
+#define TRUST_VARIABLES ${listed(c.trustVariables)}
+
+/* Commands that talk to no server. */
+#define OFFLINE_COMMANDS ${listed(c.offlineCommands)}
+
+/* Options of a Node.js that only compiles a program. */
+#define COMPILER_FLAGS ${listed(c.compilerFlags)}
+
+/* Names of files. */
+#define STATE_FILE ${quoted(c.stateFile)}
+#define RECORD_FILE ${quoted(c.recordFile)}
+#define START_FIFO ${quoted(c.startFifo)}
+#define KEPT_PREFIX ${quoted(c.keptPrefix)}
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
-#define TEMPORARY_ROOT_PREFIX "${temporaryRootPrefix}"
+#define TEMPORARY_ROOT_PREFIX ${quoted(c.temporaryRootPrefix)}
 
-enum guard_kind { ${guardLines.join(', ')} };
+#define FNV_OFFSET ${hexadecimal(c.fnvOffset)}
+#define FNV_PRIME ${hexadecimal(c.fnvPrime)}
+
+/* Of a program. */
+#define PROGRAM_MAGIC ${quoted(c.magic)}
+#define KEPT_MAGIC ${quoted(c.keptMagic)}
+
+enum { PROGRAM_VERSION = ${c.version}, TEXT_ESCAPE = ${c.textEscape}, TEXT_REGISTER = ${c.firstRegister} };
+enum { MAX_OPERANDS = ${c.maxOperands}, MAX_SLOTS = ${c.maxSlots}, MAX_PROGRAM = ${c.maxProgramBytes} };
+enum { DETAIL_SIZE = ${c.detailBytes}, MAX_ORDER = ${c.maxOrderBytes} };
+
+/* ${c.endSignal}: nobody waits for the container any more. */
+enum { END_SIGNAL = ${constants.signals[c.endSignal]} };
+
+${enumeration('guard_kind', 'GUARD', c.guardKinds)}
+${enumeration('report_kind', 'REPORT', c.reportKinds)}
+${enumeration('order_kind', 'ORDER', c.orderKinds)}
+
+${Object.entries(c.structs).map(struct).join('\n')}
+/* FIELD(name): the numbers of a report, in their order. */
+#define REPORT_NUMBERS(FIELD) ${numbers.map((name) => `FIELD(${name})`).join(' ')}
 
 /* How a kept program depends on an option. */
 enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
@@ -127,7 +194,8 @@ ${optionLines.join(' \\\n')}
 `
 }
 
-const constant = (name) => upper(name).replaceAll('-', '_')
+/** NAME_OF_THIS of name-of-this or nameOfThis. */
+const constant = (name) => upper(name.replace(/[A-Z]/g, '_$&').replaceAll('-', '_'))
 
 /** package.json with the list of the manual pages: npm installs no others. */
 function packageFile() {
@@ -140,7 +208,7 @@ function packageFile() {
 const files = {
   'package.json': packageFile(),
   'docs/json.md': jsonPage({ commands, jsonShapes, errorShape, exampleError, errorCodes }),
-  'native/contract.h': contract(),
+  'native/contract.h': contractHeader(),
   'native/runner/ops.h': header(),
   'src/program/README.md': page(),
 }

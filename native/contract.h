@@ -1,18 +1,140 @@
-/* Generated from src/program/contract.ts by `npm run generate`. Do not edit. */
+/* Generated from src/program/contract.ts and options.ts by `npm run generate`. Do not edit. */
 #pragma once
 
-/* An exit code: there is no program, and nothing was done. */
-enum { NO_PROGRAM = 75 };
+#include <stdint.h>
 
-#define KEPT_MAGIC "BTKP"
+/* Exit codes: there is no program, and nothing was done; a program could not be executed. */
+enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
+
+/* First words of command lines, and variables, by which the processes of the tool tell each other something. */
+#define ARGV0_EXECUTE "bundle-tool:execute"
+#define ARGV0_ORDERS "bundle-tool:orders="
+#define VARIABLE_PREFIX "BUNDLE_TOOL_"
+#define VARIABLE_NAME "BUNDLE_TOOL_NAME"
+#define VARIABLE_FRONT "BUNDLE_TOOL_FRONT"
+#define VARIABLE_NOFILE "BUNDLE_TOOL_NOFILE"
+#define VARIABLE_HANDOVER "BUNDLE_TOOL_HANDOVER"
+#define VARIABLE_REPORTS "BUNDLE_TOOL_REPORTS"
+#define VARIABLE_REPORT_DETAIL "BUNDLE_TOOL_REPORT_DETAIL"
+#define VARIABLE_RUNNER "BUNDLE_TOOL_RUNNER"
+
+/* Beginnings of variables that Node.js does not get; it gets the latter for a command that talks to servers. */
+#define CODE_VARIABLES "NODE_", "OPENSSL_"
+#define TRUST_VARIABLES "NODE_EXTRA_CA_CERTS=", "NODE_USE_SYSTEM_CA=", "OPENSSL_"
+
+/* Commands that talk to no server. */
+#define OFFLINE_COMMANDS "run", "create", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "ps", "spec", "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"
+
+/* Options of a Node.js that only compiles a program. */
+#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
+
+/* Names of files. */
 #define STATE_FILE "state.json"
-
-enum { MAX_PROGRAM = 268435456 };
+#define RECORD_FILE ".front"
+#define START_FIFO "exec.fifo"
+#define KEPT_PREFIX ".program-"
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
 #define TEMPORARY_ROOT_PREFIX "/tmp/bundle-tool-"
 
+#define FNV_OFFSET 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+
+/* Of a program. */
+#define PROGRAM_MAGIC "BTPR"
+#define KEPT_MAGIC "BTKP"
+
+enum { PROGRAM_VERSION = 1, TEXT_ESCAPE = 1, TEXT_REGISTER = 65 };
+enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_PROGRAM = 268435456 };
+enum { DETAIL_SIZE = 1024, MAX_ORDER = 16384 };
+
+/* SIGPWR: nobody waits for the container any more. */
+enum { END_SIGNAL = 30 };
+
 enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10 };
+enum report_kind { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_UNDO_FAILED = 3, REPORT_EXITED = 4, REPORT_REFUSED = 5, REPORT_BEGUN = 6, REPORT_PIPE = 7, REPORT_ENDED = 8 };
+enum order_kind { ORDER_RUN = 1, ORDER_PIPE = 2, ORDER_CLOSE = 3, ORDER_SIGNAL = 4 };
+
+/* An encoded program begins with this; then come the steps, the lists and the strings. */
+struct program_header {
+	char magic[4];
+	uint32_t version;
+	uint32_t size; /* of the whole program */
+	uint32_t steps[4]; /* how many in each phase, in this order */
+	uint32_t list_words; /* lists: words of 64 bits; 0 ends a list, others are offsets of strings */
+	uint32_t strings; /* bytes; the first is NUL, so that offset 0 means "none" */
+	uint32_t reserved[7];
+};
+
+_Static_assert(sizeof(struct program_header) == 64, "as src/program/structs.ts lays it out");
+
+/* One step of a program. */
+struct step {
+	uint16_t op;
+	uint8_t phase;
+	uint8_t reserved;
+	uint32_t tolerate; /* a bit for each entry of TOLERABLE_ERRORS */
+	uint64_t arg[6];
+	uint32_t from; /* the JSON pointer it came from: for whoever prints the program */
+	uint32_t undoes; /* undo steps: the host step that must have been done */
+};
+
+_Static_assert(sizeof(struct step) == 64, "as src/program/structs.ts lays it out");
+
+/* What a runner or a fork server says. */
+struct report {
+	uint32_t kind;
+	uint32_t step;
+	int32_t error;
+	int32_t syscall;
+	int32_t pid;
+	int32_t status;
+	int32_t end; /* how the new process ended, plus 1, as wait4(2) says it, if that was before it was killed; else 0 */
+	uint32_t order; /* of the fork server; 0: of nobody */
+	char detail[1024]; /* ends in NUL; what a failed helper wrote */
+};
+
+_Static_assert(sizeof(struct report) == 1056, "as src/program/structs.ts lays it out");
+
+/* What a fork server is asked for; the words of a command line follow, each with its NUL. */
+struct order {
+	uint32_t kind;
+	uint32_t number;
+	uint32_t words; /* bytes */
+	int32_t value[3]; /* run: descriptors 0 to 2 of it, -1 for /dev/null; close: which, -1 for none; signal: the first */
+};
+
+_Static_assert(sizeof(struct order) == 24, "as src/program/structs.ts lays it out");
+
+/* The file of a kept program begins with this; then come its guards, then the program. */
+struct kept_header {
+	char magic[4];
+	uint32_t version;
+	uint32_t guards; /* how many */
+	uint32_t program; /* where it begins */
+};
+
+_Static_assert(sizeof(struct kept_header) == 16, "as src/program/structs.ts lays it out");
+
+/* A fact that must still be as it was. A text follows, then perhaps content as long as the first value says; both padded to 8 bytes. */
+struct guard {
+	uint32_t kind;
+	uint32_t text; /* bytes, with the NUL */
+	uint64_t value[8];
+};
+
+_Static_assert(sizeof(struct guard) == 72, "as src/program/structs.ts lays it out");
+
+/* What Node.js hands to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program. */
+struct handover {
+	uint32_t program; /* where it begins */
+	uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct handover) == 8, "as src/program/structs.ts lays it out");
+
+/* FIELD(name): the numbers of a report, in their order. */
+#define REPORT_NUMBERS(FIELD) FIELD(kind) FIELD(step) FIELD(error) FIELD(syscall) FIELD(pid) FIELD(status) FIELD(end) FIELD(order)
 
 /* How a kept program depends on an option. */
 enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };

@@ -19,17 +19,7 @@
 #include <linux/signalfd.h>
 #include <linux/wait.h>
 
-enum { MAX_RUNS = 4096, MAX_CALL_WORDS = 16, WORDS_SIZE = 4 * PATH_SIZE };
-
-enum order_kind { ORDER_RUN = 1, ORDER_PIPE, ORDER_CLOSE, ORDER_SIGNAL };
-
-/* What the program writes; behind it the words of a command line, each with its NUL. */
-struct order {
-	uint32_t kind;
-	uint32_t number;
-	uint32_t words; /* bytes */
-	int32_t value[3]; /* run: what becomes descriptors 0 to 2, -1 for /dev/null; close: which, -1 for none; signal: the first */
-};
+enum { MAX_RUNS = 4096, MAX_CALL_WORDS = 16 };
 
 struct server {
 	int socket, signals;
@@ -40,7 +30,7 @@ struct server {
 		uint32_t number;
 		int32_t pid;
 	} runs[MAX_RUNS];
-	char words[WORDS_SIZE];
+	char words[MAX_ORDER];
 };
 
 static long reply(const struct server *server, uint32_t number, struct report report)

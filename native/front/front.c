@@ -121,7 +121,7 @@ bool find_root(char *to, size_t size, const struct call *call)
 /* The path of this binary: from before it became a copy, or now. */
 static const char *own_path(char **env, char *to, size_t size)
 {
-	const char *known = take_variable(env, "BUNDLE_TOOL_FRONT");
+	const char *known = take_variable(env, VARIABLE_FRONT);
 	long length;
 
 	if (known)
@@ -137,7 +137,7 @@ static bool become_sealed(const struct call *call)
 	static char entry[PATH_SIZE + 32];
 	char *more[] = {entry, NULL}, **env;
 
-	if (!JOIN(entry, "BUNDLE_TOOL_FRONT=", call->exe))
+	if (!JOIN(entry, VARIABLE_FRONT "=", call->exe))
 		return false;
 	env = with_variables(call->env, more);
 	return env && seal(call->argv, env) >= 0;
@@ -160,13 +160,13 @@ static bool ends_in_program(const struct call *call)
 	const char *command = call->argv[call->command];
 
 	return (streq(command, "run") || streq(command, "create") || streq(command, "exec")) &&
-	       !variable(call->env, "BUNDLE_TOOL_RUNNER") && !variable(call->env, "LISTEN_FDS");
+	       !variable(call->env, VARIABLE_RUNNER) && !variable(call->env, "LISTEN_FDS");
 }
 
 /* The socket that the library has given with the name of the tool, for a fork server; -1: none. A copy of this process needs it. */
 static int find_socket(const struct call *call)
 {
-	static const char name[] = "bundle-tool:orders=";
+	static const char name[] = ARGV0_ORDERS;
 	const char *text = call->argv[0] + sizeof name - 1;
 	uint64_t fd;
 

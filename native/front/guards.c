@@ -14,16 +14,6 @@
 
 enum { PIECE_SIZE = 65536 };
 
-/*
- * One thing that must still be as it was. Text follows: a path, then perhaps content, each padded to 8 bytes. How long the
- * content is, is the first value.
- */
-struct guard {
-	uint32_t kind;
-	uint32_t text; /* bytes of the first text, with its NUL */
-	uint64_t value[8];
-};
-
 static bool is_same_place(const char *path, const uint64_t *v)
 {
 	struct stat st;

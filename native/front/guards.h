@@ -5,12 +5,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct kept_header {
-	char magic[4];
-	uint32_t version;
-	uint32_t guards; /* how many */
-	uint32_t program; /* where it begins */
-};
-
 /* True when the file is for this key, and every guard of it holds. */
 bool guards_hold(const char *image, size_t size, const char *key);

@@ -15,10 +15,10 @@
 /* FNV-1a, which names the file; the file itself says again what it is for. */
 static uint64_t hash(const char *s)
 {
-	uint64_t value = 0xcbf29ce484222325ULL;
+	uint64_t value = FNV_OFFSET;
 
 	for (; *s; s++)
-		value = (value ^ (unsigned char)*s) * 0x100000001b3ULL;
+		value = (value ^ (unsigned char)*s) * FNV_PRIME;
 	return value;
 }
 
@@ -104,7 +104,7 @@ static bool find_place(struct place *p, const struct request *q, const struct ca
 		return false;
 	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
 		name[i] = "0123456789abcdef"[value & 15];
-	return JOIN(p->path, is_exec ? p->directory : p->root, "/.program-", name);
+	return JOIN(p->path, is_exec ? p->directory : p->root, "/" KEPT_PREFIX, name);
 }
 
 bool find_kept(const struct call *call, struct job *job)

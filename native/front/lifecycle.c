@@ -69,7 +69,7 @@ static bool write_freezer(const struct container *c, bool is_frozen)
 
 static bool is_created(const struct container *c)
 {
-	return sys(faccessat, c->directory, "exec.fifo", 0) >= 0;
+	return sys(faccessat, c->directory, START_FIFO, 0) >= 0;
 }
 
 static bool has_flag(const struct container *c, char flag)
@@ -112,7 +112,7 @@ static bool open_gate(const struct container *c, char **words)
 
 	if (words[0] || !has_flag(c, 's') || !is_closed_to_others(c) || !is_thawed(c) || is_alive(c) != 1)
 		return false;
-	gate.fd = (int)sys(openat, c->directory, "exec.fifo", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	gate.fd = (int)sys(openat, c->directory, START_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (gate.fd < 0)
 		return false;
 	while (sys(read, gate.fd, &byte, 1) != 1) {
@@ -122,7 +122,7 @@ static bool open_gate(const struct container *c, char **words)
 		if (gate.revents == POLLHUP)
 			sleep_ms(1);
 	}
-	return sys(unlinkat, c->directory, "exec.fifo", 0) >= 0;
+	return sys(unlinkat, c->directory, START_FIFO, 0) >= 0;
 }
 
 static bool parse_signal(const char *text, uint64_t *number)

@@ -22,21 +22,13 @@
 /* Commands of the runtime talk to no registry, which alone needs what NODE_EXTRA_CA_CERTS loads: as long as Node.js takes. */
 static bool needs_network(const char *command)
 {
-	static const char *const runtime[] = {"run",   "create", "start", "state", "list",   "kill",	 "delete", "exec",
-					      "pause", "resume", "ps",	  "spec",  "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"};
+	static const char *const offline[] = {OFFLINE_COMMANDS};
 
-	for (size_t i = 0; command && i < sizeof runtime / sizeof *runtime; i++)
-		if (streq(command, runtime[i]))
+	for (size_t i = 0; command && i < sizeof offline / sizeof *offline; i++)
+		if (streq(command, offline[i]))
 			return false;
 	return true;
 }
-
-/*
- * For a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect garbage
- * or optimise code that is gone in a moment; nor shall Node.js look at each directory of a path that has no links. Code is
- * cached for just these flags (.ci/build.mjs).
- */
-#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
 
 /* Each takes a second on a slow host; without the threads that it wants, Node.js can wait for ever. */
 enum { EXPLAIN_TIMEOUT_MS = 10000, COMPILE_TIMEOUT_S = 30 };
@@ -66,7 +58,7 @@ static bool is_for_compiler(const struct call *call)
 		return false;
 	if (!streq(q.command, "exec"))
 		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
-	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/state.json") && is_small(root, state) &&
+	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/" STATE_FILE) && is_small(root, state) &&
 	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
 }
 
@@ -99,7 +91,7 @@ static char **environment_for_node(const struct call *call, char *limit, char *c
 	char *const own[] = {name, limit, NULL};
 	char **env = with_variables(call->env, own);
 
-	if (!env || !JOIN(name, "BUNDLE_TOOL_NAME=", base_name(call->argv[0])) ||
+	if (!env || !JOIN(name, VARIABLE_NAME "=", base_name(call->argv[0])) ||
 	    !hide_variables(env, needs_network(call->argv[call->command])))
 		return NULL;
 	return with_variables(env, more);
@@ -159,7 +151,7 @@ int become_node(const struct call *call, char *const *more)
 /* The child: it ends with its parent, which alone could use what it makes. */
 static _Noreturn void become_child(const struct call *call, int pipe, bool is_compiler)
 {
-	char fd[40] = "BUNDLE_TOOL_HANDOVER=", no_openssl[] = "OPENSSL_CONF=/dev/null"; /* which takes a millisecond to be read */
+	char fd[40] = VARIABLE_HANDOVER "=", no_openssl[] = "OPENSSL_CONF=/dev/null"; /* which takes a millisecond to be read */
 	char *const more[] = {fd, is_compiler ? no_openssl : NULL, NULL};
 
 	decimal(fd + strlen(fd), (uint64_t)pipe);
@@ -168,14 +160,15 @@ static _Noreturn void become_child(const struct call *call, int pipe, bool is_co
 	exit_with(become(call, more, is_compiler));
 }
 
-/* What src/runtime/runner.ts writes: where the program begins, the ID, the directory to run it in, the program. */
+/* src/runtime/runner.ts writes it. */
 static bool parse_handover(char *image, size_t size, struct job *job)
 {
-	uint32_t program = size < 16 ? 0 : *(const uint32_t *)(const void *)image;
+	const struct handover *h = (const void *)image;
+	uint32_t program = size < sizeof *h ? 0 : h->program;
 
-	if (program < 16 || program % 8 || program > size || image[program - 1])
+	if (program <= sizeof *h || program % 8 || program > size || image[program - 1])
 		return false;
-	job->id = image + 8;
+	job->id = image + sizeof *h;
 	job->directory = job->id + strlen(job->id) + 1;
 	if (job->directory >= image + program)
 		return false;
@@ -277,7 +270,9 @@ void reap_compiler(const struct job *job)
 
 static char *append_report(char *to, const struct report *report)
 {
-	const int64_t numbers[] = {report->kind, report->step, report->error, report->syscall, report->pid, report->status, report->end};
+#define NUMBER(name) report->name,
+	const int64_t numbers[] = {REPORT_NUMBERS(NUMBER)};
+#undef NUMBER
 
 	for (size_t i = 0; report->kind && i < sizeof numbers / sizeof *numbers; i++) {
 		if (numbers[i] < 0)
@@ -339,14 +334,14 @@ static int explain_plainly(const struct vm *vm)
 
 int explain(const struct call *call, struct vm *vm)
 {
-	static char numbers[400] = "BUNDLE_TOOL_REPORTS=", detail[DETAIL_SIZE + 32];
+	static char numbers[400] = VARIABLE_REPORTS "=", detail[DETAIL_SIZE + 32];
 	char *const more[] = {numbers, detail, NULL};
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int status = 0;
 	long child;
 
 	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
-	if (!become_ordinary(vm) || !JOIN(detail, "BUNDLE_TOOL_REPORT_DETAIL=", vm->last.detail))
+	if (!become_ordinary(vm) || !JOIN(detail, VARIABLE_REPORT_DETAIL "=", vm->last.detail))
 		return explain_plainly(vm);
 	child = start_process(&args);
 	if (child == 0)

@@ -1,6 +1,7 @@
 /* Records of containers. */
 #include "front/record.h"
 
+#include "contract.h"
 #include "system/file.h"
 #include "system/sys.h"
 #include "system/text.h"
@@ -51,7 +52,7 @@ static bool read_record(struct container *c)
 	c->directory = (int)probe(openat, c->root, c->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (c->directory < 0)
 		return false;
-	fd = open_own(c->directory, ".front");
+	fd = open_own(c->directory, RECORD_FILE);
 	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || !size)
 		return false;
 	((char *)image)[size - 1] = '\0'; /* its last line needs no end */

@@ -90,11 +90,11 @@ static int become_program(char **argv, char **env)
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0 && argv[0] && argv[1])
 		r = sys(execve, argv[0], argv + 1, env);
-	return 127;
+	return NOT_EXECUTED;
 }
 
 int start(int argc, char **argv, char **envp)
 {
-	return argc > 0 && streq(argv[0], "bundle-tool:execute") ? become_program(argv + 1, envp)
+	return argc > 0 && streq(argv[0], ARGV0_EXECUTE) ? become_program(argv + 1, envp)
 								 : execute_program(argc, argv, envp);
 }

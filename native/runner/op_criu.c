@@ -28,7 +28,7 @@ static _Noreturn void become_criu(struct vm *vm, const char *path, int socket, c
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
 		r = sys(execve, path, argv, env);
-	exit_with(127);
+	exit_with(NOT_EXECUTED);
 }
 
 int op_criu_start(struct vm *vm, const struct step *s)

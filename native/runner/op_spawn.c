@@ -40,7 +40,7 @@ static _Noreturn void become(const struct vm *vm, const struct helper *helper, i
 		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 	if (r >= 0)
 		r = sys(execve, helper->path, helper->argv, helper->env);
-	exit_with(127);
+	exit_with(NOT_EXECUTED);
 }
 
 /* Reads what the helper writes; of more than there is room for, the end is kept. 0 at its end. */

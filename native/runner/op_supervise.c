@@ -1,7 +1,6 @@
 /* The wait for the end of a foreground container: signals are passed on, and a terminal is relayed. */
 #include "runner/relay.h"
 #include "runner/vm.h"
-#include "runner/wait.h"
 
 #include <asm/siginfo.h>
 #include <asm/signal.h>

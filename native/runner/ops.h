@@ -1,10 +1,7 @@
 /* Generated from src/program/ops.ts by `npm run generate`. Do not edit. */
 #pragma once
 
-#define PROGRAM_MAGIC "BTPR"
-#define PROGRAM_VERSION 1
-
-enum { TEXT_ESCAPE = 1, TEXT_REGISTER = 65, REGISTER_COUNT = 8 };
+enum { REGISTER_COUNT = 8 };
 
 enum register_number { REGISTER_ID, REGISTER_PID, REGISTER_START_TIME, REGISTER_CREATED, REGISTER_OWN_PID, REGISTER_PID_FILE, REGISTER_CONSOLE_SOCKET, REGISTER_BOOT_TICKS };
 

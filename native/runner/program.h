@@ -4,30 +4,11 @@
  */
 #pragma once
 
+#include "contract.h"
 #include "runner/ops.h"
 #include "system/sys.h"
 
-enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_STEPS = 1 << 17 };
-
-struct step {
-	uint16_t op;
-	uint8_t phase;
-	uint8_t reserved;
-	uint32_t tolerate; /* a bit for each entry of tolerable_errors[] */
-	uint64_t arg[MAX_OPERANDS];
-	uint32_t from; /* the JSON pointer it came from: for whoever prints the program */
-	uint32_t undoes; /* undo steps: the host step that must have been done */
-};
-
-struct program_header {
-	char magic[4];
-	uint32_t version;
-	uint32_t size; /* of the whole program */
-	uint32_t steps[PHASE_COUNT]; /* how many in each phase, in this order */
-	uint32_t list_words; /* lists: words of 64 bits; 0 ends a list, others are offsets of strings */
-	uint32_t strings; /* bytes; the first is NUL, so that offset 0 means "none" */
-	uint32_t reserved[7];
-};
+enum { MAX_STEPS = 1 << 17 };
 
 struct program {
 	struct step *steps;

@@ -3,8 +3,6 @@
 
 #include "runner/program.h"
 
-enum { DETAIL_SIZE = 1024 };
-
 /* Shared by the runner and its child until execve: it outlives whichever of them dies first. */
 struct shared {
 	int32_t pid; /* of the container's first process, in the runner's PID namespace */
@@ -17,30 +15,6 @@ struct shared {
 	int32_t syscall;
 	int32_t status; /* of the helper that failed, as wait4(2) says it */
 	char detail[DETAIL_SIZE]; /* what it wrote */
-};
-
-enum report_kind {
-	REPORT_READY = 1,
-	REPORT_FAILED,
-	REPORT_UNDO_FAILED,
-	REPORT_EXITED,
-	REPORT_REFUSED,
-	REPORT_BEGUN,
-	REPORT_PIPE, /* of the fork server: its ends are in `pid` and `status` */
-	REPORT_ENDED, /* of the fork server: the exit code of a run */
-};
-
-/* What the runner says, on the report descriptor: numbers only. The one who compiled the program has the words. */
-struct report {
-	uint32_t kind;
-	uint32_t step;
-	int32_t error;
-	int32_t syscall;
-	int32_t pid;
-	int32_t status;
-	int32_t end; /* 1 and how the new process ended, as wait4(2) says it, if that was before it was killed; else 0 */
-	uint32_t order; /* of the fork server; 0: of nobody */
-	char detail[DETAIL_SIZE]; /* NUL-terminated; what a failed helper wrote */
 };
 
 /* Of the caller's descriptors 0 to 2, one that failed while it was relayed: what the container wrote there is lost. */

@@ -7,7 +7,6 @@ struct vm;
  * Lets the kernel send END_SIGNAL when `parent`, which waits for the container, has ended: the container is killed then, or
  * what is done so far undone. -ESRCH when it has ended already.
  */
-enum { END_SIGNAL = 30 }; /* SIGPWR: nobody who waits for a container passes that on */
 int end_with_caller(struct vm *vm, long parent);
 
 /* One wait: 1 when one of the two can be read, 0 after a signal, a negative error as wait_readable's; -1: none. */

@@ -1,6 +1,7 @@
 /* The caller's variables and limits, as Node.js gets them: not the variables that change which code it runs, and enough descriptors to run at all. */
 #include "system/environment.h"
 
+#include "contract.h"
 #include "system/memory.h"
 #include "system/sys.h"
 #include "system/text.h"
@@ -8,17 +9,22 @@
 #include <asm/resource.h>
 #include <linux/mman.h>
 
-static const char prefix[] = "BUNDLE_TOOL_", soft_limit[] = "BUNDLE_TOOL_NOFILE";
+static const char prefix[] = VARIABLE_PREFIX, soft_limit[] = VARIABLE_NOFILE;
 
-/*
- * True for a variable that is kept from Node.js: by those that begin with NODE_ it loads files, writes some or works in another way
- * (node(1)), and OpenSSL loads modules. What is for TLS is for commands that talk to a registry.
- */
+static bool begins_with_one(const char *entry, const char *const *beginnings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (has_prefix(entry, beginnings[i]))
+			return true;
+	return false;
+}
+
 static bool is_hidden(const char *entry, bool has_network)
 {
-	if (has_prefix(entry, "NODE_EXTRA_CA_CERTS=") || has_prefix(entry, "NODE_USE_SYSTEM_CA=") || has_prefix(entry, "OPENSSL_"))
-		return !has_network;
-	return has_prefix(entry, "NODE_");
+	static const char *const code[] = {CODE_VARIABLES}, *const trust[] = {TRUST_VARIABLES};
+
+	return begins_with_one(entry, code, sizeof code / sizeof *code) &&
+	       !(has_network && begins_with_one(entry, trust, sizeof trust / sizeof *trust));
 }
 
 bool hide_variables(char **env, bool has_network)

@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { structs, variables } from '../program/contract.ts'
 import type { ValueKind } from '../program/options.ts'
 import type { ExecOptions } from '../verbs/container/exec.ts'
 import type { OwnOptions, RunOptions } from '../verbs/container/run.ts'
@@ -110,13 +111,16 @@ function countListenFds(env: Readonly<Record<string, string | undefined>>): numb
   return env.LISTEN_PID === String(process.pid) && Number.isSafeInteger(count) && count > 0 ? count : 0
 }
 
+type Report = NonNullable<OwnOptions['reports']>[number]
+
 /** How the front has this call's program compiled, and what it reports of a program that failed. */
 function frontOptions({ io }: CallContext): Pick<OwnOptions, 'handOver' | 'reports'> {
-  const numbers = io.env.BUNDLE_TOOL_REPORTS?.trim().split(' ').map(Number) ?? []
-  const detail = io.env.BUNDLE_TOOL_REPORT_DETAIL ?? ''
-  const reports = Array.from({ length: Math.floor(numbers.length / 7) }, (_, index) => {
-    const [kind = 0, step = 0, error = 0, syscall = 0, pid = 0, status = 0, end = 0] = numbers.slice(index * 7)
-    return { kind, step, error, syscall, pid, status, end, detail: index === 0 ? detail : '' }
+  const numbers = io.env[variables.reports]?.trim().split(' ').map(Number) ?? []
+  const names = Object.keys(structs.report.fields).filter((name) => name !== 'detail')
+  const reports = Array.from({ length: Math.floor(numbers.length / names.length) }, (_, index) => {
+    const fields = names.map((name, place) => [name, numbers[index * names.length + place]])
+    const detail = (index === 0 && io.env[variables.reportDetail]) || ''
+    return { ...(Object.fromEntries(fields) as Omit<Report, 'detail'>), detail }
   })
   return { handOver: io.handOver, reports: reports.length === 0 ? undefined : reports }
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { isatty } from 'node:tty'
 import { OciError } from '../errors.ts'
+import { isHiddenVariable, variablePrefix, variables } from '../program/contract.ts'
 import type { Question } from './ask.ts'
 import { endBySignal } from './end-by-signal.ts'
 import { exactWords } from './exact-words.ts'
@@ -14,7 +15,7 @@ export { main }
 
 /** Runs the command line of this process, and sets its exit code. */
 export async function runProcess(): Promise<void> {
-  const name = takeVariable('BUNDLE_TOOL_NAME') ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
+  const name = takeVariable(variables.name) ?? basename(process.argv[1] ?? 'bundle-tool', '.js')
   giveBackVariables()
   let isReading = false
   let onLoss = (_error: OciError): number => 1
@@ -44,7 +45,7 @@ export async function runProcess(): Promise<void> {
     onLostOutput: (listener) => {
       onLoss = listener
     },
-    handOver: handOverTo(takeVariable('BUNDLE_TOOL_HANDOVER')),
+    handOver: handOverTo(takeVariable(variables.handover)),
     env: process.env,
     euid: process.geteuid?.() ?? 0,
     interruption: () =>
@@ -62,8 +63,8 @@ export async function runProcess(): Promise<void> {
 /** Variables that the front keeps from Node.js (native/front/environment.c) are as they were for what this process starts. */
 function giveBackVariables(): void {
   for (const name of Object.keys(process.env)) {
-    const [, own] = /^BUNDLE_TOOL_((?:NODE|OPENSSL)_.*)$/.exec(name) ?? []
-    if (own !== undefined) process.env[own] = takeVariable(name)
+    const own = name.startsWith(variablePrefix) ? name.slice(variablePrefix.length) : ''
+    if (isHiddenVariable(own, false)) process.env[own] = takeVariable(name)
   }
 }
 

@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import { barriers } from '../program/contract.ts'
 import { cloneFlags, openFlags, prctl, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import {
@@ -52,12 +53,6 @@ import {
   compileTerminalCheck,
   compileTerminalRelay,
 } from './terminal.ts'
-
-/**
- * Where the two sides meet: the user namespace has its ids, and the cgroups are there; the mounts are made, and the host's
- * hooks have run; the process is ready; the state is written.
- */
-const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5 } as const
 
 const sigkill = 9
 

@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { IDMapping, Namespace, NamespaceType, RuntimeConfig } from '../oci/runtime-config.ts'
+import { barriers } from '../program/contract.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
@@ -110,19 +111,17 @@ export function joinAround(
   return { before: [], after: others.filter(isForChildren), own }
 }
 
-const bornBarrier = 9
-
 /** The last steps of a stage: the container's process, and word to the host that there is one. */
 export function cloneFromStage(flags: number): readonly Step[] {
   return [
     op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
-    op('sync_send', { barrier: bornBarrier }),
+    op('sync_send', { barrier: barriers.born }),
   ]
 }
 
 /** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
 export function awaitBirth(hasStage: boolean): readonly HostStep[] {
-  return hasStage ? [undoable(op('sync_wait', { barrier: bornBarrier }))] : []
+  return hasStage ? [undoable(op('sync_wait', { barrier: barriers.born }))] : []
 }
 
 /**

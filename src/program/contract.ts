@@ -1,10 +1,144 @@
 /**
- * The facts that C and TypeScript must agree on, beside the op table. `npm run generate` writes native/contract.h from
- * them; a test fails when C says one of them by hand.
+ * The facts that C and TypeScript must agree on: beside these the op table (ops.ts) and the options of commands (options.ts).
+ * `npm run generate` writes native/contract.h from them; test/contract.test.ts fails when one of them is written by hand
+ * elsewhere.
  */
 
 /** The exit code of a process that has found no program to execute, and has done and printed nothing. */
 export const noProgram = 75
+/** The exit code of a process that could not execute the program that it was started for. */
+export const notExecuted = 127
+
+/** The first words of the command line by which the binaries are started for something else than their name says. */
+export const argv0 = {
+  /** Of the runner: it makes way for a program that Node.js has started. */
+  execute: 'bundle-tool:execute',
+  /** Of the front, followed by a descriptor: a fork server, which takes orders from that socket. */
+  orders: 'bundle-tool:orders=',
+} as const
+
+/** Begins the name of each variable below, and that of a variable of the caller's which is kept from Node.js. */
+export const variablePrefix = 'BUNDLE_TOOL_'
+
+/** Variables by which the processes of the tool tell each other something. */
+export const variables = {
+  /** The name that the tool was called by. */
+  name: 'BUNDLE_TOOL_NAME',
+  /** The path of the front, for its own copy. */
+  front: 'BUNDLE_TOOL_FRONT',
+  /** The soft limit of descriptors that the caller has set, where it was raised for Node.js. */
+  nofile: 'BUNDLE_TOOL_NOFILE',
+  /** The descriptor on which the front takes a program. */
+  handover: 'BUNDLE_TOOL_HANDOVER',
+  /** The numbers of the reports of a program that failed, which Node.js is to put into words; and the detail of the first. */
+  reports: 'BUNDLE_TOOL_REPORTS',
+  reportDetail: 'BUNDLE_TOOL_REPORT_DETAIL',
+  /** The caller's own choice of a runner. */
+  runner: 'BUNDLE_TOOL_RUNNER',
+} as const
+
+/** Beginnings of `NAME=value` for variables that change which code Node.js and its libraries run. */
+export const codeVariables = ['NODE_', 'OPENSSL_'] as const
+/** Those of them that decide which servers are trusted: a command that talks to servers needs them. */
+export const trustVariables = ['NODE_EXTRA_CA_CERTS=', 'NODE_USE_SYSTEM_CA=', 'OPENSSL_'] as const
+
+/** True for a variable that Node.js does not get. @param hasNetwork for a command that talks to servers */
+export function isHiddenVariable(name: string, hasNetwork: boolean): boolean {
+  const begins = (beginnings: readonly string[]): boolean => beginnings.some((text) => `${name}=`.startsWith(text))
+  return begins(codeVariables) && !(hasNetwork && begins(trustVariables))
+}
+
+/** Commands that talk to no server. */
+export const offlineCommands = [
+  'run',
+  'create',
+  'start',
+  'state',
+  'list',
+  'kill',
+  'delete',
+  'exec',
+  'pause',
+  'resume',
+  'ps',
+  'spec',
+  'update',
+  'features',
+  'events',
+  'explain',
+  'checkpoint',
+  'restore',
+  'stop',
+  'wait',
+] as const
+
+/**
+ * Options of a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect
+ * garbage or optimise code that is gone in a moment; nor shall Node.js look at each directory of a path that has no links.
+ * Code is cached for just these options.
+ */
+export const compilerFlags = [
+  '--no-rehash-snapshot',
+  '--no-verify-snapshot-checksum',
+  '--min-semi-space-size=4',
+  '--no-opt',
+  '--no-sparkplug',
+  '--preserve-symlinks-main',
+] as const
+
+/** The state root of a user without XDG_RUNTIME_DIR, but for the user's number, which comes behind it. */
+export const temporaryRootPrefix = '/tmp/bundle-tool-'
+/** The state of a container, in its directory: it goes last, as long as anything is left of the container. */
+export const stateFile = 'state.json'
+/** The record of a container for the front, beside its state. */
+export const recordFile = '.front'
+/** The FIFO on which a created container waits to be started, beside its state. */
+export const startFifo = 'exec.fifo'
+/** Begins the name of a kept program's file; the hash of its key follows, in 16 hexadecimal digits. */
+export const keptPrefix = '.program-'
+/** The hash is FNV-1a in 64 bits: where it begins, and what it is multiplied by for each byte. */
+export const fnvOffset = 0xcbf29ce484222325n
+export const fnvPrime = 0x100000001b3n
+
+/** Begins an encoded program, and a file of a kept one; the version is of both. */
+export const magic = 'BTPR'
+export const keptMagic = 'BTKP'
+export const version = 1
+/** In a text: this byte and a letter stand for a register ('A' is the first), twice this byte for itself. */
+export const textEscape = 1
+export const firstRegister = 65
+/** How many descriptors a program has by number. */
+export const maxSlots = 64
+/** The runner refuses a larger program, and reads no larger file of any kind into memory. */
+export const maxProgramBytes = 0x1000_0000
+/** The words of an order of the fork server, each with its NUL. */
+export const maxOrderBytes = 0x4000
+
+/** The signal by which a runner hears that nobody waits for its container any more: nobody passes that one on. */
+export const endSignal = 'SIGPWR'
+
+/**
+ * The places at which the two sides of a program meet, by number.
+ *
+ * - `mapped`: the user namespace has its ids, and the cgroups are there
+ * - `mounted`, `hooked`: the mounts are made, and the host's hooks have run
+ * - `ready`, `go`: the process is ready, and the state is written
+ * - `born`: the stage has made the container's process
+ * - `listener`: the process has loaded a filter whose listener the host takes
+ * - `mount0` and so on: the process waits for a mount that the host hands over
+ */
+export const barriers = { mapped: 1, ready: 2, go: 3, mounted: 4, hooked: 5, born: 9, listener: 10 } as const
+const firstMount = 32
+const mountBarriers = 200
+
+/** The barrier of a mount that is handed over; after 200 of them the first one is used again. */
+export const mountBarrier = (index: number): number => firstMount + (index % mountBarriers)
+
+/** The name of a barrier. */
+export function barrierName(number: number): string {
+  if (number >= firstMount) return `mount${number - firstMount}`
+  return Object.entries(barriers).find(([, value]) => value === number)?.[0] ?? String(number)
+}
 
 /**
  * The kinds of guards: facts that a kept program was compiled from, each compared with the host before the program runs.
@@ -34,14 +168,104 @@ export const guardKinds = {
 
 export type GuardKind = keyof typeof guardKinds
 
-/** The first bytes of a kept program: a header, guards, then an encoded program. */
-export const keptMagic = 'BTKP'
+/**
+ * The kinds of reports, which say numbers only: who compiled the program has the words.
+ *
+ * - `begun`: of a fork server: the run has found its program
+ * - `pipe`: of a fork server: the ends of a new pipe, in `pid` and `status`
+ * - `ended`: of a fork server: the exit code of a run, in `status`
+ */
+export const reportKinds = {
+  ready: 1,
+  failed: 2,
+  undoFailed: 3,
+  exited: 4,
+  refused: 5,
+  begun: 6,
+  pipe: 7,
+  ended: 8,
+} as const
 
-/** The runner refuses a larger program, and reads no larger file of any kind into memory. */
-export const maxProgramBytes: number = 256 * 1024 * 1024
+/** What a fork server can be asked for. */
+export const orderKinds = { run: 1, pipe: 2, close: 3, signal: 4 } as const
 
-/** The state of a container, in its directory: it goes last, as long as anything is left of the container. */
-export const stateFile = 'state.json'
+/** What is written by one side and read by the other, byte for byte. Numbers are little-endian, as on x86-64 and arm64. */
+export const structs = {
+  program_header: {
+    does: 'An encoded program begins with this; then come the steps, the lists and the strings.',
+    fields: {
+      magic: ['char', 4],
+      version: ['u32'],
+      size: ['u32', 1, 'of the whole program'],
+      steps: ['u32', 4, 'how many in each phase, in this order'],
+      list_words: ['u32', 1, 'lists: words of 64 bits; 0 ends a list, others are offsets of strings'],
+      strings: ['u32', 1, 'bytes; the first is NUL, so that offset 0 means "none"'],
+      reserved: ['u32', 7],
+    },
+  },
+  step: {
+    does: 'One step of a program.',
+    fields: {
+      op: ['u16'],
+      phase: ['u8'],
+      reserved: ['u8'],
+      tolerate: ['u32', 1, 'a bit for each entry of TOLERABLE_ERRORS'],
+      arg: ['u64', 6],
+      from: ['u32', 1, 'the JSON pointer it came from: for whoever prints the program'],
+      undoes: ['u32', 1, 'undo steps: the host step that must have been done'],
+    },
+  },
+  report: {
+    does: 'What a runner or a fork server says.',
+    fields: {
+      kind: ['u32'],
+      step: ['u32'],
+      error: ['i32'],
+      syscall: ['i32'],
+      pid: ['i32'],
+      status: ['i32'],
+      end: [
+        'i32',
+        1,
+        'how the new process ended, plus 1, as wait4(2) says it, if that was before it was killed; else 0',
+      ],
+      order: ['u32', 1, 'of the fork server; 0: of nobody'],
+      detail: ['char', 1024, 'ends in NUL; what a failed helper wrote'],
+    },
+  },
+  order: {
+    does: 'What a fork server is asked for; the words of a command line follow, each with its NUL.',
+    fields: {
+      kind: ['u32'],
+      number: ['u32'],
+      words: ['u32', 1, 'bytes'],
+      value: [
+        'i32',
+        3,
+        'run: descriptors 0 to 2 of it, -1 for /dev/null; close: which, -1 for none; signal: the first',
+      ],
+    },
+  },
+  kept_header: {
+    does: 'The file of a kept program begins with this; then come its guards, then the program.',
+    fields: {
+      magic: ['char', 4],
+      version: ['u32'],
+      guards: ['u32', 1, 'how many'],
+      program: ['u32', 1, 'where it begins'],
+    },
+  },
+  guard: {
+    does: 'A fact that must still be as it was. A text follows, then perhaps content as long as the first value says; both padded to 8 bytes.',
+    fields: { kind: ['u32'], text: ['u32', 1, 'bytes, with the NUL'], value: ['u64', 8] },
+  },
+  handover: {
+    does: 'What Node.js hands to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program.',
+    fields: { program: ['u32', 1, 'where it begins'], reserved: ['u32'] },
+  },
+} as const
 
-/** The state root of a user without XDG_RUNTIME_DIR, but for the user's number, which comes behind it. */
-export const temporaryRootPrefix = '/tmp/bundle-tool-'
+/** How many operands a step has room for. */
+export const maxOperands: number = structs.step.fields.arg[1]
+/** How much is kept of what a failed helper has written, with a NUL. */
+export const detailBytes: number = structs.report.fields.detail[1]

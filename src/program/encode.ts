@@ -1,4 +1,5 @@
 import { bytesOf, isText } from '../text.ts'
+import { firstRegister, magic, maxSlots, structs, textEscape, version } from './contract.ts'
 import {
   type OpDefinition,
   type OperandKind,
@@ -11,24 +12,17 @@ import {
   tolerableErrors,
 } from './ops.ts'
 import { type AnyOperand, numbered, type Program, type Text } from './program.ts'
+import { layOut } from './structs.ts'
 
-/** The first bytes of an encoded program, and the version that the runner of the same release reads. */
-export const magic = 'BTPR'
-export const version = 1
-/** In a text: this byte and a letter stand for a register ('A' is the first), twice this byte for itself. */
-export const textEscape = 1
-export const firstRegister: number = 'A'.charCodeAt(0)
-
-const headerBytes = 64
-const stepBytes = 64
-const maxSlots = 64
+const { size: headerBytes, at: inHeader } = layOut(structs.program_header)
+const { size: stepBytes, at: inStep } = layOut(structs.step)
 const none = 0xffff_ffff_ffff_ffffn
 
 /**
  * The bytes that the runner executes: a header, the steps of each phase, the lists, the strings.
  *
  * @param values of registers that are known already
- * @see native/runner/program.h for the layout, which the runner checks whole before the first step
+ * @see `structs` of the contract for the layout, which the runner checks whole before the first step
  */
 export function encode(program: Program, values: RegisterValues = {}): Uint8Array {
   if (Object.keys(values).length > 0) return encodeAnew(program, values)
@@ -86,16 +80,16 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
     const { number, operands } = definitionOf(step.op)
     const phaseNumber = phases.indexOf(phase)
     counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
-    table.setUint16(at, number, true)
-    table.setUint8(at + 2, phaseNumber)
-    if (step.ok.length > 0) table.setUint32(at + 4, toleranceMask(step.ok), true)
-    let place = at + 8
+    table.setUint16(at + inStep.op, number, true)
+    table.setUint8(at + inStep.phase, phaseNumber)
+    if (step.ok.length > 0) table.setUint32(at + inStep.tolerate, toleranceMask(step.ok), true)
+    let place = at + inStep.arg
     for (const name in operands) {
       setWord(table, place, encodeOperand(operands[name] as OperandKind, step.operands[name] ?? null))
       place += 8
     }
-    table.setUint32(at + 56, strings.add(step.from), true)
-    if (undoes !== undefined) table.setUint32(at + 60, undoes, true)
+    table.setUint32(at + inStep.from, strings.add(step.from), true)
+    if (undoes !== undefined) table.setUint32(at + inStep.undoes, undoes, true)
   }
   return assemble(counts, new Uint8Array(table.buffer), lists.words(), strings)
 }
@@ -129,14 +123,14 @@ function assemble(
   const size = headerBytes + table.length + lists.length * 8 + strings.size
   const image = new Uint8Array(size)
   const view = new DataView(image.buffer)
-  writeText(image, magic, 0)
-  view.setUint32(4, version, true)
-  view.setUint32(8, size, true)
+  writeText(image, magic, inHeader.magic)
+  view.setUint32(inHeader.version, version, true)
+  view.setUint32(inHeader.size, size, true)
   counts.forEach((count, index) => {
-    view.setUint32(12 + index * 4, count, true)
+    view.setUint32(inHeader.steps + index * 4, count, true)
   })
-  view.setUint32(28, lists.length, true)
-  view.setUint32(32, strings.size, true)
+  view.setUint32(inHeader.list_words, lists.length, true)
+  view.setUint32(inHeader.strings, strings.size, true)
   image.set(table, headerBytes)
   lists.forEach((word, index) => {
     view.setUint32(headerBytes + table.length + index * 8, word, true)
@@ -261,8 +255,10 @@ function textOfRegister(register: RegisterName, values: RegisterValues): string 
   return value === undefined ? reference(register) : escaped(value)
 }
 
+const escapeByte = String.fromCharCode(textEscape)
+
 function escaped(piece: string): string {
-  return piece.includes('\x01') ? piece.replaceAll('\x01', '\x01\x01') : piece
+  return piece.includes(escapeByte) ? piece.replaceAll(escapeByte, escapeByte + escapeByte) : piece
 }
 
 function reference(register: RegisterName): string {

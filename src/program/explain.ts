@@ -1,4 +1,5 @@
 import { printable } from '../text.ts'
+import { barrierName } from './contract.ts'
 import { operandsOf } from './encode.ts'
 import {
   capabilityNames,
@@ -84,6 +85,8 @@ function explainOperand(kind: OperandKind, value: AnyOperand, name: string): str
 
 function explainNumber(kind: OperandKind, value: bigint, name: string): string {
   switch (kind) {
+    case 'barrier':
+      return `${name}=${barrierName(Number(value))}`
     case 'octal':
       return `0${value.toString(8)}`
     case 'hex':

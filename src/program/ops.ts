@@ -17,6 +17,7 @@ export type OperandKind =
   | 'octal'
   | 'hex'
   | 'id' // a uid or gid
+  | 'barrier' // a place where two processes meet, by its name in the contract
   | FlagKind
 
 /** Integers shown as names; `src/program/flags.ts` has the names. */
@@ -179,15 +180,15 @@ export const ops = {
   },
   open_pidfd: { number: 29, operands: { to: 'newSlot' }, does: 'pidfd_open(2) of the new process' },
   unshare: { number: 32, operands: { flags: 'cloneFlags' }, call: ['unshare', 'flags'], does: 'unshare(2)' },
-  sync_send: { number: 33, operands: { barrier: 'decimal' }, does: 'lets the other side pass the barrier' },
+  sync_send: { number: 33, operands: { barrier: 'barrier' }, does: 'lets the other side pass the barrier' },
   sync_wait: {
     number: 34,
-    operands: { barrier: 'decimal' },
+    operands: { barrier: 'barrier' },
     does: 'waits for the other side to reach the barrier; fails when that process is gone',
   },
   sync_within: {
     number: 28,
-    operands: { barrier: 'decimal', timeoutMs: 'decimal' },
+    operands: { barrier: 'barrier', timeoutMs: 'decimal' },
     does: 'sync_wait for so long at most: what the other side needs may never come',
   },
   identify: {

@@ -15,9 +15,6 @@ interface Runner {
 
 const againMs = 5
 
-/** What tells a runner that nobody waits for it any more: END_SIGNAL in native/runner/vm.h. */
-export const endSignal = 'SIGPWR'
-
 /**
  * Ends a runner, and what it runs, once the signal is aborted.
  *

@@ -1,5 +1,7 @@
+import { structs } from '../program/contract.ts'
 import { encode } from '../program/encode.ts'
 import type { Program } from '../program/program.ts'
+import { aligned, layOut } from '../program/structs.ts'
 import { registerValues } from './call-registers.ts'
 import type { RunProgramOptions } from './runner.ts'
 
@@ -15,14 +17,16 @@ export interface CompiledCall extends Pick<RunProgramOptions, 'id' | 'paths' | '
   keep(): void
 }
 
-/** The message that the front takes: where the program begins, the ID, the directory, the program (native/front/node.c). */
+const { size: headBytes, at } = layOut(structs.handover)
+
+/** The message that the front takes: the program with the ID and the directory to execute it in. */
 export function handOverMessage({ program, id, paths = {}, cwd = '' }: CompiledCall): Uint8Array {
   const image = encode(program, registerValues(paths))
   const texts = new TextEncoder().encode(`${id}\0${cwd}\0`)
-  const start = (8 + texts.length + 7) & ~7
+  const start = aligned(headBytes + texts.length, 8)
   const message = new Uint8Array(start + image.length)
-  new DataView(message.buffer).setUint32(0, start, true)
-  message.set(texts, 8)
+  new DataView(message.buffer).setUint32(at.program, start, true)
+  message.set(texts, headBytes)
   message.set(image, start)
   return message
 }

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
-import { type Abort, endOnAbort, endSignal } from './abort.ts'
+import { endSignal, reportKinds as kinds, structs } from '../program/contract.ts'
+import { layOut } from '../program/structs.ts'
+import { type Abort, endOnAbort } from './abort.ts'
 import type { Failure } from './failure.ts'
 
 /** How a program ended. */
@@ -22,8 +24,8 @@ export interface ContainerStdio {
 /** For what runs and means nothing to whoever called: null devices. */
 export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
-export const kinds = { ready: 1, failed: 2, undoFailed: 3, exited: 4, refused: 5, begun: 6, pipe: 7, ended: 8 } as const
-export const reportBytes: number = 32 + 1024
+const { size, at } = layOut(structs.report)
+export const reportBytes: number = size
 
 export interface Report extends Failure {
   readonly kind: number
@@ -123,17 +125,17 @@ export function successOf({ reports, code }: Execution): Outcome {
 /** Those that are whole. */
 export function parseReports(bytes: Buffer): readonly Answer[] {
   return Array.from({ length: Math.floor(bytes.length / reportBytes) }, (_, index) => {
-    const at = index * reportBytes
+    const report = bytes.subarray(index * reportBytes, (index + 1) * reportBytes)
     return {
-      kind: bytes.readUInt32LE(at),
-      step: bytes.readUInt32LE(at + 4),
-      error: bytes.readInt32LE(at + 8),
-      syscall: bytes.readInt32LE(at + 12),
-      pid: bytes.readInt32LE(at + 16),
-      status: bytes.readInt32LE(at + 20),
-      end: bytes.readInt32LE(at + 24),
-      order: bytes.readUInt32LE(at + 28),
-      detail: cString(bytes.subarray(at + 32, at + reportBytes)),
+      kind: report.readUInt32LE(at.kind),
+      step: report.readUInt32LE(at.step),
+      error: report.readInt32LE(at.error),
+      syscall: report.readInt32LE(at.syscall),
+      pid: report.readInt32LE(at.pid),
+      status: report.readInt32LE(at.status),
+      end: report.readInt32LE(at.end),
+      order: report.readUInt32LE(at.order),
+      detail: cString(report.subarray(at.detail)),
     }
   })
 }

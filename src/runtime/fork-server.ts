@@ -3,21 +3,24 @@ import { constants as flags, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { isSystemError, OciError } from '../errors.ts'
-import { endOnAbort, endSignal } from './abort.ts'
+import { argv0, endSignal, reportKinds as kinds, orderKinds as orders, structs } from '../program/contract.ts'
+import { layOut } from '../program/structs.ts'
+import { endOnAbort } from './abort.ts'
 import {
   type ContainerStdio,
   type ExecuteOptions,
   type Execution,
   feed,
   forwardSignals,
-  kinds,
   parseReports,
   type Report,
   reportBytes,
 } from './execute.ts'
 
-/** What the server can be asked for: order_kind in native/front/fork_server.c. */
-const orders = { run: 1, pipe: 2, close: 3, signal: 4 } as const
+const { size: orderBytes, at } = layOut(structs.order)
+
+/** The server's end of the socket. */
+const socketFd = 3
 
 /** In place of a descriptor: none, or for a run, /dev/null. */
 const none = -1
@@ -56,14 +59,14 @@ export class ForkServer {
    */
   static start(front: string, stdio: readonly ('inherit' | number)[]): ForkServer | undefined {
     const { spawn } = process.getBuiltinModule('node:child_process')
-    const child = spawn(front, [], { argv0: 'bundle-tool:orders=3', stdio: [...stdio, 'pipe'] })
+    const child = spawn(front, [], { argv0: `${argv0.orders}${socketFd}`, stdio: [...stdio, 'pipe'] })
     child.on('error', () => undefined) // there is no process then, or it cannot be told of the end of this one
     return child.pid === undefined ? undefined : new ForkServer(child, child.pid)
   }
 
   private constructor(child: ChildProcess, pid: number) {
     this.#pid = pid
-    this.#socket = child.stdio[3] as Socket
+    this.#socket = child.stdio[socketFd] as Socket
     child.once('exit', (code, signal) => this.#fail(`has ended with ${code ?? signal}`))
     this.#socket.on('data', (bytes) => this.#receive(bytes))
     this.#socket.on('error', (cause) => this.#fail(`does not answer: ${cause.message}`, cause))
@@ -171,8 +174,12 @@ export class ForkServer {
 
   #send(kind: number, number: number, values: readonly number[] = [], words: readonly string[] = []): void {
     const text = Buffer.from(words.map((word) => `${word}\0`).join(''))
-    const header = new Int32Array([kind, number, text.length, values[0] ?? none, values[1] ?? none, values[2] ?? none])
-    this.#socket.write(Buffer.concat([Buffer.from(header.buffer), text]))
+    const order = Buffer.alloc(orderBytes)
+    order.writeUInt32LE(kind, at.kind)
+    order.writeUInt32LE(number, at.number)
+    order.writeUInt32LE(text.length, at.words)
+    for (let i = 0; i < 3; i++) order.writeInt32LE(values[i] ?? none, at.value + 4 * i)
+    this.#socket.write(Buffer.concat([order, text]))
   }
 
   /** What `hear` makes of the first report of this number of which it makes something. */

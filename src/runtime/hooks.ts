@@ -1,3 +1,4 @@
+import { argv0, notExecuted } from '../program/contract.ts'
 import { findRunner } from './runner.ts'
 import type { ContainerRecord, HookCommand } from './state-file.ts'
 
@@ -5,9 +6,6 @@ const maxOutputBytes = 64 * 1024
 
 /** How long what a hook has said is read on after its end: a process that it leaves behind may hold the pipe for good. */
 const drainMs = 20
-
-/** The exit code of what could not be executed: become_program in native/front/caller.c. */
-const notExecuted = 127
 
 /** The state of the container as hooks are told it. @see runtime-spec v1.3.0 runtime.md "State" */
 export function hookState(container: ContainerRecord, status: 'running' | 'stopped'): string {
@@ -29,7 +27,7 @@ export async function runHook(hook: HookCommand, state: string): Promise<string 
   return await new Promise((resolve) => {
     // Node.js leaves it what it has itself: signals that the caller ignores, a raised limit of descriptors.
     const child = spawn(findRunner(), [hook.path, ...args], {
-      argv0: 'bundle-tool:execute',
+      argv0: argv0.execute,
       ...(env && { env }),
       ...(hook.timeoutMs !== undefined && { timeout: hook.timeoutMs, killSignal: 'SIGKILL' }),
     })

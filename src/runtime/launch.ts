@@ -1,8 +1,9 @@
 import type { CompileOptions } from '../compile/context.ts'
+import { reportKinds } from '../program/contract.ts'
 import { absoluteRoot } from '../state-root.ts'
 import type { LaunchCall } from './compile-launch.ts'
 import { parseContainerID } from './container-id.ts'
-import { kinds, type Outcome, successOf } from './execute.ts'
+import { type Outcome, successOf } from './execute.ts'
 import type { FrontOptions } from './execute-call.ts'
 import { inheritedFds } from './inherited-fds.ts'
 import { describeCall, givenOptions } from './kept/call.ts'
@@ -59,4 +60,4 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
 /** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
 const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
-const successes: readonly number[] = [kinds.begun, kinds.exited, kinds.ready]
+const successes: readonly number[] = [reportKinds.begun, reportKinds.exited, reportKinds.ready]

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
+import { reportKinds, variables } from '../program/contract.ts'
 import { encode } from '../program/encode.ts'
 import { numbered, type Program } from '../program/program.ts'
 import { type CallPaths, registerValues } from './call-registers.ts'
-import { type ExecuteOptions, type Execution, execute, kinds, type Outcome, type Report, successOf } from './execute.ts'
+import { type ExecuteOptions, type Execution, execute, type Outcome, type Report, successOf } from './execute.ts'
 import { ownBinary } from './own-binary.ts'
 
 export interface RunProgramOptions
@@ -47,15 +48,15 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
 }
 
 /**
- * The runner's path: `BUNDLE_TOOL_RUNNER`, or the binary that the package has or `npm run build` made.
+ * The runner's path: that of the variable, or the binary that the package has or `npm run build` made.
  *
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function findRunner(): string {
-  const path = process.env.BUNDLE_TOOL_RUNNER ?? ownBinary('bundle-tool-runner')
+  const path = process.env[variables.runner] ?? ownBinary('bundle-tool-runner')
   if (existsSync(path)) return path
   throw new OciError('ERR_RUNNER_MISSING', `there is no runner for ${process.arch}: "${path}" does not exist`, {
-    hint: 'the package has x64 and arm64: build another with "npm run build" (needs a C compiler), or name one in BUNDLE_TOOL_RUNNER',
+    hint: `the package has x64 and arm64: build another with "npm run build" (needs a C compiler), or name one in ${variables.runner}`,
   })
 }
 
@@ -67,11 +68,12 @@ export async function outcomeOf(
 ): Promise<Outcome> {
   const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
   for (const report of reports) {
-    if (report.kind === kinds.undoFailed) options.onLeftover?.((await failureOf(program, report, options)).message)
+    if (report.kind === reportKinds.undoFailed)
+      options.onLeftover?.((await failureOf(program, report, options)).message)
   }
-  const failed = find(kinds.failed)
+  const failed = find(reportKinds.failed)
   if (failed) throw await failureOf(program, failed, options)
-  const refused = find(kinds.refused)
+  const refused = find(reportKinds.refused)
   if (refused) {
     throw new OciError('ERR_PROGRAM_INVALID', `the runner refuses the program (error ${refused.error})`, {
       hint: 'use the runner of the same version: run "npm run build"',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { Door } from '../host/door.ts'
 import { maxRuntimeConfigBytes, type NamespaceType, type RuntimeConfig } from '../oci/runtime-config.ts'
+import { startFifo, stateFile } from '../program/contract.ts'
 import { type CgroupPaths, isFrozen } from './cgroup/cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive, isAliveSince } from './proc.ts'
@@ -89,7 +90,7 @@ export async function readStatus(container: ContainerRecord): Promise<ContainerS
   if (container.init.pid === 0) return isCreating(container) ? 'creating' : 'stopped'
   if (await isFrozen(container.cgroupPaths)) return 'paused'
   if (!isAlive(container.init)) return 'stopped'
-  return existsSync(join(container.directory, 'exec.fifo')) ? 'created' : 'running'
+  return existsSync(join(container.directory, startFifo)) ? 'created' : 'running'
 }
 
 /** Whether a container of this status has processes, to be watched and limited. */
@@ -101,7 +102,7 @@ const maxStateBytes = 2 * maxRuntimeConfigBytes
 function readStateText(directory: string, door: Door): string | undefined {
   try {
     if (!lstatSync(directory).isDirectory()) return undefined
-    return door.read(join(directory, 'state.json'), maxStateBytes).toString()
+    return door.read(join(directory, stateFile), maxStateBytes).toString()
   } catch (error) {
     if (error instanceof OciError) throw new OciError('ERR_STATE_INVALID', error.message, { cause: error })
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined
@@ -120,7 +121,7 @@ function readStateText(directory: string, door: Door): string | undefined {
  * @see runc libcontainer/container_linux.go "State"
  */
 export function parseStateJson(text: string, directory: string): ContainerRecord {
-  const file = join(directory, 'state.json')
+  const file = join(directory, stateFile)
   const state = new Fields(parseJson(text, file), file)
   const config = state.object('config')
   const { bundle, annotations } = splitLabels(config.strings('labels'))
@@ -281,7 +282,7 @@ export class Fields {
 
 /** All of a container's state.json. @throws OciError `ERR_STATE_INVALID` */
 export function readStateFields(directory: string): Fields {
-  const file = join(directory, 'state.json')
+  const file = join(directory, stateFile)
   return new Fields(parseJson(new Door().read(file, maxStateBytes).toString(), file), file)
 }
 

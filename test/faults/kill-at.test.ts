@@ -2,11 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { reportKinds } from '../../src/program/contract.ts'
 import { encode } from '../../src/program/encode.ts'
 import type { Program } from '../../src/program/program.ts'
 import { readProcesses, sendSignal } from '../../src/runtime/cgroup/cgroup.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
-import { kinds, parseReports, type Report } from '../../src/runtime/execute.ts'
+import { parseReports, type Report } from '../../src/runtime/execute.ts'
 import { findRunner, outcomeOf } from '../../src/runtime/runner.ts'
 import { readContainer } from '../../src/runtime/state-file.ts'
 import { remove } from '../../src/verbs/container/delete.ts'
@@ -83,7 +84,7 @@ test.each([
 
 /** @returns 1 when something failed, 0 when the process was killed after all was done */
 async function expectReason(program: Program, reports: readonly Report[], where: string): Promise<number> {
-  if (!reports.some(({ kind }) => kind === kinds.failed)) return 0
+  if (!reports.some(({ kind }) => kind === reportKinds.failed)) return 0
   const leftovers: string[] = []
   const onLeftover = (message: string): number => leftovers.push(message)
   await expect(outcomeOf(program, { reports, code: 1 }, { id: place.id, onLeftover }), where).rejects.toThrow(
@@ -116,7 +117,7 @@ test.each([
         const { status, call, reports } = killAt(watched && target, victim && target, at, image)
         const where = `${what} ${at}th system call, number ${call}`
         expect(status, where).toBeOneOf([struck, notReached, nobodyThere])
-        const failed = reports.filter(({ kind }) => kind === kinds.failed)
+        const failed = reports.filter(({ kind }) => kind === reportKinds.failed)
         if (status === struck && failed.length > 0) {
           told++
           await expect(exec({ ...options, reports: failed }), where).rejects.toThrow(
@@ -132,7 +133,7 @@ test.each([
   },
 )
 
-/** What the front is handed: see native/front/node.c. */
+/** The program in what the front is handed. */
 const programOf = (message: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(message.subarray(new DataView(message.buffer, message.byteOffset).getUint32(0, true)))
 

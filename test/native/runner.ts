@@ -7,17 +7,17 @@ import { encode } from '../../src/program/encode.ts'
 import { cloneFlags, mountFlags } from '../../src/program/flags.ts'
 import type { OpName } from '../../src/program/ops.ts'
 import { type HostStep, numbered, op, type Program, type Step, undoable } from '../../src/program/program.ts'
+import { parseReports } from '../../src/runtime/execute.ts'
 import { syscallName } from '../../src/runtime/syscall-names.ts'
 
 /** The runner that `npm run build` made. */
 export const runnerPath = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
-const reportKinds = ['', 'ready', 'failed', 'undo failed', 'exited', 'refused'] as const
-const reportBytes = 32 + 1024
+const kindNames = ['', 'ready', 'failed', 'undo failed', 'exited', 'refused'] as const
 
 /** What the runner says on its report descriptor; `step` is an address of the program, `error` a name of errno. */
 export interface RunnerReport {
-  readonly kind: (typeof reportKinds)[number]
+  readonly kind: (typeof kindNames)[number]
   readonly step: number
   readonly error: string
   /** The system call that failed, or `none`. */
@@ -88,7 +88,7 @@ export function executeImage(image: Uint8Array, options: ExecuteOptions = {}): E
     )
     return {
       end: result.signal ?? result.status,
-      reports: parseReports(reports ?? Buffer.alloc(0)),
+      reports: namedReports(reports ?? Buffer.alloc(0)),
       stdout: (stdout ?? '').toString(),
       stderr: (stderr ?? '').toString(),
     }
@@ -102,19 +102,16 @@ export function execute(program: Program, options?: ExecuteOptions): Execution {
   return executeImage(encode(program), options)
 }
 
-function parseReports(bytes: Buffer): readonly RunnerReport[] {
-  return Array.from({ length: bytes.length / reportBytes }, (_, index) => {
-    const at = index * reportBytes
-    return {
-      kind: reportKinds[bytes.readUInt32LE(at)] ?? '',
-      step: bytes.readUInt32LE(at + 4),
-      error: errorName(bytes.readInt32LE(at + 8)),
-      call: syscallName(bytes.readInt32LE(at + 12)) ?? 'none',
-      status: bytes.readInt32LE(at + 20),
-      end: bytes.readInt32LE(at + 24) === 0 ? undefined : bytes.readInt32LE(at + 24) - 1,
-      detail: bytes.toString('utf8', at + 32, bytes.indexOf(0, at + 32)),
-    }
-  })
+function namedReports(bytes: Buffer): readonly RunnerReport[] {
+  return parseReports(bytes).map(({ kind, step, error, syscall, status, end, detail }) => ({
+    kind: kindNames[kind] ?? '',
+    step,
+    error: errorName(error),
+    call: syscallName(syscall) ?? 'none',
+    status,
+    end: end === 0 ? undefined : end - 1,
+    detail,
+  }))
 }
 
 function errorName(errno: number): string {

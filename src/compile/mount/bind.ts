@@ -1,5 +1,6 @@
 import { OciError } from '../../errors.ts'
 import type { IDMapping } from '../../oci/runtime-config.ts'
+import { mountBarrier } from '../../program/contract.ts'
 import { cloneFlags, mountAttributes, mountFlags, openFlags, treeFlags } from '../../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
@@ -15,10 +16,6 @@ export interface MountSteps {
 
 /** `PROC_SUPER_MAGIC` of linux/magic.h. */
 const procMagic = 0x9fa0
-
-/** Barriers of mounts begin here; any number does as long as both sides say the same. */
-const firstBarrier = 32
-const barrierCount = 200
 
 /**
  * One bind mount: a copy of the source's mount, changed while nobody sees it, then attached.
@@ -42,7 +39,7 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
     ...compileBindFlags(entry),
     ...compileRecursive(entry, 'mount', false),
   ]
-  const barrier = firstBarrier + (index % barrierCount)
+  const barrier = mountBarrier(index)
   return {
     host: isHandedOver ? handOver(barrier, [...(mapping?.steps ?? []), ...copy, ...mapCopy(entry, mapping)]) : [],
     child: [

@@ -1,4 +1,5 @@
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { barriers } from '../../program/contract.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../../program/program.ts'
 import type { SeccompFilter } from './filter.ts'
 
@@ -28,9 +29,6 @@ export interface SeccompOptions {
   readonly debug?: ((message: string) => void) | undefined
 }
 
-/** The other barriers are below it; those of mounts above. */
-const listenerBarrier = 10
-
 export const noSeccomp: SeccompSteps = { isEarly: false, child: [], host: [] }
 
 /**
@@ -57,7 +55,7 @@ export function compileSeccompSteps(
   if (!filter.usesNotify) return { isEarly, child: [load], host: [] }
   const path = `${from}/listenerPath`
   const host = [
-    op('sync_wait', { barrier: listenerBarrier }, from),
+    op('sync_wait', { barrier: barriers.listener }, from),
     op('take_listener', { to: 'listener' }, from),
     op('connect', { to: 'agent', path: seccomp.listenerPath ?? '' }, path),
     op('send_fd', { socket: 'agent', slot: 'listener', name: processState(config, situation) }, path),
@@ -66,7 +64,7 @@ export function compileSeccompSteps(
   ]
   return {
     isEarly,
-    child: [load, op('sync_send', { barrier: listenerBarrier }, from)],
+    child: [load, op('sync_send', { barrier: barriers.listener }, from)],
     host: host.map((step) => undoable(step)),
   }
 }

@@ -1,3 +1,4 @@
+import { recordFile, startFifo, stateFile as stateName } from '../../program/contract.ts'
 import { openFlags } from '../../program/flags.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
@@ -22,7 +23,7 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
       op('remove_directory', { path: directory }),
       ...compileHooks('poststop', context.config, { status: 'stopped', pid: 0, bundle: context.bundle }),
     ),
-    undoable(writeNew(stateFile(context, 'state.json'), context.stateText, 0o600)),
+    undoable(writeNew(stateFile(context, stateName), context.stateText, 0o600)),
   ]
 }
 
@@ -34,7 +35,7 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
  */
 export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   if (context.mode !== 'create') return []
-  const path = stateFile(context, 'exec.fifo')
+  const path = stateFile(context, startFifo)
   const { euid, egid } = context.facts
   const uid = waitingUser(context)
   const mode = fifoType | (uid === undefined ? writtenByAnybody : ownerOnly)
@@ -70,8 +71,8 @@ function finalFiles(
     content,
   })
   return [
-    ...(context.frontRecord === undefined ? [] : [file('.front.new', '.front', context.frontRecord)]),
-    file('.state.json', 'state.json', context.stateText),
+    ...(context.frontRecord === undefined ? [] : [file(`${recordFile}.new`, recordFile, context.frontRecord)]),
+    file(`.${stateName}`, stateName, context.stateText),
   ]
 }
 

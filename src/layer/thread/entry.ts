@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { isHiddenVariable } from '../../program/contract.ts'
 
 /**
  * The compiled entry of a thread, also where a module runs from its source, which a thread cannot load.
@@ -16,7 +17,5 @@ export function threadEntry(caller: string, entry: string): URL {
  * front keeps from the process.
  */
 export function threadEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^NODE_(?!EXTRA_CA_CERTS$|USE_SYSTEM_CA$)/.test(name)),
-  )
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isHiddenVariable(name, true)))
 }

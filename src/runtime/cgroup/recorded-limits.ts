@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { OciError } from '../../errors.ts'
 import { formatExactJson, type Integer, parseExactJson } from '../../oci/json.ts'
 import type { CPU, IntelRdt, Memory, Resources, WeightDevice } from '../../oci/runtime-config.ts'
+import { stateFile } from '../../program/contract.ts'
 import { libcontainerLimits } from '../libcontainer/cgroup.ts'
 
 /** The limits that state.json, ours or runc's, says a container has, as far as other limits depend on them. */
@@ -85,7 +86,7 @@ interface StateDocument {
 }
 
 function readState(directory: string): StateDocument {
-  const file = join(directory, 'state.json')
+  const file = join(directory, stateFile)
   const state = asObject(parseExactJson(readFileSync(file, 'utf8')))
   const config = asObject(state?.config)
   const cgroups = asObject(config?.cgroups)

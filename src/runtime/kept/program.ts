@@ -1,7 +1,8 @@
 import type { Guard } from '../../host/door.ts'
-import { guardKinds, keptMagic } from '../../program/contract.ts'
-import { encode, version } from '../../program/encode.ts'
+import { fnvOffset, fnvPrime, guardKinds, keptMagic, keptPrefix, structs, version } from '../../program/contract.ts'
+import { encode } from '../../program/encode.ts'
 import type { Program } from '../../program/program.ts'
+import { aligned, layOut } from '../../program/structs.ts'
 import { bytesOf } from '../../text.ts'
 import { ownBinary } from '../own-binary.ts'
 import { withoutCommand } from '../process-text.ts'
@@ -22,8 +23,8 @@ export interface KeptOrigin {
 
 const maxKept = 64
 const maxKeptOfContainer = 32
-const guardBytes = 72
-const headerBytes = 16
+const { size: guardBytes, at: inGuard } = layOut(structs.guard)
+const { size: headerBytes, at: inHeader } = layOut(structs.kept_header)
 
 /**
  * Keeps a program where the front finds it: the next `run` or `create` of the same bundle needs no compiling, as long as
@@ -67,40 +68,37 @@ function keep(
 ): void {
   const key = [...words, ownBinary('bundle-tool'), buildID].join('\n')
   const content = (): Buffer => keptFile(program, [{ kind: 'key', text: key }, ...guards])
-  keepFile({ directory, prefix: '.program-', most: count }, hash(key), content)
+  keepFile({ directory, prefix: keptPrefix, most: count }, hash(key), content)
 }
 
-/** A header, the guards, the program: see struct kept_header and struct guard in native/front/kept.c. */
+/** A header, the guards, the program: see `structs` of the contract. */
 function keptFile(program: Program, guards: readonly Guard[]): Buffer {
   const parts = guards.map(encodeGuard)
   const header = Buffer.alloc(headerBytes)
-  header.write(keptMagic)
-  header.writeUInt32LE(version, 4)
-  header.writeUInt32LE(guards.length, 8)
-  header.writeUInt32LE(headerBytes + parts.reduce((sum, part) => sum + part.length, 0), 12)
+  header.write(keptMagic, inHeader.magic)
+  header.writeUInt32LE(version, inHeader.version)
+  header.writeUInt32LE(guards.length, inHeader.guards)
+  header.writeUInt32LE(headerBytes + parts.reduce((sum, part) => sum + part.length, 0), inHeader.program)
   return Buffer.concat([header, ...parts, encode(program)])
 }
 
 function encodeGuard({ kind, text, values = [], content: bytes = new Uint8Array() }: Guard): Buffer {
   const head = Buffer.alloc(guardBytes)
   const textBytes = bytesOf(`${text}\0`)
-  head.writeUInt32LE(guardKinds[kind], 0)
-  head.writeUInt32LE(textBytes.length, 4)
+  head.writeUInt32LE(guardKinds[kind], inGuard.kind)
+  head.writeUInt32LE(textBytes.length, inGuard.text)
   values.forEach((value, index) => {
-    head.writeBigUInt64LE(BigInt.asUintN(64, value), 8 + index * 8)
+    head.writeBigUInt64LE(BigInt.asUintN(64, value), inGuard.value + index * 8)
   })
   return Buffer.concat([head, padded(textBytes), padded(bytes)])
 }
 
 function padded(bytes: Uint8Array): Buffer {
-  return Buffer.concat([bytes], (bytes.length + 7) & ~7)
+  return Buffer.concat([bytes], aligned(bytes.length, 8))
 }
 
 /** FNV-1a in 64 bits, as the front computes it. */
 function hash(key: string): string {
-  const value = bytesOf(key).reduce(
-    (sum, byte) => ((sum ^ BigInt(byte)) * 0x100000001b3n) & (2n ** 64n - 1n),
-    0xcbf29ce484222325n,
-  )
+  const value = bytesOf(key).reduce((sum, byte) => ((sum ^ BigInt(byte)) * fnvPrime) & (2n ** 64n - 1n), fnvOffset)
   return value.toString(16).padStart(16, '0')
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { CompileOptions } from '../../compile/context.ts'
+import { maxOrderBytes, noProgram, variables } from '../../program/contract.ts'
 import type { Execution } from '../execute.ts'
 import { ForkServer } from '../fork-server.ts'
 import { describeInheritance } from '../inheritance.ts'
@@ -9,12 +10,6 @@ import type { RunProgramOptions } from '../runner.ts'
 import type { KeptOrigin } from './program.ts'
 
 const commands = { create: ['create'], detached: ['run', '--detach'], foreground: ['run'] } as const
-
-/** The exit code of a run that has found no program to execute, and so has done nothing (NO_PROGRAM in native/front/front.h). */
-const notKept = 75
-
-/** Characters, of which each has four bytes at most: WORDS_SIZE in native/front/fork_server.c. */
-const maxWords = 4000
 
 /**
  * Executes the program that was kept for this bundle, root and mode, in a process that the fork server makes.
@@ -26,11 +21,12 @@ export async function runKept(
   options: RunProgramOptions,
 ): Promise<Execution | undefined> {
   const front = ownBinary('bundle-tool')
-  if (process.env.BUNDLE_TOOL_RUNNER !== undefined || !existsSync(front) || !existsSync(root)) return undefined
+  if (process.env[variables.runner] !== undefined || !existsSync(front) || !existsSync(root)) return undefined
   const words = ['--root', root, ...commands[mode], '--bundle', resolve(bundle), options.id]
-  if (words.some((word) => word.includes('\0')) || words.join('').length > maxWords) return undefined
+  if (words.some((word) => word.includes('\0')) || Buffer.byteLength(words.join('\0')) >= maxOrderBytes)
+    return undefined
   const execution = await runInFork(front, words, options)
-  return execution?.code === notKept && execution.reports.length === 0 ? undefined : execution
+  return execution?.code === noProgram && execution.reports.length === 0 ? undefined : execution
 }
 
 async function runInFork(

@@ -3,6 +3,7 @@ import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type ErrorCode, isSystemError, leadsNowhere, OciError } from '../../errors.ts'
+import { stateFile } from '../../program/contract.ts'
 import { removeCgroup, sendSignal, signalCgroup } from '../../runtime/cgroup/cgroup.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
 import { hookState, runHook } from '../../runtime/hooks.ts'
@@ -92,8 +93,8 @@ function lstatIfThere(path: string): Stats | undefined {
  */
 async function removeRemains(directory: string): Promise<boolean> {
   const entries = await readdir(directory, { withFileTypes: true })
-  if (entries.some((entry) => entry.name !== 'state.json' || !entry.isFile())) return false
-  if (entries.length > 0 && isJson(await readFile(join(directory, 'state.json'), 'utf8'))) return false
+  if (entries.some((entry) => entry.name !== stateFile || !entry.isFile())) return false
+  if (entries.length > 0 && isJson(await readFile(join(directory, stateFile), 'utf8'))) return false
   await rm(directory, { recursive: true, force: true })
   return true
 }
@@ -147,7 +148,7 @@ async function destroy(container: ContainerRecord): Promise<void> {
 
 /** state.json goes last: as long as anything is left, it says what that is. */
 async function removeStateDirectory(directory: string): Promise<void> {
-  const others = (await namesIn(directory)).filter((name) => name !== 'state.json')
+  const others = (await namesIn(directory)).filter((name) => name !== stateFile)
   for (const name of others) await rm(join(directory, name), { recursive: true, force: true })
   await rm(directory, { recursive: true, force: true })
 }

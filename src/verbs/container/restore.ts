@@ -8,6 +8,7 @@ import { compileRestore, criuRootName } from '../../compile/restore.ts'
 import { leadsNowhere, OciError } from '../../errors.ts'
 import { realPathInRootfs } from '../../layer/real-path.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { stateFile } from '../../program/contract.ts'
 import type { Text } from '../../program/program.ts'
 import { type ContainerOptions, compileContainer, type ForegroundOptions } from '../../runtime/compile-container.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
@@ -84,7 +85,7 @@ interface RestoreSituation {
 function request(options: RestoreOptions, situation: RestoreSituation): Uint8Array {
   const { config, compileOptions, facts, saved, opened } = situation
   const fill = (text: Text): string => filled(text, options.id)
-  const recorded = new Fields(JSON.parse(fill(compileOptions.stateText)), 'state.json').object('config')
+  const recorded = new Fields(JSON.parse(fill(compileOptions.stateText)), stateFile).object('config')
   const places = cgroupPlaces(config, facts.cgroups, compileOptions.systemd)
   const namespaces = recordedNamespaces(recorded).filter(({ path }) => path !== '')
   if (namespaces.some(({ name }) => name === 'cgroup')) {

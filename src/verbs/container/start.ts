@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compileNotifyStart, notifyDirectory, notifyName } from '../../compile/state/notify.ts'
 import { isSystemError, OciError } from '../../errors.ts'
+import { startFifo } from '../../program/contract.ts'
 import { hookState, runHook } from '../../runtime/hooks.ts'
 import { isAlive } from '../../runtime/proc.ts'
 import { runProgram } from '../../runtime/runner.ts'
@@ -92,7 +93,7 @@ const cannotStart = (what: string): OciError => new OciError('ERR_CONTAINER_STAT
  * Opened without blocking, and looked at every millisecond, so that a process that dies meanwhile is noticed.
  */
 async function openGate(container: ContainerRecord, signal: AbortSignal | undefined): Promise<void> {
-  const path = join(container.directory, 'exec.fifo')
+  const path = join(container.directory, startFifo)
   const isOwn = isClosedToOthers(container.directory)
   const fd = openFifo(path)
   let hasByte = false

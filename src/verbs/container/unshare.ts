@@ -7,6 +7,7 @@ import { isSystemError, OciError } from '../../errors.ts'
 import { findHelper } from '../../host/facts.ts'
 import type { IDMapping, IDMappings } from '../../oci/runtime-config.ts'
 import { rootlessUid } from '../../oci/user-namespace.ts'
+import { isHiddenVariable, variablePrefix, variables } from '../../program/contract.ts'
 import { runProgram } from '../../runtime/runner.ts'
 import { toolCommand } from '../../runtime/systemd-manager.ts'
 
@@ -58,14 +59,16 @@ export async function repeatWithSubids(
   { name, env }: { readonly name: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<number | undefined> {
   if (process.geteuid?.() === 0 && !isInInitialNamespace()) return undefined
-  return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), BUNDLE_TOOL_NAME: name } })
+  return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), [variables.name]: name } })
 }
 
 /** As the front hides from Node.js what would change the code that it runs (native/front/environment.c); TLS is still wanted. */
 function hidden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const isHidden = (name: string): boolean => /^NODE_(?!EXTRA_CA_CERTS$|USE_SYSTEM_CA$)/.test(name)
   return Object.fromEntries(
-    Object.entries(env).map(([name, value]) => [isHidden(name) ? `BUNDLE_TOOL_${name}` : name, value]),
+    Object.entries(env).map(([name, value]) => [
+      isHiddenVariable(name, true) ? `${variablePrefix}${name}` : name,
+      value,
+    ]),
   )
 }
 

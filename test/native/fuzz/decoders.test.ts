@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { guardKinds, keptMagic } from '../../../src/program/contract.ts'
-import { encode, version } from '../../../src/program/encode.ts'
+import { guardKinds, keptMagic, structs, version } from '../../../src/program/contract.ts'
+import { encode } from '../../../src/program/encode.ts'
+import { aligned, layOut } from '../../../src/program/structs.ts'
 import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
 import { requires } from '../../requirements.ts'
 
@@ -58,19 +59,23 @@ function keptFile(image: Uint8Array): Buffer {
       'cgroup\u00000:32 / /a rw - cgroup cgroup rw,cpu\n',
     ),
   ]
-  const head = Buffer.alloc(16)
-  head.write(keptMagic)
+  const { size: headerBytes, at } = layOut(structs.kept_header)
+  const head = Buffer.alloc(headerBytes)
+  head.write(keptMagic, at.magic)
   const size = head.length + guards.reduce((sum, { length }) => sum + length, 0)
-  for (const [index, value] of [version, guards.length, size].entries()) head.writeUInt32LE(value, 4 + 4 * index)
+  head.writeUInt32LE(version, at.version)
+  head.writeUInt32LE(guards.length, at.guards)
+  head.writeUInt32LE(size, at.program)
   return Buffer.concat([head, ...guards, image])
 }
 
 function guard(kind: number, text: string, content = ''): Buffer {
-  const head = Buffer.alloc(72)
-  head.writeUInt32LE(kind, 0)
-  head.writeUInt32LE(text.length + 1, 4)
-  head.writeBigUInt64LE(BigInt(content.length), 8)
-  const padded = (bytes: string): Buffer => Buffer.concat([Buffer.from(bytes)], (bytes.length + 7) & ~7)
+  const { size, at } = layOut(structs.guard)
+  const head = Buffer.alloc(size)
+  head.writeUInt32LE(kind, at.kind)
+  head.writeUInt32LE(text.length + 1, at.text)
+  head.writeBigUInt64LE(BigInt(content.length), at.value)
+  const padded = (bytes: string): Buffer => Buffer.concat([Buffer.from(bytes)], aligned(bytes.length, 8))
   return Buffer.concat([head, padded(`${text}\0`), padded(content)])
 }
 
