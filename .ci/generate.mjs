@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const contract = await import('../dist/program/contract.js')
-const { callOptions } = await import('../dist/program/options.js')
+const { callOptions, globalOptions, lifecycleOptions, logFormats } = await import('../dist/program/options.js')
 const { layOut } = await import('../dist/program/structs.js')
 const { ops, phases, registers, tolerableErrors } = await import('../dist/program/ops.js')
 const { commands } = await import('../dist/cli/commands.js')
@@ -130,6 +130,18 @@ function contractHeader() {
     const short = letter === undefined ? 'NULL' : quoted(`-${letter}`)
     return `\tOPTION(${constant(name)}, "--${name}", ${short}, ${value !== undefined}, ${upper(kept)})`
   })
+  const globalLines = globalOptions.map(
+    ({ name, value, needsAll }) =>
+      `\tOPTION(${constant(name)}, "--${name}", ${value !== undefined}, ${needsAll === true})`,
+  )
+  const lifecycle = Object.entries(lifecycleOptions)
+  const lifecycleLines = lifecycle.flatMap(([command, options]) =>
+    options
+      .filter(({ isForFront }) => isForFront)
+      .map(
+        ({ name, letter }) => `\tOPTION(${constant(name)}, ${quoted(command)}, "--${name}", ${quoted(`-${letter}`)})`,
+      ),
+  )
   const numbers = Object.keys(c.structs.report.fields).filter((name) => name !== 'detail')
   return `/* Generated from src/program/contract.ts and options.ts by \`npm run generate\`. Do not edit. */
 #pragma once
@@ -184,6 +196,18 @@ ${enumeration('order_kind', 'ORDER', c.orderKinds)}
 ${Object.entries(c.structs).map(struct).join('\n')}
 /* FIELD(name): the numbers of a report, in their order. */
 #define REPORT_NUMBERS(FIELD) ${numbers.map((name) => `FIELD(${name})`).join(' ')}
+
+/* OPTION(name, with two dashes, whether it has a value, whether it is left to Node.js): options before the command. */
+#define GLOBAL_OPTIONS(OPTION) \\
+${globalLines.join(' \\\n')}
+
+#define LOG_FORMATS ${listed(logFormats)}
+
+/* COMMAND(name): on a container that is there. OPTION(name, its command, with two dashes, with one): what the front knows. */
+#define LIFECYCLE_COMMANDS(COMMAND) ${lifecycle.map(([command]) => `COMMAND(${command})`).join(' ')}
+
+#define LIFECYCLE_OPTIONS(OPTION) \\
+${lifecycleLines.join(' \\\n')}
 
 /* How a kept program depends on an option. */
 enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };

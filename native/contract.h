@@ -136,6 +136,21 @@ _Static_assert(sizeof(struct handover) == 8, "as src/program/structs.ts lays it 
 /* FIELD(name): the numbers of a report, in their order. */
 #define REPORT_NUMBERS(FIELD) FIELD(kind) FIELD(step) FIELD(error) FIELD(syscall) FIELD(pid) FIELD(status) FIELD(end) FIELD(order)
 
+/* OPTION(name, with two dashes, whether it has a value, whether it is left to Node.js): options before the command. */
+#define GLOBAL_OPTIONS(OPTION) \
+	OPTION(ROOT, "--root", true, false) \
+	OPTION(LOG, "--log", true, false) \
+	OPTION(LOG_FORMAT, "--log-format", true, false) \
+	OPTION(SYSTEMD_CGROUP, "--systemd-cgroup", false, true)
+
+#define LOG_FORMATS "text", "json"
+
+/* COMMAND(name): on a container that is there. OPTION(name, its command, with two dashes, with one): what the front knows. */
+#define LIFECYCLE_COMMANDS(COMMAND) COMMAND(start) COMMAND(state) COMMAND(kill) COMMAND(delete) COMMAND(pause) COMMAND(resume)
+
+#define LIFECYCLE_OPTIONS(OPTION) \
+	OPTION(FORCE, "delete", "--force", "-f")
+
 /* How a kept program depends on an option. */
 enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 

@@ -45,25 +45,39 @@ static const char *not_empty(const char *value)
 	return *value ? value : NULL;
 }
 
+static const struct {
+	const char *name;
+	bool has_value;
+	bool is_for_node;
+} globals[GLOBAL_COUNT] = {
+#define ROW(option, ...) [GLOBAL_##option] = {__VA_ARGS__},
+	GLOBAL_OPTIONS(ROW)
+#undef ROW
+};
+
+static bool take_global(struct call *call, int *i)
+{
+	char **argv = call->argv;
+
+	for (int k = 0; k < GLOBAL_COUNT; k++) {
+		const char *value = globals[k].has_value ? option(argv, i, globals[k].name) : argv[*i];
+
+		if (!value || (!globals[k].has_value && !streq(value, globals[k].name)))
+			continue;
+		call->given[k] = not_empty(value);
+		call->has_more |= globals[k].is_for_node;
+		return true;
+	}
+	return false;
+}
+
 /* The options before the command. */
 static void parse_globals(struct call *call)
 {
-	char **argv = call->argv;
-	const char *value;
 	int i = 1;
 
-	for (; argv[i]; i++) {
-		if ((value = option(argv, &i, "--root")))
-			call->root = not_empty(value);
-		else if ((value = option(argv, &i, "--log")))
-			call->log = not_empty(value);
-		else if ((value = option(argv, &i, "--log-format")))
-			call->log_format = not_empty(value);
-		else if (streq(argv[i], "--systemd-cgroup"))
-			call->has_more = true;
-		else
-			break;
-	}
+	while (call->argv[i] && take_global(call, &i))
+		i++;
 	call->command = i;
 }
 
@@ -113,8 +127,8 @@ bool find_root(char *to, size_t size, const struct call *call)
 	const char *base = euid == 0 ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
 	const char *const default_root[] = {base, "/bundle-tool", NULL};
 
-	if (call->root)
-		return make_absolute(to, size, call->root);
+	if (call->given[GLOBAL_ROOT])
+		return make_absolute(to, size, call->given[GLOBAL_ROOT]);
 	return base && *base ? join(to, size, default_root) : find_temporary_root(to, size, euid);
 }
 

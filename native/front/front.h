@@ -9,15 +9,20 @@ struct vm;
 
 enum { PATH_SIZE = 4096 };
 
+enum global_number {
+#define NUMBER(name, ...) GLOBAL_##name,
+	GLOBAL_OPTIONS(NUMBER)
+#undef NUMBER
+	GLOBAL_COUNT
+};
+
 /* How the tool was called. The command's words begin at argv[command], behind the options that come before it. */
 struct call {
 	char **argv;
 	char **env;
 	const char *exe; /* the path of this binary */
 	int command;
-	const char *root; /* as given; NULL: the default */
-	const char *log;
-	const char *log_format;
+	const char *given[GLOBAL_COUNT]; /* the values of options before the command; NULL: not given, or empty */
 	bool has_more; /* options that only Node.js understands */
 };
 

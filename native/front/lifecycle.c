@@ -80,7 +80,7 @@ static bool has_flag(const struct container *c, char flag)
 	return false;
 }
 
-static bool print_state(const struct container *c, char **words)
+static bool state_container(const struct container *c, char **words)
 {
 	static char out[STATE_SIZE];
 	char pid[24];
@@ -104,7 +104,7 @@ static bool is_closed_to_others(const struct container *c)
 }
 
 /* The container's process writes a byte once somebody reads there; then it executes its program. */
-static bool open_gate(const struct container *c, char **words)
+static bool start_container(const struct container *c, char **words)
 {
 	struct pollfd gate = {.events = POLLIN};
 	struct __kernel_timespec time = {.tv_nsec = 10000000};
@@ -210,15 +210,26 @@ static bool resume_container(const struct container *c, char **words)
 	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, false);
 }
 
+static bool is_log_format(const char *text)
+{
+	static const char *const formats[] = {LOG_FORMATS};
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (streq(text, formats[i]))
+			return true;
+	return false;
+}
+
 bool make_log(const struct call *call)
 {
+	const char *log = call->given[GLOBAL_LOG], *format = call->given[GLOBAL_LOG_FORMAT];
 	long fd;
 
-	if (call->log_format && !streq(call->log_format, "json") && !streq(call->log_format, "text"))
+	if (format && !is_log_format(format))
 		return false;
-	if (!call->log)
+	if (!log)
 		return true;
-	fd = probe(openat, AT_FDCWD, call->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	fd = probe(openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	return fd >= 0 && sys(close, fd) >= 0;
 }
 
@@ -239,25 +250,53 @@ bool accepts_exec(const char *root, const char *id)
 	return find_container(&c, root, id) && is_thawed(&c);
 }
 
-bool lifecycle(const char *root, const struct call *call)
+static const struct {
+	const char *name;
+	bool (*run)(const struct container *c, char **words);
+} commands[] = {
+#define ROW(name) {#name, name##_container},
+	LIFECYCLE_COMMANDS(ROW)
+#undef ROW
+};
+
+enum option_bit {
+#define BIT(name, ...) OPTION_BIT_##name,
+	LIFECYCLE_OPTIONS(BIT)
+#undef BIT
+};
+
+/* Takes the options of a command that stand before its first word, a bit each. */
+static char **take_options(const char *command, char **words, unsigned int *given)
 {
 	static const struct {
-		const char *name;
-		bool (*run)(const struct container *c, char **words);
-	} commands[] = {{"start", open_gate},	       {"state", print_state},	   {"kill", kill_container},
-			{"delete", delete_container}, {"pause", pause_container}, {"resume", resume_container}};
+		const char *command, *name, *letter;
+	} options[] = {
+#define ROW(name, ...) {__VA_ARGS__},
+		LIFECYCLE_OPTIONS(ROW)
+#undef ROW
+	};
+
+	for (size_t k = 0; *words && k < sizeof options / sizeof *options; k++)
+		if (streq(command, options[k].command) && (streq(*words, options[k].name) || streq(*words, options[k].letter))) {
+			*given |= 1U << k;
+			words++;
+		}
+	return words;
+}
+
+bool lifecycle(const char *root, const struct call *call)
+{
 	char **words = call->argv + call->command;
 	struct container c = {0};
+	unsigned int given = 0;
 	size_t i = 0;
 
 	while (i < sizeof commands / sizeof *commands && !streq(words[0], commands[i].name))
 		i++;
-	if (i == sizeof commands / sizeof *commands || !*++words)
+	if (i == sizeof commands / sizeof *commands)
 		return false;
-	if (commands[i].run == delete_container && (streq(*words, "-f") || streq(*words, "--force"))) {
-		c.is_forced = true;
-		words++;
-	}
+	words = take_options(commands[i].name, words + 1, &given);
+	c.is_forced = given >> OPTION_BIT_FORCE & 1;
 	if (!*words || !is_plain_id(*words) || !make_log(call))
 		return false;
 	if (c.is_forced && !words[1] && is_gone(root, *words))

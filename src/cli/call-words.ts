@@ -1,4 +1,4 @@
-import { type Call, type CallOption, optionsOfCall } from '../program/options.ts'
+import { type Call, type CallOption, globalOptions, optionsOfCall } from '../program/options.ts'
 import { withoutDashes } from './arguments.ts'
 import { type CallFlags, valueKinds } from './call-options.ts'
 import type { Globals } from './globals.ts'
@@ -16,13 +16,7 @@ export interface CallWords {
 
 const calls: readonly Call[] = ['create', 'run', 'exec']
 
-type Option = Pick<CallOption, 'name' | 'letter' | 'value' | 'option'>
-
-const globalOptions: readonly Option[] = [
-  { name: 'root', value: ['text', 'directory'], option: 'root' },
-  { name: 'log', value: ['text', 'file'], option: 'log' },
-  { name: 'log-format', value: ['text', 'format'], option: 'logFormat' },
-]
+type Option = Pick<CallOption, 'name' | 'value' | 'option'> & Partial<Pick<CallOption, 'letter'>>
 
 /**
  * Reads the words of a call as far as the front understands them (native/front/request.c): options in two dashes, or one and a
@@ -31,7 +25,10 @@ const globalOptions: readonly Option[] = [
  * @returns undefined for a call in other words, or one that is wrong
  */
 export function readCall(args: readonly string[]): CallWords | undefined {
-  const before = takeOptions(args, globalOptions)
+  const before = takeOptions(
+    args,
+    globalOptions.filter(({ needsAll }) => !needsAll),
+  )
   const [word, ...rest] = before?.words ?? []
   const call = calls.find((name) => name === word)
   if (before === undefined || call === undefined) return undefined

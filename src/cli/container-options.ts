@@ -1,10 +1,23 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Call, type CallOption, callOptions, optionsOfCall } from '../program/options.ts'
+import {
+  type Call,
+  type CallOption,
+  callOptions,
+  type LifecycleCommand,
+  lifecycleOptions,
+  optionsOfCall,
+} from '../program/options.ts'
 import { type CallFlags, valueKinds } from './call-options.ts'
 
 /** Gives a command the options of the contract. */
 export function withCallOptions(command: Command, call: Call): Command {
   for (const option of optionsOfCall(call)) addOption(command, option, option.help[call] ?? '')
+  return command
+}
+
+/** Gives a command on a container that is there the options of the contract. */
+export function withLifecycleOptions(command: Command, name: LifecycleCommand): Command {
+  for (const option of lifecycleOptions[name]) addOption(command, option, option.help)
   return command
 }
 
@@ -32,7 +45,11 @@ export function flagsOf(call: Call, found: Readonly<Record<string, unknown>>): C
 const propertyOf = (name: string): string =>
   name.replace(/^no-/, '').replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 
-function addOption(command: Command, { name, letter, value }: CallOption, description: string): Command {
+function addOption(
+  command: Command,
+  { name, letter, value }: Pick<CallOption, 'name' | 'letter' | 'value'>,
+  description: string,
+): Command {
   const flags = `${letter === undefined ? '' : `-${letter}, `}--${name}`
   if (value === undefined) return command.option(flags, description)
   const [kind, placeholder] = value

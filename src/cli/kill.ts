@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
+import { withLifecycleOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { rootOf } from './globals.ts'
 
 /** `kill`: a signal to a container. */
 export function killCommand(context: CommandContext): Command {
-  return newCommand(context, {
+  const command = newCommand(context, {
     name: 'kill',
     summary: 'send a signal to a container (default: SIGTERM)',
     usage: '[command options] <container-id> [signal]',
@@ -18,10 +19,9 @@ EXAMPLES:
     bundle-tool kill --wait demo KILL
     bundle-tool kill --all demo 15`,
   })
+  return withLifecycleOptions(command, 'kill')
     .argument('<container-id>')
     .argument('[signal]')
-    .option('-a, --all', 'send the signal to all processes of the container; none left is no error')
-    .option('-w, --wait', 'return when the container has ended')
     .action(async (id: string, signal: string | undefined, flags: { all?: boolean; wait?: boolean }) => {
       const { kill } = await import('../verbs/container/kill.ts')
       const { name, stderr } = context.io

@@ -1,10 +1,11 @@
 import { appendFileSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
+import type { logFormats } from '../program/options.ts'
 import { bytesOf, printableLines, showBytes } from '../text.ts'
 import type { TextOutput } from './io.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error'
-export type LogFormat = 'text' | 'json'
+export type LogFormat = (typeof logFormats)[number]
 
 export interface LogOptions {
   readonly format: LogFormat

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { type GlobalOption, globalOption, logFormats } from '../program/options.ts'
 import { commandNames, commands } from './commands.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers } from './globals.ts'
@@ -30,12 +31,9 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
     .usage(`${io.name} [global options] command [command options] [arguments...]`)
     .description(description.replaceAll('bundle-tool', io.name))
     .option('--debug', 'log what is done', false)
-    .option('--log <file>', 'append the log to this file instead of writing it to standard error')
-    .option('--log-format <format>', 'format of the log, text or json (default: text)', 'text')
-    .option(
-      '--root <directory>',
-      'where the state of containers is kept (default: /run/bundle-tool; for others than root below $XDG_RUNTIME_DIR, or /tmp/bundle-tool-UID)',
-    )
+    .option(...flagsOf(globalOption('log')))
+    .option(...flagsOf(globalOption('log-format')), logFormats[0])
+    .option(...flagsOf(globalOption('root')))
     .addOption(
       new Option(
         '--cgroup-manager <name>',
@@ -44,14 +42,7 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
         .choices(Object.keys(cgroupManagers))
         .default('cgroupfs', 'cgroupfs'),
     )
-    .addOption(
-      new Option(
-        '--systemd-cgroup',
-        'the same as --cgroup-manager systemd: cgroupsPath is "slice:prefix:name"',
-      ).implies({
-        cgroupManager: 'systemd',
-      }),
-    )
+    .addOption(new Option(...flagsOf(globalOption('systemd-cgroup'))).implies({ cgroupManager: 'systemd' }))
     .option(
       '--rootless <mode>',
       'whether to go on without cgroups that cannot be made: true, or auto, which is without root; false needs root',
@@ -75,6 +66,12 @@ export function newProgram(context: CommandContext, args: readonly string[]): Co
   }
   return program
 }
+
+/** An option as commander is told it. */
+const flagsOf = ({ name, value, help }: GlobalOption): [flags: string, description: string] => [
+  value === undefined ? `--${name}` : `--${name} <${value[1]}>`,
+  help,
+]
 
 function commandsFor(args: readonly string[]): typeof commands {
   const named = commands.filter(({ name }) => args.includes(name))

@@ -217,3 +217,77 @@ export const callOptions: readonly CallOption[] = [
 /** The options that a command takes, in the order of its help. */
 export const optionsOfCall = (call: Call): readonly CallOption[] =>
   callOptions.filter(({ help }) => help[call] !== undefined)
+
+/** The formats of the log; the first is the default. */
+export const logFormats = ['text', 'json'] as const
+
+/** An option before the command. */
+export interface GlobalOption extends Pick<CallOption, 'name' | 'value' | 'option'> {
+  readonly help: string
+  /** True when a call with it is left to the whole command line: neither the front nor the compiler understands it. */
+  readonly needsAll?: boolean
+}
+
+/** The options before the command that engines give in each call; the whole command line has more. */
+export const globalOptions: readonly GlobalOption[] = [
+  {
+    name: 'root',
+    value: ['text', 'directory'],
+    option: 'root',
+    help: 'where the state of containers is kept (default: /run/bundle-tool; for others than root below $XDG_RUNTIME_DIR, or /tmp/bundle-tool-UID)',
+  },
+  {
+    name: 'log',
+    value: ['text', 'file'],
+    option: 'log',
+    help: 'append the log to this file instead of writing it to standard error',
+  },
+  {
+    name: 'log-format',
+    value: ['text', 'format'],
+    option: 'logFormat',
+    help: 'format of the log, text or json (default: text)',
+  },
+  {
+    name: 'systemd-cgroup',
+    option: 'systemdCgroup',
+    help: 'the same as --cgroup-manager systemd: cgroupsPath is "slice:prefix:name"',
+    needsAll: true,
+  },
+]
+
+/** The global option of this name. */
+export function globalOption(name: string): GlobalOption {
+  const found = globalOptions.find((option) => option.name === name)
+  if (found === undefined) throw new Error(`no global option is called ${name}`)
+  return found
+}
+
+/** The commands on a container that is there, which the front does by the container's record. */
+export type LifecycleCommand = 'start' | 'state' | 'kill' | 'delete' | 'pause' | 'resume'
+
+/** A switch of such a command. */
+export interface LifecycleOption extends Pick<CallOption, 'name' | 'letter'> {
+  readonly help: string
+  /** True when the front understands it; it leaves a call with another one to Node.js. */
+  readonly isForFront?: boolean
+}
+
+export const lifecycleOptions: Readonly<Record<LifecycleCommand, readonly LifecycleOption[]>> = {
+  start: [],
+  state: [],
+  kill: [
+    { name: 'all', letter: 'a', help: 'send the signal to all processes of the container; none left is no error' },
+    { name: 'wait', letter: 'w', help: 'return when the container has ended' },
+  ],
+  delete: [
+    {
+      name: 'force',
+      letter: 'f',
+      help: 'kill the container first if it runs; a container that does not exist is no error',
+      isForFront: true,
+    },
+  ],
+  pause: [],
+  resume: [],
+}
