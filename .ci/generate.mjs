@@ -175,6 +175,14 @@ ${definitions('VARIABLE_', c.variables).join('\n')}
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
 #define TEMPORARY_ROOT_PREFIX ${quoted(c.temporaryRootPrefix)}
 
+/* The first lines of a container's record, and characters in the line of flags: what is plain, so that the front does it. */
+#define RECORD_VERSION ${quoted(c.recordVersion)}
+
+enum record_line { ${c.recordLines.map((name) => `RECORD_${upper(name)}_LINE`).join(', ')}, RECORD_LINES };
+enum record_flag { ${Object.entries(c.recordFlags)
+    .map(([name, flag]) => `PLAIN_${upper(name)} = '${flag}'`)
+    .join(', ')} };
+
 #define FNV_OFFSET ${hexadecimal(c.fnvOffset)}
 #define FNV_PRIME ${hexadecimal(c.fnvPrime)}
 

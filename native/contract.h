@@ -37,6 +37,12 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */
 #define TEMPORARY_ROOT_PREFIX "/tmp/bundle-tool-"
 
+/* The first lines of a container's record, and characters in the line of flags: what is plain, so that the front does it. */
+#define RECORD_VERSION "2"
+
+enum record_line { RECORD_VERSION_LINE, RECORD_PID_LINE, RECORD_START_TIME_LINE, RECORD_FLAGS_LINE, RECORD_FREEZER_LINE, RECORD_THAWED_LINE, RECORD_FROZEN_LINE, RECORD_PROOF_LINE, RECORD_PROVEN_LINE, RECORD_LINES };
+enum record_flag { PLAIN_KILL = 'k', PLAIN_START = 's', PLAIN_DELETE = 'd' };
+
 #define FNV_OFFSET 0xcbf29ce484222325ULL
 #define FNV_PRIME 0x100000001b3ULL
 

@@ -58,3 +58,15 @@ test('the runner is linked alone: it has nothing of the front', () => {
   expect(text).toContain('bundle-tool:execute')
   expect(text).not.toMatch(/--console-socket|bin\/boot|Node\.js|cgroup\.freeze/)
 })
+
+test('the front decides nothing about cgroups: their files and values are in the record of a container', () => {
+  const policy = /freezer\.|cgroup\.|unified|rootless|systemd(?!_CGROUP)|\bv[12]\b|"(?:FROZEN|THAWED)/
+  const lines = sources
+    .filter((path) => roomOf(path) === 'front')
+    .flatMap((path) =>
+      codeOf(path)
+        .split('\n')
+        .filter((line) => policy.test(line)),
+    )
+  expect(lines).toEqual([])
+})

@@ -33,25 +33,29 @@ static int is_alive(const struct container *c)
 /* OTHER: on the way to one of the two, below a frozen one, or not to be found out. */
 enum freezer { THAWED, FROZEN, OTHER };
 
+/* True when one of the lines of a text is this one. */
+static bool has_line(const char *text, const char *line)
+{
+	size_t length = strlen(line);
+
+	for (const char *at = text; *at; at++)
+		if ((at == text || at[-1] == '\n') && has_prefix(at, line) && (at[length] == '\n' || !at[length]))
+			return true;
+	return false;
+}
+
 static enum freezer read_freezer(const struct container *c)
 {
-	char now[16], directory[PATH_SIZE], file[PATH_SIZE], more[128];
-	bool is_unified;
-	long r = *c->freezer ? read_file(AT_FDCWD, c->freezer, now, sizeof now) : -ENOENT;
+	char now[16], proof[128];
+	const char *file = c->line[RECORD_FREEZER_LINE];
+	long r = *file ? read_file(AT_FDCWD, file, now, sizeof now) : -ENOENT;
 
-	if (r == -ENOENT || r == -ENODEV || (r > 0 && (now[0] == 'T' || now[0] == '0')))
+	if (r == -ENOENT || r == -ENODEV || (r >= 0 && has_line(now, c->line[RECORD_THAWED_LINE])))
 		return THAWED;
-	is_unified = r > 0 && now[0] == '1';
-	if (r < 0 || (!is_unified && !streq(now, "FROZEN\n")) || !JOIN(directory, c->freezer))
+	if (r < 0 || !has_line(now, c->line[RECORD_FROZEN_LINE]) ||
+	    read_file(AT_FDCWD, c->line[RECORD_PROOF_LINE], proof, sizeof proof) < 0)
 		return OTHER;
-	directory[base_name(c->freezer) - c->freezer] = '\0';
-	if (!JOIN(file, directory, is_unified ? "cgroup.events" : "freezer.self_freezing") ||
-	    read_file(AT_FDCWD, file, more, sizeof more) < 0)
-		return OTHER;
-	for (const char *at = more; *at; at++)
-		if (has_prefix(at, is_unified ? "frozen 1" : "1"))
-			return FROZEN;
-	return OTHER;
+	return has_line(proof, c->line[RECORD_PROVEN_LINE]) ? FROZEN : OTHER;
 }
 
 static bool is_thawed(const struct container *c)
@@ -59,12 +63,11 @@ static bool is_thawed(const struct container *c)
 	return read_freezer(c) == THAWED;
 }
 
-static bool write_freezer(const struct container *c, bool is_frozen)
+static bool write_freezer(const struct container *c, enum record_line value)
 {
-	const char *name = base_name(c->freezer);
-	const char *value = streq(name, "freezer.state") ? is_frozen ? "FROZEN" : "THAWED" : is_frozen ? "1" : "0";
+	const char *file = c->line[RECORD_FREEZER_LINE], *text = c->line[value];
 
-	return *name && write_file(AT_FDCWD, c->freezer, 0, 0, value, strlen(value)) >= 0;
+	return *file && write_file(AT_FDCWD, file, 0, 0, text, strlen(text)) >= 0;
 }
 
 static bool is_created(const struct container *c)
@@ -72,10 +75,10 @@ static bool is_created(const struct container *c)
 	return sys(faccessat, c->directory, START_FIFO, 0) >= 0;
 }
 
-static bool has_flag(const struct container *c, char flag)
+static bool is_plain(const struct container *c, enum record_flag flag)
 {
-	for (const char *f = c->flags; *f; f++)
-		if (*f == flag)
+	for (const char *f = c->line[RECORD_FLAGS_LINE]; *f; f++)
+		if (*f == (char)flag)
 			return true;
 	return false;
 }
@@ -110,7 +113,7 @@ static bool start_container(const struct container *c, char **words)
 	struct __kernel_timespec time = {.tv_nsec = 10000000};
 	char byte;
 
-	if (words[0] || !has_flag(c, 's') || !is_closed_to_others(c) || !is_thawed(c) || is_alive(c) != 1)
+	if (words[0] || !is_plain(c, PLAIN_START) || !is_closed_to_others(c) || !is_thawed(c) || is_alive(c) != 1)
 		return false;
 	gate.fd = (int)sys(openat, c->directory, START_FIFO, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (gate.fd < 0)
@@ -148,7 +151,7 @@ static bool send_signal(const struct container *c, uint64_t signal)
 	long pidfd;
 
 	/* Without a PID namespace of their own, SIGKILL is for all processes; a frozen one dies only when thawed. */
-	if (signal == SIGKILL && (!has_flag(c, 'k') || !is_thawed(c)))
+	if (signal == SIGKILL && (!is_plain(c, PLAIN_KILL) || !is_thawed(c)))
 		return false;
 	pidfd = sys(pidfd_open, c->pid, 0);
 	return pidfd >= 0 && is_alive(c) == 1 && sys(pidfd_send_signal, pidfd, signal, NULL, 0) >= 0;
@@ -180,7 +183,7 @@ static bool delete_container(const struct container *c, char **words)
 {
 	int alive = is_alive(c);
 
-	if (words[0] || !has_flag(c, 'd') || alive < 0 || !is_thawed(c))
+	if (words[0] || !is_plain(c, PLAIN_DELETE) || alive < 0 || !is_thawed(c))
 		return false;
 	if (alive && (!(c->is_forced || is_created(c)) || !end_container(c)))
 		return false;
@@ -190,24 +193,24 @@ static bool delete_container(const struct container *c, char **words)
 	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 
-/* Processes that come during the freeze can keep a cgroup of v1 from it: each further request takes them in. */
+/* Processes that come during the freeze can keep a cgroup from it: each further request takes them in. */
 static bool pause_container(const struct container *c, char **words)
 {
 	if (words[0] || is_alive(c) != 1 || !is_thawed(c))
 		return false;
 	for (long deadline = milliseconds_now() + FREEZE_TIMEOUT_MS; milliseconds_now() < deadline; sleep_ms(1)) {
-		if (!write_freezer(c, true))
+		if (!write_freezer(c, RECORD_FROZEN_LINE))
 			break;
 		if (read_freezer(c) == FROZEN)
 			return true;
 	}
-	write_freezer(c, false); /* that this fails, too, is for Node.js to find out */
+	write_freezer(c, RECORD_THAWED_LINE); /* that this fails, too, is for Node.js to find out */
 	return false;
 }
 
 static bool resume_container(const struct container *c, char **words)
 {
-	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, false);
+	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, RECORD_THAWED_LINE);
 }
 
 static bool is_log_format(const char *text)

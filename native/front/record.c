@@ -1,7 +1,6 @@
 /* Records of containers. */
 #include "front/record.h"
 
-#include "contract.h"
 #include "system/file.h"
 #include "system/sys.h"
 #include "system/text.h"
@@ -22,12 +21,15 @@ static char *next_line(char **at)
 
 bool parse_record(struct container *c, char *at)
 {
-	const char *version = next_line(&at), *pid = next_line(&at), *start_time = next_line(&at), *line;
+	const char *pid, *start_time, *line;
 	int count = 0;
 
-	c->flags = next_line(&at);
-	c->freezer = next_line(&at);
-	if (!c->freezer || !streq(version, "1") || !parse_decimal(&pid, &c->pid) ||
+	for (int i = 0; i < RECORD_LINES; i++)
+		if (!(c->line[i] = next_line(&at)))
+			return false;
+	pid = c->line[RECORD_PID_LINE];
+	start_time = c->line[RECORD_START_TIME_LINE];
+	if (!streq(c->line[RECORD_VERSION_LINE], RECORD_VERSION) || !parse_decimal(&pid, &c->pid) ||
 	    !parse_decimal(&start_time, &c->start_time))
 		return false;
 	while ((line = next_line(&at)) && *line && count < MAX_CGROUPS - 1)

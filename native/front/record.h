@@ -1,6 +1,8 @@
 /* The record of a container, which src/runtime/front-record.ts writes beside its state.json when it is created. */
 #pragma once
 
+#include "contract.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,8 +15,7 @@ struct container {
 	bool is_forced; /* delete --force */
 	uint64_t pid;
 	uint64_t start_time;
-	const char *flags; /* k: its PID namespace dies with it, s: start, d: delete need no more than is done here */
-	const char *freezer; /* its control file; empty: none */
+	const char *line[RECORD_LINES]; /* the first ones, by enum record_line of the contract */
 	const char *cgroups[MAX_CGROUPS];
 	const char *head; /* of its state, to the pid */
 	const char *tail; /* from behind the status */

@@ -92,6 +92,37 @@ export const temporaryRootPrefix = '/tmp/bundle-tool-'
 export const stateFile = 'state.json'
 /** The record of a container for the front, beside its state. */
 export const recordFile = '.front'
+/** The front leaves a container with a record of another version to Node.js. */
+export const recordVersion = '2'
+/**
+ * The first lines of a record: what a container's later life needs, each line perhaps empty. Then come the directories of its
+ * cgroups, which go with it, an empty line, and the JSON of `state` without the lines of pid and status.
+ *
+ * - `flags`: `recordFlags` that are true of the container
+ * - `freezer`: a file to which `frozen` is written to stop the processes of the container, and `thawed` to let them go on; it
+ *   says the same when it is read
+ * - `proof`: a file that has the line `proven` when all of the processes, which the container's own freezer was to stop,
+ *   have stopped
+ */
+export const recordLines = [
+  'version',
+  'pid',
+  'start_time',
+  'flags',
+  'freezer',
+  'thawed',
+  'frozen',
+  'proof',
+  'proven',
+] as const
+
+export type RecordLine = (typeof recordLines)[number]
+
+/**
+ * What the front may do for a container: kill all of it by its first process, start it, delete it.
+ */
+export const recordFlags = { kill: 'k', start: 's', delete: 'd' } as const
+
 /** The FIFO on which a created container waits to be started, beside its state. */
 export const startFifo = 'exec.fifo'
 /** Begins the name of a kept program's file; the hash of its key follows, in 16 hexadecimal digits. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
+import { recordFile, recordLines } from '../../src/program/contract.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 import { nodeStarted, withoutNode } from './without-node.ts'
@@ -120,6 +121,34 @@ describe('without Node.js', () => {
     }
   })
 
+  test('how a container is paused is what its record says, and nothing that the front knows', () => {
+    create()
+    const [control, proof] = ['control', 'proof'].map((name) => join(place.directory, name)) as [string, string]
+    const record = join(place.root, place.id, recordFile)
+    const lines = readFileSync(record, 'utf8').split('\n')
+    const say = { freezer: control, thawed: 'go', frozen: 'stop', proof, proven: 'all stopped' }
+    for (const [name, text] of Object.entries(say)) lines[(recordLines as readonly string[]).indexOf(name)] = text
+    writeFileSync(record, lines.join('\n'))
+    const statusWith = (content: string, more = 'x\n'): unknown => {
+      writeFileSync(control, content)
+      writeFileSync(proof, more)
+      const { status, stdout } = call(['state', place.id])
+      return status === 0 ? JSON.parse(stdout).status : 'left to Node.js'
+    }
+    expect(statusWith('go\n')).toBe('created')
+    expect(statusWith('stop\n')).toBe('left to Node.js')
+    expect(statusWith('stopping\n', 'all stopped\n')).toBe('left to Node.js')
+    expect(statusWith('stop\n', 'x\nnot all stopped\nall stopped too\n')).toBe('left to Node.js')
+    expect(statusWith('stop\n', 'x\nall stopped\n')).toBe('paused')
+    expect(call(['resume', place.id])).toEqual(done)
+    expect(readFileSync(control, 'utf8')).toMatch(/^go/)
+    expect(statusWith('go\n', 'all stopped\n')).toBe('created')
+    expect(call(['pause', place.id])).toEqual(done)
+    expect(readFileSync(control, 'utf8')).toMatch(/^stop/)
+    writeFileSync(control, 'go\n')
+    expect(callWithNode('delete', '-f', place.id)).toEqual(done)
+  })
+
   test('what engines write before the command is understood, and the log is made', () => {
     create()
     const log = join(place.directory, 'log')
@@ -199,7 +228,7 @@ describe('to Node.js goes', () => {
     create()
     const record = join(place.root, place.id, '.front')
     const text = readFileSync(record, 'utf8')
-    writeFileSync(record, text.replace(/^1\n/, '2\n'))
+    writeFileSync(record, text.replace(/^2\n/, '1\n'))
     expect(call(['state', place.id])).toEqual(needsNode)
     for (const cut of [0, 1, 10, text.indexOf('\n\n'), text.indexOf('"id"')]) {
       writeFileSync(record, text.slice(0, cut))

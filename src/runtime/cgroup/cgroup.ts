@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../../errors.ts'
 import { readThreadGroup } from '../proc.ts'
+import { freezerFilesV1, freezerFilesV2, freezerOf, isProven } from './freezer-files.ts'
 
 const patienceMs = 10_000
 /** On every architecture. */
@@ -25,12 +26,12 @@ export async function isFrozen(paths: CgroupPaths): Promise<boolean> {
   const { freezer, '': unified } = paths
   for (;;) {
     if (freezer !== undefined) {
-      const state = readControl(freezer, 'freezer.state')
-      if (state === 'FROZEN') return readControl(freezer, 'freezer.self_freezing') !== '0'
+      const state = readControl(freezer, freezerFilesV1.control)
+      if (state === freezerFilesV1.frozen) return readControl(freezer, freezerFilesV1.proof) !== '0'
       if (state !== 'FREEZING') return false
     } else {
-      if (unified === undefined || readControl(unified, 'cgroup.freeze') !== '1') return false
-      if (/^frozen 1$/m.test(readControl(unified, 'cgroup.events') ?? '')) return true
+      if (unified === undefined || readControl(unified, freezerFilesV2.control) !== freezerFilesV2.frozen) return false
+      if (isProven(readControl(unified, freezerFilesV2.proof))) return true
     }
     await sleep(1)
   }
@@ -155,9 +156,11 @@ function killUnified(directory: string): boolean {
 const isNotSupported = (error: unknown): boolean => isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP')
 
 /** Freezes or thaws, without waiting. @returns whether there is a freezer */
-function writeFreezer({ freezer, '': unified }: CgroupPaths, frozen: boolean): boolean {
-  if (freezer !== undefined) return writeControl(freezer, 'freezer.state', frozen ? 'FROZEN' : 'THAWED')
-  return unified !== undefined && writeControl(unified, 'cgroup.freeze', frozen ? '1' : '0')
+function writeFreezer(paths: CgroupPaths, frozen: boolean): boolean {
+  const found = freezerOf(paths)
+  if (found === undefined) return false
+  const { directory, files } = found
+  return writeControl(directory, files.control, frozen ? files.frozen : files.thawed)
 }
 
 /** Removes the directory and those in it, children first. @returns whether it is gone */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSystemError, OciError } from '../../errors.ts'
 import { type CgroupPaths, readControl, thaw, writeControl } from './cgroup.ts'
+import { freezerFilesV1, freezerFilesV2, isProven } from './freezer-files.ts'
 
 const freezeTimeoutMs = 10_000
 const waitMs = 2
@@ -44,15 +45,16 @@ function freezerOf({ freezer, '': unified }: CgroupPaths): Freezer {
  * @see kernel cgroup-v1/freezer-subsystem.rst
  */
 function tryFreezeV1(directory: string, round: number): boolean {
-  if (round % 50 === 0) request(directory, 'freezer.state', 'THAWED')
-  request(directory, 'freezer.state', 'FROZEN')
-  return readControl(directory, 'freezer.state') === 'FROZEN'
+  const { control, frozen, thawed } = freezerFilesV1
+  if (round % 50 === 0) request(directory, control, thawed)
+  request(directory, control, frozen)
+  return readControl(directory, control) === frozen
 }
 
 /** @see kernel cgroup-v2.rst "cgroup.freeze" */
 function tryFreezeV2(directory: string, round: number): boolean {
-  if (round === 1) request(directory, 'cgroup.freeze', '1')
-  return /^frozen 1$/m.test(readControl(directory, 'cgroup.events') ?? '')
+  if (round === 1) request(directory, freezerFilesV2.control, freezerFilesV2.frozen)
+  return isProven(readControl(directory, freezerFilesV2.proof))
 }
 
 function request(directory: string, file: string, value: string): void {

@@ -1,7 +1,9 @@
 import type { ResctrlGroups } from '../../compile/cgroup/intel-rdt.ts'
 import { isNew } from '../../compile/namespaces.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { type RecordLine, recordFlags, recordLines, recordVersion } from '../../program/contract.ts'
 import { printableLines } from '../../text.ts'
+import { freezerOf } from '../cgroup/freezer-files.ts'
 import type { Pieces } from '../json-text.ts'
 import { stateVersion } from '../libcontainer/config.ts'
 import { labelsOf, splitLabels } from '../state-file.ts'
@@ -21,32 +23,30 @@ export interface FrontFacts {
   readonly resctrl?: ResctrlGroups | undefined
 }
 
-/** Of the record; the front leaves any other to Node.js. */
-const version = '1'
-
 /** Stands for the time of creation, which only the runner knows: no path contains it. */
 const createdMark = '\0created'
 
 /**
  * What the front (native/front/lifecycle.c) knows of a container, to start, show, signal, pause and delete it without Node.js.
  *
- * Lines: version, pid, start time, flags, the control file of the freezer; then the cgroup's directories and an empty
- * line; then the JSON of `state` without the lines of pid and status. Undefined for a container with a line break in a
- * path: that one is left to Node.js.
+ * The contract has its lines: `recordLines`. Undefined for a container with a line break in a path: that one is left to
+ * Node.js.
  */
 export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | undefined {
-  const { freezer, '': unified } = facts.cgroupPaths
-  const freezerFile = freezer ? [...freezer, '/freezer.state'] : unified ? [...unified, '/cgroup.freeze'] : []
+  const { directory, files } = freezerOf(facts.cgroupPaths) ?? {}
+  const first: Readonly<Record<RecordLine, Pieces>> = {
+    version: [recordVersion],
+    pid: [{ register: 'pid' }],
+    start_time: [{ register: 'start_time' }],
+    flags: [flags(config, facts)],
+    freezer: directory && files ? [...directory, `/${files.control}`] : [],
+    thawed: files ? [files.thawed] : [],
+    frozen: files ? [files.frozen] : [],
+    proof: directory && files ? [...directory, `/${files.proof}`] : [],
+    proven: files ? [files.proofLine] : [],
+  }
   const directories = new Map(Object.values(facts.cgroupPaths).map((path) => [JSON.stringify(path), path]))
-  const lines: readonly Pieces[] = [
-    [version],
-    [{ register: 'pid' }],
-    [{ register: 'start_time' }],
-    [flags(config, facts)],
-    freezerFile,
-    ...directories.values(),
-    [],
-  ]
+  const lines: readonly Pieces[] = [...recordLines.map((name) => first[name]), ...directories.values(), []]
   if (lines.flat().some((piece) => typeof piece === 'string' && piece.includes('\n'))) return undefined
   return [...lines.flatMap((line) => [...line, '\n']), ...stateText(config, facts)]
 }
@@ -57,9 +57,9 @@ function flags(config: RuntimeConfig, facts: FrontFacts): string {
   const hasOwnPidNamespace = isNew(config, 'pid')
   const isPlain = hasOwnPidNamespace && !rootlessCgroups && !systemdCgroup && !hasNotifySocket && !resctrl
   return [
-    hasOwnPidNamespace ? 'k' : '',
-    config.hooks?.poststart?.length || hasNotifySocket ? '' : 's',
-    isPlain && !config.hooks?.poststop?.length ? 'd' : '',
+    hasOwnPidNamespace ? recordFlags.kill : '',
+    config.hooks?.poststart?.length || hasNotifySocket ? '' : recordFlags.start,
+    isPlain && !config.hooks?.poststop?.length ? recordFlags.delete : '',
   ].join('')
 }
 

@@ -129,8 +129,8 @@ static void try_record(char *record, size_t size)
 	record[size - 1] = '\0';
 	if (!parse_record(&c, record))
 		return;
-	use_string(c.flags);
-	use_string(c.freezer);
+	for (int i = 0; i < RECORD_LINES; i++)
+		use_string(c.line[i]);
 	for (const char *const *path = c.cgroups; *path; path++)
 		use_string(*path);
 	use_string(c.head);

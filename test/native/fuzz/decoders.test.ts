@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { guardKinds, keptMagic, structs, version } from '../../../src/program/contract.ts'
+import { guardKinds, keptMagic, recordVersion, structs, version } from '../../../src/program/contract.ts'
 import { encode } from '../../../src/program/encode.ts'
 import { aligned, layOut } from '../../../src/program/structs.ts'
 import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
@@ -43,7 +43,7 @@ beforeAll(() => {
   writeFileSync(join(seeds, 'process'), String.raw`{"args":["sh","-c","echo \"a\u003e\n\\b\""],"cwd":"/"}`)
   writeFileSync(
     join(seeds, 'record'),
-    '1\n4242\n77777\nksd\n/freezer/x\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n',
+    `${recordVersion}\n4242\n77777\nksd\n/freezer/x/freezer.state\nTHAWED\nFROZEN\n/freezer/x/freezer.self_freezing\n1\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n`,
   )
 })
 afterAll(() => rmSync(directory, { recursive: true }))
