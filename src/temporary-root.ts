@@ -15,7 +15,7 @@ const sticky = 0o1000
  * not there. A name in a directory that everybody can write to may have been taken by anybody.
  *
  * What has passed can be used by its name: in a sticky directory of root's nobody but its owner can rename or remove it.
- * native/front.c has the same check; what it refuses comes here for the words.
+ * native/front/front.c has the same check; what it refuses comes here for the words.
  * @throws OciError `ERR_PERMISSION`
  */
 export function checkTemporaryRoot(root: string, euid: number): void {

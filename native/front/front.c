@@ -81,6 +81,29 @@ static void parse_globals(struct call *call)
 	call->command = i;
 }
 
+static bool is_log_format(const char *text)
+{
+	static const char *const formats[] = {LOG_FORMATS};
+
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (streq(text, formats[i]))
+			return true;
+	return false;
+}
+
+bool make_log(const struct call *call)
+{
+	const char *log = call->given[GLOBAL_LOG], *format = call->given[GLOBAL_LOG_FORMAT];
+	long fd;
+
+	if (format && !is_log_format(format))
+		return false;
+	if (!log)
+		return true;
+	fd = probe(openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	return fd >= 0 && sys(close, fd) >= 0;
+}
+
 bool make_absolute(char *to, size_t size, const char *path)
 {
 	char cwd[PATH_SIZE];

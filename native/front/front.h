@@ -1,4 +1,4 @@
-/* What the files of the front share: front.c, kept.c, node.c, lifecycle.c, fork_server.c. */
+/* The command line as the front understands it, and the functions by which its files call each other. */
 #pragma once
 
 #include "contract.h"

@@ -213,29 +213,6 @@ static bool resume_container(const struct container *c, char **words)
 	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, RECORD_THAWED_LINE);
 }
 
-static bool is_log_format(const char *text)
-{
-	static const char *const formats[] = {LOG_FORMATS};
-
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (streq(text, formats[i]))
-			return true;
-	return false;
-}
-
-bool make_log(const struct call *call)
-{
-	const char *log = call->given[GLOBAL_LOG], *format = call->given[GLOBAL_LOG_FORMAT];
-	long fd;
-
-	if (format && !is_log_format(format))
-		return false;
-	if (!log)
-		return true;
-	fd = probe(openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	return fd >= 0 && sys(close, fd) >= 0;
-}
-
 /* Whether there is nothing of a container: engines delete by force what they have deleted, to be sure. */
 static bool is_gone(const char *root, const char *id)
 {

@@ -43,7 +43,7 @@ struct vm {
 	int signals; /* signalfd: every signal is blocked and read here */
 	long umask; /* of the caller: here it is 0 */
 	int report; /* -1: none, see `last` */
-	uint32_t order; /* that its reports answer: see fork_server.c */
+	uint32_t order; /* that its reports answer, where a fork server has started it */
 	int caller; /* the directory that the front was called in; 0: not known */
 	enum phase phase;
 	bool in_directory; /* an earlier chdir succeeded */

@@ -60,7 +60,7 @@ export async function runProcess(): Promise<void> {
   if (isReading) process.stdin.destroy()
 }
 
-/** Variables that the front keeps from Node.js (native/front/environment.c) are as they were for what this process starts. */
+/** Variables that the front keeps from Node.js (native/system/environment.c) are as they were for what this process starts. */
 function giveBackVariables(): void {
   for (const name of Object.keys(process.env)) {
     const own = name.startsWith(variablePrefix) ? name.slice(variablePrefix.length) : ''

@@ -14,7 +14,7 @@ const sources = readdirSync(join(project, 'native'), { recursive: true, encoding
 test.each([
   ['clone3', 'system/process.c'],
   ['openat2', 'runner/op_resolve.c'],
-  ['close_range', 'runner/op_identity.c'],
+  ['close_range', 'runner/op_execve.c'],
   ['open_tree', 'runner/mount_calls.c'],
   ['move_mount', 'runner/mount_calls.c'],
   ['mount_setattr', 'runner/mount_calls.c'],

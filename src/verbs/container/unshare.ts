@@ -62,7 +62,7 @@ export async function repeatWithSubids(
   return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), [variables.name]: name } })
 }
 
-/** As the front hides from Node.js what would change the code that it runs (native/front/environment.c); TLS is still wanted. */
+/** As the front hides from Node.js what would change the code that it runs (native/system/environment.c); TLS is still wanted. */
 function hidden(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [
