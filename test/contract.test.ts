@@ -9,13 +9,13 @@ import { layOut } from '../src/program/structs.ts'
 const project = join(import.meta.dirname, '..')
 
 /** What is written by hand: TypeScript, C and scripts, without comments, beside the contract itself and what is made of it. */
-const sources = ['src', 'native', '.ci'].flatMap((directory) =>
+const sources = ['src', 'native', 'scripts'].flatMap((directory) =>
   readdirSync(join(project, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.([ch]|ts|mjs)$/.test(name))
     .map((name) => join(directory, name))
     .filter(
       (path) =>
-        !['src/program/contract.ts', 'native/contract.h', 'native/runner/ops.h', '.ci/generate.mjs'].includes(path),
+        !['src/program/contract.ts', 'native/contract.h', 'native/runner/ops.h', 'scripts/generate.mjs'].includes(path),
     )
     .map((path) => ({ path, code: codeOf(readFileSync(join(project, path), 'utf8')) })),
 )

@@ -22,7 +22,7 @@ static uint64_t hash(const char *s)
 	return value;
 }
 
-#ifndef BUILD_ID /* the digest of all sources, which the compiler has too: .ci/build.mjs */
+#ifndef BUILD_ID /* the digest of all sources, which the compiler has too: scripts/build.mjs */
 #define BUILD_ID ""
 #endif
 

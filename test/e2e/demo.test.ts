@@ -17,7 +17,7 @@ function expectDemo({ status, stdout, stderr }: { status: number | null; stdout:
 }
 
 test('npm start shows a container its own processes and user, and leaves nothing behind', () => {
-  expectDemo(spawnSync('node', ['.ci/demo.mjs'], { cwd: project, encoding: 'utf8', timeout: 50_000 }))
+  expectDemo(spawnSync('node', ['scripts/demo.mjs'], { cwd: project, encoding: 'utf8', timeout: 50_000 }))
 })
 
 /** A clone of the project in its directory; all of it is the user's. */
@@ -56,7 +56,7 @@ requires('root', 'git', 'setpriv').test('an ordinary user builds a fresh clone, 
 })
 
 requires('script').test('on a terminal it ends in a shell', () => {
-  const { status, stdout } = spawnSync('script', ['-qec', 'node .ci/demo.mjs', '/dev/null'], {
+  const { status, stdout } = spawnSync('script', ['-qec', 'node scripts/demo.mjs', '/dev/null'], {
     cwd: project,
     encoding: 'utf8',
     timeout: 50_000,

@@ -211,7 +211,7 @@ describe.each(tooOld)('with Node.js %s, which is too old', (version) => {
     const program = "import('bundle-tool').catch((error) => console.log(error.message))"
     const { stdout } = runWith(version, 'node', '--input-type=module', '-e', program)
     expect(stdout).toMatch(sentence(version))
-    const build = runWith(version, 'node', join(checkout, '.ci/build.mjs'))
+    const build = runWith(version, 'node', join(checkout, 'scripts/build.mjs'))
     expect(build).toMatchObject({
       status: 1,
       stdout: '',
@@ -221,7 +221,7 @@ describe.each(tooOld)('with Node.js %s, which is too old', (version) => {
 })
 
 test('without a C compiler the build names what to install, before anything else', () => {
-  const build = runWith('20', 'node', join(checkout, '.ci/build.mjs'))
+  const build = runWith('20', 'node', join(checkout, 'scripts/build.mjs'))
   expect(build).toEqual({
     status: 1,
     stdout: '',

@@ -22,7 +22,7 @@ function git(...words: readonly string[]): string {
 
 /** What a build in this directory would say. */
 function commitOf(place: string): string {
-  const script = `import { commitOf } from '${project}/.ci/commit.mjs'; console.log(commitOf(process.argv[1]))`
+  const script = `import { commitOf } from '${project}/scripts/commit.mjs'; console.log(commitOf(process.argv[1]))`
   const words = ['--input-type=module', '-e', script, place]
   return execFileSync(process.execPath, words, { cwd: '/', encoding: 'utf8' }).trim()
 }

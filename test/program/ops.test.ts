@@ -56,7 +56,7 @@ test('every op is named in a test of the runner', () => {
 })
 
 test('native/runner/ops.h and the page of the ops are what the table generates', () => {
-  const { status, stderr } = spawnSync(process.execPath, ['.ci/generate.mjs', '--check'], {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/generate.mjs', '--check'], {
     cwd: project,
     encoding: 'utf8',
   })

@@ -120,7 +120,7 @@ test('a device that no rule allows cannot be opened, whatever its mode', () => {
 })
 
 test('writing to a device beyond io.max is waited for', () => {
-  // It is made by .ci/test-vm.mjs.
+  // It is made by scripts/test-vm.mjs.
   const [major = 0, minor = 0] = (/^\s*(\d+)\s+(\d+)\s+\d+ ram0$/m.exec(readFileSync('/proc/partitions', 'utf8')) ?? [])
     .slice(1)
     .map(Number)

@@ -7,7 +7,7 @@ const steps = [
   ['node_modules/.bin/biome', 'check', '--error-on-warnings', '.'],
   ['node_modules/.bin/tsc', '-p', 'tsconfig.json', '--noEmit'],
   ['node_modules/.bin/tsc', '-p', 'test/tsconfig.json'],
-  ...(existsSync('.ci/generate.mjs') ? [['node', '.ci/generate.mjs', '--check']] : []),
+  ...(existsSync('scripts/generate.mjs') ? [['node', 'scripts/generate.mjs', '--check']] : []),
 ]
 for (const [command, ...args] of steps) {
   const { status } = spawnSync(command, args, { stdio: 'inherit' })

@@ -68,7 +68,7 @@ function passes(flags, file, env) {
 
 function runInMachine(flags, file, env = {}) {
   // Loaded without a copy of it beside the modules, where a user may not write.
-  const config = ['--config', '.vitest.vm.config.mjs', '--configLoader', 'native']
+  const config = ['--config', 'test/vitest.vm.config.mjs', '--configLoader', 'native']
   const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
   // A disk to set limits for, network devices to move, what CRIU wants: such machines have none. A user needs none of it.
   const diag = ['inet', 'tcp', 'udp', 'raw', 'unix', 'netlink', 'af_packet'].map((name) => `${name}_diag`).join(' ')

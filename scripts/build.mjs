@@ -88,7 +88,7 @@ const filesBelow = (directory) =>
 function digestOfSources() {
   const hash = createHash('sha256')
   const more = ['package.json', 'package-lock.json', 'tsconfig.json']
-  for (const path of [...filesBelow('src'), ...filesBelow('native'), ...filesBelow('.ci'), ...more].sort()) {
+  for (const path of [...filesBelow('src'), ...filesBelow('native'), ...filesBelow('scripts'), ...more].sort()) {
     const content = readFileSync(path)
     hash.update(`${path}\0${content.length}\0`).update(content)
   }
@@ -114,12 +114,12 @@ mkdirSync('dist', { recursive: true })
 const build = digestOfSources()
 if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
-  run(process.execPath, '.ci/bundle.mjs', build)
+  run(process.execPath, 'scripts/bundle.mjs', build)
   const { compilerFlags } = await import('../dist/program/contract.js')
-  cacheCode('the command line', '.ci/code-cache.mjs', 'cli')
-  cacheCode('the compiler of seccomp', ...compilerFlags, '.ci/code-cache.mjs', 'seccomp.code')
-  cacheCode('the compiler', ...compilerFlags, '.ci/code-cache.mjs', 'compiler')
-  cacheCode('what handles images', '.ci/code-cache-images.mjs')
+  cacheCode('the command line', 'scripts/code-cache.mjs', 'cli')
+  cacheCode('the compiler of seccomp', ...compilerFlags, 'scripts/code-cache.mjs', 'seccomp.code')
+  cacheCode('the compiler', ...compilerFlags, 'scripts/code-cache.mjs', 'compiler')
+  cacheCode('what handles images', 'scripts/code-cache-images.mjs')
   writeFileSync('dist/.typescript', build)
 }
 
@@ -134,7 +134,7 @@ if (wants('package') && !isBuilt('dist/.package', build)) makePackage()
 
 /** Files that `npm pack` takes beside the rest. */
 function makePackage() {
-  run(process.execPath, '.ci/share.mjs')
+  run(process.execPath, 'scripts/share.mjs')
   let isWhole = true
   for (const [architecture, [crossCompiler, packages]] of Object.entries(crossCompilers)) {
     const used = architecture === process.arch ? compiler : crossCompiler
