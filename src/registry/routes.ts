@@ -46,14 +46,15 @@ export async function createRoutes({ isInsecure, certificates = {}, ...options }
   const trust = isInsecure
     ? { rejectUnauthorized: false, ca: [] }
     : { rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) } // whatever a variable says to Node.js
-  const undici = await import('undici')
+  // Its names are members of the default export alone where it is bundled for the library.
+  const { default: undici } = await import('undici')
   const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
   const create = (tls: Tls): Routes => routesWith(undici, tls, { ...options, isExcepted })
   const own = create(cert === undefined ? trust : { ...trust, cert, key })
   return { own, others: cert === undefined ? own : create(trust) }
 }
 
-type Undici = typeof import('undici')
+type Undici = typeof import('undici').default
 type Tls = Readonly<Record<string, unknown>>
 
 interface Settings extends Pick<RouteOptions, 'proxy' | 'stallTimeoutMs'> {

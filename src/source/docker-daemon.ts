@@ -27,8 +27,8 @@ export async function openDaemonArchive(name: string, options: DaemonOptions): P
   const { env = process.env, signal } = options
   const image = /^(sha256:)?[0-9a-f]{64}$/.test(name) ? name : formatReference(parseReference(name))
   const socketPath = socketOf(env)
-  const { Client } = await import('undici')
-  const client = new Client('http://localhost', { socketPath, bodyTimeout: 0, headersTimeout: 0 })
+  const { default: undici } = await import('undici')
+  const client = new undici.Client('http://localhost', { socketPath, bodyTimeout: 0, headersTimeout: 0 })
   try {
     const path = `/images/${encodeURIComponent(image)}/get`
     const { statusCode, body } = await client.request({ method: 'GET', path, signal: signal ?? null })
