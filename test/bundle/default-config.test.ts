@@ -9,8 +9,10 @@ import { formatRuntimeConfig } from '../../src/bundle/write-config.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { runtimeConfigProblems } from '../../src/oci/runtime-config-rules.ts'
 import { runtimeSpecVersion } from '../../src/oci/spec-version.ts'
-import { spec } from '../../src/verbs/container/spec.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
+
+const { spec } = library
 
 let bundle = ''
 beforeEach(() => {

@@ -1,4 +1,9 @@
-import { main } from '../../src/cli/main.ts'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { loadCached } from '../../src/cli/cached-script.ts'
+
+const directory = join(import.meta.dirname, '../../dist/bin')
+const require = createRequire(join(directory, 'boot.js'))
 
 export interface Called {
   readonly status: number
@@ -6,8 +11,9 @@ export interface Called {
   readonly stderr: string
 }
 
-/** Calls the command line, without a process, as if it were called `name`. */
+/** Calls the command line that is shipped, without a process, as if it were called `name`. */
 export async function call(args: readonly string[], name = 'bundle-tool'): Promise<Called> {
+  const { main } = loadCached<typeof import('../../src/cli/process.ts')>(directory, 'cli', require)
   const output = { stdout: '', stderr: '' }
   const status = await main(args, {
     name,

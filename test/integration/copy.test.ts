@@ -5,12 +5,8 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { copy } from '../../src/verbs/image/copy.ts'
-import { inspect, inspectRaw } from '../../src/verbs/image/inspect.ts'
-import { listTags } from '../../src/verbs/image/list-tags.ts'
-import { push } from '../../src/verbs/image/push.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
 import { call } from '../cli/call.ts'
+import { library } from '../library.ts'
 import { sendError, sha256, startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
 import {
@@ -22,6 +18,8 @@ import {
   type TestImage,
   writeFiles,
 } from '../source/build-image.ts'
+
+const { copy, inspect, inspectRaw, listTags, push, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

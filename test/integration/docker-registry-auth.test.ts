@@ -6,16 +6,14 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
-import { listTags } from '../../src/verbs/image/list-tags.ts'
-import { login } from '../../src/verbs/image/login.ts'
-import { logout } from '../../src/verbs/image/logout.ts'
-import { pull } from '../../src/verbs/image/pull.ts'
-import { push } from '../../src/verbs/image/push.ts'
 import { tool } from '../e2e/engine-place.ts'
+import { library } from '../library.ts'
 import { makeAuthority } from '../registry/authority.ts'
 import { startDockerRegistry } from '../registry/docker-registry.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'
+
+const { listTags, login, logout, pull, push } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

@@ -5,14 +5,15 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { exportRootfs, exportToFile } from '../../src/verbs/image/export.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
 import { call } from '../cli/call.ts'
 import { attributes, describeTree } from '../layer/oracle.ts'
 import { directory, file, hardlink, pax, symlink, tar } from '../layer/tar/builder.ts'
+import { library } from '../library.ts'
 import { startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'
+
+const { exportRootfs, exportToFile, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

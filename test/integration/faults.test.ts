@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
-import { OciError } from '../../src/errors.ts'
-import { pull } from '../../src/verbs/image/pull.ts'
-import { push } from '../../src/verbs/image/push.ts'
+import { library } from '../library.ts'
 import { type DockerRegistry, startDockerRegistry } from '../registry/docker-registry.ts'
 import { sha256 } from '../registry/fake-registry.ts'
 import { type Passage, type Spoil, startFaultyProxy } from '../registry/faulty-proxy.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, type TestImage, writeFiles } from '../source/build-image.ts'
+
+const { OciError, pull, push } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

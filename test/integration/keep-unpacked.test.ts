@@ -13,14 +13,15 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { prune } from '../../src/verbs/image/prune.ts'
-import { type PullOptions, pull } from '../../src/verbs/image/pull.ts'
-import { removeImage } from '../../src/verbs/image/rmi.ts'
+import type { PullOptions } from '../../src/verbs/image/pull.ts'
 import { describeTree } from '../layer/oracle.ts'
 import { directory as directoryEntry, file, hardlink, pax, symlink, tar } from '../layer/tar/builder.ts'
+import { library } from '../library.ts'
 import { type FakeRegistry, sha256, startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
 import { makeImage, type TestImage } from '../source/build-image.ts'
+
+const { prune, pull, removeImage } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

@@ -5,11 +5,12 @@ import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { libcontainerState } from '../../src/runtime/libcontainer/config.ts'
 import { readProcessStat } from '../../src/runtime/proc.ts'
-import { start } from '../../src/verbs/container/start.ts'
-import { state } from '../../src/verbs/container/state.ts'
 import { cgroupsNamed } from '../cgroup-directories.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
 import { openWorkshop, type Workshop } from './runc-container.ts'
+
+const { start, state } = library
 
 const { test } = requires('root', 'runc', 'busybox', 'cgroup1')
 

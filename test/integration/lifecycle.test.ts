@@ -3,14 +3,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { isAlive } from '../../src/runtime/proc.ts'
 import { readContainer } from '../../src/runtime/state-file.ts'
-import { remove } from '../../src/verbs/container/delete.ts'
-import { kill } from '../../src/verbs/container/kill.ts'
-import { list } from '../../src/verbs/container/list.ts'
-import { start } from '../../src/verbs/container/start.ts'
-import { state } from '../../src/verbs/container/state.ts'
 import { cgroupsNamed } from '../cgroup-directories.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
 import { openWorkshop, running, type Workshop, withoutPidNamespace } from './runc-container.ts'
+
+const { kill, list, remove, start, state } = library
 
 const { describe, test } = requires('root', 'runc', 'busybox')
 
@@ -46,7 +44,7 @@ describe('a container that runc has made', () => {
       const ours = await state(options())
       expect(ours.status).toBe(status)
       expect(ours).toEqual(JSON.parse(workshop.runc('state', id)))
-      expect(await list(options())).toEqual(JSON.parse(workshop.runc('list', '-f', 'json')))
+      expect(await list({ root: workshop.root })).toEqual(JSON.parse(workshop.runc('list', '-f', 'json')))
     }
     await compare('created')
     await start(options())
@@ -242,7 +240,7 @@ test('a damaged state.json is named, and does not hide the other containers', as
   mkdirSync(join(workshop.root, 'not an id'))
   writeFileSync(join(damaged, 'state.json'), '{"id":"a-damaged-one","init_process_pid":"1"}')
   const states = await list({
-    ...options(),
+    root: workshop.root,
     onUnreadable: (name, error) => {
       unreadable[name] = error.message
     },

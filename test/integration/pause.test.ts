@@ -3,10 +3,11 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { readContainer } from '../../src/runtime/state-file.ts'
-import { pause } from '../../src/verbs/container/pause.ts'
-import { resume } from '../../src/verbs/container/resume.ts'
 import { ContainerPlace } from '../container.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
+
+const { pause, resume } = library
 
 const { test } = requires('root', 'busybox')
 const { test: testWithRunc } = requires('root', 'busybox', 'runc')

@@ -3,10 +3,12 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { pull } from '../../src/verbs/image/pull.ts'
+import { library } from '../library.ts'
 import { startDockerRegistry } from '../registry/docker-registry.ts'
 import { requires } from '../requirements.ts'
 import { layoutFiles, makeImage, makeLayer, writeFiles } from '../source/build-image.ts'
+
+const { pull } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

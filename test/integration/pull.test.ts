@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readLayoutIndex } from '../../src/store/layout.ts'
-import { pull } from '../../src/verbs/image/pull.ts'
+import { library } from '../library.ts'
 import { type FakeRegistry, type Fault, sendError, sha256, startRegistry } from '../registry/fake-registry.ts'
 import { requires } from '../requirements.ts'
 import { makeImage, makeLayer, type TestImage } from '../source/build-image.ts'
+
+const { pull } = library
 
 let directory: string
 beforeEach(() => {

@@ -17,12 +17,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { exportRootfs } from '../../src/verbs/image/export.ts'
-import { repack } from '../../src/verbs/image/repack.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
 import { attributes, describeTree, writeLayout } from '../layer/oracle.ts'
 import { directory, file, hardlink, symlink, tar } from '../layer/tar/builder.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
+
+const { exportRootfs, repack, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

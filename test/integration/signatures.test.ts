@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { copy } from '../../src/verbs/image/copy.ts'
-import { pull } from '../../src/verbs/image/pull.ts'
+import { library } from '../library.ts'
 import { type FakeRegistry, startRegistry } from '../registry/fake-registry.ts'
 import { makeImage, makeLayer, type TestImage } from '../source/build-image.ts'
+
+const { copy, pull } = library
 
 let directory: string
 beforeEach(() => {

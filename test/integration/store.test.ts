@@ -4,14 +4,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openStore } from '../../src/store/store.ts'
 import { beginUse } from '../../src/store/usage.ts'
-import { images } from '../../src/verbs/image/images.ts'
-import { prune } from '../../src/verbs/image/prune.ts'
-import { pull } from '../../src/verbs/image/pull.ts'
-import { removeImage } from '../../src/verbs/image/rmi.ts'
-import { verify } from '../../src/verbs/image/verify.ts'
 import { call } from '../cli/call.ts'
+import { library } from '../library.ts'
 import { type FakeRegistry, sha256, startRegistry } from '../registry/fake-registry.ts'
 import { makeImage, makeLayer, type TestImage } from '../source/build-image.ts'
+
+const { images, prune, pull, removeImage, verify } = library
 
 let directory: string
 beforeEach(() => {

@@ -4,10 +4,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { OciError } from '../../src/errors.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
 import { directory, file, tar } from '../layer/tar/builder.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
+
+const { OciError, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 

@@ -5,8 +5,10 @@ import { afterAll, expect, test } from 'vitest'
 import { parsePolicy } from '../../src/oci/policy.ts'
 import { parseReference } from '../../src/oci/reference.ts'
 import { checkPolicy, fileOrigin, readPolicy, registryOrigin } from '../../src/registry/policy.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
+import { library } from '../library.ts'
 import { makeTar } from '../source/build-image.ts'
+
+const { unpack } = library
 
 const directory = mkdtempSync(join(tmpdir(), 'policy-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -6,9 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import type { Image } from '../../src/source/image.ts'
 import { openSource, type SourceOptions } from '../../src/source/source.ts'
-import { unpack } from '../../src/verbs/image/unpack.ts'
+import { library } from '../library.ts'
 import { sha256 } from '../registry/fake-registry.ts'
 import { dockerFiles, layoutFiles, makeImage, makeLayer, makeTar, type TestImage, writeFiles } from './build-image.ts'
+
+const { unpack } = library
 
 const directory = mkdtempSync(join(tmpdir(), 'source-'))
 afterAll(() => rmSync(directory, { recursive: true }))

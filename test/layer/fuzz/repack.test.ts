@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { createRootfs } from '../../../src/layer/rootfs.ts'
 import { applyNodeOps } from '../../../src/runtime/node-ops.ts'
-import { repack } from '../../../src/verbs/image/repack.ts'
-import { unpack } from '../../../src/verbs/image/unpack.ts'
+import { library } from '../../library.ts'
 import { requires } from '../../requirements.ts'
 import { writeLayout } from '../oracle.ts'
 import { inPieces } from '../rootfs-fixture.ts'
@@ -13,6 +12,8 @@ import { encodeLayer, type FuzzLayers } from './entries.ts'
 import { InvalidLayers, modelOf } from './model.ts'
 import { randomLayers } from './random-layers.ts'
 import { snapshotOf } from './snapshot.ts'
+
+const { repack, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../../dist/bundle-tool-runner')
 
