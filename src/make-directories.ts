@@ -5,8 +5,8 @@ import { isSystemError } from './errors.ts'
 /**
  * Makes a directory and its missing parents, all with this mode.
  *
- * By hand: the recursive mkdir of Node.js 20 never returns where nothing can be made, as in /proc.
- * @returns whether it was not there
+ * The recursive mkdir of Node.js 20 is not used: it never returns where nothing can be created, as in /proc.
+ * @returns true when the directory did not exist
  */
 export function makeDirectories(path: string, mode = 0o777): boolean {
   const parent = dirname(path)

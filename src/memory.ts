@@ -1,13 +1,13 @@
-/** Chunks that are kept for the next reader; more than what is on its way at any time is not. */
+/** The number of chunks kept for reuse: no more are in use at a time. */
 const maxSpare = 8
 const spare: Buffer[] = []
 const lent = new WeakSet<ArrayBufferLike>()
 
 /**
- * Memory for a chunk of a stream, of `size` bytes.
+ * Memory for a chunk of a stream, of `size` bytes, which may be that of a released chunk.
  *
- * What is read by the gigabyte would otherwise wait for the garbage collector, which lets 64 MB gather first.
- * Whoever is through with the chunk may `release` it; one that is not released is garbage as any other.
+ * Without reuse, a stream of gigabytes lets 64 MB of garbage gather before the garbage collector runs. A reader that is
+ * done with the chunk may pass it to `releaseChunk`; a chunk that is not released is collected as usual.
  */
 export function allocateChunk(size: number): Buffer {
   const at = spare.findIndex(({ byteLength }) => byteLength === size)
@@ -17,7 +17,9 @@ export function allocateChunk(size: number): Buffer {
   return chunk
 }
 
-/** Gives back the memory of a whole chunk that nobody uses any more; what is not from here is left alone. */
+/**
+ * Returns the memory of a whole chunk that nothing uses any more; memory that is not from `allocateChunk` is ignored.
+ */
 export function releaseChunk({ buffer, byteLength }: Uint8Array): void {
   if (buffer.byteLength !== byteLength || !lent.delete(buffer) || spare.length >= maxSpare) return
   spare.push(Buffer.from(buffer))

@@ -9,15 +9,15 @@ import { childPath, type Directory, type Inode, type Leaf, touch, walk } from '.
 import { parseWhiteout, type Whiteout } from './whiteout.ts'
 import { applicableXattrs } from './xattrs.ts'
 
-/** The sink that applies one layer, and what it is busy with, for messages. */
+/** The sink that applies one layer, with its progress for messages. */
 export interface LayerApplier extends TarSink {
-  /** Entries so far. */
+  /** Number of entries so far. */
   readonly entries: number
   /** The entry that was begun last, as its archive names it. */
   readonly current: string | undefined
-  /** Removes what served only while the layer was applied. */
+  /** Removes the files that are needed only while the layer is applied. */
   finish(): void
-  /** Closes what a failure left open. */
+  /** Closes the file that a failure left open. */
   close(): void
 }
 
@@ -26,9 +26,9 @@ const specialTypes = { character: constants.S_IFCHR, block: constants.S_IFBLK, f
 /**
  * Applies the entries of one layer to `site`, in archive order, with synchronous calls.
  *
- * Two directories merge and the later one's attributes count. Every other collision removes what was there first, so
- * nothing is ever written through an existing inode, which may have names elsewhere. Whiteouts hide what lower layers
- * have; entries of this layer survive them, wherever they stand in the archive.
+ * Two directories merge and the later one's attributes count. Every other collision removes the earlier file first, so
+ * nothing is ever written through an existing inode, which may have names elsewhere. Whiteouts hide files of lower
+ * layers; entries of this layer survive them, wherever they stand in the archive.
  * @param layer number of the layer, counted from 0
  * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, or the system error of a failing call, from the sink
  * @see image-spec v1.1.1 layer.md "Applying Changesets"
@@ -86,12 +86,17 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   function applyRoot(entry: TarEntry): void {
     if (entry.kind !== 'directory') {
-      throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is the root and a ${entry.kind}`)
+      throw new OciError(
+        'ERR_LAYER_INVALID',
+        `entry ${shown(entry.path)} is the root directory, but has type ${entry.kind}`,
+      )
     }
     setMetadata(site.root, entry)
   }
 
-  /** A parent that no entry made: 0755 as every tool makes it; what is there and no directory gives way. */
+  /**
+   * Creates a parent directory that has no entry, with mode 0755 as every tool does; a file in its place is removed.
+   */
   function enter(parent: Directory, name: string, found: Leaf | undefined): Directory {
     if (found !== undefined) remove(site, parent, name, found)
     return makeDirectory(site, parent, name, layer)
@@ -121,7 +126,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
   function makeRoom(parent: Directory, name: string, entry: TarEntry): void {
     const found = parent.children.get(name)
     if (found === undefined) return
-    if (found.layer === layer) site.warn(`entry ${shown(entry.path)} is there more than once; the last one counts`)
+    if (found.layer === layer) site.warn(`entry ${shown(entry.path)} occurs more than once; the last one counts`)
     remove(site, parent, name, found)
   }
 
@@ -141,7 +146,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     const [place] = findTarget()
     if (place === parent && targetName === name) return
     makeRoom(parent, name, entry)
-    // Looked up again: what had to give way may have been a directory with the target in it.
+    // Looked up again: the entry just removed may have been a directory that contained the target.
     const [targetParent, { target, inode }] = findTarget()
     if (inode?.special === undefined) {
       linkSync(diskPath(site, childPath(targetParent, targetName)), diskPath(site, childPath(parent, name)))
@@ -176,7 +181,8 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   function createSymlink(path: string, entry: TarEntry): Leaf {
     const target = entry.linkPath
-    if (target === '') throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is a symlink to nothing`)
+    if (target === '')
+      throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is a symlink with an empty target`)
     const place = diskPath(site, path)
     symlinkSync(Buffer.from(target, 'latin1'), place)
     const { uid, gid, mtime } = owned(entry)
@@ -192,11 +198,11 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
       if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
         throw new OciError(
           'ERR_LAYER_INVALID',
-          `entry ${shown(entry.path)} is device ${major}:${minor}, which cannot exist`,
+          `entry ${shown(entry.path)} is device ${major}:${minor}, which is out of range`,
         )
       }
       if (!site.canMakeDevices) {
-        site.warn('device nodes are made as empty files: making them needs root, outside of user namespaces')
+        site.warn('device nodes are created as empty files: creating them needs root outside of user namespaces')
         return createFile(path, { ...entry, kind: 'file' })
       }
     }
@@ -206,7 +212,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     return { kind: 'leaf', layer, target: undefined, inode }
   }
 
-  /** What is left for the end; undefined when this file is complete once it is closed. */
+  /** The attributes that are set when the rootfs is finished; undefined when the file is complete once it is closed. */
   function pending(entry: TarEntry): Inode | undefined {
     const xattrs = applicableXattrs(site, entry)
     const mtime = isWhole(entry.mtime) ? undefined : entry.mtime
@@ -219,7 +225,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     if (!(isID(entry.uid) && isID(entry.gid))) {
       throw new OciError(
         'ERR_LAYER_INVALID',
-        `entry ${shown(entry.path)} has owner ${entry.uid}:${entry.gid}, which cannot exist`,
+        `entry ${shown(entry.path)} has owner ${entry.uid}:${entry.gid}, which is out of range`,
       )
     }
     return entry
@@ -249,5 +255,5 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
 const giveUp = (): undefined => undefined
 
-/** 4294967295 is -1, "leave it as it is", to chown(2). */
+/** True for an id that chown(2) can set: 4294967295 is -1, "leave the id as it is". */
 const isID = (id: number): boolean => id >= 0 && id < 0xffff_ffff

@@ -1,20 +1,20 @@
 /** A stream of bytes read in pieces of the reader's choice. */
 export interface ByteSource {
-  /** How much of the stream has been read. */
+  /** Bytes read from the stream so far. */
   readonly bytesRead: number
-  /** The next piece as it comes, or undefined at the end. */
+  /** The next piece as it arrives, or undefined at the end. */
   next(): Promise<Buffer | undefined>
-  /** The next `length` bytes, or as many as there are. */
+  /** The next `length` bytes, or fewer at the end of the stream. */
   take(length: number): Promise<Buffer>
-  /** Gives bytes back: they come next. */
+  /** Puts bytes back; the next read returns them. */
   unread(bytes: Buffer): void
-  /** Reads to the end, so that whoever verifies the stream sees all of it. */
+  /** Reads to the end, so that a stream that verifies itself sees every byte. */
   drain(): Promise<void>
-  /** Tells the stream's owner that no more will be read. */
+  /** Closes the stream, of which no more will be read. */
   close(): Promise<void>
 }
 
-/** Reads `content`, which it closes in `close` only. */
+/** A byte source over `content`, which is closed only by `close`. */
 export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
   const iterator = content[Symbol.asyncIterator]()
   const returned: Buffer[] = []
@@ -70,7 +70,7 @@ export function byteSource(content: AsyncIterable<Uint8Array>): ByteSource {
   }
 }
 
-/** The stream as it comes, to its end. */
+/** The rest of the stream, in the pieces in which it arrives. */
 export async function* pieces(source: ByteSource): AsyncGenerator<Buffer> {
   for (let piece = await source.next(); piece !== undefined; piece = await source.next()) yield piece
 }

@@ -5,27 +5,29 @@ import { pipeline } from 'node:stream/promises'
 import { isSystemError, OciError } from '../errors.ts'
 import { type ByteSource, pieces } from './byte-source.ts'
 
-/** Compressions that Node.js has no code for. Their tools do it, as for GNU tar and Docker, with a bound for their memory. */
+/**
+ * Compressions that Node.js does not support. Command-line tools do the work, as for GNU tar and Docker; xz has a
+ * memory limit.
+ */
 const tools = {
   xz: { args: ['--decompress', '--stdout', '--quiet', '--memlimit-decompress=512MiB'], install: 'xz-utils' },
   bzip2: { args: ['--decompress', '--stdout'], install: 'bzip2' },
 } as const
 
-/** What an error repeats of what a tool says. */
+/** The most characters of a tool's standard error that an error message repeats. */
 const maxWordBytes = 300
 
 /**
- * Uncompresses what follows in `source`, to its end, by the tool of that name.
- *
- * @throws OciError `ERR_NOT_SUPPORTED` it is not installed; `ERR_LAYER_INVALID` it says that the data is damaged
+ * Decompresses the rest of `source` with the tool of that name.
+ * @throws OciError `ERR_NOT_SUPPORTED` the tool is not installed; `ERR_LAYER_INVALID` the tool reports damaged data
  */
 export async function* decompressByTool(source: ByteSource, name: keyof typeof tools): AsyncGenerator<Buffer> {
   const { args, install } = tools[name]
   const { PATH } = process.env
-  // Without variables such as XZ_OPT, which would change what it does.
+  // Variables such as XZ_OPT, which would change what the tool does, are left out.
   const tool = spawn(name, args, { stdio: 'pipe', env: { LC_ALL: 'C', ...(PATH !== undefined && { PATH }) } })
   const ended = once(tool, 'close')
-  ended.catch(() => {}) // awaited after its output
+  ended.catch(() => {}) // awaited after the tool's output
   const feeding = pipeline(Readable.from(pieces(source)), tool.stdin).catch((error: unknown) => error)
   let words = ''
   tool.stderr.on('data', (data: Buffer) => {
@@ -35,7 +37,7 @@ export async function* decompressByTool(source: ByteSource, name: keyof typeof t
     yield* tool.stdout
     const [status, signal] = await ended
     const failure = await feeding
-    // A tool that gives up closes its input: its own words say more than that.
+    // A tool that fails closes its input; its own error message says more than EPIPE.
     if (failure !== undefined && !isSystemError(failure, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE')) throw failure
     if (status !== 0)
       throw new OciError('ERR_LAYER_INVALID', `${name} stream: ${firstLine(words) || (signal ?? status)}`)

@@ -3,7 +3,7 @@ import { decompressByTool } from './decompress-by-tool.ts'
 import { type GunzipOptions, gunzip } from './gunzip.ts'
 import { unzstd } from './unzstd.ts'
 
-/** Compressions told by their first bytes. What is none of them is taken for a plain tar. */
+/** Compressions by their first bytes. Content that begins otherwise is taken for a plain tar. */
 const magics = [
   { name: 'gzip', bytes: [0x1f, 0x8b] },
   { name: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd] },
@@ -14,12 +14,13 @@ const magics = [
 type Compression = (typeof magics)[number]['name'] | 'none'
 
 /**
- * Uncompresses a layer blob; its first bytes say how, whatever its media type claims.
+ * Decompresses a layer blob. Its first bytes tell the compression, whatever its media type claims.
  *
- * What follows the compressed data is left in `source`, for the caller to drain.
- * @param warn told about bytes that are ignored
- * @param hasDigest whether the caller checks a digest of everything that comes out; checksums are then left to that
- * @throws OciError `ERR_LAYER_INVALID` damaged; `ERR_NOT_SUPPORTED` the tool that it takes is not installed
+ * Bytes after the compressed data are left in `source`, for the caller to drain.
+ * @param warn called about bytes that are ignored
+ * @param hasDigest true when the caller checks a digest of the whole output, so that the format's checksums need no
+ *   check
+ * @throws OciError `ERR_LAYER_INVALID` damaged; `ERR_NOT_SUPPORTED` the tool for this compression is not installed
  */
 export async function* decompress(
   source: ByteSource,

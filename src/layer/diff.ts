@@ -2,20 +2,22 @@ import { OciError } from '../errors.ts'
 import type { TreeFile } from './scan.ts'
 import { shown } from './tar/reader.ts'
 
-/** What a layer has to say to turn one tree into another. */
+/** The changes that a layer must hold to turn one tree into another. */
 export interface TreeChanges {
-  /** Entries that remove what is gone, as `dir/.wh.name`; of a directory that is gone, for itself alone. */
+  /**
+   * Whiteouts of files that are gone, as `dir/.wh.name`; a directory that is gone has one, and its content has none.
+   */
   readonly whiteouts: readonly string[]
   /** Files that are new or different, in the order of the tree. */
   readonly files: readonly TreeFile[]
 }
 
 /**
- * The changes from `base` to `changed`, both as `scanTree` has them.
+ * The changes from `base` to `changed`, both as `scanTree` returns them.
  *
- * Of files with several names that differ in any way, or in their names, all are given: a hard link to a file of a lower
- * layer is an error to containerd.
- * @param isSameData whether a regular file that is in both trees, of the same size, has the same data
+ * When a file with several names has changed, or its set of names has, all its names are listed: containerd rejects a
+ * hard link to a file of a lower layer.
+ * @param isSameData returns true when a regular file, of the same size in both trees, has the same data
  * @throws OciError `ERR_NOT_SUPPORTED` a file whose name would be a whiteout
  * @see image-spec v1.1.1 layer.md "Creating"
  */
@@ -49,7 +51,7 @@ export function diffTrees(
   }
 }
 
-/** For each name of a file that has several, all of them. */
+/** All names of a file, keyed by each of them, for files with more than one name. */
 function namesOfInodes(files: readonly TreeFile[]): ReadonlyMap<string, readonly string[]> {
   const names = new Map<string, string[]>()
   for (const { inode, path } of files) if (inode !== undefined) names.set(inode, [...(names.get(inode) ?? []), path])
@@ -82,7 +84,11 @@ const whiteoutOf = (path: string): string => path.replace(/[^/]*$/, (name) => `.
 
 function refuseWhiteoutName(path: string): void {
   if (!/(?:^|\/)\.wh\.[^/]*$/.test(path)) return
-  throw new OciError('ERR_NOT_SUPPORTED', `no layer can hold ${shown(path)}: the name says that a file is removed`, {
-    hint: 'rename or remove it',
-  })
+  throw new OciError(
+    'ERR_NOT_SUPPORTED',
+    `a layer cannot hold ${shown(path)}: its name marks a removed file (a whiteout)`,
+    {
+      hint: 'rename or remove the file',
+    },
+  )
 }

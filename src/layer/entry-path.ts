@@ -3,16 +3,16 @@ import { shown } from './tar/reader.ts'
 
 /** `NAME_MAX` of every Linux file system. */
 const maxNameBytes = 255
-/** `PATH_MAX` of Linux is 4096 with the rootfs's own path and a NUL. */
+/** `PATH_MAX` of Linux, which includes the rootfs's own path and a NUL. */
 const maxPathBytes = 4096
-/** Deeper than any real tree; what walks the tree recursively relies on it (CVE-2024-28863). */
+/** Deeper than any real tree; recursive walks of the tree rely on this limit (CVE-2024-28863). */
 const maxDepth = 512
-/** As many links as the kernel follows in one path (man 7 path_resolution). */
+/** The number of symlinks that the kernel follows in one path (man 7 path_resolution). */
 export const maxSymlinks = 40
 
 /**
- * The components of an archive's name, cleaned as a path that starts at the root: no empty ones, no `.`, and each `..`
- * has removed the component before it, or nothing at the root. So no name leads outside.
+ * The components of an entry's name, normalised as an absolute path: without empty components and `.`, and with each
+ * `..` applied to the component before it, or to nothing at the root. No name leads outside.
  * @returns an empty list for the root itself
  */
 export function componentsOf(path: string): string[] {
@@ -26,7 +26,10 @@ export function componentsOf(path: string): string[] {
   return clean
 }
 
-/** @throws OciError `ERR_LIMIT_EXCEEDED` the name, the path or the depth is more than a file system takes */
+/**
+ * Checks the limits of file systems.
+ * @throws OciError `ERR_LIMIT_EXCEEDED` the name or the path is too long, or the depth too great
+ */
 export function checkPathLimits(diskPath: string, name: string, depth: number): void {
   if (name.length > maxNameBytes) throw tooLong(name, `a name of more than ${maxNameBytes} bytes`)
   if (diskPath.length >= maxPathBytes) throw tooLong(name, `a path of more than ${maxPathBytes} bytes`)

@@ -1,9 +1,9 @@
 import type { FileJob } from './thread/file-jobs.ts'
 
-/** Takes over pieces of files, to be written elsewhere. */
+/** A queue of pieces of files that another thread writes. */
 export interface FileQueue {
-  /** Whether one more file may stay open until its bytes are written. */
+  /** True when one more file may stay open until its bytes are written. */
   hasRoom(): boolean
-  /** The chunk of the piece is whatever is passed on next. */
+  /** Adds a piece of the chunk that is passed on next. */
   add(job: FileJob): void
 }

@@ -7,9 +7,12 @@ import type { TarEntry, TarSink } from './tar/reader.ts'
 
 /** Makes the regular files of a layer, one at a time. */
 export interface FileWriter extends Pick<TarSink, 'data' | 'end'> {
-  /** @param mode the one that the file has until the rootfs is finished */
+  /**
+   * Creates a file, to which the next data belongs.
+   * @param mode the file's mode until the rootfs is finished
+   */
   open(path: string, entry: TarEntry, mode: number): void
-  /** Closes what a failure left open. */
+  /** Closes the file that a failure left open. */
   close(): void
 }
 
@@ -17,17 +20,20 @@ interface OpenFile {
   readonly descriptor: number
   readonly entry: TarEntry
   readonly completion: Completion
-  /** Where its bytes are written; undefined: here. */
+  /** The queue that writes the file's bytes; undefined when this thread writes them. */
   readonly queue: FileQueue | undefined
-  /** Segment of a sparse file that the next byte belongs to. */
+  /** Index of the sparse file's segment that the next byte belongs to. */
   segment: number
-  /** Bytes that are written, of that segment when the file is sparse. */
+  /** Bytes written so far, of the current segment when the file is sparse. */
   done: number
 }
 
 const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY
 
-/** @throws the system error of a failing call, from its functions; OciError `ERR_NOT_SUPPORTED` an owner that is not mapped */
+/**
+ * A file writer for `site`. Its functions throw the system error of a failing call, or OciError `ERR_NOT_SUPPORTED`
+ * when the user namespace does not map the owner.
+ */
 export function createFileWriter(site: Site): FileWriter {
   let file: OpenFile | undefined
 

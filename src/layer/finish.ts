@@ -5,14 +5,14 @@ import { diskPath, giveOwnerAt, type Site } from './site.ts'
 import type { Timestamp } from './tar/pax.ts'
 import { childPath, type Directory, type Inode } from './tree.ts'
 
-/** Steps handed over at a time. */
+/** Operations passed to `applyNodeOps` at a time. */
 const batchSize = 4096
 
 /**
- * Completes a rootfs: what Node.js cannot do, then times, owners and modes of directories.
+ * Completes a rootfs: the operations that Node.js has no call for, then times, owners and modes of directories.
  *
- * Directories come last and from the leaves up, so that nothing changes a time once it is set, and nothing is looked for
- * in a directory whose own mode may forbid it.
+ * Directories come last, children before parents, so that no step changes a time that is already set, and no step needs
+ * a path through a directory whose final mode may forbid it.
  */
 export async function finishTree(site: Site, applyNodeOps: ApplyNodeOps): Promise<void> {
   const { directories, nodes, xattrs, times, modes, links } = collect(site)
@@ -40,10 +40,10 @@ interface Pending {
   readonly directories: Directory[]
   readonly nodes: NodeOp[]
   readonly xattrs: SetXattr[]
-  /** Of everything but directories. */
+  /** Times that Node.js cannot set exactly, first those of files, then those of directories. */
   readonly times: NodeOp[]
   readonly modes: { readonly path: string; readonly mode: number }[]
-  /** Further names of devices and FIFOs, which come into being only with the ops. */
+  /** Further names of devices and FIFOs, which exist only once the operations have been applied. */
   readonly links: { readonly from: string; readonly to: string }[]
 }
 
@@ -90,7 +90,10 @@ function xattrOps(path: string, xattrs: ReadonlyMap<string, string> | undefined)
   }))
 }
 
-/** A file system has all attributes of a namespace (`user.` ...) or none, so the first shows whether to go on. */
+/**
+ * Sets extended attributes. A file system supports a namespace (`user.` ...) as a whole or not at all, so the first
+ * attribute of a namespace shows whether to set the others.
+ */
 async function setXattrs(site: Site, ops: readonly SetXattr[], applyNodeOps: ApplyNodeOps): Promise<void> {
   for (const [namespace, group] of byNamespace(ops)) {
     try {
@@ -98,7 +101,7 @@ async function setXattrs(site: Site, ops: readonly SetXattr[], applyNodeOps: App
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined
       if (!isSystemError(cause, 'EOPNOTSUPP', 'ENOTSUP', 'EPERM')) throw error
-      const reason = cause.code === 'EPERM' ? 'setting them is not permitted' : 'the file system has none'
+      const reason = cause.code === 'EPERM' ? 'setting them is not permitted' : 'the file system does not support them'
       site.warn(`extended attributes "${namespace}.*" are left out: ${reason}`)
       continue
     }
@@ -124,12 +127,12 @@ const utimens = (path: string, { seconds, nanoseconds }: Timestamp): NodeOp => (
   nanoseconds,
 })
 
-/** A path as the ops take it: '.' is the root. */
+/** A path for an operation, where '.' is the root. */
 const placeOf = (path: string): Buffer => bytes(path === '' ? '.' : path)
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1')
 
-/** Whether Node.js, whose times are floating-point seconds, sets this one exactly. */
+/** True when Node.js, whose times are floating-point seconds, can set this time exactly. */
 export const isWhole = (time: Timestamp): boolean => time.nanoseconds === 0 && time.seconds >= 0
 
 async function inBatches(ops: readonly NodeOp[], applyNodeOps: ApplyNodeOps): Promise<void> {

@@ -4,32 +4,35 @@ import { OciError } from '../errors.ts'
 import { releaseChunk } from '../memory.ts'
 import type { ByteSource } from './byte-source.ts'
 
-/** How the caller looks at what is uncompressed. */
+/** Options of `gunzip`. */
 export interface GunzipOptions {
-  /** Told about bytes that are ignored. */
+  /** Called about bytes that are ignored. */
   readonly warn: (message: string) => void
-  /** Whether the caller checks a digest of everything that comes out. */
+  /** True when the caller checks a digest of the whole output. */
   readonly hasDigest: boolean
 }
 
-/** Node.js's default of 16 KiB takes twice as long: each output buffer is a task of the thread pool. */
+/**
+ * Size of an output buffer. Node.js's default of 16 KiB takes twice as long: each buffer is a task of the thread pool.
+ */
 const outputBytes = 2 * 1024 * 1024
-/** Smaller input is gathered to this size: each input takes a turn of the event loop. */
+/** Size to which smaller inputs are joined: each input takes a turn of the event loop. */
 const inputBytes = 512 * 1024
-/** How far the thread pool may be ahead of the reader: enough to even out that some pieces take longer to apply. */
+/** Bytes that the thread pool may be ahead of the reader, to even out pieces that take longer to apply. */
 const aheadBytes = 8 * 1024 * 1024
-/** Inputs that wait while one is inflated. */
+/** Inputs given to the inflater at a time: one is inflated while the next waits. */
 const inputsAhead = 2
-/** Extra field, name and comment of one header; real ones are far below. */
+/** The longest name or comment of a header; real ones are far shorter. */
 const maxHeaderBytes = 256 * 1024
 
 /**
- * Uncompresses gzip, inflating on the thread pool while the reader works on the piece before.
+ * Decompresses gzip; the thread pool inflates while the reader works on the piece before.
  *
- * Members may follow each other (eStargz is made of thousands), with NULs between and after them. Anything else after a
- * member is reported to `warn` and left in `source`. Node.js's own Gunzip throws on that, and loses the data before it.
- * @throws OciError `ERR_LAYER_INVALID` damaged or cut off, or a checksum is wrong; the CRC is left to the caller's digest
- *   of the same bytes where there is one, which finds all that it would
+ * Members may follow each other (eStargz is made of thousands), with NULs between and after them. Other bytes after a
+ * member are reported to `warn` and left in `source`. Node.js's own Gunzip throws on such bytes, and loses the data
+ * before them.
+ * @throws OciError `ERR_LAYER_INVALID` damaged or cut off, or with a wrong checksum; the CRC is not checked where
+ *   `hasDigest` is true, since the caller's digest finds the same damage
  * @see RFC 1952
  */
 export async function* gunzip(source: ByteSource, { warn, hasDigest }: GunzipOptions): AsyncGenerator<Buffer> {
@@ -98,10 +101,11 @@ async function* inflateMember(source: ByteSource, hasDigest: boolean): AsyncGene
 }
 
 /**
- * What `inflate` puts out, up to `aheadBytes` ahead of the reader, in pieces that fill their memory but for the last.
+ * The output of `inflate`, at most `aheadBytes` ahead of the reader, in pieces that fill their memory except for the
+ * last.
  *
- * A stream's own iterator joins everything that is ready into one copy, and goes on without a turn of the event loop,
- * in which the next piece of work could be given to the thread pool.
+ * The stream's own iterator is not used: it joins everything that is ready into one copy, and continues without a turn
+ * of the event loop, in which the next piece of work could be given to the thread pool.
  */
 async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
   const ready: Buffer[] = []
@@ -146,15 +150,18 @@ async function* inflated(inflate: InflateRaw): AsyncGenerator<Buffer> {
   }
 }
 
-/** One view of two pieces of the same memory that lie side by side: the end of an input ends a piece, not its memory. */
+/**
+ * One view of two adjacent pieces of the same memory, or undefined. The end of an input ends a piece before its memory
+ * is full.
+ */
 function joinAdjacent(first: Buffer, second: Buffer): Buffer | undefined {
   const isAdjacent = first.buffer === second.buffer && first.byteOffset + first.byteLength === second.byteOffset
   return isAdjacent ? Buffer.from(first.buffer, first.byteOffset, first.byteLength + second.byteLength) : undefined
 }
 
-/** Keeps `inflate` supplied from `source`; `stop` ends that and gives back what was not used. */
+/** Feeds `inflate` from `source`; `stop` ends that and returns the input that was not used. */
 function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer> } {
-  /** What was given to `inflate`, without pieces that it is through with. */
+  /** Input given to `inflate`, without the pieces that are used up. */
   const given: Buffer[] = []
   let givenBytes = 0
   let total = 0
@@ -174,7 +181,8 @@ function feed(source: ByteSource, inflate: InflateRaw): { stop(): Promise<Buffer
       total += input.length
       if (isStopped) return
       waiting += 1
-      // The stream's own 'drain' comes when nothing is waiting: the thread pool would idle until more is read.
+      // The stream's 'drain' event comes only when nothing is waiting, and the thread pool would idle until more is
+      // read.
       inflate.write(input, () => {
         waiting -= 1
         wake()
@@ -224,6 +232,6 @@ const isZlibError = (error: unknown): error is Error =>
 const damaged = (cause: Error & { code?: unknown }): OciError =>
   cause.code === 'Z_BUF_ERROR' ? cutOff() : invalid(`damaged data: ${cause.message}`)
 
-const cutOff = (): OciError => invalid('its end missing')
+const cutOff = (): OciError => invalid('a missing end')
 
 const invalid = (what: string): OciError => new OciError('ERR_LAYER_INVALID', `gzip stream with ${what}`)

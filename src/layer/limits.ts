@@ -2,26 +2,29 @@ import { statfsSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import { shown, type TarEntry } from './tar/reader.ts'
 
-/** How much the layers of one image may ask for: a blob of a few megabytes can hold a disk full of zeros. */
+/** Limits for the layers of one image: a blob of a few megabytes can hold a disk full of zeros. */
 export interface UnpackLimits {
-  /** Bytes of the regular files of all layers together, holes included; default: what the file system takes. */
+  /** Bytes of the regular files of all layers together, holes included; default: unlimited. */
   readonly maxUnpackedSize?: number | undefined
-  /** Entries of all layers together, and the directories that no entry made; default 2,000,000. */
+  /** Entries of all layers together, plus directories created without an entry; default 2,000,000. */
   readonly maxFiles?: number | undefined
   /** Uncompressed bytes for each compressed byte of a layer, past its first GiB; default 250. */
   readonly maxRatio?: number | undefined
 }
 
-/** Each node of the picture of the tree is some 100 bytes of memory. */
+/** Each node of the picture of the tree takes about 100 bytes of memory. */
 const defaultMaxFiles = 2_000_000
-/** gzip reaches 1032, with zeros alone; layers of real images stay below 20. */
+/** gzip reaches 1032, for zeros only; layers of real images stay below 20. */
 const defaultMaxRatio = 250
-/** Uncompressed bytes that no layer needs to justify by its size: zeros reserved for a database, for instance. */
+/**
+ * Uncompressed bytes that any layer may have, whatever its compressed size: zeros reserved for a database, for
+ * instance.
+ */
 const ratioAllowanceBytes = 1024 ** 3
-/** A file from this size on is compared with the free space before it is written. */
+/** The free space is checked before a file of this size or larger is written. */
 const largeFileBytes = 64 * 1024 ** 2
 
-/** What is left of the limits of one rootfs. */
+/** The part of the limits that one rootfs has not used yet. */
 export interface Budget {
   /** Counts one more file, directory or link. */
   file(): void
@@ -30,9 +33,9 @@ export interface Budget {
 }
 
 /**
- * Counts down from `limits`.
- * @param directory on the file system that everything is written to
- * @throws OciError `ERR_LIMIT_EXCEEDED` from its functions, `ERR_FILE_SYSTEM` for a file that does not fit
+ * A budget with the whole of `limits`. Its functions throw OciError `ERR_LIMIT_EXCEEDED`, or `ERR_FILE_SYSTEM` for a
+ * file that does not fit.
+ * @param directory a directory in the file system that is written to
  */
 export function createBudget(directory: string, limits: UnpackLimits): Budget {
   const maxSize = limits.maxUnpackedSize ?? Number.POSITIVE_INFINITY
@@ -57,7 +60,7 @@ export function createBudget(directory: string, limits: UnpackLimits): Budget {
   }
 }
 
-/** Checks how far a layer has grown. @throws OciError `ERR_LIMIT_EXCEEDED` */
+/** Checks the compression ratio of a layer so far. @throws OciError `ERR_LIMIT_EXCEEDED` */
 export function checkRatio(compressed: number, uncompressed: number, limits: UnpackLimits = {}): void {
   const maxRatio = limits.maxRatio ?? defaultMaxRatio
   if (uncompressed <= ratioAllowanceBytes + compressed * maxRatio) return
@@ -65,8 +68,8 @@ export function checkRatio(compressed: number, uncompressed: number, limits: Unp
 }
 
 /**
- * Finds out before the work what its end would show.
- * @param what needs `bytes` at least, in the file system of `directory`
+ * Checks free space before the work, which would otherwise fail at its end.
+ * @param what the thing that needs `bytes` bytes or more in the file system of `directory`, for the message
  * @throws OciError `ERR_FILE_SYSTEM` fewer bytes are free
  */
 export function checkFreeSpace(directory: string, bytes: number, what: string): void {
@@ -76,7 +79,7 @@ export function checkFreeSpace(directory: string, bytes: number, what: string): 
   throw new OciError(
     'ERR_FILE_SYSTEM',
     `${what} needs ${bytes} bytes, and the file system of "${directory}" has ${bavail * bsize} free`,
-    { hint: 'free some, or choose a place on another file system' },
+    { hint: 'free some space, or choose a directory on another file system' },
   )
 }
 

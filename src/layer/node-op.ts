@@ -1,6 +1,6 @@
 /**
- * A step of building a rootfs that Node.js has no call for. Paths are relative to the rootfs, in bytes, and lead through
- * no symlink. The steps are to be carried out in order.
+ * An operation on a rootfs under construction that Node.js has no call for. Paths are relative to the rootfs, in bytes,
+ * and lead through no symlink. Operations must be applied in order.
  */
 export type NodeOp =
   | {
@@ -29,5 +29,5 @@ export type NodeOp =
       readonly nanoseconds: number
     }
 
-/** Carries out steps in the rootfs under construction. */
+/** Applies operations to the rootfs under construction, in order. */
 export type ApplyNodeOps = (ops: readonly NodeOp[]) => Promise<void>

@@ -1,33 +1,33 @@
 import type { TarEntry } from './tar/reader.ts'
 
 /**
- * The extended attribute in which an unprivileged user keeps the owner that a file would have, for tools that emulate
- * chown(2), and for packing the file again: umoci and PRoot read and write the same.
+ * The extended attribute that records a file's owner where an unprivileged user cannot set it, for tools that emulate
+ * chown(2) and for packing the file again. umoci and PRoot read and write the same attribute.
  * @see https://rootlesscontaine.rs "user.rootlesscontainers"
  */
 export const ownerXattr = 'user.rootlesscontainers'
 
-/** What stands for root, so that the record is no default. */
+/** The value recorded for id 0, since protobuf's default, 0, would be no record. */
 const unrecorded = 0xffff_ffff
 
-/** An owner, or undefined for root, who needs no record. */
+/** User and group that own a file. */
 export interface Owner {
   readonly uid: number
   readonly gid: number
 }
 
-/** The record of an entry's owner, or undefined when it needs none or can have none. */
+/** The record of an entry's owner; undefined for root, and for files that cannot have the attribute. */
 export function ownerRecord({ kind, uid, gid }: TarEntry): string | undefined {
   if ((uid === 0 && gid === 0) || (kind !== 'file' && kind !== 'directory')) return undefined
   return formatOwnerRecord({ uid, gid })
 }
 
-/** A protobuf message `Resource { uint32 uid = 1; uint32 gid = 2; }`, as bytes of one character each. */
+/** An owner's record: the protobuf message `Resource { uint32 uid = 1; uint32 gid = 2; }`, one character per byte. */
 export function formatOwnerRecord({ uid, gid }: Owner): string {
   return `\x08${varint(uid === 0 ? unrecorded : uid)}\x10${varint(gid === 0 ? unrecorded : gid)}`
 }
 
-/** Seven bits a byte, lowest first; the eighth says that more follow. */
+/** A protobuf varint: seven bits per byte, lowest first; the eighth bit says that more bytes follow. */
 function varint(value: number): string {
   let bytes = ''
   let rest = value
@@ -35,7 +35,7 @@ function varint(value: number): string {
   return bytes + String.fromCharCode(rest)
 }
 
-/** What a record says, or undefined when it is none: an attribute may hold anything. */
+/** The owner in a record, or undefined when the bytes are not a record: an attribute may hold anything. */
 export function parseOwnerRecord(record: Uint8Array): Owner | undefined {
   const owner = { uid: 0, gid: 0 }
   for (let at = 0; at < record.length; ) {

@@ -4,8 +4,8 @@ import type { Owner } from './owner-record.ts'
 import { shown } from './tar/reader.ts'
 
 /**
- * Gives a file its owner by `chown`, which is to call chown(2) or one like it.
- * @throws OciError `ERR_NOT_SUPPORTED` the user namespace does not have the owner
+ * Sets the owner of a file by calling `chown`, which is to call chown(2) or a variant of it.
+ * @throws OciError `ERR_NOT_SUPPORTED` the user namespace does not map the owner
  */
 export function giveOwner(name: string, { uid, gid }: Owner, chown: () => void): void {
   try {
@@ -16,11 +16,14 @@ export function giveOwner(name: string, { uid, gid }: Owner, chown: () => void):
   }
 }
 
-/** What `problem` says needs an id that this user namespace lacks. */
+/**
+ * The error for an id that this user namespace does not map.
+ * @param problem the part of the message that names the id, at its end
+ */
 export function needsMoreIDs(problem: string, id: number, cause?: unknown): OciError {
   const user = process.env[rootlessUid] ?? 'USER'
-  return new OciError('ERR_NOT_SUPPORTED', `${problem}, which this user namespace lacks`, {
-    hint: `map more ids: a line "${user}:100000:${id + 1}" in /etc/subuid and /etc/subgid, in place of one there, has enough`,
+  return new OciError('ERR_NOT_SUPPORTED', `${problem}, which this user namespace does not map`, {
+    hint: `map more ids: in /etc/subuid and /etc/subgid, replace the line of ${user} with "${user}:100000:${id + 1}"`,
     cause,
   })
 }

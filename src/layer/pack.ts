@@ -2,17 +2,17 @@ import { closeSync, readSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import type { TreeFile } from './scan.ts'
 import { shown } from './tar/reader.ts'
-import { formatTarHeader, paddingOf, type TarMember, tarEnd } from './tar/writer.ts'
+import { formatTarHeader, paddingOf, type TarWriterEntry, tarEnd } from './tar/writer.ts'
 import type { TreeReader } from './tree-reader.ts'
 
-/** Bytes of a piece of the archive. */
+/** Size of a piece of the archive in bytes. */
 const pieceBytes = 1024 * 1024
 
 /**
- * An archive of `files`, in their order: the first of several names of one file holds the data, the others are hard links
- * to it. Each piece is valid until the next is asked for.
- * @param whiteouts paths of entries that stand before all others and have no data
- * @throws OciError `ERR_BUNDLE_INVALID` a file has become shorter or something else meanwhile
+ * A tar archive of `files`, in their order: the first of several names of a file holds the data, the others are hard
+ * links to it. Each piece is valid until the next is requested.
+ * @param whiteouts paths of entries without data that precede all others
+ * @throws OciError `ERR_BUNDLE_INVALID` a file became shorter, or is no regular file any more
  */
 export function* packTree(
   tree: TreeReader,
@@ -68,10 +68,10 @@ export function* packTree(
   yield* flush()
 }
 
-/** Directories end in a slash; the root is `./`, as tar writes it. */
+/** An entry's name in the archive: directories end in a slash, and the root is `./`, as tar writes them. */
 const memberPath = ({ kind, path }: TreeFile): string => (kind === 'directory' ? `${path === '' ? '.' : path}/` : path)
 
-const whiteoutMember = (path: string): TarMember => ({
+const whiteoutMember = (path: string): TarWriterEntry => ({
   kind: 'file',
   path,
   linkPath: '',

@@ -8,14 +8,14 @@ const oPath = 0o10000000
 /**
  * Reads a regular file of a finished rootfs, which may be hostile and may change while it is read.
  *
- * Every component is opened beneath the descriptor of its parent without following links; links are followed here, with
- * absolute targets and `..` clamped to `rootfs` as chroot(2) would. So the bytes always come from inside the rootfs.
+ * Every component is opened beneath the descriptor of its parent without following links. Links are resolved here, with
+ * absolute targets and `..` confined to `rootfs` as by chroot(2), so the bytes always come from inside the rootfs.
  * @param rootfs the root directory; its own path is trusted
  * @param path a path as a process in the container would write it: `/etc/passwd`
  * @param maxBytes the largest file accepted
  * @returns the whole file, or undefined when it or a directory on the way does not exist
- * @throws OciError `ERR_BUNDLE_INVALID` it is a directory, FIFO, device or socket, or its links form a loop
- * @throws OciError `ERR_LIMIT_EXCEEDED` it is longer than `maxBytes`
+ * @throws OciError `ERR_BUNDLE_INVALID` the path is a directory, FIFO, device or socket, or its links form a loop
+ * @throws OciError `ERR_LIMIT_EXCEEDED` the file is longer than `maxBytes`
  */
 export function readInRootfs(rootfs: string, path: string, maxBytes: number): Uint8Array | undefined {
   const descriptors: number[] = []
@@ -32,7 +32,10 @@ export function readInRootfs(rootfs: string, path: string, maxBytes: number): Ui
   }
 }
 
-/** Walks `path` from `root`; every descriptor it opens, `root` included, is added to `opened` for the caller to close. */
+/**
+ * Resolves `path` from `root` to a descriptor, or to undefined when it does not exist. Every descriptor that is opened,
+ * `root` included, is added to `opened` for the caller to close.
+ */
 function resolve(root: number, path: string, opened: number[]): number | undefined {
   opened.push(root)
   const rest = path.split('/').reverse()

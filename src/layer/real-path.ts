@@ -4,10 +4,10 @@ import { isSystemError, OciError } from '../errors.ts'
 import { maxSymlinks } from './entry-path.ts'
 
 /**
- * The name of a path inside a rootfs, its links followed as in the container. What is not there stays as it is.
+ * A path inside a rootfs with its links resolved as in the container; components that do not exist are kept.
  *
- * It is a name and no more: whoever opens it must expect that it leads elsewhere by then.
- * @throws OciError `ERR_BUNDLE_INVALID` its links form a loop
+ * The result is only a name: by the time a caller opens it, it may lead elsewhere.
+ * @throws OciError `ERR_BUNDLE_INVALID` the links form a loop
  */
 export function realPathInRootfs(rootfs: string, path: string): string {
   const rest = path.split('/').reverse()
@@ -34,7 +34,7 @@ export function realPathInRootfs(rootfs: string, path: string): string {
   return `/${names.join('/')}`
 }
 
-/** Undefined for what is no link. */
+/** The target of a symlink; undefined for other files and for a path that does not exist. */
 function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path)

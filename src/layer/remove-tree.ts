@@ -2,8 +2,8 @@ import { chmodSync, constants, type Dirent, lstatSync, readdirSync, rmSync } fro
 import { isSystemError, OciError } from '../errors.ts'
 
 /**
- * Removes a file or directory with everything beneath it, directories that their owner cannot write to included: images
- * have such (CentOS's /root is 0550), and only root may ignore their mode. Nothing there is no error.
+ * Removes a file or directory with everything beneath it, even directories that their owner cannot write to: images
+ * have some (CentOS's /root is 0550), and only root may ignore their mode. A path that does not exist is no error.
  *
  * @throws OciError `ERR_PERMISSION` a directory is another user's
  */
@@ -19,8 +19,7 @@ export function removeTree(path: string): void {
 }
 
 /**
- * Finds out beforehand whether removing a tree would fail.
- *
+ * Checks, before anything is removed, that a tree can be removed.
  * @throws OciError `ERR_PERMISSION` a directory is another user's
  */
 export function checkRemovable(path: string): void {
@@ -32,7 +31,7 @@ function checkOwner(directory: Buffer, tree: string, euid: number): void {
   const { uid } = lstatSync(directory)
   if (uid === euid) return
   throw new OciError('ERR_PERMISSION', `cannot remove ${tree}: ${directory} belongs to another user, ${uid}`, {
-    hint: `if that is one of your subordinate ids, remove it by "bundle-tool unshare rm -rf ${tree}"`,
+    hint: `if that is one of your subordinate ids, remove it with "bundle-tool unshare rm -rf ${tree}"`,
   })
 }
 
@@ -42,7 +41,7 @@ function makeWritable(path: Buffer): void {
   })
 }
 
-/** Each directory before those in it; what of it cannot be read has none. */
+/** Visits each directory before those in it; of a directory that cannot be read, only itself. */
 function visitDirectories(path: Buffer, visit: (path: Buffer) => void): void {
   const { mode } = lstatSync(path)
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return

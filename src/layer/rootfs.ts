@@ -14,27 +14,30 @@ export type { ApplyNodeOps, NodeOp } from './node-op.ts'
 export type { Choices } from './site.ts'
 
 export interface RootfsOptions extends Choices {
-  /** Does what Node.js cannot: devices, extended attributes, exact times. Called from `finish`. */
+  /**
+   * Applies the operations that Node.js has no call for: devices, extended attributes, exact times. Called from
+   * `finish`.
+   */
   readonly applyNodeOps: ApplyNodeOps
-  /** Told, once per text, what is done differently from what a layer asks for. Default: nobody is told. */
+  /** Called once for each message about a deviation from what a layer asks for. Default: the message is dropped. */
   readonly warn?: ((message: string) => void) | undefined
-  /** Whether owners, devices and privileged attributes can be given. Default: whether the process is root. */
+  /** True when owners, devices and privileged attributes can be set. Default: true when the process is root. */
   readonly isPrivileged?: boolean | undefined
   readonly limits?: UnpackLimits | undefined
-  /** Whether files are made in a thread of their own while this one decompresses and verifies; default false. */
+  /** True to create files in another thread while this one decompresses and verifies; default false. */
   readonly isThreaded?: boolean | undefined
 }
 
 export interface ApplyOptions {
-  /** Digest of the uncompressed tar, as the image config has it. Default: not checked. */
+  /** Digest of the uncompressed tar, from the image config. Default: not checked. */
   readonly diffID?: string | undefined
-  /** What errors call the layer, its digest for instance. Default: its number, counted from 1. */
+  /** Name of the layer in errors, its digest for instance. Default: its number, counted from 1. */
   readonly name?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 export interface LayerResult {
-  /** Digest of the uncompressed tar, with whatever follows its end marker. */
+  /** Digest of the uncompressed tar, including any bytes after its end marker. */
   readonly diffID: string
   /** Bytes of the uncompressed tar. */
   readonly size: number
@@ -44,22 +47,23 @@ export interface LayerResult {
 /** A rootfs under construction. After a failure only `close` is of use. */
 export interface RootfsBuilder {
   /**
-   * Applies one layer on top of those before; one at a time.
-   * @param content the blob as it is stored, gzip, zstd or plain; whoever passes it lets it throw when its digest or
-   *   size is wrong. It is read to its end, and closed in any case.
-   * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, `ERR_DIGEST_MISMATCH` (the diffID),
-   *   `ERR_NOT_SUPPORTED` (compression), `ERR_FILE_SYSTEM`; and what `content` throws
+   * Applies one layer on top of those before. Calls must not overlap.
+   * @param content the blob as stored: gzip, zstd, xz, bzip2 or plain tar. The caller makes it throw when its digest or
+   *   size is wrong. It is read to its end, and always closed.
+   * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, `ERR_DIGEST_MISMATCH` (the diffID), `ERR_NOT_SUPPORTED`
+   *   (compression), `ERR_FILE_SYSTEM`; and what `content` throws
    */
   apply(content: AsyncIterable<Uint8Array>, options?: ApplyOptions): Promise<LayerResult>
-  /** Completes devices, attributes and directories; the rootfs is then whole. */
+  /** Completes devices, attributes and directories; the rootfs is then complete. */
   finish(): Promise<void>
-  /** Ends the builder, which leaves what it has made. Not while `apply` or `finish` is going on. */
+  /** Ends the builder, and leaves the files it has created. Must not be called while `apply` or `finish` is running. */
   close(): Promise<void>
 }
 
 /**
- * Begins a rootfs in `directory`, which must not exist, in one that nobody else can write to until `finish` is done:
- * the builder relies on nothing changing under it. No entry of any layer has an effect outside. Close it in any case.
+ * Begins a rootfs in `directory`, which must not exist yet. Until `finish` has resolved, nobody else may be able to
+ * write to the directory's parent: the builder relies on nothing changing beneath it. No entry of any layer has an
+ * effect outside. The caller always calls `close`.
  * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`, `ERR_USAGE`
  */
 export function createRootfs(directory: string, options: RootfsOptions): RootfsBuilder {
@@ -75,7 +79,7 @@ export function createRootfs(directory: string, options: RootfsOptions): RootfsB
   let layers = 0
   let status: 'ready' | 'busy' | 'broken' | 'finished' = 'ready'
 
-  /** Lets one step run at a time, and none after a failure. */
+  /** Runs one step at a time, and none after a failure. */
   async function exclusively<T>(step: () => Promise<T>, after: 'ready' | 'finished'): Promise<T> {
     if (status !== 'ready') throw new Error(`a rootfs that is ${status} takes no further steps`)
     status = 'busy'
@@ -130,7 +134,7 @@ async function applyLayer(writer: RootfsWriter, layer: Layer): Promise<LayerResu
     entries = await writer.end()
     await source.drain()
   } catch (error) {
-    // A blob that is not what its descriptor says is the error to report then, and only its end shows it.
+    // When the blob does not match its descriptor, that is the error to report, and only the end of the blob shows it.
     if (error instanceof OciError && error.code === 'ERR_LAYER_INVALID') await source.drain()
     throw within(`layer ${name}`, error)
   } finally {
@@ -140,7 +144,7 @@ async function applyLayer(writer: RootfsWriter, layer: Layer): Promise<LayerResu
   if (diffID !== undefined && digest !== diffID) {
     throw new OciError(
       'ERR_DIGEST_MISMATCH',
-      `layer ${name}: uncompressed it is ${digest}, and the image says ${diffID}`,
+      `layer ${name}: its uncompressed digest is ${digest}, but the image config says ${diffID}`,
     )
   }
   return { diffID: digest, size, entries }

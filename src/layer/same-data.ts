@@ -3,7 +3,7 @@ import type { TreeReader } from './tree-reader.ts'
 
 const compareBytes = 256 * 1024
 
-/** Whether a regular file has the same bytes in both trees. */
+/** True when a regular file has the same bytes in both trees. */
 export function isSameData(a: TreeReader, b: TreeReader, path: string): boolean {
   const descriptors = [a.open(path), b.open(path)] as const
   const [one, other] = [Buffer.allocUnsafe(compareBytes), Buffer.allocUnsafe(compareBytes)]
@@ -19,7 +19,7 @@ export function isSameData(a: TreeReader, b: TreeReader, path: string): boolean 
   }
 }
 
-/** Fills `buffer` unless the file ends before. */
+/** Fills `buffer`, as far as the file goes. @returns the number of bytes read */
 function readFully(descriptor: number, buffer: Buffer): number {
   let length = 0
   while (length < buffer.length) {

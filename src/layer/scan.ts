@@ -2,32 +2,42 @@ import type { BigIntStats } from 'node:fs'
 import { OciError } from '../errors.ts'
 import { ownerXattr, parseOwnerRecord } from './owner-record.ts'
 import { shown, type TarEntryKind } from './tar/reader.ts'
-import type { TarMember } from './tar/writer.ts'
+import type { TarWriterEntry } from './tar/writer.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { isLeftOut } from './xattrs.ts'
 
 /** One file of a tree on disk, as an archive would hold it. */
-export interface TreeFile extends TarMember {
+export interface TreeFile extends TarWriterEntry {
   readonly kind: Exclude<TarEntryKind, 'hardlink'>
-  /** Tells which names are hard links of each other; undefined for directories and files with one name. */
+  /** Identifies names that are hard links to one file; undefined for directories and files with one name. */
   readonly inode: string | undefined
 }
 
-/** The extended attributes of each path, relative to the root and through no link. Node.js has no call for it. */
+/**
+ * Reads the extended attributes of each path, relative to the root, without following links. Node.js has no call for
+ * this.
+ */
 export type ReadXattrs = (paths: readonly Uint8Array[]) => Promise<readonly ReadonlyMap<string, string>[]>
 
 export interface ScanOptions {
   readonly readXattrs: ReadXattrs
-  /** Told what an archive cannot hold, and what is left out. */
+  /** Called about each file that an archive cannot hold and that is left out. */
   readonly warn: (message: string) => void
-  /** Whose files are root's, and who can have no others. Default: nobody's. */
+  /**
+   * The unprivileged user whose files are recorded as root's; a file of any other user is an error. Default: owners are
+   * recorded as they are.
+   */
   readonly self?: { readonly uid: number; readonly gid: number } | undefined
 }
 
-/** Far above any real tree: each level is an open descriptor. */
+/** Deeper than any real tree; each level takes an open descriptor. */
 const maxDepth = 512
 
-/** Everything in a tree, directories before what is in them and names in the order of their bytes; the root is ''. */
+/**
+ * Lists all files of a tree, directories before their content and names in byte order; the root is ''.
+ * @throws OciError `ERR_PERMISSION` a file belongs to another user than `self`; `ERR_LIMIT_EXCEEDED` the tree is too
+ *   deep
+ */
 export async function scanTree(tree: TreeReader, { readXattrs, warn, self }: ScanOptions): Promise<TreeFile[]> {
   const found: { readonly path: string; readonly kind: TreeFile['kind']; readonly stats: BigIntStats }[] = []
 
@@ -51,10 +61,10 @@ export async function scanTree(tree: TreeReader, { readXattrs, warn, self }: Sca
   return found.map((file, index) => describe(tree, file, { xattrs: xattrs[index], self }))
 }
 
-/** Who this is in the container is known where the ids of the container are. */
+/** The error for a file of another user: the user's id in the container is known only in its user namespace. */
 const foreign = (path: string, { uid }: BigIntStats): OciError =>
   new OciError('ERR_PERMISSION', `${path === '' ? 'the rootfs' : shown(path)} belongs to another user, ${uid}`, {
-    hint: 'if that is one of your subordinate ids, run the command by "bundle-tool unshare"',
+    hint: 'if that is one of your subordinate ids, run the command with "bundle-tool unshare"',
   })
 
 function describe(
@@ -91,12 +101,12 @@ function kindOf(stats: BigIntStats): TreeFile['kind'] | undefined {
   return stats.isFIFO() ? 'fifo' : undefined
 }
 
-function timestampOf(nanoseconds: bigint): TarMember['mtime'] {
+function timestampOf(nanoseconds: bigint): TarWriterEntry['mtime'] {
   const rest = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
   return { seconds: Number((nanoseconds - rest) / 1_000_000_000n), nanoseconds: Number(rest) }
 }
 
-/** As glibc's gnu_dev_major() and gnu_dev_minor(). */
+/** Device numbers, decoded as by glibc's gnu_dev_major() and gnu_dev_minor(). */
 const deviceOf = (rdev: bigint): { major: number; minor: number } => ({
   major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & ~0xfffn)),
   minor: Number((rdev & 0xffn) | ((rdev >> 12n) & ~0xffn & 0xffff_ffffn)),

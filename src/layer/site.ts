@@ -6,51 +6,54 @@ import { giveOwner } from './owner.ts'
 import type { Owner } from './owner-record.ts'
 import { childPath, type Directory, impliedMetadata, type Node, touch } from './tree.ts'
 
-/** A rootfs under construction: the directory on disk, and the picture of it that is kept in step. */
+/** A rootfs under construction: the directory on disk, and the picture of it in memory. */
 export interface Site {
-  /** Absolute path of the rootfs with a slash at its end; bytes, as in the picture. */
+  /** Absolute path of the rootfs with a slash at its end, one character per byte as in the picture. */
   readonly prefix: string
   readonly root: Directory
-  /** Whether owners, devices and all extended attributes can be given; else they are left out with a warning. */
+  /** True when owners, devices and all extended attributes can be set; otherwise they are left out with a warning. */
   readonly isPrivileged: boolean
-  /** Whether device nodes can be made: not in a user namespace, not even by its root. */
+  /** True when device nodes can be created: never in a user namespace, not even by its root. */
   readonly canMakeDevices: boolean
-  /** Owner and group that new files get by themselves. */
+  /** User and group that new files belong to. */
   readonly uid: number
   readonly gid: number
-  /** Mode bits that new files do not get by themselves. */
+  /** The process's umask. */
   readonly umask: number
-  /** The mode that directories have until the rootfs is finished: as in the end, for most. */
+  /** The mode of directories until the rootfs is finished; for most it is the final one. */
   readonly directoryMode: number
   readonly budget: Budget
-  /** Where files may be written rather than here. */
+  /** The queue of files that another thread writes; undefined when this thread writes all. */
   readonly queue: FileQueue | undefined
   readonly choices: Choices
-  /** Says what is done differently from what the layer asks for; each text once. */
+  /** Reports a deviation from what the layer asks for. */
   warn(message: string): void
 }
 
-/** Answers where tools differ; by default those of `umoci unpack`. */
+/** Choices where tools differ; the defaults are those of `umoci unpack`. */
 export interface Choices {
   /**
-   * Whether a symlink of a lower layer that stands in for a parent directory is hidden by a directory, as it is in a
-   * stack of overlay mounts (containerd, Docker), rather than followed. Default false.
+   * True when a lower layer's symlink in place of a parent directory is replaced by a directory, as in a stack of
+   * overlay mounts (containerd, Docker); false when the symlink is followed. Default false.
    */
   readonly strictOverlay?: boolean | undefined
   /**
-   * Whether an entry for a directory leaves a symlink to a directory as it is and counts for where it leads, rather than
-   * replace it. Default false.
+   * True when an entry for a directory keeps a symlink to a directory and applies to the symlink's target; false when
+   * the entry replaces the symlink. Default false.
    */
   readonly keepDirlinks?: boolean | undefined
 }
 
-/** A path of the picture as the file system calls take it: bytes, unless ASCII makes the cheaper string the same. */
+/** A path of the picture for file system calls: bytes, or a string where all is ASCII, which is cheaper. */
 export function diskPath(site: Site, path: string): string | Buffer {
   const full = site.prefix + path
   return /^[\0-\x7f]*$/.test(full) ? full : Buffer.from(full, 'latin1')
 }
 
-/** Makes an empty directory, which the caller can write in; its own mode, owner and time follow at the end. */
+/**
+ * Makes an empty directory that the caller can write to; its own mode, owner and time are set when the rootfs is
+ * finished.
+ */
 export function makeDirectory(site: Site, parent: Directory, name: string, layer: number): Directory {
   const path = childPath(parent, name)
   const depth = parent.depth + 1
@@ -86,22 +89,22 @@ function removeFromDisk(site: Site, path: string, node: Node): void {
   if (node.inode?.special === undefined) unlinkSync(diskPath(site, path))
 }
 
-/** Removes what lower layers left beneath `directory`, and spares what layer `layer` put there. */
+/** Removes entries of lower layers beneath `directory`, and keeps those of layer `layer`. */
 export function hideChildren(site: Site, directory: Directory, layer: number): void {
   for (const [name, child] of directory.children) hide(site, directory, name, child, layer)
 }
 
-/** Removes `node` as far as it is of lower layers. */
+/** Removes the parts of `node` that come from lower layers. */
 export function hide(site: Site, parent: Directory, name: string, node: Node, layer: number): void {
   if (node.layer !== layer) remove(site, parent, name, node)
   else if (node.kind === 'directory') hideChildren(site, node, layer)
 }
 
-/** Whether a new file does not belong to this owner by itself, and can be given to it. */
+/** True when a new file must be given to this owner by chown(2), and can be. */
 export const isForeign = (site: Site, { uid, gid }: Owner): boolean =>
   site.isPrivileged && (uid !== site.uid || gid !== site.gid)
 
-/** Gives the file at `place` its owner, unless it has it or can have none. */
+/** Sets the owner of the file at `place` where `isForeign` is true. */
 export function giveOwnerAt(
   site: Site,
   name: string,

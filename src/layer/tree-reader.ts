@@ -15,17 +15,20 @@ import { shown } from './tar/reader.ts'
 const oPath = 0o10000000
 
 /**
- * Reads a tree that others may change meanwhile, links in it included: every directory on the way is opened beneath its
- * parent's descriptor without following links, so what is read is always of this tree (CVE-2018-15664).
+ * Reads a tree that other processes may change meanwhile, links in it included: every directory on the way is opened
+ * beneath its parent's descriptor without following links, so the data is always of this tree (CVE-2018-15664).
  *
- * Paths are relative to the root, '' for itself, and bytes, one character (U+0000 to U+00FF) each.
+ * Paths are relative to the root, which is '', and bytes, one character (U+0000 to U+00FF) each.
  */
 export interface TreeReader {
   /** Names in a directory, sorted by their bytes. */
   list(path: string): string[]
   stat(path: string): BigIntStats
   readLink(path: string): string
-  /** Opens a regular file; the caller closes the descriptor. @throws OciError `ERR_BUNDLE_INVALID` it is something else */
+  /**
+   * Opens a regular file; the caller closes the descriptor.
+   * @throws OciError `ERR_BUNDLE_INVALID` the path is something else
+   */
   open(path: string): number
   close(): void
 }
@@ -37,7 +40,7 @@ interface OpenDirectory {
 
 /** Opens the tree at `root`, whose own path is trusted. */
 export function openTree(root: string): TreeReader {
-  // From the root to the directory used last: neighbours in a walk share most of it.
+  // The open directories from the root to the one used last; neighbours in a walk share most of them.
   const trail: OpenDirectory[] = [{ path: '', descriptor: openSync(root, oPath | constants.O_DIRECTORY) }]
 
   function enter(directory: string): number {

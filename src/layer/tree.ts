@@ -4,10 +4,10 @@ import type { Timestamp } from './tar/pax.ts'
 import { shown } from './tar/reader.ts'
 
 /**
- * The applier's picture of the rootfs under construction.
+ * A directory in the applier's picture of the rootfs under construction.
  *
- * Nobody else touches the directory while it is built, so the picture is exact, and every path is resolved in it: a link
- * is followed here and never by the kernel. Names are bytes, one character (U+0000 to U+00FF) each.
+ * No other process changes the directory while it is built, so the picture is exact, and every path is resolved in it:
+ * links are followed here and never by the kernel. Names are bytes, one character (U+0000 to U+00FF) each.
  */
 export interface Directory {
   readonly kind: 'directory'
@@ -16,25 +16,28 @@ export interface Directory {
   readonly path: string
   readonly depth: number
   readonly children: Map<string, Node>
-  /** The last layer that has an entry for it or for anything beneath it. */
+  /** The last layer that has an entry for the directory or for anything beneath it. */
   layer: number
   metadata: Metadata
 }
 
-/** Everything that is not a directory. */
+/** Any file that is not a directory. */
 export interface Leaf {
   readonly kind: 'leaf'
-  /** The layer whose entry gave it this name. */
+  /** The layer whose entry created this name. */
   readonly layer: number
-  /** Where it leads, when it is a symlink. */
+  /** The target of a symlink; undefined for other files. */
   readonly target: string | undefined
-  /** What is still to be done to it; undefined, most often, when nothing is. Hard links share it. */
+  /** The attributes still to be set; undefined, for most files, when there are none. Hard links share the object. */
   readonly inode: Inode | undefined
 }
 
 export type Node = Directory | Leaf
 
-/** Applied to a directory when the rootfs is finished: a read-only one can be filled, and its time stays. */
+/**
+ * Attributes of a directory, applied when the rootfs is finished: a read-only directory can be filled, and its time
+ * stays.
+ */
 export interface Metadata {
   readonly mode: number
   readonly uid: number
@@ -43,11 +46,13 @@ export interface Metadata {
   readonly xattrs: ReadonlyMap<string, string> | undefined
 }
 
-/** What Node.js cannot do to a file, kept until the rootfs is finished, when it is known whether the file stays. */
+/**
+ * Attributes of a file that Node.js cannot set, kept until the rootfs is finished and it is certain which files stay.
+ */
 export interface Inode {
   readonly mtime: Timestamp | undefined
   readonly xattrs: ReadonlyMap<string, string> | undefined
-  /** A mode that forbids the caller to set the attributes first. */
+  /** The final mode where it forbids the caller to set the attributes first. */
   readonly mode: number | undefined
   /** A device or FIFO that does not exist on disk yet. */
   readonly special: Special | undefined
@@ -62,7 +67,7 @@ export interface Special {
   readonly minor: number
 }
 
-/** What directories get that no layer has an entry for: readable by all, and the same in every build. */
+/** Attributes of directories that no layer has an entry for: readable by all, and the same in every build. */
 export const impliedMetadata: Metadata = {
   mode: 0o755,
   uid: 0,
@@ -94,9 +99,9 @@ export function touch(directory: Directory, layer: number): void {
 }
 
 export interface Walk {
-  /** Gives the directory for a component that is missing or is no directory, or undefined to give up. */
+  /** Returns the directory for a component that is missing or no directory, or undefined to end the walk. */
   readonly enter: (parent: Directory, name: string, found: Leaf | undefined) => Directory | undefined
-  /** Whether a symlink is followed; one that is not counts as no directory. Default: all are. */
+  /** Returns true when a symlink is to be followed; otherwise it counts as no directory. Default: true for all. */
   readonly follows?: (link: Leaf) => boolean
 }
 

@@ -4,15 +4,14 @@ import { OciError } from '../errors.ts'
 import { type ByteSource, pieces } from './byte-source.ts'
 
 /**
- * Bytes given to the decoder in JavaScript at a time: a frame can hold a block of 128 KiB in four bytes, so that these
- * come to 32 MiB at most, which is what waits for the reader.
+ * Bytes given to the JavaScript decoder at a time. A frame can hold a block of 128 KiB in four bytes, so at most 32 MiB
+ * of output wait for the reader.
  */
 const inputBytes = 1024
 
 /**
- * Uncompresses zstd, frames one after the other, by Node.js where it can (22.15 and newer) and else in JavaScript, which
- * takes some five times as long and leaves checksums to the caller's digest.
- *
+ * Decompresses zstd frames one after the other: by Node.js from 22.15 on, and otherwise in JavaScript, which takes
+ * about five times as long and leaves checksums to the caller's digest.
  * @throws OciError `ERR_LAYER_INVALID` damaged or cut off
  * @see RFC 8878
  */
@@ -32,7 +31,7 @@ async function* unzstdNatively(source: ByteSource, decompressor: NodeJS.ReadWrit
   for await (const chunk of decompressor) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)
 }
 
-/** As `unzstd` where Node.js has no zstd. */
+/** Decompresses like `unzstd`, in JavaScript, where Node.js has no zstd. */
 export async function* unzstdInJavaScript(source: ByteSource): AsyncGenerator<Buffer> {
   const { Decompress } = await import('fzstd')
   const ready: Buffer[] = []
@@ -49,7 +48,9 @@ export async function* unzstdInJavaScript(source: ByteSource): AsyncGenerator<Bu
   yield* ready.splice(0)
 }
 
-/** What Node.js throws has a code of ZSTD_ or Z_, what fzstd throws a small number. */
+/**
+ * True for an error of a decoder: Node.js's have a code that begins with ZSTD_ or Z_, fzstd's a small number as code.
+ */
 const isDecodingError = (error: unknown): error is Error =>
   error instanceof Error &&
   'code' in error &&

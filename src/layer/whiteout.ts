@@ -3,10 +3,10 @@ import { componentsOf } from './entry-path.ts'
 import { shown } from './tar/reader.ts'
 
 /**
- * What the name of an entry says about lower layers.
+ * The meaning of an entry's name for lower layers.
  *
- * `remove` hides `name` in `dir`, `opaque` hides everything in `dir`, `metadata` is an AUFS marker that stands for
- * nothing. `dir` is a list of components, empty for the root.
+ * `remove` hides `name` in `dir`, `opaque` hides everything in `dir`, `metadata` is an AUFS marker without effect.
+ * `dir` is a list of components, empty for the root.
  */
 export type Whiteout =
   | { readonly kind: 'remove'; readonly dir: readonly string[]; readonly name: string }
@@ -30,7 +30,7 @@ export function parseWhiteout(path: string): Whiteout | undefined {
   if (base.startsWith('.wh..wh.')) return { kind: 'metadata' }
   const name = base.slice(prefix.length)
   if (name === '' || name === '.' || name === '..') {
-    throw new OciError('ERR_LAYER_INVALID', `whiteout ${shown(path)} names no file that it could remove`)
+    throw new OciError('ERR_LAYER_INVALID', `whiteout ${shown(path)} names no file to remove`)
   }
   return { kind: 'remove', dir, name }
 }

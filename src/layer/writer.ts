@@ -12,43 +12,44 @@ import { createTarReader, type TarReader } from './tar/reader.ts'
 import { createRoot } from './tree.ts'
 
 export interface WriterOptions extends Choices {
-  /** Absolute path of the rootfs, a directory that is there and empty. */
+  /** Absolute path of the rootfs, an existing, empty directory. */
   readonly path: string
-  /** Whether owners, devices and privileged attributes can be given. Default: whether the process is root. */
+  /** True when owners, devices and privileged attributes can be set. Default: true when the process is root. */
   readonly isPrivileged?: boolean | undefined
   readonly limits?: UnpackLimits | undefined
 }
 
-/** What a writer needs from whoever has it. */
+/** Functions that a writer gets from its caller. */
 export interface WriterHost {
   readonly applyNodeOps: ApplyNodeOps
-  /** Told what is done differently from what a layer asks for; a hostile one can cause that once per entry. */
+  /** Called about deviations from what a layer asks for; a hostile layer can cause one per entry. */
   readonly warn: (message: string) => void
-  /** Where files may be written rather than here. */
+  /** The queue of files that another thread writes. Default: this thread writes all. */
   readonly queue?: FileQueue | undefined
 }
 
-/** The half of building a rootfs that reads archives and makes files; the other decompresses and verifies. */
+/** The half of a rootfs builder that reads archives and creates files; the other half decompresses and verifies. */
 export interface RootfsWriter {
-  /** Begins the next layer; `name` is what warnings call it. */
+  /** Begins the next layer; warnings call it `name`. */
   begin(name: string): void
   /**
-   * Takes over the next bytes of its uncompressed tar, which are not the caller's any more. Resolves when more may come.
-   * @throws OciError what is wrong with these bytes or some before
+   * Takes the next bytes of the layer's uncompressed tar, which the caller must not use any more. Resolves when the
+   * next chunk may be pushed.
+   * @throws OciError an error in these bytes or in earlier ones
    */
   push(chunk: Buffer): Promise<void> | void
-  /** Ends the layer. @returns how many entries it has */
+  /** Ends the layer. @returns its number of entries */
   end(): Promise<number>
   /** Completes devices, attributes and directories. */
   finish(): Promise<void>
-  /** Releases what a layer that is not ended keeps open, and ends the writer. */
+  /** Closes the files of a layer that has not ended, and ends the writer. */
   close(): Promise<void>
 }
 
-/** Warnings that are told; a hostile layer can cause one per entry. */
+/** The most warnings that are passed on; a hostile layer can cause one per entry. */
 const maxWarnings = 1000
 
-/** Passes on each text once. */
+/** A function that passes each message to `warn` once, and at most `maxWarnings` messages. */
 export function onceEach(warn: (message: string) => void): (message: string) => void {
   const said = new Set<string>()
   return (message) => {
@@ -58,7 +59,7 @@ export function onceEach(warn: (message: string) => void): (message: string) => 
   }
 }
 
-/** A writer that works in this thread, with synchronous calls. @throws OciError from its functions, as `RootfsBuilder` */
+/** A writer that works in this thread, with synchronous calls. Its functions throw as those of `RootfsBuilder`. */
 export function createWriter(options: WriterOptions, host: WriterHost): RootfsWriter {
   const site = createSite(options, host)
   let layers = 0
@@ -129,24 +130,27 @@ function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
   }
 }
 
-/** process.umask() would change it for a moment, while other threads create files. */
+/**
+ * The process's umask. process.umask() is not used, since it changes the umask for a moment, while other threads create
+ * files.
+ */
 function ownUmask(): number {
   const digits = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
   if (digits === undefined) throw new Error('no Umask in /proc/self/status, which Linux has since 4.7')
   return Number.parseInt(digits, 8)
 }
 
-/** The mode that directories have until the rootfs is finished. */
+/** The mode of directories until the rootfs is finished. */
 const initialDirectoryMode = (umask: number): number => (0o755 & ~umask) | 0o700
 
 /**
- * Makes the directory that a rootfs is to be built in, which only its owner can write to.
+ * Makes the directory in which a rootfs is built; only its owner can write to it.
  * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`
  */
 export function makeRoot(path: string): void {
   try {
     mkdirSync(path)
-    // Rids it of a setgid bit taken from its parent, which every directory and file below would take in turn.
+    // Removes a setgid bit inherited from the parent, which every directory and file below would inherit in turn.
     chmodSync(path, initialDirectoryMode(ownUmask()))
   } catch (error) {
     if (isSystemError(error, 'EEXIST')) throw new OciError('ERR_BUNDLE_EXISTS', `"${path}" exists`, { cause: error })

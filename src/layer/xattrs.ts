@@ -2,10 +2,13 @@ import { ownerRecord, ownerXattr } from './owner-record.ts'
 import type { Site } from './site.ts'
 import { shown, type TarEntry } from './tar/reader.ts'
 
-/** Labels of the machine that made the layer: a policy of the host decides them anew. umoci leaves out the same. */
+/** Labels of the machine that made the layer; the host's policy sets its own. umoci leaves out the same attributes. */
 const hostOwned = ['security.selinux', 'system.nfs4_acl']
 
-/** What an overlay mount stores in its own layers: in a rootfs that becomes one, they would hide files or redirect. */
+/**
+ * Attributes that overlay mounts store in their layers; in a rootfs that becomes such a layer they would hide or
+ * redirect files.
+ */
 const overlayOwned = /^(?:trusted|user)\.overlay\./
 
 /**
@@ -25,13 +28,13 @@ export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<strin
   return kept.size === 0 ? undefined : kept
 }
 
-/** Whether an attribute that a file has is none for an archive to hold. */
+/** True for an attribute of a file that archives do not hold. */
 export const isLeftOut = (name: string): boolean => hostOwned.includes(name) || overlayOwned.test(name)
 
 function objection(site: Site, entry: TarEntry, name: string): string | undefined {
   if (hostOwned.includes(name)) return 'it belongs to the host'
   if (overlayOwned.test(name)) return 'it belongs to overlay mounts'
-  if (name === ownerXattr && !site.isPrivileged) return 'it stands for owners that cannot be given here'
+  if (name === ownerXattr && !site.isPrivileged) return 'it records owners that cannot be set without root'
   const isUser = name.startsWith('user.')
   if (isUser && entry.kind !== 'file' && entry.kind !== 'directory') return `no ${entry.kind} can have it`
   if (!isUser && !site.isPrivileged) return 'setting it needs root'

@@ -116,11 +116,11 @@ test('such a bundle is exported, repacked, replaced and removed where its owners
   expect(unpack(image, '--subids')).toMatchObject({ status: 0 })
   expect(asUser(tool, 'export', 'bundle', '-o', 'rootfs.tar')).toMatchObject({
     status: 1,
-    stderr: `error: "home/app" belongs to another user, ${firstUid + 999}\n  hint: if that is one of your subordinate ids, run the command by "bundle-tool unshare"\n`,
+    stderr: `error: "home/app" belongs to another user, ${firstUid + 999}\n  hint: if that is one of your subordinate ids, run the command with "bundle-tool unshare"\n`,
   })
   expect(unpack(image, '--force')).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining(`remove it by "bundle-tool unshare rm -rf ${at('bundle')}"`),
+    stderr: expect.stringContaining(`remove it with "bundle-tool unshare rm -rf ${at('bundle')}"`),
   })
   expect(readdirSync(top).sort()).toEqual(['bundle', 'oci', 'run'])
 
@@ -164,14 +164,14 @@ test('unshare passes the exit code, the descriptors, the directory, and what tel
 
 test('an id outside of the ranges is named, with the line that would have it, and nothing is left', () => {
   writeFileSync(at('rootfs.tar'), tar(file('odd', 'x', { uid: 70_000, gid: 1 })))
-  const hint = `a line "${uid}:100000:70001" in /etc/subuid and /etc/subgid`
+  const hint = `in /etc/subuid and /etc/subgid, replace the line of ${uid} with "${uid}:100000:70001"`
   const { status, stderr } = unpack('rootfs:rootfs.tar', '--subids')
   expect(status).toBe(1)
-  expect(stderr).toContain('"odd" has owner 70000:1, which this user namespace lacks')
+  expect(stderr).toContain('"odd" has owner 70000:1, which this user namespace does not map')
   expect(stderr).toContain(hint)
   const other = unpack(writeImage('70000:5'), '--subids')
   expect(other.status).toBe(1)
-  expect(other.stderr).toContain('the image runs as 70000:5, which this user namespace lacks')
+  expect(other.stderr).toContain('the image runs as 70000:5, which this user namespace does not map')
   expect(other.stderr).toContain(hint)
   expect(readdirSync(top).sort()).toEqual(['oci', 'rootfs.tar', 'run'])
 })

@@ -77,8 +77,8 @@ asRoot.each([
 ])('the owner of %s that the namespace lacks is named, with what would map it', async (_, member) => {
   const { status, stderr } = await unpackInside(tar(member))
   expect(status).toBe(1)
-  expect(stderr).toMatch(/"odd" has owner (718322:0|0:718322), which this user namespace lacks/)
+  expect(stderr).toMatch(/"odd" has owner (718322:0|0:718322), which this user namespace does not map/)
   expect(stderr).toContain(
-    'hint: map more ids: a line "USER:100000:718323" in /etc/subuid and /etc/subgid, in place of one there, has enough',
+    'hint: map more ids: in /etc/subuid and /etc/subgid, replace the line of USER with "USER:100000:718323"',
   )
 })

@@ -99,7 +99,7 @@ test('what follows the end of a tar archive, or of the compressed data, is in th
   }
   const short = layerOf(gzipSync(padded), tar)
   expect(await unpack([short], '--force')).toMatchObject({
-    stderr: expect.stringContaining('uncompressed it is sha256:'),
+    stderr: expect.stringContaining('its uncompressed digest is sha256:'),
   })
   const changed = layerOf(followed, tar)
   writeFiles(at('layout'), layoutFiles({ v1: makeImage([changed]) }))

@@ -12,7 +12,7 @@ let cwd: string
 beforeEach(() => {
   fixture = createFixture()
   cwd = process.cwd()
-  // What lies beside the rootfs, in the working directory and next to it by name, must be as it was.
+  // The files beside the rootfs, in the working directory and next to it by name, must stay unchanged.
   mkdirSync(join(fixture.top, 'work'))
   writeFileSync(join(fixture.top, 'work/canary'), 'untouched')
   symlinkSync('../canary', join(fixture.top, 'work/link'))
@@ -36,7 +36,7 @@ const outside = (): unknown => ({
 
 const whiteout = (path: string): Buffer => file(path.replace(/([^/]*)$/, '.wh.$1'))
 
-/** Each with what the rootfs holds afterwards, or the error that it ends in. */
+/** Attacks, each with the content of the rootfs afterwards, or the error. */
 const attacks: readonly (readonly [string, (top: string) => Buffer[][], readonly string[] | RegExp])[] = [
   ['parents in a name', () => [[file('../canary', 'x'), file('a/../../canary2', 'y')]], ['canary = x', 'canary2 = y']],
   ['an absolute name', (top) => [[file(`${top}/canary`, 'x')]], [/canary = x$/.source]],

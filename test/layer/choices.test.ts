@@ -41,7 +41,7 @@ test('with strictOverlay a directory hides the link, as in a stack of overlay mo
   ])
 })
 
-test('with strictOverlay a link of the same layer is followed, and whiteouts do not reach through one below', async () => {
+test('with strictOverlay a link of the same layer is followed, and whiteouts do not reach through one of a lower layer', async () => {
   const upper = tar(symlink('own', 'usr/lib'), file('own/new', 'x'), file('lib/.wh.libc'), file('lib/.wh..wh..opq'))
   expect(await tree({ strictOverlay: true }, usrMerged, upper)).toEqual([
     'etc -> /nowhere',
@@ -75,7 +75,7 @@ test('a directory replaces a link to one, unless keepDirlinks lets it merge with
   ])
 })
 
-test('both at once are refused', () => {
+test('strictOverlay and keepDirlinks together are refused', () => {
   const options = { strictOverlay: true, keepDirlinks: true, applyNodeOps: async () => {} }
   expect(() => createRootfs('/nowhere/rootfs', options)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
 })

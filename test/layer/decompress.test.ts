@@ -10,7 +10,7 @@ import { inPieces } from './rootfs-fixture.ts'
 interface Result {
   readonly bytes: Buffer
   readonly warnings: string[]
-  /** What is left for the caller to drain. */
+  /** Bytes that are left for the caller to drain. */
   readonly left: number
 }
 
@@ -33,7 +33,7 @@ test.each([1000, 65_536, 10_000_000])('gzip in pieces of %i bytes', async (size)
   expect({ warnings, left }).toEqual({ warnings: [], left: 0 })
 })
 
-test('what is no compression is passed on, and nothing is nothing', async () => {
+test('uncompressed content is passed on unchanged, also when it is empty', async () => {
   expect((await run(content)).bytes.equals(content)).toBe(true)
   expect((await run(Buffer.alloc(0))).bytes).toHaveLength(0)
   expect((await run(Buffer.from('abc'))).bytes.toString()).toBe('abc')
@@ -83,9 +83,9 @@ const flipped = (at: number): Buffer =>
   })
 
 test.each([
-  ['cut off in the header', gzipSync('x').subarray(0, 5), /its end missing/],
-  ['cut off in the data', damaged((blob) => blob.subarray(0, blob.length >> 1)), /its end missing/],
-  ['cut off in the trailer', damaged((blob) => blob.subarray(0, -3)), /its end missing/],
+  ['cut off in the header', gzipSync('x').subarray(0, 5), /a missing end/],
+  ['cut off in the data', damaged((blob) => blob.subarray(0, blob.length >> 1)), /a missing end/],
+  ['cut off in the trailer', damaged((blob) => blob.subarray(0, -3)), /a missing end/],
   ['another method', flipped(2), /a damaged header/],
   ['a wrong checksum', flipped(-8), /a wrong checksum/],
   ['a wrong size', flipped(-1), /a wrong size/],
@@ -101,7 +101,7 @@ test.each([
   )
 })
 
-test('the checksum of gzip is left out only where a digest stands in for it', async () => {
+test('the checksum of gzip is not verified only where the caller checks a digest', async () => {
   expect((await run(flipped(-8), 65_536, true)).bytes.equals(content)).toBe(true)
 })
 
@@ -118,7 +118,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
     }
   })
 
-  test('damage, and a missing end, are errors in its words', async () => {
+  test("damage and a missing end are errors with the tool's message", async () => {
     const blob = pack(content)
     const broken = Buffer.from(blob)
     broken.fill(0xff, 50_000, 50_100)
@@ -140,7 +140,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
     await expect.poll(() => spawnSync('pgrep', ['-P', String(process.pid), '-f', pattern]).status).toBe(1)
   })
 
-  test('where it is not installed, the error says what to do', async () => {
+  test('an error names the package to install when the tool is missing', async () => {
     vi.stubEnv('PATH', '/nonexistent')
     try {
       await expect(run(Buffer.from(tool === 'xz' ? '\xfd7zXZ\0' : 'BZh9', 'latin1'))).rejects.toThrow(
@@ -151,7 +151,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
     }
   })
 
-  test('an error of the content comes out as it is', async () => {
+  test('an error of the content is thrown unchanged', async () => {
     const error = new Error('connection lost')
     async function* broken(): AsyncGenerator<Uint8Array> {
       yield pack(content).subarray(0, 100_000)
@@ -164,7 +164,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
   })
 })
 
-test('an error of the content comes out as it is', async () => {
+test('an error of the content is thrown unchanged', async () => {
   const error = new Error('connection lost')
   async function* broken(): AsyncGenerator<Uint8Array> {
     yield gzipSync(content).subarray(0, 100_000)

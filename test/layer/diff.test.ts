@@ -26,7 +26,7 @@ test('equal trees have no changes', () => {
   expect(diff(tree, structuredClone(tree))).toEqual([])
 })
 
-test('what is new is there, and what is gone has a whiteout, a directory one for itself', () => {
+test('a new file is listed, and a removed one has a whiteout, a whole directory just one', () => {
   expect(diff([directory('a'), at('a/x'), at('b')], [at('b'), directory('c'), at('c/y')])).toEqual([
     '.wh.a',
     'c',
@@ -35,7 +35,7 @@ test('what is new is there, and what is gone has a whiteout, a directory one for
   expect(diff([directory('d'), at('d/x'), at('d/y')], [directory('d'), at('d/y')])).toEqual(['d/.wh.x'])
 })
 
-test('what becomes something else needs no whiteout', () => {
+test('a file that changes its type needs no whiteout', () => {
   expect(diff([directory('a'), at('a/x')], [at('a')])).toEqual(['a'])
   expect(diff([at('a')], [directory('a'), at('a/x')])).toEqual(['a', 'a/x'])
   expect(diff([directory('a'), at('a/x')], [at('a', { kind: 'symlink', linkPath: 'b' })])).toEqual(['a'])
@@ -50,15 +50,15 @@ test.each<[string, Partial<TreeFile>]>([
   ['attributes', { xattrs: new Map([['user.a', 'b']]) }],
   ['kind', { kind: 'fifo' }],
   ['device number', { minor: 1 }],
-])('a different %s shows', (_, fields) => {
+])('a different %s is a change', (_, fields) => {
   expect(diff([at('f')], [at('f', fields)])).toEqual(['f'])
 })
 
-test('different data of the same size and time show', () => {
+test('different data of the same size and time is a change', () => {
   expect(diff([at('f'), at('g')], [at('f'), at('g')], 'g')).toEqual(['g'])
 })
 
-test('all names of a file that differs are given, so that no link leads to a lower layer', () => {
+test('all names of a changed file are listed, so that no hard link leads to a lower layer', () => {
   const linked = (...paths: string[]) => paths.map((path) => at(path, { inode: 'i' }))
   expect(diff(linked('a', 'b'), linked('a', 'b'))).toEqual([])
   expect(diff(linked('a', 'b'), linked('a', 'b', 'c'))).toEqual(['a', 'b', 'c'])
@@ -70,6 +70,6 @@ test('all names of a file that differs are given, so that no link leads to a low
 
 test('a file whose name is a whiteout cannot be in a layer, unless it was there before', () => {
   expect(() => diff([], [at('.wh.x')])).toThrow(expect.objectContaining({ code: 'ERR_NOT_SUPPORTED' }))
-  expect(() => diff([], [directory('d'), at('d/.wh.x')])).toThrow('no layer can hold "d/.wh.x"')
+  expect(() => diff([], [directory('d'), at('d/.wh.x')])).toThrow('a layer cannot hold "d/.wh.x"')
   expect(diff([], [directory('d.wh.x')])).toEqual(['d.wh.x'])
 })

@@ -20,7 +20,7 @@ async function withLimits(limits: UnpackLimits, use: (fixture: Fixture) => Promi
 const limitExceeded = (message: RegExp) =>
   expect.objectContaining({ code: 'ERR_LIMIT_EXCEEDED', message: expect.stringMatching(message) })
 
-test('the sizes of the files of all layers count together, what later layers remove too', async () => {
+test('the sizes of the files of all layers count together, including those that later layers remove', async () => {
   const layers = [tar(file('a', 'x'.repeat(600))), tar(file('.wh.a'), file('b', 'y'.repeat(400)))]
   await withLimits({ maxUnpackedSize: 1000 }, ({ build }) => build(...layers))
   await withLimits({ maxUnpackedSize: 999 }, async ({ build, rootfs }) => {
@@ -53,7 +53,7 @@ test('an empty file written over and over again counts every time', async () => 
   })
 })
 
-/** Zeros behind the end marker of an archive, which no entry accounts for. */
+/** Zeros after the end marker of an archive, which belong to no entry. */
 async function* bomb(sizeBytes: number): AsyncGenerator<Uint8Array> {
   const gzip = createGzip({ level: 1 })
   gzip.write(tar(file('a', 'b')))
@@ -63,13 +63,13 @@ async function* bomb(sizeBytes: number): AsyncGenerator<Uint8Array> {
   yield* gzip
 }
 
-test('a layer that inflates a thousandfold is given up past its first GiB', async () => {
+test('a layer that inflates a thousandfold is refused past its first GiB', async () => {
   await withLimits({ maxRatio: 20 }, async ({ builder }) => {
     await expect(builder.apply(bomb(1.25 * 1024 ** 3))).rejects.toThrow(limitExceeded(/more than 20 to 1$/))
   })
 })
 
-test('a layer that is compressed well and small is no bomb', async () => {
+test('a small layer that is compressed well is accepted', async () => {
   await withLimits({ maxRatio: 2 }, ({ build }) => build(gzipSync(tar(file('zeros', '\0'.repeat(1_000_000))))))
 })
 

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { ExecutionConfig } from '../../src/oci/image-config.ts'
 
-/** Names, types, modes, owners, link targets, sizes, link counts and times; not the times of what no entry made. */
+/**
+ * Names, types, modes, owners, link targets, sizes, link counts and times; without the times of directories that no
+ * entry made.
+ */
 export function describeTree(rootfs: string): string[] {
   const format = '%P|%y|%m|%U:%G|%l|%n|%T@\\n'
   const lines = execFileSync('find', ['.', '-printf', format], { cwd: rootfs, encoding: 'utf8' }).trim().split('\n')

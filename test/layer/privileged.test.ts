@@ -12,7 +12,7 @@ import { directory, file, hardlink, pax, symlink, tar } from './tar/builder.ts'
 // The sources look for the runner beside themselves, where the build does not put it.
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
-/** Builds with what Node.js cannot do carried out by the runner. */
+/** Builds a rootfs; the runner applies the operations that Node.js has no call for. */
 async function buildAsRoot(check: (fixture: Fixture) => void, ...layers: readonly Buffer[]): Promise<void> {
   const fixture: Fixture = createFixture({ applyNodeOps: (ops) => applyNodeOps(fixture.rootfs, ops) })
   try {
@@ -56,7 +56,7 @@ requires('root').test.each([
   const fixture = createFixture()
   try {
     const built = fixture.build(tar(file('dev', '', { type: '3', ...fields })))
-    await expect(built).rejects.toThrow(`entry "dev" is device ${numbers}, which cannot exist`)
+    await expect(built).rejects.toThrow(`entry "dev" is device ${numbers}, which is out of range`)
   } finally {
     fixture.remove()
   }
@@ -148,7 +148,7 @@ const inOrder = [
   tar(file('etc', 'now a file'), directory('lib', { mtime: 7 }), file('lib/own', 'x'), file('.wh.dev')),
 ]
 
-requires('root', 'umoci').test('three layers become the tree that umoci makes of them', async () => {
+requires('root', 'umoci').test('three layers give the same tree as with umoci', async () => {
   const top = mkdtempSync(join(tmpdir(), 'umoci-'))
   try {
     writeLayout(join(top, 'oci'), inOrder)

@@ -31,7 +31,7 @@ test('a regular file is read whole, with or without a leading slash', () => {
   expect(read('/etc/passwd', 10)).toBe('root:x:0:0')
 })
 
-test('what does not exist is undefined', () => {
+test('a path that does not exist is undefined', () => {
   expect(read('/etc/group')).toBeUndefined()
   expect(read('/nowhere/group')).toBeUndefined()
   expect(read('/etc/passwd/below-a-file')).toBeUndefined()

@@ -17,7 +17,7 @@ export interface Fixture {
   readonly top: string
   readonly rootfs: string
   readonly builder: RootfsBuilder
-  /** What was handed over, in order. */
+  /** The operations that were passed on, in order. */
   readonly ops: NodeOp[]
   readonly warnings: string[]
   /** Applies each archive as a layer and finishes. */
@@ -53,12 +53,15 @@ export function createFixture(options: Partial<RootfsOptions> = {}): Fixture {
   }
 }
 
-/** The bytes in chunks of a size that is no multiple of a block. */
+/** The bytes in chunks of a size that is not a multiple of a block. */
 export async function* inPieces(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-/** What is in a directory: `path` of a directory with a slash, `path -> target`, or `path = contents`; names are bytes. */
+/**
+ * The content of a directory: `path` of a directory with a slash, `path -> target`, or `path = contents`; names are
+ * bytes.
+ */
 export function listing(directory: string): string[] {
   const lines: string[] = []
   function visit(path: string): void {

@@ -85,7 +85,7 @@ const withAttributes = tar(
 )
 
 test.each([
-  ['EOPNOTSUPP', 'the file system has none'],
+  ['EOPNOTSUPP', 'the file system does not support them'],
   ['EPERM', 'setting them is not permitted'],
 ])('attributes refused with %s are left out with one warning for each namespace', async (code, reason) => {
   const { applyNodeOps, done } = withoutXattrs(['user.', 'security.'], code)
@@ -99,7 +99,7 @@ test.each([
   site.remove()
 })
 
-test('attributes of other namespaces are set all the same, and another error is one', async () => {
+test('attributes of other namespaces are still set, and any other error is thrown', async () => {
   const { applyNodeOps, done } = withoutXattrs(['user.'], 'EOPNOTSUPP')
   const site = createFixture({ applyNodeOps, isPrivileged: true })
   await site.build(withAttributes)

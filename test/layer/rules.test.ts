@@ -27,7 +27,7 @@ interface Case {
 
 const whiteouts: readonly Case[] = [
   {
-    name: 'a whiteout removes a file, a tree or a link of a lower layer, and not what the link leads to',
+    name: "a whiteout removes a file, a tree or a link of a lower layer, but not the link's target",
     layers: [
       [file('f', '1'), file('d/e/f', '2'), file('keep', '3'), symlink('l', 'keep')],
       [whiteout('f'), whiteout('d'), whiteout('l')],
@@ -45,7 +45,7 @@ const whiteouts: readonly Case[] = [
     tree: ['foo = upper'],
   },
   {
-    name: 'a whiteout of a directory of its own layer removes what is of lower layers in it',
+    name: 'a whiteout of a directory of its own layer removes the entries of lower layers in it',
     layers: [
       [file('d/lower', '1'), file('d/e/lower', '2')],
       [directory('d'), file('d/e/upper', '3'), whiteout('d')],
@@ -82,7 +82,7 @@ const whiteouts: readonly Case[] = [
     tree: ['d/', 'd/h = 2', 'd/s -> h', 'other = 2'],
   },
   {
-    name: 'whiteouts of what is not there do nothing and make nothing',
+    name: 'whiteouts of files that do not exist do nothing and make nothing',
     layers: [
       [file('f', '1')],
       [opaque('nodir/'), whiteout('a/b/nope'), whiteout('nope'), whiteout('f/below'), opaque('f/')],
@@ -149,7 +149,7 @@ const collisions: readonly Case[] = [
     tree: ['lib -> usr/lib', 'lib64 -> /usr/lib', 'usr/', 'usr/lib/', 'usr/lib/f = 1', 'usr/lib/g = 2'],
   },
   {
-    name: 'a file beneath a symlink to nothing makes the directory that it names',
+    name: 'a file beneath a symlink to a missing directory makes that directory',
     layers: [[symlink('lib', 'usr/./lib/../lib'), file('lib/f', '1')]],
     tree: ['lib -> usr/./lib/../lib', 'usr/', 'usr/lib/', 'usr/lib/f = 1'],
   },
@@ -172,12 +172,12 @@ const collisions: readonly Case[] = [
     tree: ['link = new', 'target = untouched'],
   },
   {
-    name: 'an overwritten name of a hard-linked pair leaves the other alone',
+    name: 'overwriting one name of a hard-linked pair leaves the other unchanged',
     layers: [[file('a', 'old'), hardlink('b', 'a')], [file('a', 'new')]],
     tree: ['a = new', 'b = old'],
   },
   {
-    name: 'of a name that comes twice the last counts',
+    name: 'the last of two entries with the same name counts',
     layers: [[file('a', 'first'), file('a', 'second'), file('b', ''), symlink('b', 'a')]],
     tree: ['a = second', 'b -> a'],
   },
@@ -192,7 +192,7 @@ const collisions: readonly Case[] = [
     tree: ['CAF\xc3\x89 = 3', 'cafe\xcc\x81 = 2', 'caf\xc3\xa9 = 1'],
   },
   {
-    name: 'names that are no UTF-8 and backslashes are kept',
+    name: 'names that are not UTF-8, and backslashes, are kept',
     layers: [[file('\xff\xfe/x', '1'), file('a\\b', '2'), symlink('l', '\xff\xfe/x'), file('l2/\x80', '3')]],
     tree: ['a\\b = 2', 'l -> \xff\xfe/x', 'l2/', 'l2/\x80 = 3', '\xff\xfe/', '\xff\xfe/x = 1'],
   },
@@ -242,11 +242,11 @@ test.each([
   ['a hard link to a later entry', [hardlink('a', 'b'), file('b')], /which does not exist/],
   ['a hard link to a directory', [directory('d'), hardlink('a', 'd')], /which is a directory/],
   ['a hard link that replaces the directory of its target', [file('d/f'), hardlink('d', 'd/f')], /does not exist/],
-  ['a root that is a symlink (CVE-2021-29136)', [symlink('./', '/tmp')], /is the root and a symlink/],
-  ['a root that is a file', [file('.', 'x')], /is the root and a file/],
-  ['a file named ".."', [file('..', 'x')], /is the root and a file/],
-  ['a symlink without a name', [symlink('', 'a')], /is the root and a symlink/],
-  ['a symlink to nothing', [symlink('a', '')], /is a symlink to nothing/],
+  ['a root that is a symlink (CVE-2021-29136)', [symlink('./', '/tmp')], /is the root directory, but has type symlink/],
+  ['a root that is a file', [file('.', 'x')], /is the root directory, but has type file/],
+  ['a file named ".."', [file('..', 'x')], /is the root directory, but has type file/],
+  ['a symlink without a name', [symlink('', 'a')], /is the root directory, but has type symlink/],
+  ['a symlink with an empty target', [symlink('a', '')], /is a symlink with an empty target/],
   ['a parent in a loop of links', [symlink('a', 'b'), symlink('b', 'a'), file('a/f')], /more than 40 symlinks/],
   ['a whiteout of nothing', [file('d/.wh.')], /names no file/],
   ['a whiteout of its own directory', [file('d/.wh..')], /names no file/],
@@ -269,12 +269,12 @@ test.each([
   await expect(fixture.build(tar(...members))).rejects.toMatchObject({ code: 'ERR_LIMIT_EXCEEDED' })
 })
 
-test('a name that comes twice is told', async () => {
+test('a name that occurs twice gives a warning', async () => {
   await fixture.build(tar(file('a'), file('a')))
-  expect(fixture.warnings).toEqual(['layer 1: entry "a" is there more than once; the last one counts'])
+  expect(fixture.warnings).toEqual(['layer 1: entry "a" occurs more than once; the last one counts'])
 })
 
-test('of two directories the later gives all attributes and none of the earlier stay', async () => {
+test('the later of two entries for a directory gives all attributes, and none of the earlier one stay', async () => {
   await fixture.build(
     tar(pax({ 'SCHILY.xattr.user.old': '1' }), directory('d', { mode: 0o700, mtime: 5 }), file('d/f', '1')),
     tar(pax({ 'SCHILY.xattr.user.new': '2' }), directory('d', { mode: 0o1777, mtime: 6 })),
@@ -292,7 +292,7 @@ test('directories that only whiteouts or later files changed keep their time', a
   expect([mtimeOf('d'), mtimeOf('e')]).toEqual([5, 7])
 })
 
-test('parents without an entry are 0755 and as old as time, and so is the root', async () => {
+test('parents without an entry have mode 0755 and time 0, and so has the root', async () => {
   await fixture.build(tar(file('a/b/c', '1')))
   for (const path of ['', 'a', 'a/b']) {
     expect(statSync(join(fixture.rootfs, path)).mode & 0o7777, path).toBe(0o755)
@@ -307,7 +307,7 @@ test('attributes that only the host or an overlay mount may set are left out, wi
   expect(fixture.warnings).toHaveLength(names.length)
 })
 
-test('nothing is handed over for a file that a later layer removes', async () => {
+test('no operations are passed on for a file that a later layer removes', async () => {
   await fixture.build(
     tar(pax({ 'SCHILY.xattr.user.a': '1', mtime: '1.5' }), file('a'), file('p', '', { type: '6' }), file('keep')),
     tar(whiteout('a'), whiteout('p')),
@@ -316,7 +316,7 @@ test('nothing is handed over for a file that a later layer removes', async () =>
   expect(listing(fixture.rootfs)).toEqual(['keep = '])
 })
 
-test('times that Node.js cannot set exactly are handed over, once for all names of a file', async () => {
+test('times that Node.js cannot set exactly are passed on, once for all names of a file', async () => {
   await fixture.build(
     tar(
       pax({ mtime: '1.000000001' }),
@@ -352,7 +352,7 @@ test('the holes of a sparse file take no space', async () => {
   expect(blocks * 512).toBeLessThan(100_000)
 })
 
-test('without rights, owners are recorded, devices are files, and the rest is there', async () => {
+test('without privileges, owners are recorded, devices are files, and all else is as for root', async () => {
   fixture.remove()
   fixture = createFixture({ isPrivileged: false })
   await fixture.build(

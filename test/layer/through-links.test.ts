@@ -5,8 +5,8 @@ import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
 import { directory, file, hardlink, symlink, tar } from './tar/builder.ts'
 
 /**
- * Links that look like a way out and are one in: what containerd's TestBreakouts has beyond the rules and the attacks of the
- * other files. Real images have absolute symlinks, and links with more parents than there are.
+ * Links that seem to lead out of the rootfs and lead into it: the cases of containerd's TestBreakouts that the tests of
+ * the rules and the attacks lack. Real images have absolute symlinks, and links with more parents than exist.
  */
 
 let fixture: Fixture
@@ -61,7 +61,7 @@ test.each(['../../../../../host/f', '/host/f', '../host/./f', 'host//f'])(
   },
 )
 
-test('a hard link to a symlink is a second symlink, before and after what that leads to is there', async () => {
+test('a hard link to a symlink is a second symlink, before and after its target exists', async () => {
   await fixture.build(
     tar(symlink('s', '/host/f'), hardlink('early', 's'), file('host/f', '1', { mode: 0o400 }), hardlink('late', '/s')),
   )
@@ -69,7 +69,7 @@ test('a hard link to a symlink is a second symlink, before and after what that l
   expect(lstatSync(join(fixture.rootfs, 'host/f')).mode & 0o7777).toBe(0o400)
 })
 
-test('a directory replaced by a symlink, and a symlink by a directory, are what they became', async () => {
+test('a directory replaced by a symlink is the symlink, and a symlink replaced by a directory is the directory', async () => {
   await fixture.build(
     tar(directory('host'), file('host/f', '1'), directory('a'), symlink('b', '/host')),
     tar(symlink('a', '../../host'), hardlink('a/g', '/host/f'), directory('b'), file('b/f', 'other')),
@@ -95,7 +95,7 @@ test('a directory that is a symlink to the root for a while writes below the roo
   expect(existsSync(outside)).toBe(false)
 })
 
-test('a whiteout below a symlink to nothing does nothing; one with parents in its name is that of the cleaned name', async () => {
+test('a whiteout below a symlink to a missing directory does nothing; one with parents in its name means the normalised name', async () => {
   await fixture.build(
     tar(file('etc/passwd', '1'), file('old/f', '2'), symlink('dead', '/nowhere')),
     tar(file('dead/.wh.etc'), file('nowhere/../.wh.old')),

@@ -64,7 +64,7 @@ test('a file that becomes a link is not followed, and one that becomes a FIFO do
   expect(() => tree.open('a/b')).toThrow(expect.objectContaining({ code: 'ERR_BUNDLE_INVALID' }))
 })
 
-test('what was opened stays what it was: a moved directory is still read, and is still inside', () => {
+test('an open directory stays the same: it is still read after a move, and is still inside', () => {
   expect(contents('a/b/c/file')).toBe('inside')
   renameSync(join(top, 'rootfs/a'), join(top, 'rootfs/elsewhere'))
   expect(contents('a/b/c/file')).toBe('inside')

@@ -21,7 +21,7 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** By what this Node.js does, and by what one without zstd does. */
+/** The decoders: the one of this Node.js, and the one for a Node.js without zstd. */
 const decoders = {
   decompress: (content: Uint8Array, size: number) => decompress(byteSource(inPieces(content, size)), () => {}),
   unzstdInJavaScript: (content: Uint8Array, size: number) => unzstdInJavaScript(byteSource(inPieces(content, size))),
@@ -50,7 +50,7 @@ test.each(Object.entries(decoders))(
   },
 )
 
-test('what is cut off or damaged is an invalid layer', async () => {
+test('a stream that is cut off or damaged is an invalid layer', async () => {
   const good = compress(mixed)
   const damaged = Buffer.from(good)
   damaged.fill(0xff, 200, 260)

@@ -29,7 +29,7 @@ test.each(['.wh.', 'd/.wh.', 'd/.wh..', 'd/.wh...', 'd/.wh./'])(
   },
 )
 
-test('a name of a million slashes is looked at in no time', () => {
+test('a name of a million slashes is parsed at once', () => {
   const start = performance.now()
   parseWhiteout(`.wh.a${'/'.repeat(1_000_000)}x`)
   expect(performance.now() - start).toBeLessThan(2000)

@@ -1,6 +1,6 @@
 import { OciError } from '../../errors.ts'
 
-/** A tar header block, decoded and not yet merged with the PAX or GNU records before it. */
+/** A tar header block, decoded but not yet merged with the PAX or GNU records before it. */
 export interface TarHeader {
   /** The typeflag as a character; `'0'` for NUL. */
   readonly type: string
@@ -22,7 +22,7 @@ export const blockBytes = 512
 /**
  * Decodes the header block at `at`: v7, ustar, star and GNU dialects, told apart by their magic.
  * @returns undefined for a block of zeros, the end marker
- * @throws OciError `ERR_LAYER_INVALID` its checksum is wrong or a number in it is none
+ * @throws OciError `ERR_LAYER_INVALID` the checksum is wrong, or a numeric field holds no number
  * @see POSIX.1-2017 pax "ustar Interchange Format"; GNU tar manual "Basic Tar Format"
  */
 export function parseTarHeader(block: Buffer, at: number): TarHeader | undefined {
@@ -62,7 +62,7 @@ function prefixOf(block: Buffer, at: number, dialect: Dialect): string {
   if (dialect === 'star') return text(block, at + 345, 131)
   if (dialect === 'v7' || block[at + 345] === 0) return ''
   // GNU tar keeps atime and ctime where ustar has the prefix; Go before 1.8 wrote a prefix there all the same
-  // (golang/go#12594). What is no pair of times and plain ASCII is such a prefix.
+  // (golang/go#12594). A field of plain ASCII that is not a pair of times is such a prefix.
   const isTimes = [345, 357].every((field) => parseNumber(block, at + field, 12) !== undefined)
   const prefix = text(block, at + 345, 155)
   return isTimes || /[^\x20-\x7e]/.test(prefix) ? '' : prefix
@@ -97,7 +97,7 @@ function parseNumber(block: Buffer, start: number, length: number): number | und
   return Number.isSafeInteger(value) ? value : undefined
 }
 
-/** GNU's two's complement, big endian: the highest bit marks it, the next is the sign. */
+/** A number in GNU's base-256, big-endian two's complement: the highest bit marks the format, the next is the sign. */
 function parseBase256(block: Buffer, start: number, length: number): number | undefined {
   const negative = ((block[start] ?? 0) & 0x40) !== 0
   let value = BigInt(((block[start] ?? 0) & 0x7f) - (negative ? 0x80 : 0))
@@ -108,7 +108,10 @@ function parseBase256(block: Buffer, start: number, length: number): number | un
 
 const isPadding = (byte: number | undefined): boolean => byte === 0 || byte === 32
 
-/** The sum of all bytes, with the checksum field read as spaces; some old tars summed signed bytes. */
+/**
+ * True when the stored checksum is the sum of all bytes, with its own field taken as spaces; some old tars summed
+ * signed bytes.
+ */
 function hasValidChecksum(block: Buffer, at: number): boolean {
   let unsigned = 8 * 32
   let high = 0

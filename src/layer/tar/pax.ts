@@ -3,7 +3,7 @@ import { OciError } from '../../errors.ts'
 /** PAX records by key. Keys and values are bytes, one character (U+0000 to U+00FF) each. */
 export type PaxRecords = ReadonlyMap<string, string>
 
-/** Whole seconds, rounded down, and what is left. */
+/** A time since the epoch: whole seconds, rounded down, and the rest. */
 export interface Timestamp {
   readonly seconds: number
   /** 0 to 999,999,999, always forward in time. */
@@ -15,9 +15,9 @@ const xattrPrefix = 'SCHILY.xattr.'
 const nulFreeKeys = ['path', 'linkpath', 'uname', 'gname', 'GNU.sparse.name']
 
 /**
- * Parses the body of a PAX extended header. Of a key given twice the last counts, except in the repeated keys of GNU
- * sparse format 0.0, whose values are collected under `GNU.sparse.map` as format 0.1 writes them.
- * @throws OciError `ERR_LAYER_INVALID`
+ * Parses the body of a PAX extended header. When a key occurs twice, the last value counts, except for the repeated
+ * keys of GNU sparse format 0.0, whose values are collected under `GNU.sparse.map` as format 0.1 writes them.
+ * @throws OciError `ERR_LAYER_INVALID` a record is malformed
  * @see POSIX.1-2017 pax "pax Extended Header"
  */
 export function parsePax(body: Buffer): PaxRecords {
@@ -51,7 +51,7 @@ export function parsePax(body: Buffer): PaxRecords {
   return records
 }
 
-/** A whole number in decimal; an empty or missing value is undefined. */
+/** The value of `key` as a whole decimal number; undefined when it is empty or missing. */
 export function paxNumber(records: PaxRecords, key: string): number | undefined {
   const value = records.get(key)
   if (value === undefined || value === '') return undefined
@@ -60,7 +60,7 @@ export function paxNumber(records: PaxRecords, key: string): number | undefined 
   return number
 }
 
-/** A time in decimal seconds with any number of decimals; those past the ninth are dropped. */
+/** The value of `key` as a time in decimal seconds; decimals past the ninth are dropped. */
 export function paxTime(records: PaxRecords, key: string): Timestamp | undefined {
   const value = records.get(key)
   if (value === undefined || value === '') return undefined

@@ -13,7 +13,7 @@ import {
 
 export type TarEntryKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo'
 
-/** One entry, all dialects merged. Names are bytes, one character (U+0000 to U+00FF) each. */
+/** One entry of an archive of any dialect. Names are bytes, one character (U+0000 to U+00FF) each. */
 export interface TarEntry {
   readonly kind: TarEntryKind
   readonly path: string
@@ -32,30 +32,30 @@ export interface TarEntry {
   readonly sparse: SparseMap | undefined
 }
 
-/** Where a reader delivers: `entry`, then `data` as often as it takes, then `end`, for each entry in turn. */
+/** The receiver of a reader's entries: `entry`, then any number of `data`, then `end`, for each entry in turn. */
 export interface TarSink {
   entry(entry: TarEntry): void
-  /** The next bytes of a regular file: `chunk[start..end)`, to be used before this returns. */
+  /** The next bytes of a regular file: `chunk[start..end)`, which must be used before the call returns. */
   data(chunk: Buffer, start: number, end: number): void
   end(): void
 }
 
 export interface TarReader {
-  /** Parses `chunk` and delivers everything in it before returning; what is past the end marker is ignored. */
+  /** Parses `chunk` and delivers everything in it before returning; bytes past the end marker are ignored. */
   push(chunk: Buffer): void
-  /** @throws OciError `ERR_LAYER_INVALID` the archive stops in the middle of an entry */
+  /** Ends the archive. @throws OciError `ERR_LAYER_INVALID` the archive stops in the middle of an entry */
   finish(): void
 }
 
-/** An entry whose size and map come last: one object for each, since a copy takes longer than reading the header. */
+/** An entry whose size and map are set last, in place, since a copy takes longer than reading the header. */
 type EntryInMaking = TarEntry & { size: number; sparse: SparseMap | undefined }
 
 const noRecords: PaxRecords = new Map()
 
-/** Linux itself keeps extended attributes below 64 KiB each; GNU tar and Go agree on this size of a whole header. */
+/** The largest PAX or GNU header, as in GNU tar and Go. Linux limits each extended attribute to 64 KiB. */
 const maxMetadataBytes = 1024 * 1024
 
-const kinds: Readonly<Record<string, TarEntryKind>> = {
+const kindByTypeflag: Readonly<Record<string, TarEntryKind>> = {
   '0': 'file',
   '1': 'hardlink',
   '2': 'symlink',
@@ -70,9 +70,9 @@ const kinds: Readonly<Record<string, TarEntryKind>> = {
 /**
  * Reads a tar archive chunk by chunk, calling `sink` synchronously.
  *
- * It exists beside tar-stream because layers need what that does not give: names and extended attributes byte for byte,
- * every dialect (PAX, GNU, base-256, v7, star, four sparse formats), an answer of its own where readers are known to
- * disagree (which size counts, what a PAX header applies to), and no event-loop turn per entry: it is the hot path.
+ * tar-stream does not serve here: layers need names and extended attributes byte for byte, every dialect (PAX, GNU,
+ * base-256, v7, star, four sparse formats), a defined answer where readers are known to disagree (which size counts,
+ * which entry a PAX header applies to), and no event-loop turn per entry, since this is the hot path.
  *
  * PAX and GNU long-name headers apply to the next real entry, whatever headers stand between. A PAX size beats the
  * ustar one (CVE-2025-62518). Global headers are ignored, as Go's archive/tar does. Links, directories, devices and
@@ -86,7 +86,8 @@ export function createTarReader(sink: TarSink): TarReader {
   let zeroBlocks = 0
   let ended = false
 
-  // Either `dataLeft`, then `paddingLeft` bytes go by, or `onBlock` gets the next `wanted` bytes in one piece.
+  // Either `dataLeft` bytes and then `paddingLeft` bytes are passed over, or `onBlock` gets the next `wanted` bytes in
+  // one piece.
   let dataLeft = 0
   let paddingLeft = 0
   let isDelivering = false
@@ -192,7 +193,10 @@ export function createTarReader(sink: TarSink): TarReader {
     paddingLeft = padding(size)
   }
 
-  /** Old GNU sparse files: four segments in the header, then blocks of 21 until one says it is the last. */
+  /**
+   * Reads the map of an old GNU sparse file: four segments in the header, then blocks of 21 until one is marked as the
+   * last.
+   */
   function onOldSparse(header: TarHeader, block: Buffer, at: number): void {
     const numbers: number[] = []
     readOldSparse(block, at + 386, 4, numbers)
@@ -209,7 +213,7 @@ export function createTarReader(sink: TarSink): TarReader {
 
   function onEntry(header: TarHeader, oldSparse: SparseMap | undefined): void {
     const path = longName || pax.get('GNU.sparse.name') || pax.get('path') || header.name
-    const kind = kinds[header.type]
+    const kind = kindByTypeflag[header.type]
     if (kind === undefined) throw invalid(`tar entry ${shown(path)} of unknown type ${JSON.stringify(header.type)}`)
     const stored = kind === 'file' ? (paxNumber(pax, 'size') ?? header.size) : 0
     if (stored < 0) throw invalid(`PAX header of ${shown(path)} with a negative size`)
@@ -237,7 +241,7 @@ export function createTarReader(sink: TarSink): TarReader {
     else onSparseMap(entry, stored, mapSize)
   }
 
-  /** GNU sparse format 1.0: blocks of the data are a map until it is complete. */
+  /** Reads the map of GNU sparse format 1.0, which takes the first blocks of the data. */
   function onSparseMap(entry: EntryInMaking, stored: number, size: number): void {
     let text = ''
     next(blockBytes, (block, at) => {
@@ -287,7 +291,7 @@ function untilNul(body: Buffer): string {
   return body.toString('latin1', 0, nul === -1 ? body.length : nul)
 }
 
-/** A name of an archive for a message: in quotes, as UTF-8 where it is that. */
+/** A name in an archive for a message: in quotes, decoded as UTF-8. */
 export const shown = (name: string): string => JSON.stringify(Buffer.from(name, 'latin1').toString())
 
 const invalid = (message: string): OciError => new OciError('ERR_LAYER_INVALID', message)

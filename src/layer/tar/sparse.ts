@@ -8,14 +8,16 @@ export interface SparseSegment {
   readonly length: number
 }
 
-/** What a sparse file looks like when its data is put in place. */
+/** The layout of a sparse file's data. */
 export interface SparseMap {
   readonly segments: readonly SparseSegment[]
   /** Size of the file with its holes. */
   readonly size: number
 }
 
-/** Far more segments than any real file has; a map is memory that a hostile archive chooses (CVE-2025-58183). */
+/**
+ * Far more segments than any real file has; a map takes memory, as much as a hostile archive likes (CVE-2025-58183).
+ */
 const maxSegments = 65_536
 
 /** The map of GNU formats 0.0 and 0.1, which stands in PAX records; undefined when there is none. */
@@ -33,7 +35,7 @@ export function paxSparseSize(records: PaxRecords): number | undefined {
 }
 
 /**
- * Parses the map of format 1.0: the number of segments, then offset and length of each, one decimal a line.
+ * Parses the map of format 1.0: the number of segments, then offset and length of each, one decimal number per line.
  * @param text all blocks of the data so far
  * @returns undefined when the map goes on in the next block
  */
@@ -63,7 +65,7 @@ export function readOldSparse(block: Buffer, at: number, count: number, into: nu
   }
 }
 
-/** A 12-byte number of an old GNU sparse header: octal, or base-256 for what is too large for that. */
+/** A 12-byte number of an old GNU sparse header: octal, or base-256 where octal has too few digits. */
 export function oldNumber(block: Buffer, start: number): number {
   if (block[start] === 0x80) return block.readUIntBE(start + 6, 6)
   const digits = block.toString('latin1', start, start + 12).replace(/[\0 ]+$/, '')
@@ -71,7 +73,11 @@ export function oldNumber(block: Buffer, start: number): number {
   return Number.parseInt(digits, 8)
 }
 
-/** Checks that the segments are in order, do not overlap, and end within the file. */
+/**
+ * The map with `numbers`, offset and length of each segment in turn.
+ * @throws OciError `ERR_LAYER_INVALID` segments are out of order, overlap or end past the file; `ERR_LIMIT_EXCEEDED`
+ *   there are too many
+ */
 export function sparseMap(numbers: readonly number[], size: number): SparseMap {
   if (numbers.length % 2 !== 0) throw invalid('half a segment')
   if (numbers.length > 2 * maxSegments) throw tooManySegments()

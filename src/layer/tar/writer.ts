@@ -2,8 +2,8 @@ import { blockBytes } from './header.ts'
 import type { Timestamp } from './pax.ts'
 import type { TarEntryKind } from './reader.ts'
 
-/** What an archive says of one entry. Names are bytes, one character (U+0000 to U+00FF) each. */
-export interface TarMember {
+/** One entry of an archive to be written. Names are bytes, one character (U+0000 to U+00FF) each. */
+export interface TarWriterEntry {
   readonly kind: TarEntryKind
   readonly path: string
   /** Target of a symlink or hard link, else ''. */
@@ -11,7 +11,7 @@ export interface TarMember {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Bytes of data that follow: 0 unless it is a regular file. */
+  /** Bytes of data that follow; 0 unless the entry is a regular file. */
   readonly size: number
   readonly mtime: Timestamp
   readonly major: number
@@ -33,13 +33,13 @@ const maxOctal7 = 0o7777777
 const maxOctal11 = 0o77777777777
 
 /**
- * The header of an entry: a ustar block, with a PAX header before it for what that cannot hold. The same entry gives
- * the same bytes always; names of users and groups, access times and the like are not written.
+ * The header of an entry: a ustar block, after a PAX header for values that ustar cannot hold. The same entry always
+ * gives the same bytes; names of users and groups, access times and the like are not written.
  *
- * It exists beside tar-stream's `pack` because that writes names and attributes as UTF-8, which they need not be.
+ * tar-stream's `pack` does not serve here: it writes names and attributes as UTF-8, and they may be any bytes.
  * @see POSIX.1-2017 pax "ustar Interchange Format" and "pax Extended Header"
  */
-export function formatTarHeader(member: TarMember): Buffer {
+export function formatTarHeader(member: TarWriterEntry): Buffer {
   const records = paxRecords(member)
   const block = ustarBlock(member, types[member.kind])
   if (records.length === 0) return block
@@ -49,13 +49,13 @@ export function formatTarHeader(member: TarMember): Buffer {
   return Buffer.concat([header, body, Buffer.alloc(paddingOf(body.length)), block])
 }
 
-/** What follows `size` bytes of data, so that the next header begins at a block. */
+/** Number of padding bytes after `size` bytes of data, so that the next header begins at a block. */
 export const paddingOf = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes
 
 /** The end marker of an archive. */
 export const tarEnd: Buffer = Buffer.alloc(2 * blockBytes)
 
-function paxRecords({ path, linkPath, uid, gid, size, mtime, xattrs }: TarMember): [key: string, value: string][] {
+function paxRecords({ path, linkPath, uid, gid, size, mtime, xattrs }: TarWriterEntry): [key: string, value: string][] {
   const records: [string, string][] = []
   if (path.length > 100) records.push(['path', path])
   if (linkPath.length > 100) records.push(['linkpath', linkPath])
@@ -68,7 +68,7 @@ function paxRecords({ path, linkPath, uid, gid, size, mtime, xattrs }: TarMember
   return records
 }
 
-/** `LENGTH KEY=VALUE\n`, where the length counts itself. */
+/** A PAX record, `LENGTH KEY=VALUE\n`, whose length counts itself. */
 function formatRecord([key, value]: readonly [string, string]): string {
   const rest = ` ${key}=${value}\n`
   let length = rest.length + 1
@@ -79,7 +79,10 @@ function formatRecord([key, value]: readonly [string, string]): string {
 const isOctalTime = ({ seconds, nanoseconds }: Timestamp): boolean =>
   nanoseconds === 0 && seconds >= 0 && seconds <= maxOctal11
 
-/** Decimal seconds: of a time before 1970, whose fraction counts forward, the fraction is turned around. */
+/**
+ * A time in decimal seconds. The fraction of a `Timestamp` counts forward; before 1970 it is converted to count
+ * backward.
+ */
 function formatTime({ seconds, nanoseconds }: Timestamp): string {
   const isTurned = seconds < 0 && nanoseconds > 0
   const whole = isTurned ? -(seconds + 1) : Math.abs(seconds)
@@ -88,7 +91,7 @@ function formatTime({ seconds, nanoseconds }: Timestamp): string {
   return `${seconds < 0 ? '-' : ''}${whole}${decimals}`
 }
 
-function ustarBlock(member: Omit<TarMember, 'kind' | 'xattrs'>, type: string): Buffer {
+function ustarBlock(member: Omit<TarWriterEntry, 'kind' | 'xattrs'>, type: string): Buffer {
   const block = Buffer.alloc(blockBytes)
   const octal = (at: number, length: number, value: number, max: number): void => {
     const text = value >= 0 && value <= max ? value.toString(8) : '0'

@@ -2,10 +2,11 @@ import { basename } from 'node:path'
 import { isHiddenVariable } from '../../program/contract.ts'
 
 /**
- * The compiled entry of a thread, also where a module runs from its source, which a thread cannot load.
- *
+ * The URL of a thread's compiled entry. A module that runs from its source gets the one in `dist`, since a thread
+ * cannot load the source.
  * @param caller `import.meta.url` of a module of `src`
- * @param entry  where it is below `dist`; from a module of the same folder, and where `npm run build` bundles both, beside it
+ * @param entry the entry's path below `dist`; a compiled caller finds the file beside itself, in the same folder or
+ *   where `npm run build` bundles both
  */
 export function threadEntry(caller: string, entry: string): URL {
   if (!caller.endsWith('.ts')) return new URL(basename(entry), caller)

@@ -1,16 +1,16 @@
 import type { Completion, Piece } from '../open-file.ts'
 
-/** Bytes for an open file, and what completes it when they are its last ones. */
+/** A piece of an open file, and the file's attributes when the piece is its last. */
 export interface FileJob {
-  /** What errors call the file. */
+  /** The file's name in errors. */
   readonly name: string
   readonly piece: Piece
   readonly completion: Completion | undefined
 }
 
 /**
- * Jobs as they are given to another thread: nine numbers for each and a name, since to pass on thousands of small objects
- * takes longer than to carry out what they say.
+ * Jobs in the form in which another thread gets them: nine numbers and a name for each, since passing thousands of
+ * small objects takes longer than the jobs themselves.
  */
 export interface PackedJobs {
   readonly numbers: Float64Array<ArrayBuffer>
@@ -18,14 +18,14 @@ export interface PackedJobs {
 }
 
 const fields = 9
-/** No id, mode or time that is set is negative. */
+/** Stands for undefined: no id, mode or time is negative here. */
 const none = -1
 
-/** Jobs that wait to be given away. */
+/** Jobs that wait to be passed to another thread. */
 export interface JobList {
   readonly isEmpty: boolean
   add(job: FileJob): void
-  /** All since the last time. */
+  /** Removes and returns all jobs in the list. */
   take(): PackedJobs
 }
 

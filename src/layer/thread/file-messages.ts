@@ -1,16 +1,16 @@
 import type { PlainError } from '../../errors.ts'
 import type { PackedJobs } from './file-jobs.ts'
 
-/** What the thread that fills files is begun with. */
+/** The data with which the thread that fills files starts. */
 export interface FileThreadData {
-  /** A counter, shared: how many files it has closed. */
+  /** A shared counter of the files that the thread has closed. */
   readonly closed: Int32Array<SharedArrayBuffer>
 }
 
-/** To the thread that fills files. Each chunk is answered by `done` or by `failure`. */
+/** A message to the thread that fills files. Each chunk is answered by `done` or by `failure`. */
 export type FileRequest =
   | { readonly kind: 'chunk'; readonly chunk: ArrayBuffer; readonly jobs: PackedJobs }
   | { readonly kind: 'close' }
 
-/** From it. After `failure` it closes the files that it is given, and does nothing else. */
+/** A message from the thread that fills files. After `failure` the thread only closes the files that it gets. */
 export type FileReport = { readonly kind: 'done' } | { readonly kind: 'failure'; readonly error: PlainError }

@@ -7,7 +7,7 @@ import { release } from '../release.ts'
 import { type FileJob, unpackJobs } from './file-jobs.ts'
 import type { FileReport, FileRequest, FileThreadData } from './file-messages.ts'
 
-/** The thread that fills the files which another one makes. */
+/** Runs the thread that fills and closes the files which another thread creates. */
 function run(port: NonNullable<typeof parentPort>, { closed }: FileThreadData): void {
   const report = (message: FileReport) => port.postMessage(message)
   let failure: PlainError | undefined
@@ -30,7 +30,7 @@ function run(port: NonNullable<typeof parentPort>, { closed }: FileThreadData): 
     for (const job of unpackJobs(jobs)) {
       if (failure === undefined) attempt(job.name, () => fill(bytes, job))
       if (job.completion === undefined) continue
-      // Also after a failure: nobody else closes them.
+      // Files are closed also after a failure: nothing else closes them.
       attempt(job.name, () => closeSync(job.piece.descriptor))
       Atomics.add(closed, 0, 1)
     }

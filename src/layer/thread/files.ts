@@ -5,23 +5,26 @@ import { threadEntry, threadEnvironment } from './entry.ts'
 import { createJobList } from './file-jobs.ts'
 import type { FileReport, FileRequest, FileThreadData } from './file-messages.ts'
 
-/** Files that are open at a time; few systems allow less than a thousand. */
+/** The most files open at a time; few systems allow less than a thousand. */
 const maxOpen = 256
 
 export interface ThreadedFilesOptions {
-  /** Told of each chunk that was passed on when it is done with. */
+  /** Called for each chunk that was passed on, when its jobs are done. */
   readonly onDone: () => void
-  /** Told once what could not be written, and nothing more after that. */
+  /** Called once, with the first error; no call of `onDone` follows. */
   readonly onFailure: (error: unknown) => void
 }
 
 /** A queue whose files are filled and closed in a thread of its own. */
 export interface ThreadedFiles extends FileQueue {
-  /** Passes on the jobs since the last time with the chunk that they belong to. @returns whether there were any */
+  /**
+   * Passes on the jobs added since the last call, with the chunk that holds their bytes.
+   * @returns true when there were any
+   */
   passOn(chunk: ArrayBuffer): boolean
-  /** Resolves when everything that was passed on is done. */
+  /** Resolves when all jobs that were passed on are done, or one has failed. */
   idle(): Promise<void>
-  /** Ends the thread when it is through. */
+  /** Ends the thread when its work is done. */
   close(): Promise<void>
 }
 

@@ -1,17 +1,20 @@
 import type { PlainError } from '../../errors.ts'
 import type { NodeOp } from '../node-op.ts'
 
-/** To the thread that writes a rootfs. `begin` and `push` are answered by `pushed` and by nothing else unless they fail. */
+/**
+ * A message to the thread that writes a rootfs. `push` is answered by `pushed`, `end` by `ended`, `finish` by
+ * `finished`, or any of them by `failure`; `begin` has no answer.
+ */
 export type WriterRequest =
   | { readonly kind: 'begin'; readonly name: string }
   | { readonly kind: 'push'; readonly chunk: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'end' }
   | { readonly kind: 'finish' }
-  /** Answers `node-ops`: they are done, or one has failed. */
+  /** The answer to `node-ops`: all are applied, or one has failed. */
   | { readonly kind: 'node-ops-done'; readonly error: PlainError | undefined }
   | { readonly kind: 'close' }
 
-/** From the thread that writes a rootfs. After `failure` it answers nothing more. */
+/** A message from the thread that writes a rootfs. No answer follows after `failure`. */
 export type WriterReport =
   | { readonly kind: 'pushed' }
   | { readonly kind: 'ended'; readonly entries: number }

@@ -5,7 +5,10 @@ import { createWriter, onceEach, type WriterOptions } from '../writer.ts'
 import { threadedFiles } from './files.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
-/** The thread that writes a rootfs: parses archives and makes files while the main thread decompresses and verifies. */
+/**
+ * Runs the thread that writes a rootfs: it parses archives and creates files while the main thread decompresses and
+ * verifies.
+ */
 function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void {
   const report = (message: WriterReport) => port.postMessage(message)
   let onNodeOpsDone = (_error: PlainError | undefined): void => {}
@@ -37,7 +40,7 @@ function run(port: NonNullable<typeof parentPort>, options: WriterOptions): void
         try {
           await writer.push(Buffer.from(buffer))
         } finally {
-          // Also of a chunk that failed: files that it began are open.
+          // Passed on also when the chunk has failed: files that it began are open.
           if (!files.passOn(buffer)) {
             release(buffer)
             report({ kind: 'pushed' })

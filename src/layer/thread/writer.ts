@@ -5,13 +5,13 @@ import type { RootfsWriter, WriterHost, WriterOptions } from '../writer.ts'
 import { threadEntry, threadEnvironment } from './entry.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'
 
-/** Entries are garbage as soon as they are applied; V8 would let 48 MB of it gather. */
+/** Entries are garbage as soon as they are applied; V8 would let 48 MB of garbage gather. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 }
 
-/** Chunks on their way: enough to even out that some take longer to write. */
+/** The most chunks in flight, to even out chunks that take longer to write. */
 const maxChunks = 8
 
-/** A writer whose work is done in a thread of its own. Errors come with a later call than the one that caused them. */
+/** A writer that works in a thread of its own. An error is thrown by a later call than the one that caused it. */
 export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: WriterHost): RootfsWriter {
   const thread = new Worker(threadEntry(import.meta.url, 'layer/thread/writer-thread.js'), {
     workerData: options,
@@ -23,7 +23,7 @@ export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: W
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   let chunks = 0
   let failure: { readonly error: unknown } | undefined
-  /** What the one caller there can be waits for. */
+  /** Passes a report to the waiting caller; there is at most one. */
   let wake = (_answer: WriterReport | undefined): void => {}
 
   const send = (request: WriterRequest, transfer: readonly ArrayBuffer[] = []) => thread.postMessage(request, transfer)
@@ -57,7 +57,7 @@ export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: W
     }
   })
   thread.once('error', fail)
-  thread.once('exit', () => fail(new Error('the thread that writes the rootfs is gone')))
+  thread.once('exit', () => fail(new Error('the thread that writes the rootfs has ended')))
 
   return {
     begin: (name) => send({ kind: 'begin', name }),
@@ -86,7 +86,7 @@ export function threadedWriter(options: WriterOptions, { applyNodeOps, warn }: W
   }
 }
 
-/** The same bytes in memory that nothing else lies in, which can be given away. */
+/** The same bytes in memory of their own, which can be transferred to another thread. */
 function ownMemory(chunk: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer, byteLength } = chunk
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) return new Uint8Array(buffer)

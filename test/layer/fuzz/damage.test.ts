@@ -11,8 +11,8 @@ import { createRandom, type Random } from './random.ts'
 import { randomLayers } from './random-layers.ts'
 
 /**
- * Archives with bytes that are others: each becomes a tree or one of our errors, at once, and nothing outside is touched.
- * `FUZZ_SECONDS` makes it go on, as for the layers.
+ * Archives with changed bytes: each becomes a tree or an `OciError`, without delay, and nothing outside is touched.
+ * `FUZZ_SECONDS` makes the test go on, as for the layers.
  */
 
 const seconds = Number(process.env.FUZZ_SECONDS ?? '0')
@@ -71,7 +71,7 @@ function damage(archive: Buffer, random: Random): Buffer {
   }
 }
 
-/** Most damage shows in the checksum of a header, and would hide what is behind that. */
+/** Corrects the checksums: most damage would otherwise end at the checksum of a header, before the code behind it. */
 function withChecksums(archive: Buffer): Buffer {
   const copy = Buffer.from(archive)
   for (let block = 0; block + blockBytes <= copy.length; block += blockBytes) {
@@ -83,7 +83,7 @@ function withChecksums(archive: Buffer): Buffer {
   return copy
 }
 
-/** @returns the code of the error, or that there was none */
+/** Applies an archive. @returns the code of the error, or that there was none */
 async function outcome(layers: readonly Buffer[]): Promise<string> {
   const builder = createRootfs(join(top, 'rootfs'), { applyNodeOps: async () => {} })
   try {

@@ -1,6 +1,6 @@
 import { base256, file, gnu, gnuLong, type HeaderFields, header, pax, tar } from '../tar/builder.ts'
 
-/** One entry of a layer as the fuzzer makes it up; names are bytes, one character (U+0000 to U+00FF) each. */
+/** One entry of a layer that the fuzzer invents; names are bytes, one character (U+0000 to U+00FF) each. */
 export interface FuzzEntry {
   readonly kind: 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'character'
   readonly path: string
@@ -33,7 +33,7 @@ function encodeEntry(entry: FuzzEntry): Buffer {
   const device = kind === 'character' ? { major: 1, minor: 3 } : {}
   switch (entry.dialect) {
     case 'v7':
-      // Its directories are files with a slash at the end of their names.
+      // In v7, directories are files with a slash at the end of their names.
       if (!isPlain || isSpecial || (kind === 'directory' && !path.endsWith('/'))) return encodePax(entry)
       return file(path, data, { ...fields, magic: '\0'.repeat(8), type: kind === 'directory' ? '\0' : types[kind] })
     case 'ustar':
@@ -55,7 +55,7 @@ function encodeEntry(entry: FuzzEntry): Buffer {
   }
 }
 
-/** Everything in records, and nonsense where the header has the same. */
+/** All values in PAX records, and wrong values in the header. */
 function encodePax(entry: FuzzEntry): Buffer {
   const { kind, path, linkPath, mode, uid, gid, seconds, nanoseconds, data } = entry
   const records = {

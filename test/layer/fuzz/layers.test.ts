@@ -18,8 +18,8 @@ import { snapshotOf, snapshotOfModel } from './snapshot.ts'
 /**
  * Random layers, applied and compared with a model, with umoci and with GNU tar.
  *
- * A run of the suite tries the same few hundred seeds always. `FUZZ_SECONDS=3600 npx vitest run test/layer/fuzz` goes on
- * with new ones; what it finds is made small and printed, to be kept as a file in fixtures/layers.
+ * A run of the suite tries the same few hundred seeds always. `FUZZ_SECONDS=3600 npx vitest run test/layer/fuzz` goes
+ * on with new ones; a failing case is minimised and printed, to be kept as a file in fixtures/layers.
  */
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../../dist/bundle-tool-runner')
@@ -35,14 +35,14 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(top, { recursive: true }))
 
-/** How the layers are applied. */
+/** Options for applying the layers. */
 interface Mode {
   readonly strictOverlay?: boolean
-  /** Whether a thread makes the files. */
+  /** True when a thread makes the files. */
   readonly isThreaded?: boolean
 }
 
-/** What the applier makes of the layers: a tree in lines, or that they are invalid. */
+/** The applier's result: a tree in lines, or that the layers are invalid. */
 async function applied(layers: FuzzLayers, mode: Mode): Promise<string[]> {
   const rootfs = join(top, 'rootfs')
   const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), ...mode })
@@ -75,7 +75,7 @@ async function isRight(layers: FuzzLayers, mode: Mode): Promise<boolean> {
   return JSON.stringify(await applied(layers, mode)) === JSON.stringify(expected(layers, mode))
 }
 
-/** Takes away entries for as long as the rest is still wrong. */
+/** Minimises layers: removes entries as long as the rest still fails. */
 async function shrink(layers: FuzzLayers, mode: Mode): Promise<FuzzLayers> {
   for (const [layer, entries] of layers.entries()) {
     for (const index of entries.keys()) {
@@ -118,7 +118,7 @@ root.each(kept)('fixtures/layers/%s', async (name) => {
   for (const mode of [{}, { strictOverlay: true }, { isThreaded: true }]) await check(layers, name, mode)
 })
 
-requires('root', 'umoci').test('tame layers become what umoci makes of them', { timeout: 120_000 }, async () => {
+requires('root', 'umoci').test('tame layers give the same tree as with umoci', { timeout: 120_000 }, async () => {
   let compared = 0
   for (let seed = 1; seed <= 60; seed++) {
     const layers = randomLayers(seed, tame)
@@ -128,7 +128,7 @@ requires('root', 'umoci').test('tame layers become what umoci makes of them', { 
       const image = `${join(place, 'oci')}:latest`
       execFileSync('umoci', ['raw', 'unpack', '--image', image, join(place, 'theirs')], { stdio: 'pipe' })
     } catch {
-      continue // umoci 0.4.7 has no answer where a file stands in the place of a parent
+      continue // umoci 0.4.7 fails where a file stands in the place of a parent
     }
     const rootfs = join(place, 'ours')
     const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
@@ -151,7 +151,7 @@ root('one tame layer becomes what GNU tar makes of it', async () => {
     try {
       execFileSync('tar', ['-xpf', join(top, 'layer.tar'), '--numeric-owner', '-C', theirs], { stdio: 'pipe' })
     } catch {
-      continue // as umoci; and it does not replace a directory that is not empty
+      continue // as umoci does; and tar does not replace a directory that is not empty
     }
     const rootfs = join(top, `ours-${seed}`)
     const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
@@ -163,7 +163,7 @@ root('one tame layer becomes what GNU tar makes of it', async () => {
   expect(compared).toBeGreaterThan(15)
 })
 
-/** Directories that no entry made have the time of the day with other tools; then only their being there counts. */
+/** The tree without the times of directories that no entry made, which get the current time from other tools. */
 function withoutImpliedTimes(rootfs: string): string[] {
   return describeTree(rootfs).map((line) => (line.split('|')[1] === 'd' ? line.replace(/\|[^|]*$/, '') : line))
 }

@@ -1,8 +1,8 @@
 import type { FuzzEntry, FuzzLayers } from './entries.ts'
 
 /**
- * What layers come to, written down from the rules alone: a flat table of paths, in which every question is answered by
- * searching all of it. It shares no code and no structure with the applier.
+ * A model of the result of layers, written from the rules alone: a flat table of paths, in which each lookup searches
+ * all rows. It shares no code and no structure with the applier.
  */
 export interface ModelFile {
   readonly kind: 'file' | 'directory' | 'symlink' | 'fifo' | 'character'
@@ -18,18 +18,18 @@ export interface ModelFile {
 
 interface Row {
   readonly file: ModelFile
-  /** The layer that put it here. */
+  /** The layer that created the row. */
   readonly layer: number
 }
 
 export type Model = ReadonlyMap<string, ModelFile>
 
-/** The layers are invalid, in the model's eyes. */
+/** The layers are invalid by the model. */
 export class InvalidLayers extends Error {}
 
 const implied = (): ModelFile => ({ kind: 'directory', mode: 0o755, uid: 0, gid: 0, time: 0n, text: '', identity: {} })
 
-/** @param strictOverlay whether links of lower layers are hidden rather than followed */
+/** The tree of layers. @param strictOverlay true when links of lower layers are hidden rather than followed */
 export function modelOf(layers: FuzzLayers, strictOverlay = false): Model {
   const rows = new Map<string, Row>([['', { file: implied(), layer: -1 }]])
   for (const [layer, entries] of layers.entries()) {
@@ -41,7 +41,7 @@ export function modelOf(layers: FuzzLayers, strictOverlay = false): Model {
 
 interface Place {
   readonly layer: number
-  /** Whether a link among the parents is followed. */
+  /** True when a link among the parents is followed. */
   readonly follows: (row: Row) => boolean
 }
 
@@ -103,7 +103,7 @@ function applyWhiteout(
 ): void {
   if (name === '' || name === '.' || name === '..') throw new InvalidLayers('a whiteout of nothing')
   if (name === '.wh..opq') {
-    // The last component is not followed: it is the directory that this layer has, or it is none.
+    // The last component is not followed: only a directory counts there.
     const parent = directory.length === 0 ? '' : follow(rows, directory.slice(0, -1), () => false, follows)
     if (parent === undefined) return
     const place = directory.length === 0 ? '' : join(parent, directory.at(-1) ?? '')
@@ -130,7 +130,7 @@ function removeTree(rows: Map<string, Row>, place: string): void {
 
 /**
  * The directory that components lead to, links followed within the root.
- * @param make is asked for a place that is no directory; whether it has become one
+ * @param make called for a path that is not a directory; returns true when it has made one
  */
 function follow(
   rows: Map<string, Row>,

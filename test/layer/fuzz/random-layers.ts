@@ -1,7 +1,7 @@
 import { dialects, type FuzzEntry, type FuzzLayers } from './entries.ts'
 import { createRandom, type Random } from './random.ts'
 
-/** What the layers may contain. */
+/** The kinds of content that the layers may have. */
 export interface Taste {
   /** Names that are written oddly or lead outside, and parents that are links or files. */
   readonly isWild: boolean
@@ -9,7 +9,7 @@ export interface Taste {
   readonly layers: number
 }
 
-/** Few enough that entries meet all the time. */
+/** Few names, so that entries often meet. */
 const names = ['a', 'b', 'c', 'a.b', 'wh.a', '.wh', ' ', 'caf\xe9', '\xff\xfe', 'line\nfeed', 'n'.repeat(120)]
 const tameNames = ['a', 'b', 'c', 'a.b', 'wh.a', 'with space', 'n'.repeat(120)]
 
@@ -48,7 +48,7 @@ function randomEntry(random: Random, taste: Taste, known: Known): FuzzEntry {
   if (taste.hasWhiteouts && random.chance(0.25)) return { ...common, kind: 'file', path: whiteout(random, path, known) }
   switch (random.pick(['file', 'file', 'file', 'directory', 'directory', 'symlink', 'hardlink', 'special'])) {
     case 'directory':
-      // Of a directory with the setgid bit umoci and tar let new directories take bit and group.
+      // umoci and tar let new directories inherit the setgid bit and the group of a directory.
       return {
         ...common,
         kind: 'directory',

@@ -33,7 +33,7 @@ function isValid(layers: FuzzLayers): boolean {
   }
 }
 
-/** The tree of `layers` in place of the one that is there. */
+/** Replaces the tree of the bundle by that of `layers`. */
 async function replaceRootfs(rootfs: string, layers: FuzzLayers): Promise<void> {
   rmSync(rootfs, { recursive: true })
   const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
@@ -41,7 +41,7 @@ async function replaceRootfs(rootfs: string, layers: FuzzLayers): Promise<void> 
   await builder.finish()
 }
 
-requires('root').test('whatever a bundle has become, repacked and unpacked it is the same', async () => {
+requires('root').test('any changed bundle is the same after it is repacked and unpacked', async () => {
   let compared = 0
   for (let seed = 1; seed <= 70; seed++) {
     const before = randomLayers(seed, { isWild: true, hasWhiteouts: true, layers: 2 })

@@ -32,7 +32,7 @@ export function snapshotOf(rootfs: string): string[] {
   return lines.sort()
 }
 
-/** The same of a model. */
+/** The tree of a model in the same lines. */
 export function snapshotOfModel(model: Model): string[] {
   const first = new Map<object, string>()
   const inWalkOrder = [...model].sort(([a], [b]) => compareWalk(a, b))
@@ -45,7 +45,7 @@ export function snapshotOfModel(model: Model): string[] {
     .sort()
 }
 
-/** Directories before what is in them, names in the order of their bytes. */
+/** Sorted: directories before their content, names in byte order. */
 function compareWalk(a: string, b: string): number {
   const [one, other] = [a.split('/'), b.split('/')]
   for (let i = 0; ; i += 1) {

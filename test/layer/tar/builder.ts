@@ -1,16 +1,17 @@
 /**
  * Builds tar archives for tests with every byte of every header under control.
  *
- * Names and values are strings of bytes (U+0000 to U+00FF), so that anything can be written, also what is no UTF-8.
+ * Names and values are strings of bytes (U+0000 to U+00FF), so that anything can be written, also text that is not
+ * UTF-8.
  */
 
-/** The fields of a header block; what is missing is that of a plain ustar file of mode 0644, owner 0:0, time 0. */
+/** The fields of a header block; by default those of a plain ustar file of mode 0644, owner 0:0, time 0. */
 export interface HeaderFields {
   readonly name?: string
   readonly mode?: number | string
   readonly uid?: number | string
   readonly gid?: number | string
-  /** A number is written in octal; a string goes into the field as it is. */
+  /** A number is written in octal; a string is written unchanged. */
   readonly size?: number | string
   readonly mtime?: number | string
   readonly type?: string
@@ -22,7 +23,7 @@ export interface HeaderFields {
   readonly prefix?: string
   /** Written last, at its offset, before the checksum is taken. */
   readonly patch?: readonly (readonly [offset: number, bytes: string])[]
-  /** Default: the right one. */
+  /** The checksum; default: the right one. */
   readonly checksum?: string
 }
 
@@ -84,7 +85,7 @@ export function pax(records: Readonly<Record<string, string>>, fields: HeaderFie
   return member({ name: 'PaxHeaders/x', type: 'x', ...fields }, body.join(''))
 }
 
-/** `LENGTH KEY=VALUE\n`, where the length counts itself. */
+/** A PAX record, `LENGTH KEY=VALUE\n`, whose length counts itself. */
 export function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`
   let length = rest.length + 1
@@ -96,7 +97,7 @@ export function paxRecord(key: string, value: string): string {
 export const gnuLong = (type: 'L' | 'K', text: string): Buffer =>
   member({ name: '././@LongLink', type, magic: gnu }, `${text}\0`)
 
-/** The members and the end marker. */
+/** An archive: the members and the end marker. */
 export const tar = (...members: readonly Buffer[]): Buffer => Buffer.concat([...members, Buffer.alloc(1024)])
 
 /** GNU's base-256 form of a number for a field of `length` bytes. */

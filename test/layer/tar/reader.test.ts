@@ -61,7 +61,7 @@ test.each([1, 7, 511, 512, 513, 4096])('chunks of %i bytes give the same entries
   expect(read(archive, size)).toEqual(read(archive))
 })
 
-test('a ustar prefix goes before the name, a GNU header has none, a v7 header neither', () => {
+test('a ustar prefix precedes the name; GNU and v7 headers have none', () => {
   expect(one(file('name', '', { prefix: 'some/where' })).path).toBe('some/where/name')
   expect(one(file('name', '', { magic: '', prefix: 'garbage' })).path).toBe('name')
   // atime and ctime in the place of the prefix
@@ -216,13 +216,13 @@ test('an unknown type is an error that names the entry', () => {
   expect(() => read(tar(file('label', '', { type: 'V' })))).toThrow(/entry "label" of unknown type "V"/)
 })
 
-test('an archive without an end marker, or with half of one, is whole', () => {
+test('an archive without an end marker, or with half of one, is complete', () => {
   expect(read(file('x'))).toHaveLength(1)
   expect(read(Buffer.concat([file('x'), Buffer.alloc(512)]))).toHaveLength(1)
   expect(read(Buffer.alloc(0))).toEqual([])
 })
 
-test('what follows the end marker is ignored, what follows one block of zeros is an error', () => {
+test('bytes after the end marker are ignored, a header after one block of zeros is an error', () => {
   expect(read(Buffer.concat([tar(file('x')), file('y'), Buffer.from('junk')]))).toHaveLength(1)
   expect(() => read(Buffer.concat([Buffer.alloc(512), file('y')]))).toThrow(/after a block of zeros/)
 })

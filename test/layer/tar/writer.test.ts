@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createTarReader, type TarEntry } from '../../../src/layer/tar/reader.ts'
-import { formatTarHeader, paddingOf, type TarMember, tarEnd } from '../../../src/layer/tar/writer.ts'
+import { formatTarHeader, paddingOf, type TarWriterEntry, tarEnd } from '../../../src/layer/tar/writer.ts'
 
-const plain: TarMember = {
+const plain: TarWriterEntry = {
   kind: 'file',
   path: 'a',
   linkPath: '',
@@ -23,12 +23,12 @@ function read(archive: Buffer): TarEntry[] {
   return entries
 }
 
-test.each<[string, Partial<TarMember>]>([
+test.each<[string, Partial<TarWriterEntry>]>([
   ['a plain file', {}],
   ['a name of 100 bytes', { path: 'n'.repeat(100) }],
   ['a name of 101 bytes', { path: 'n'.repeat(101) }],
-  ['a name that is no UTF-8', { path: 'caf\xe9/\xff' }],
-  ['a long name that is no UTF-8', { path: `${'\xe9'.repeat(200)}/x` }],
+  ['a name that is not UTF-8', { path: 'caf\xe9/\xff' }],
+  ['a long name that is not UTF-8', { path: `${'\xe9'.repeat(200)}/x` }],
   ['a name with a line feed', { path: 'a\nb=c' }],
   ['a link to a long path', { kind: 'symlink', linkPath: `/${'t'.repeat(3000)}` }],
   ['a hard link', { kind: 'hardlink', linkPath: 'b' }],
@@ -59,11 +59,11 @@ test('a file of more than 8 GiB has its size in a record', () => {
   expect(read(formatTarHeader({ ...plain, size }))).toMatchObject([{ size }])
 })
 
-test('data is filled up to whole blocks', () => {
+test('data is padded to whole blocks', () => {
   expect([0, 1, 511, 512, 513].map(paddingOf)).toEqual([0, 511, 1, 0, 511])
 })
 
-test('the order of attributes does not show', () => {
+test('the order of attributes makes no difference', () => {
   const header = (...names: string[]) =>
     formatTarHeader({ ...plain, xattrs: new Map(names.map((name) => [name, 'x'])) }).toString('hex')
   expect(header('user.b', 'user.a')).toBe(header('user.a', 'user.b'))

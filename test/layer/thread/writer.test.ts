@@ -36,7 +36,7 @@ const layers = [
   gzipSync(tar(file('.wh.gone'), file('twice', '1'), file('twice', '2'), pax({ mtime: '1.5' }), file('late', ''))),
 ]
 
-test('a thread makes the same tree, asks for the same steps and warns of the same things', async () => {
+test('a thread makes the same tree, requests the same operations and gives the same warnings', async () => {
   const alone = createFixture({ isPrivileged: true })
   try {
     await alone.build(...layers)
@@ -60,7 +60,7 @@ test('diffID, size and entries are those of the layer', async () => {
   expect(await fixture.builder.apply(inPieces(layer), { diffID })).toEqual({ diffID, size: layer.length, entries: 1 })
 })
 
-test('what the thread cannot write ends the layer, with the entry and the place in the error', async () => {
+test('a failed write in the thread ends the layer, with the entry and the path in the error', async () => {
   const layer = tar(file('a', '1'), header({ name: 'b', type: '1', linkName: 'nothing' }), file('c', 'x'.repeat(9e6)))
   await expect(fixture.builder.apply(inPieces(layer, 1e6), { name: 'top' })).rejects.toThrow(
     expect.objectContaining({
@@ -71,16 +71,17 @@ test('what the thread cannot write ends the layer, with the entry and the place 
   await expect(fixture.builder.finish()).rejects.toThrow('broken')
 })
 
-test('a failing step comes back to the thread as it was', async () => {
+test('the error of a failed operation comes back to the thread unchanged', async () => {
   await fixture.builder.close()
   fixture.remove()
   const cause = Object.assign(new Error('no'), { code: 'EOPNOTSUPP', syscall: 'setxattr' })
   fixture = make(async () => {
     throw new Error('refused', { cause })
   })
-  // The file system has no such attributes: that is a warning, which only the code of the cause tells.
+  // The file system does not support these attributes: that is a warning, which only the cause's code tells from an
+  // error.
   await fixture.build(tar(pax({ 'SCHILY.xattr.user.a': 'b' }), file('f', '')))
-  expect(fixture.warnings).toEqual(['extended attributes "user.*" are left out: the file system has none'])
+  expect(fixture.warnings).toEqual(['extended attributes "user.*" are left out: the file system does not support them'])
 })
 
 test('a builder that is closed in the middle leaves no thread', async () => {
@@ -89,7 +90,7 @@ test('a builder that is closed in the middle leaves no thread', async () => {
   await expect(fixture.builder.apply(inPieces(tar()))).rejects.toThrow('broken')
 })
 
-test('more files than may be open at a time, and pieces of one file in many chunks', async () => {
+test('more files than may be open at a time, and a file in many chunks, are written', async () => {
   const many = Array.from({ length: 3000 }, (_, i) => file(`f${i}`, `${i}`, { mode: i % 2 ? 0o2755 : 0o600, mtime: i }))
   const alone = createFixture({ isPrivileged: true })
   try {
@@ -129,7 +130,7 @@ function openBelow(directory: string): string[] {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)]
     } catch {
-      return [] // closed meanwhile, as the one that lists them
+      return [] // closed meanwhile, as is the descriptor of the directory itself
     }
   })
   return open.filter((path) => path.startsWith(directory))
