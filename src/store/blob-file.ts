@@ -8,10 +8,10 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, digestAlgorithm, digestHex, digestOf } from '../oci/digest.ts'
 import { isForeignLayer } from '../oci/media-types.ts'
 
-/** Bytes per read: large enough that the cost per chunk does not count. */
+/** Bytes per read: large enough that the cost per chunk is negligible. */
 export const chunkBytes: number = 1024 * 1024
 
-/** Where an image layout keeps a blob. */
+/** The path of a blob in an image layout. */
 export function blobPath(layout: string, digest: Digest): string {
   return join(layout, 'blobs', digestAlgorithm(digest), digestHex(digest))
 }
@@ -19,10 +19,9 @@ export function blobPath(layout: string, digest: Digest): string {
 export const hashFor = (digest: Digest): Hash => createHash(digestAlgorithm(digest))
 
 /**
- * A blob's bytes out of an image layout; they count only once the iteration has ended without an error.
- *
- * @throws OciError `ERR_IMAGE_NOT_FOUND` there is no such blob; `ERR_DIGEST_MISMATCH`; `ERR_STORE_INVALID` the blob is
- *   a symlink or no regular file, which could make us read any file of the host
+ * The bytes of a blob in an image layout, which are verified only once the iteration has ended without an error.
+ * @throws OciError `ERR_IMAGE_NOT_FOUND` the layout has no such blob; `ERR_DIGEST_MISMATCH`; `ERR_STORE_INVALID` the
+ *   blob is a symlink or no regular file, which could make the process read any file of the host
  */
 export async function* openBlobFile(layout: string, blob: Descriptor): AsyncGenerator<Uint8Array> {
   const file = await openRegular(blobPath(layout, blob.digest), blob)
@@ -33,7 +32,10 @@ export async function* openBlobFile(layout: string, blob: Descriptor): AsyncGene
   }
 }
 
-/** A whole small blob, verified. @throws OciError `ERR_LIMIT_EXCEEDED` it is larger than `limit` bytes */
+/**
+ * The bytes of a small blob in one buffer; `content` verifies them.
+ * @throws OciError `ERR_LIMIT_EXCEEDED` the blob is larger than `limit` bytes
+ */
 export async function collectBlob(
   content: AsyncIterable<Uint8Array>,
   blob: Descriptor,
@@ -45,7 +47,7 @@ export async function collectBlob(
   return Buffer.concat(chunks)
 }
 
-/** @throws OciError `ERR_LIMIT_EXCEEDED` the blob is to have more than `limit` bytes */
+/** Checks the size in a descriptor. @throws OciError `ERR_LIMIT_EXCEEDED` it is more than `limit` bytes */
 export function checkBlobSize({ digest, size }: Descriptor, limit: number): void {
   if (size <= limit) return
   throw new OciError('ERR_LIMIT_EXCEEDED', `${digest} has ${size} bytes, more than the ${limit} allowed`)
@@ -54,8 +56,8 @@ export function checkBlobSize({ digest, size }: Descriptor, limit: number): void
 /**
  * Passes bytes through, and throws at the end unless size and digest are exactly as described.
  *
- * The last chunk comes only when all is right, so that whoever gets the bytes cannot take wrong ones for a whole blob.
- * @throws OciError `ERR_DIGEST_MISMATCH`, at once when there is a byte too many
+ * The last chunk is yielded only after the check, so that a reader cannot take wrong bytes for a whole blob.
+ * @throws OciError `ERR_DIGEST_MISMATCH`, at the first byte too many or at the end
  */
 export async function* verified(content: AsyncIterable<Uint8Array>, blob: Descriptor): AsyncGenerator<Uint8Array> {
   const check = createBlobCheck(blob)
@@ -69,13 +71,13 @@ export async function* verified(content: AsyncIterable<Uint8Array>, blob: Descri
   if (held !== undefined) yield held
 }
 
-/** Follows the bytes of a blob and says whether they are what its descriptor promises. */
+/** Checks the bytes of a blob against its descriptor as they arrive. */
 export interface BlobCheck {
   /** Bytes so far. */
   readonly size: number
   /** @throws OciError `ERR_DIGEST_MISMATCH` more bytes than described */
   update(chunk: Uint8Array): void
-  /** To be called when there are no more bytes, as often as one likes. @throws OciError `ERR_DIGEST_MISMATCH` */
+  /** Checks the whole blob after its last byte; may be called repeatedly. @throws OciError `ERR_DIGEST_MISMATCH` */
   finish(): void
 }
 
@@ -107,10 +109,10 @@ function mismatch({ digest }: Descriptor, why: string): OciError {
   })
 }
 
-/** A blob that an image layout lacks. @param where the layout or file, as messages name it */
+/** The error for a blob that an image layout lacks. @param where the layout or file, as messages name it */
 export function missingBlob(blob: Descriptor, where: string): OciError {
   const hint = isForeignLayer(blob)
-    ? 'the layer is not for distribution: copy the image from its registry with --foreign-layers'
+    ? 'the layer is marked as not distributable: copy the image from its registry with --foreign-layers'
     : undefined
   return new OciError('ERR_IMAGE_NOT_FOUND', `there is no blob ${blob.digest} at ${where}`, { hint })
 }
@@ -133,7 +135,10 @@ async function openNoFollow(path: string, blob: Descriptor): Promise<FileHandle>
   }
 }
 
-/** The bytes of an open file from `start` up to `end` (default: its end), in large chunks of their own memory, which the reader may release. */
+/**
+ * The bytes of an open file from `start` up to `end` (default: its end), in large chunks of memory of their own, which
+ * the reader may pass to `releaseChunk`.
+ */
 export async function* readChunks(
   file: FileHandle,
   start: number = 0,

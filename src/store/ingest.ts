@@ -12,39 +12,41 @@ const batchBytes = 512 * 1024
 
 /** A blob on its way into the store. */
 export interface Ingest {
-  /** The blob's bytes as they arrive, and an error in the end unless they are as described. May be read once, at any time. */
+  /**
+   * The blob's bytes as they arrive; throws at the end unless they match the descriptor. May be read once, at any time.
+   */
   content(): AsyncGenerator<Uint8Array>
-  /** Settles when the blob is in the store for good, or never will be. */
+  /** Resolves when the blob is durably in the store; rejects when it cannot be. */
   readonly done: Promise<void>
 }
 
-/** Where a blob is put together and where it ends up. Plain values: another thread may be given them. */
+/** The paths at which a blob is assembled and then stored: plain values, which another thread can be given. */
 export interface IngestFiles {
-  /** Where unfinished blobs are kept. */
+  /** The directory of unfinished blobs. */
   readonly directory: string
-  /** What the names of all unfinished files of this blob start with. */
+  /** The beginning of the names of all unfinished files of this blob. */
   readonly name: string
-  /** The file of this ingest alone. */
+  /** The unfinished file of this ingest, which no other ingest uses. */
   readonly partial: string
-  /** The blob's final name. */
+  /** The blob's final path. */
   readonly path: string
 }
 
-/** Told how a blob is coming on. */
+/** Callbacks for the progress of an ingest. */
 export interface IngestEvents {
-  /** So many bytes are in the partial file, those of earlier runs included. */
+  /** Called with the number of bytes in the partial file, those of earlier runs included. */
   advance(bytes: number): void
-  /** Every byte is there and right; what is left is to make that last. */
+  /** Called when every byte is present and verified, before the blob is made durable. */
   verified(): void
 }
 
-/** The files of one more ingest of a blob. */
+/** The paths of one more ingest of a blob. @param path the blob's final path */
 export function ingestFiles(blob: Descriptor, directory: string, path: string): IngestFiles {
   const name = blob.digest.replace(':', '-')
   return { directory, name, partial: join(directory, `${name}.${ownerOf()}.${serial++}`), path }
 }
 
-/** Lets `work` put a blob together, in this thread or another, by `takeIn`; its bytes can be read while it does. */
+/** Starts `work`, which assembles a blob by `takeIn` in this thread or another; its bytes can be read meanwhile. */
 export function ingest(files: IngestFiles, work: (events: IngestEvents) => Promise<void>): Ingest {
   const progress = createProgress()
   const done = work({ advance: progress.advance, verified: progress.finish })
@@ -53,10 +55,11 @@ export function ingest(files: IngestFiles, work: (events: IngestEvents) => Promi
 }
 
 /**
- * Takes a blob in: what an earlier run left of it is kept and only the rest is fetched; the final name appears once
- * every byte is verified and on disk. An error keeps the bytes for the next run, unless they are wrong.
+ * Takes a blob into the store. Bytes that an earlier run left are kept and only the rest is fetched; the final name
+ * appears once every byte is verified and on disk. After an error the bytes are kept for the next run, unless they are
+ * wrong.
  *
- * @param fetch gives the blob's bytes from byte `from` on
+ * @param fetch returns the blob's bytes from byte `from` on
  * @throws OciError `ERR_DIGEST_MISMATCH`; `ERR_FILE_SYSTEM` the disk is full, for instance; what `fetch` throws
  */
 export async function takeIn(
@@ -87,8 +90,8 @@ export async function takeIn(
 }
 
 /**
- * Reads what an earlier run left. Where that cannot be the beginning of the blob, being more of it than there is or all of it
- * and wrong, the file is emptied.
+ * Hashes the bytes that an earlier run left. When they cannot be the beginning of the blob (more bytes than it has, or
+ * all of them with another digest), the file is emptied.
  */
 async function checkKept(file: FileHandle, blob: Descriptor): Promise<BlobCheck> {
   const check = createBlobCheck(blob)
@@ -103,7 +106,7 @@ async function checkKept(file: FileHandle, blob: Descriptor): Promise<BlobCheck>
   }
 }
 
-/** Two ingests of this process never share a file. */
+/** A number in the names of unfinished files, so that two ingests of this process never share one. */
 let serial = 0
 
 interface AppendOptions {
@@ -126,7 +129,7 @@ async function append(
     batched = 0
     await writing
     writing = onDisk(partial, () => writeAll(file, chunks)).then(() => onWritten(end))
-    writing.catch(() => {}) // awaited by the next flush, or in the end
+    writing.catch(() => {}) // awaited by the next flush, or at the end
   }
   try {
     for await (const chunk of content) {
@@ -136,13 +139,13 @@ async function append(
       if (batched >= batchBytes) await flush()
     }
   } finally {
-    // What arrived before an error is worth keeping too.
+    // Bytes that arrived before an error are kept too.
     await flush()
     await writing
   }
 }
 
-/** writev(2) may write less than it is given. */
+/** Writes all chunks: writev(2) may write less than it is given. */
 async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
   const wanted = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0)
   if (wanted === 0) return
@@ -150,7 +153,7 @@ async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promis
   if (bytesWritten < wanted) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten))
 }
 
-/** Says which file the disk would not take, and what to do when it is full. */
+/** Runs a step that writes `path`. @throws OciError `ERR_FILE_SYSTEM` a system call failed */
 async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
@@ -159,7 +162,9 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
     const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT'
     const why = isFull ? `the disk is full (${cause.code})` : `${cause.syscall}: ${cause.code}`
     throw new OciError('ERR_FILE_SYSTEM', `cannot write ${path}: ${why}`, {
-      hint: isFull ? 'make room, or name a store on another disk; what has arrived is kept' : undefined,
+      hint: isFull
+        ? 'free some space, or choose a store on another disk; the bytes fetched so far are kept'
+        : undefined,
       cause,
     })
   }
@@ -168,16 +173,16 @@ async function onDisk<T>(path: string, step: () => Promise<T>): Promise<T> {
 const isMismatch = (error: unknown): error is OciError =>
   error instanceof OciError && error.code === 'ERR_DIGEST_MISMATCH'
 
-/** What an earlier run left may be at fault, which is gone now. */
+/** The mismatch, with the note that bytes of an earlier run, which are deleted by then, may have caused it. */
 const withRest = ({ code, message, cause }: OciError, kept: number): OciError =>
   new OciError(code, `${message}; ${kept} bytes of it were left by an earlier run`, {
-    hint: 'do the same again, which fetches all of it',
+    hint: 'run the command again; it fetches the whole blob',
     cause,
   })
 
 /**
- * Makes what another run left of this blob ours. The rename decides between two that try; a running owner's is left
- * alone. Without any there is no file at `mine` afterwards.
+ * Renames an unfinished file of this blob that an ended process left to `mine`; no file exists at `mine` afterwards
+ * when there is none. The rename decides between two processes that try. A running process's file is left alone.
  */
 async function claim(directory: string, name: string, mine: string): Promise<void> {
   for (const other of await readdir(directory)) {
@@ -196,12 +201,12 @@ async function release(partial: string, name: string, isUseless: boolean): Promi
   else await rename(partial, name)
 }
 
-/** How far the file has come, for whoever reads after the writer. */
+/** The progress of the partial file, for a reader that follows the writer. */
 interface Progress {
   advance(bytes: number): void
   finish(): void
   fail(error: unknown): void
-  /** How many bytes may be read; resolves when that is more than `than` or all there will be. */
+  /** The number of bytes that may be read; resolves when it is more than `than`, or the blob is complete. */
   more(than: number): Promise<{ bytes: number; isComplete: boolean }>
 }
 
@@ -247,7 +252,7 @@ async function* follow(progress: Progress, { partial, path }: IngestFiles): Asyn
       yield buffer.subarray(0, bytesRead)
       if (position === bytes) bytes = (await progress.more(position)).bytes
     }
-    // Also when nothing was read: an error that came after the last byte is thrown here.
+    // Reached also when nothing was read: an error that came after the last byte is thrown here.
     await progress.more(Infinity)
   } finally {
     await file.close()
@@ -260,7 +265,7 @@ async function openEither(partial: string, path: string, progress: Progress): Pr
     return await open(partial, 'r')
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
-    // The work has failed, and put the file aside for the next run: that error is the one to tell.
+    // When the work has failed and set the file aside for the next run, this throws its error.
     await progress.more(Infinity)
     return open(path, 'r')
   }

@@ -9,13 +9,13 @@ import { ociIndexType } from '../oci/media-types.ts'
 import { replaceFile } from './files.ts'
 import { withLock } from './lock.ts'
 
-/** The annotation of an index entry that says what the image is called. */
+/** The annotation of an index entry that holds the image's name. */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name'
 
 /**
  * Reads the index of an OCI image layout.
  *
- * @throws OciError `ERR_SOURCE_INVALID` the directory is no image layout of version 1; `ERR_MANIFEST_INVALID`
+ * @throws OciError `ERR_SOURCE_INVALID` the directory is not an image layout of version 1; `ERR_MANIFEST_INVALID`
  * @see image-spec v1.1.1 image-layout.md
  */
 export async function readLayoutIndex(layout: string): Promise<Index> {
@@ -23,19 +23,23 @@ export async function readLayoutIndex(layout: string): Promise<Index> {
   return parseLayoutIndex(await readMember(layout, 'index.json'), join(layout, 'index.json'))
 }
 
-/** @throws OciError `ERR_SOURCE_INVALID` the content of `oci-layout` does not say version 1 */
+/** Checks the content of `oci-layout`. @throws OciError `ERR_SOURCE_INVALID` it does not say version 1 */
 export function checkLayoutVersion(content: Uint8Array, where: string): void {
   const version = /"imageLayoutVersion"\s*:\s*"([^"]*)"/.exec(Buffer.from(content).toString('utf8'))?.[1]
   if (version?.startsWith('1.')) return
   throw new OciError('ERR_SOURCE_INVALID', `${where} is an image layout of version "${version ?? ''}", not 1.0.0`)
 }
 
-/** @param what how errors name it, as in `dir/index.json` */
+/**
+ * Parses the `index.json` of an image layout.
+ * @param what the file's name in errors, such as `dir/index.json`
+ * @throws OciError `ERR_LIMIT_EXCEEDED`, `ERR_MANIFEST_INVALID`
+ */
 export function parseLayoutIndex(content: Uint8Array, what: string): Index {
   if (content.byteLength > maxManifestBytes) {
     throw new OciError('ERR_LIMIT_EXCEEDED', `${what} is larger than ${maxManifestBytes} bytes`)
   }
-  // Docker and containerd write an index here that says it is a Docker list; what it is announced as is left open.
+  // No media type is expected: Docker and containerd write an index here that calls itself a Docker list.
   const index = parseManifest(content, { what })
   if (index.kind === 'index') return index
   throw new OciError('ERR_MANIFEST_INVALID', `${what} is not an index (${ociIndexType})`)

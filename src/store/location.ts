@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { rootlessUid } from '../oci/user-namespace.ts'
 
 /**
- * Where the store is when no option says so: /var/lib/bundle-tool for root, else `$XDG_DATA_HOME/bundle-tool`, which
- * defaults to `~/.local/share/bundle-tool`. The root that `unshare`, `podman unshare` or `buildah unshare` make of a user
- * has the user's own.
+ * The default path of the store: /var/lib/bundle-tool for root, else `$XDG_DATA_HOME/bundle-tool`, where XDG_DATA_HOME
+ * defaults to `~/.local/share`. A user who is root inside `unshare`, `podman unshare` or `buildah unshare` keeps the
+ * user's own path.
  */
 export function defaultStorePath(env: NodeJS.ProcessEnv): string {
   const euid = process.geteuid?.() ?? 0

@@ -3,7 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isSystemError, OciError } from '../errors.ts'
 import { isOwnerAlive, ownerOf } from './owner.ts'
 
-/** Work under a lock takes milliseconds: one older than this was left by a process that cannot be seen from here. */
+/**
+ * Age at which a lock is stale. Work under a lock takes milliseconds, so an older lock was left by a process that is
+ * not visible here.
+ */
 const staleMs = 30_000
 const pollMs = 5
 
@@ -12,7 +15,8 @@ let serial = 0
 /**
  * Runs `work` while no other process (or task of this one) holds the lock file `path`.
  *
- * The file names its owner and is made by link(2), so it is never seen half written; a dead owner's is broken.
+ * The file names its owner and is made by link(2), so it is never visible half written. A lock whose owner has ended is
+ * removed.
  * @throws OciError `ERR_STORE_INVALID` the lock is not free after a minute
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -28,7 +32,7 @@ async function acquire(path: string, deadline: number): Promise<void> {
   while (!tryLock(path)) {
     if (isStale(path)) breakLock(path)
     else if (Date.now() > deadline) {
-      throw new OciError('ERR_STORE_INVALID', `${path} stays locked`, {
+      throw new OciError('ERR_STORE_INVALID', `${path} has been locked for a minute`, {
         hint: `remove ${path} if nothing uses the store`,
       })
     } else await sleep(pollMs)
@@ -58,7 +62,10 @@ function isStale(path: string): boolean {
   }
 }
 
-/** Removes a stale lock, under a lock of its own: between looking and removing, another could have taken it anew. */
+/**
+ * Removes a stale lock, under a second lock: between the check and the removal another process could take the first one
+ * anew.
+ */
 function breakLock(path: string): void {
   const breaker = `${path}.break`
   if (!tryLock(breaker)) {

@@ -2,20 +2,23 @@ import { readFileSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
 
 /**
- * Names this process for as long as the machine runs: process id and start time, which no other process shares.
- * It is part of the names of unfinished files, so that what a killed process left can be told from what is being made.
+ * The name of a process, unique until the machine restarts: process id and start time. Names of unfinished files
+ * contain it, so that files left by a killed process can be told from files in use.
  */
 export function ownerOf(pid: number = process.pid): string {
   return `${pid}-${startTime(pid) ?? 0}`
 }
 
-/** Whether the process that `owner` names still runs. Anything that is not an owner's name does not. */
+/** True when the process that `owner` names still runs; false for any other text. */
 export function isOwnerAlive(owner: string): boolean {
   const [, pid, start] = /^(\d{1,10})-(\d+)$/.exec(owner) ?? []
   return pid !== undefined && startTime(Number(pid)) === start
 }
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot (man 5 proc); the name in field 2 may hold anything. */
+/**
+ * The start time of a process, in clock ticks since boot: field 22 of /proc/PID/stat (man 5 proc). The name in field 2
+ * may hold anything.
+ */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -4,7 +4,10 @@ import { parseManifest } from '../oci/manifest.ts'
 import { mediaKind } from '../oci/media-types.ts'
 import type { Store } from './store.ts'
 
-/** Every blob that a manifest or index of the store leads to, itself included; what is missing leads no further. */
+/**
+ * All blobs that a manifest or index of the store leads to, itself included. A missing manifest is listed, but nothing
+ * below it.
+ */
 export async function reachable(store: Store, root: Descriptor): Promise<ReadonlyMap<string, Descriptor>> {
   const found = new Map<string, Descriptor>()
   const waiting = [root]

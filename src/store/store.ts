@@ -17,7 +17,7 @@ import { isOwnerAlive } from './owner.ts'
 /** Content-addressed blobs on disk: an OCI image layout, valid at every moment, however many processes use it. */
 export interface Store {
   readonly path: string
-  /** Whether the blob is there, with its size; its bytes are verified when they are read. */
+  /** True when the blob is present with the right size; its bytes are verified when they are read. */
   has(blob: Descriptor): Promise<boolean>
   /**
    * A blob's bytes; a blob found damaged is removed, so that it is fetched anew.
@@ -25,37 +25,45 @@ export interface Store {
    * @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_DIGEST_MISMATCH`, `ERR_STORE_INVALID`
    */
   open(blob: Descriptor): AsyncGenerator<Uint8Array>
-  /** A small blob whole. @throws OciError as `open`, `ERR_LIMIT_EXCEEDED` */
+  /**
+   * A small blob in one buffer.
+   * @throws OciError as `open`; `ERR_LIMIT_EXCEEDED` the blob is larger than `limit` bytes
+   */
   read(blob: Descriptor, limit: number): Promise<Buffer>
-  /** Takes a blob in while it is fetched. Unfinished bytes outlive the process and are gone on from. */
+  /**
+   * Takes a blob into the store while it is fetched. Unfinished bytes outlive the process; the next ingest continues
+   * from them.
+   */
   ingest(
     blob: Descriptor,
     fetch: (from: number) => AsyncIterable<Uint8Array>,
     onProgress?: (bytes: number) => void,
   ): Ingest
-  /** As `ingest`, of a blob that another thread puts together by `takeIn`. */
+  /** Takes a blob into the store that `work` assembles by `takeIn`, in this thread or another. */
   receive(blob: Descriptor, work: (files: IngestFiles, events: IngestEvents) => Promise<void>): Ingest
-  /** Takes in a blob that is at hand. */
+  /** Takes a blob into the store whose bytes are in memory. */
   write(blob: Descriptor, content: Uint8Array): Promise<void>
-  /** Lists a manifest under a name; the entry of the same name and platform is replaced. Its blobs must be there. */
+  /**
+   * Lists a manifest under a name; the entry of the same name and platform is replaced. Its blobs must be in the store.
+   */
   tag(name: string, manifest: Descriptor): Promise<void>
   /** A listed manifest by its digest. */
   findDigest(digest: Digest): Promise<Descriptor | undefined>
   /** Every listed manifest, newest first. */
   list(): Promise<readonly Descriptor[]>
-  /** Takes manifests off the list; their blobs stay. @returns how many there were */
+  /** Removes manifests from the list; their blobs stay. @returns the number of removed manifests */
   unlist(isUnwanted: (manifest: Descriptor) => boolean): Promise<number>
-  /** The manifests of a name, newest first. */
+  /** The listed manifests of a name, newest first. */
   find(name: string): Promise<Descriptor[]>
 }
 
-/** Unfinished blobs that nobody went on with for so long are removed. */
+/** Age from which unfinished blobs are removed. */
 const staleIngestMs = 7 * 24 * 3600 * 1000
 
 /**
- * Opens the store, making it when it is not there (readable by its owner alone: private images end up in it).
- *
- * @throws OciError `ERR_PERMISSION` it cannot be made or written; `ERR_STORE_INVALID` the directory is something else
+ * Opens the store at `path`. A missing one is created, readable by its owner alone, since it may hold private images.
+ * @throws OciError `ERR_PERMISSION` the store cannot be created or written; `ERR_STORE_INVALID` the directory is
+ *   something else
  */
 export async function openStore(path: string): Promise<Store> {
   const unfinished = join(path, 'ingest')
@@ -93,7 +101,7 @@ export async function openStore(path: string): Promise<Store> {
     receive(blob, work) {
       const files = ingestFiles(blob, unfinished, blobPath(path, blob.digest))
       const taken = ingest(files, (events) => work(files, events))
-      taken.done.catch(() => {}) // awaited by whoever wants the blob to stay; the reader of content() sees the error too
+      taken.done.catch(() => {}) // the caller awaits `done`; the reader of content() gets the error too
       return taken
     },
     async write(blob, content) {
@@ -133,9 +141,8 @@ export async function openStore(path: string): Promise<Store> {
 }
 
 /**
- * As `openStore`, for whoever adds to the store or removes from it.
- *
- * @throws OciError as `openStore`; `ERR_PERMISSION` also when it is on a read-only file system
+ * Opens the store as `openStore` does, for a caller that adds to it or removes from it.
+ * @throws OciError as `openStore`; `ERR_PERMISSION` also when the store is on a read-only file system
  */
 export async function openStoreToWrite(path: string): Promise<Store> {
   const store = await openStore(path)
@@ -179,7 +186,7 @@ async function prepare(path: string, unfinished: string): Promise<void> {
   }
 }
 
-/** A directory with things of somebody else in it does not become a store. */
+/** Refuses a directory that holds other files and no store. @throws OciError `ERR_STORE_INVALID` */
 async function refuseOthers(path: string): Promise<void> {
   const names = await readdir(path)
   if (names.includes('oci-layout')) return checkLayoutVersion(readFileSync(join(path, 'oci-layout')), path)
@@ -214,7 +221,7 @@ async function removeStale(unfinished: string): Promise<void> {
   }
 }
 
-/** Temporary files whose writer was killed. */
+/** Removes temporary files whose writer was killed. */
 async function removeLeftovers(path: string): Promise<void> {
   for (const name of await readdir(path)) {
     const owner = /^(?:index\.json|oci-layout|index\.lock(?:\.break)?)\.(\d+-\d+)\.\d+$/.exec(name)?.[1]

@@ -7,9 +7,8 @@ import { isOwnerAlive, ownerOf } from './owner.ts'
 let serial = 0
 
 /**
- * Says that this process is putting an image together, whose blobs are not listed yet and must not be removed.
- *
- * @returns ends that; a process that dies is known to have ended too
+ * Records that this process is assembling an image whose blobs are not listed yet and must not be removed.
+ * @returns a function that removes the record; the record of a process that has ended counts for nothing
  */
 export async function beginUse(store: string): Promise<() => void> {
   const path = join(store, 'ingest', `using.${ownerOf()}.${serial++}`)
@@ -17,7 +16,7 @@ export async function beginUse(store: string): Promise<() => void> {
   return () => rmSync(path, { force: true })
 }
 
-/** Does `work` while nobody uses the store or begins to. @throws OciError `ERR_STORE_IN_USE` */
+/** Runs `work` while no process uses the store or can begin to. @throws OciError `ERR_STORE_IN_USE` */
 export async function withoutUsers<T>(store: string, work: () => Promise<T>): Promise<T> {
   return withLock(join(store, 'index.lock'), async () => {
     for (const name of readdirSync(join(store, 'ingest'))) {

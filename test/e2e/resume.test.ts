@@ -88,7 +88,7 @@ test('a damaged beginning fails one pull, and the next one fetches all of the la
   leave(Buffer.alloc(300_000))
   expect(await pull(form, registry.host)).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining('do the same again, which fetches all of it'),
+    stderr: expect.stringContaining('run the command again; it fetches the whole blob'),
   })
   expectWhole(await pull(form, registry.host))
 })

@@ -220,7 +220,7 @@ requires('root').test('a full disk is called that, and what has arrived is kept'
     await expect(pullUbuntu(registry)).rejects.toMatchObject({
       code: 'ERR_FILE_SYSTEM',
       message: expect.stringMatching(/store\/ingest\/.*: the disk is full \(ENOSPC\)/),
-      hint: expect.stringContaining('make room'),
+      hint: expect.stringContaining('free some space'),
     })
     expectNothingVisible()
     execFileSync('mount', ['-o', 'remount,size=8m', at('store')])

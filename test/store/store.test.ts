@@ -38,7 +38,7 @@ const describe = (content: Uint8Array): Descriptor => ({
   size: content.byteLength,
 })
 
-/** Gives `content` from a byte on, in pieces, and breaks before `end` when that is given. */
+/** Yields `content` from a byte on, in pieces, and fails before `end` when that is given. */
 function pieces(content: Uint8Array, end = content.byteLength, asked: number[] = []) {
   return async function* (from: number) {
     asked.push(from)
@@ -53,7 +53,7 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** Everything that makes a store valid: an index that reads, blobs that are what they are called. */
+/** Checks that a store is valid: its index can be read, and blobs have the content that their names promise. */
 async function expectValid(at: string): Promise<void> {
   await readLayoutIndex(at)
   for (const name of readdirSync(join(at, 'blobs/sha256'))) {
@@ -65,7 +65,7 @@ async function expectValid(at: string): Promise<void> {
   }
 }
 
-test('what is written can be read, and a blob is taken in once', async () => {
+test('a written blob can be read, and is stored only once', async () => {
   const content = randomBytes(3_000_000)
   const blob = describe(content)
   expect(await store.has(blob)).toBe(false)
@@ -117,7 +117,7 @@ test.each<[string, (content: Buffer) => Buffer]>([
   expect(readdirSync(join(path, 'ingest'))).toEqual([])
 })
 
-test('what a broken fetch left is gone on from', async () => {
+test('a fetch continues from the bytes that a broken one left', async () => {
   const content = randomBytes(3_000_000)
   const blob = describe(content)
   const asked: number[] = []
@@ -130,23 +130,23 @@ test('what a broken fetch left is gone on from', async () => {
   expect(readdirSync(join(path, 'ingest'))).toEqual([])
 })
 
-test('a damaged rest of an earlier fetch is found out and thrown away', async () => {
+test('damaged bytes of an earlier fetch are detected and discarded', async () => {
   const content = randomBytes(1_000_000)
   const blob = describe(content)
   writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), Buffer.alloc(500_000))
   await expect(store.ingest(blob, pieces(content)).done).rejects.toMatchObject({
     code: 'ERR_DIGEST_MISMATCH',
     message: expect.stringContaining('500000 bytes of it were left by an earlier run'),
-    hint: 'do the same again, which fetches all of it',
+    hint: 'run the command again; it fetches the whole blob',
   })
   await store.ingest(blob, pieces(content)).done
   expect(content.equals(await collect(store.open(blob)))).toBe(true)
 })
 
 test.each([
-  ['more than there is of the blob', 1_000_001],
-  ['all of the blob, and wrong', 1_000_000],
-])('what an earlier fetch left is thrown away at once where it is %s', async (_, length) => {
+  ['more than the blob has', 1_000_001],
+  ['as many as the blob has, and wrong', 1_000_000],
+])('bytes of an earlier fetch are discarded at once when they are %s', async (_, length) => {
   const content = randomBytes(1_000_000)
   const blob = describe(content)
   writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), Buffer.alloc(length))
@@ -158,7 +158,7 @@ test.each([
   expect(content.equals(await collect(store.open(blob)))).toBe(true)
 })
 
-test.each([0, 400, 1000])('content at hand is taken in where an earlier run left %i bytes of it', async (length) => {
+test.each([0, 400, 1000])('content in memory is stored although an earlier run left %i bytes of it', async (length) => {
   const content = randomBytes(1000)
   const blob = describe(content)
   writeFileSync(join(path, 'ingest', `sha256-${blob.digest.slice(7)}.partial`), content.subarray(0, length))
@@ -223,14 +223,14 @@ test('many tags at once are all kept', async () => {
   for (const name of names) expect(await store.find(name)).toHaveLength(1)
 })
 
-test('a lock whose owner died is broken', async () => {
+test('a lock whose owner died is removed', async () => {
   writeFileSync(join(path, 'index.lock'), '999999999-1')
   await store.tag('n', { ...describe(Buffer.from('m')), mediaType: ociManifestType })
   expect(await store.find('n')).toHaveLength(1)
   expect(readdirSync(path).filter((name) => name.startsWith('index.lock'))).toEqual([])
 })
 
-test('a directory of somebody else does not become a store', async () => {
+test('a directory with other files does not become a store', async () => {
   const other = join(directory, 'other')
   mkdirSync(other)
   writeFileSync(join(other, 'thesis.txt'), '')
@@ -238,14 +238,14 @@ test('a directory of somebody else does not become a store', async () => {
   expect(readdirSync(other)).toEqual(['thesis.txt'])
 })
 
-test('the layout version of others is refused', async () => {
+test('another layout version is refused', async () => {
   const other = join(directory, 'future')
   mkdirSync(other)
   writeFileSync(join(other, 'oci-layout'), '{"imageLayoutVersion":"2.0.0"}')
   await expect(openStore(other)).rejects.toMatchObject({ code: 'ERR_SOURCE_INVALID' })
 })
 
-/** Fills a store with blobs and tags for ever: what is to be killed. */
+/** The program that is killed: it adds blobs and tags to a store for ever. */
 const filler = `
 const { openStore } = await import(process.argv[1])
 const { createHash, randomBytes } = await import('node:crypto')
