@@ -9,16 +9,19 @@ import { proxySettings } from './proxy.ts'
 import { type Endpoint, endpointsFor, readRegistriesConf } from './registries-conf.ts'
 import { checkSignatures, type SignatureStore, type SignedImage } from './signatures.ts'
 
-/** How one image is reached. */
+/** Endpoints, credentials and settings for reaching one image. */
 export interface RegistryAccess extends ConnectionFacts {
-  /** Best first. */
+  /** Endpoints to try, best first. */
   readonly endpoints: readonly Endpoint[]
   readonly credentials: CredentialProvider
   readonly signal: AbortSignal | undefined
   readonly log: ((message: string) => void) | undefined
 }
 
-/** Refuses an image of a file or a daemon that may not be used. @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID` */
+/**
+ * Refuses an image in a file or a daemon that the policy does not allow.
+ * @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID`
+ */
 export async function allow(
   origin: Origin,
   name: string,
@@ -27,13 +30,12 @@ export async function allow(
   checkPolicy(await readPolicy(options.env ?? process.env, { file: options.policy }), origin, name)
 }
 
-/** Refuses an image whose manifest does not have the signatures that it must have. @throws OciError as `checkSignatures` */
+/** Refuses an image whose manifest lacks a required signature. @throws OciError as `checkSignatures` */
 export type Signatures = (manifest: SignedImage['manifest'], store: SignatureStore) => Promise<void>
 
 /**
- * Refuses an image of a registry that may not be used.
- *
- * @returns what is still to be asked when its manifest is there, before anything that it names is read
+ * Refuses an image of a registry that the policy does not allow.
+ * @returns the check of the image's signatures, to be made before anything that the manifest names is read
  * @throws OciError `ERR_POLICY`, `ERR_CONFIG_INVALID`
  */
 export async function allowReference(
@@ -45,12 +47,15 @@ export async function allowReference(
   return (manifest, store) => checkSignatures(wanted, { reference, manifest }, store)
 }
 
-/** Works out how to reach an image to read it. @throws OciError `ERR_CONFIG_INVALID`, `ERR_REGISTRY` it is blocked */
+/**
+ * The access for reading an image.
+ * @throws OciError `ERR_CONFIG_INVALID`; `ERR_REGISTRY` registries.conf blocks the image
+ */
 export async function pullAccess(reference: Reference, options: RegistryOptions): Promise<RegistryAccess> {
   return access(endpointsFor(reference, await readRegistriesConf(options.env ?? process.env)), options)
 }
 
-/** Works out how to reach an image to write it: at its registry, never at a mirror. */
+/** The access for writing an image: at its registry, never at a mirror. */
 export async function pushAccess(reference: Reference, options: RegistryOptions): Promise<RegistryAccess> {
   const endpoints = endpointsFor(reference, await readRegistriesConf(options.env ?? process.env))
   return { ...access(endpoints.slice(-1), options), actions: 'pull,push' }

@@ -2,11 +2,11 @@ import type { ConnectionOptions } from './connection-options.ts'
 import { backoffMs, maxAttempts, wait as waitFor } from './retry.ts'
 import { isTransient, retryAfterOf } from './status-error.ts'
 
-/** Tries again what may succeed a little later. */
+/** Repeats work after transient failures. */
 export interface Attempts {
-  /** Waits before one more attempt; throws `error` when there have been too many or it is not transient. */
+  /** Waits before one more attempt; throws `error` when it is not transient or there have been too many attempts. */
   retryAfter(error: unknown, attempt: number): Promise<void>
-  /** Does `work`, again after transient failures. */
+  /** Runs `work`, and again after transient failures. */
   repeat<T>(work: () => Promise<T>): Promise<T>
 }
 

@@ -6,19 +6,19 @@ import { makeDirectories } from '../make-directories.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
 
-/** What a file of credentials says; docker's config.json and containers' auth.json have the same form. */
+/** The content of a credentials file; docker's config.json and containers' auth.json have the same form. */
 export interface AuthFile {
   readonly path: string
   readonly auths: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Names of credential helpers by registry. */
   readonly helpers: Readonly<Record<string, string>>
-  /** The helper of all other registries. */
+  /** Name of the credential helper for all other registries. */
   readonly store: string | undefined
 }
 
 /**
- * Where credentials are looked for, best first: `$REGISTRY_AUTH_FILE` alone, or containers' auth.json (of the session,
- * then of the user) and docker's config.json.
+ * The credentials files, best first: `$REGISTRY_AUTH_FILE` alone, or containers' auth.json (of the session, then of the
+ * user) and docker's config.json.
  *
  * @see containers-auth.json(5)
  */
@@ -35,12 +35,15 @@ export function authFiles(env: NodeJS.ProcessEnv, uid: number = process.getuid?.
   ]
 }
 
-/** Docker's own file, which podman and the others look into as well: the one to write to. */
+/** Docker's own credentials file, which is the one to write to, since podman and other tools read it as well. */
 export function dockerConfigPath(env: NodeJS.ProcessEnv): string {
   return join(env.DOCKER_CONFIG || join(env.HOME || '/root', '.docker'), 'config.json')
 }
 
-/** Reads a file; one that is missing says nothing. @throws OciError `ERR_REGISTRY_AUTH`, without what is in the file */
+/**
+ * Reads a credentials file; a missing one counts as empty.
+ * @throws OciError `ERR_REGISTRY_AUTH`, whose message does not repeat the content
+ */
 export async function readAuthFile(path: string): Promise<AuthFile> {
   return readAuthText((await readIfThere(path)) ?? '{}', path)
 }
@@ -58,7 +61,8 @@ export function readAuthText(text: string, path: string): AuthFile {
 }
 
 /**
- * Changes the `auths` of a file, which is made when it is missing, and keeps all else in it; only the owner may read it.
+ * Changes the `auths` of a credentials file and keeps all else in it. A missing file is created; only the owner can
+ * read it.
  *
  * @param change the entries to put in place; `undefined` removes one
  */
@@ -93,7 +97,7 @@ async function replace(path: string, text: string): Promise<void> {
   }
 }
 
-/** Where a link leads, so that the link stays one. */
+/** The target of a symlink, or the path itself, so that writing leaves the link in place. */
 async function realPathIfThere(path: string): Promise<string> {
   try {
     return await realpath(path)

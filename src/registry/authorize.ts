@@ -9,15 +9,17 @@ import { describeCredentials, refusedCredentials } from './refused-credentials.t
 export interface AuthorizeOptions {
   readonly http: HttpClient
   readonly registry: string
-  /** As in `repository:library/ubuntu:pull`; used when the challenge names none. Undefined asks who we are, no more. */
+  /**
+   * Scope such as `repository:library/ubuntu:pull`, used when the challenge names none. Undefined requests no access,
+   * only a check of the credentials.
+   */
   readonly scope: string | undefined
   readonly credentials: Credentials | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * What to send as Authorization after a 401, worked out from its challenges.
- *
+ * The value of the Authorization header that answers the challenges of a 401 response.
  * @throws OciError `ERR_REGISTRY_AUTH` no challenge can be met, or the token server refuses
  * @see distribution-spec v1.1.1; distribution "Token Authentication Specification"
  */
@@ -28,12 +30,16 @@ export async function answerChallenge(response: HttpResponse, options: Authorize
   if (bearer !== undefined) return `Bearer ${await fetchToken(bearer.parameters, response.url, options)}`
   if (challenges.some(({ scheme }) => scheme === 'basic')) {
     if (credentials?.kind === 'password') return basic(credentials)
-    throw new OciError('ERR_REGISTRY_AUTH', `${registry} wants a user name and a password, and none are configured`, {
-      hint: `run "bundle-tool login ${registry}"`,
-    })
+    throw new OciError(
+      'ERR_REGISTRY_AUTH',
+      `${registry} requires a user name and a password, but none are configured`,
+      {
+        hint: `run "bundle-tool login ${registry}"`,
+      },
+    )
   }
   const offered = challenges.map(({ scheme }) => scheme).join(', ') || 'no scheme'
-  throw new OciError('ERR_REGISTRY_AUTH', `${registry} wants authorization by ${offered}, which is not supported`)
+  throw new OciError('ERR_REGISTRY_AUTH', `${registry} requires authorization by ${offered}, which is not supported`)
 }
 
 async function fetchToken(
@@ -43,7 +49,7 @@ async function fetchToken(
 ): Promise<string> {
   const realm = parseUrl(parameters.realm ?? '')
   if (realm === undefined)
-    throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names a token server that is no URL`)
+    throw new OciError('ERR_REGISTRY_AUTH', `${options.registry} names a token server that is not a URL`)
   checkHop(from, realm, 'names the token server')
   const response = await askToken(
     realm,

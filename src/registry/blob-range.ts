@@ -4,10 +4,10 @@ import type { HttpResponse } from './http.ts'
 import { redactText, redactUrl } from './redact.ts'
 import { statusOf } from './status-error.ts'
 
-/** An answer with a blob's last bytes, or with all of them. */
+/** A response with the rest of a blob, or with the whole blob. */
 export interface BlobAnswer {
   readonly response: HttpResponse
-  /** Bytes at its beginning that are not wanted. */
+  /** Bytes to skip at the beginning of the body. */
   readonly skip: number
 }
 
@@ -17,9 +17,9 @@ export type GetBlob = (headers: Readonly<Record<string, string>>) => Promise<Htt
 /**
  * GETs a blob from byte `start` on.
  *
- * A server may know nothing of ranges, and send all of it. One that answers a range with 416 or with another range is asked
- * for all of it as well: it would do the same each time, and the blob could never be had.
- * @throws OciError `ERR_REGISTRY` another range than all of it where none was asked for, and as `get`
+ * A server without range support sends the whole blob. A server that answers a range with 416 or with another range is
+ * asked for the whole blob as well: it would answer the same each time, and the download would never complete.
+ * @throws OciError `ERR_REGISTRY` the answer to a request without a range is only a part of the blob; and as `get`
  */
 export async function getBlobFrom(get: GetBlob, wanted: WantedBlob): Promise<BlobAnswer> {
   const { blob, start } = wanted
@@ -28,29 +28,34 @@ export async function getBlobFrom(get: GetBlob, wanted: WantedBlob): Promise<Blo
   const response = rest ?? (await get(plain))
   if (response.status !== 206 || isRestOf(blob, 0, response)) return { response, skip: start }
   response.drop()
-  const what = `${redactUrl(response.url)} sends ${rangeOf(response)} where all ${blob.size} bytes were asked for`
+  const what = `${redactUrl(response.url)} sends ${rangeOf(response)} where all ${blob.size} bytes were requested`
   throw new OciError('ERR_REGISTRY', what)
 }
 
 interface WantedBlob {
   readonly blob: Descriptor
   readonly start: number
-  /** Told that a server does not go on from `start`. */
+  /** Called when a server does not continue from `start`. */
   readonly log: ((message: string) => void) | undefined
 }
 
 const plain: Readonly<Record<string, string>> = { 'accept-encoding': 'identity' }
 
-/** @returns undefined where the answer is nothing that a download can go on with */
+/**
+ * GETs a blob from byte `start` on by a range request.
+ * @returns undefined when the download cannot continue with the answer
+ */
 async function getRange(get: GetBlob, { blob, start, log }: WantedBlob): Promise<HttpResponse | undefined> {
   try {
     const response = await get({ ...plain, range: `bytes=${start}-` })
     if (response.status !== 206 || isRestOf(blob, start, response)) return response
     response.drop()
-    log?.(`${redactUrl(response.url)} sends ${rangeOf(response)} where ${start}- was asked for; it is fetched anew`)
+    log?.(
+      `${redactUrl(response.url)} sends ${rangeOf(response)} where ${start}- was requested; the blob is fetched from its beginning`,
+    )
   } catch (error) {
     if (!(error instanceof OciError) || statusOf(error) !== 416) throw error
-    log?.(`${error.message}; it is fetched anew`)
+    log?.(`${error.message}; the blob is fetched from its beginning`)
   }
   return undefined
 }
@@ -63,7 +68,7 @@ function isRestOf({ size }: Descriptor, start: number, response: HttpResponse): 
 
 const rangeOf = (response: HttpResponse): string => redactText(response.header('content-range') ?? 'no range')
 
-/** Refuses an answer that announces too little to be the blob, before a byte of it is kept for later runs. */
+/** Refuses a response whose Content-Length is too small for the blob, before a byte of it is kept for later runs. */
 export function checkLength({ response, skip }: BlobAnswer, { size }: Descriptor, start: number): void {
   const announced = response.header('content-encoding') === undefined ? response.header('content-length') : undefined
   const wanted = size - start + skip

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { isSystemError, OciError } from '../errors.ts'
 
-/** What TLS with one registry takes beside the usual; absent members are the usual. */
+/** TLS settings for one registry; an absent member means the default. */
 export interface Certificates {
   /** All authorities that are trusted. */
   readonly ca?: readonly string[]
@@ -11,16 +11,16 @@ export interface Certificates {
   readonly key?: string
 }
 
-/** Directories that hold one of certificates for each registry, best last. */
+/** Directories with a subdirectory of certificates for each registry, best last. */
 export function certificateRoots(env: NodeJS.ProcessEnv): readonly string[] {
   const config = env.XDG_CONFIG_HOME || join(env.HOME || '/root', '.config')
   return ['/etc/docker/certs.d', '/etc/containers/certs.d', join(config, 'containers/certs.d')]
 }
 
 /**
- * Reads the certificates of a registry: `*.crt` are authorities; `NAME.cert` with `NAME.key` is what we show of ourselves.
+ * Reads the certificates of a registry: `*.crt` are authorities; `NAME.cert` with `NAME.key` is the client certificate.
  *
- * @param directories directories of this very registry, missing ones ignored
+ * @param directories the registry's own directories; missing ones are ignored
  * @throws OciError `ERR_CONFIG_INVALID` a certificate without its key, or the reverse, or a file that cannot be read
  * @see containers-certs.d(5)
  */
@@ -44,11 +44,11 @@ export async function readCertificates(
     }
   }
   if (authorities.length === 0) return own
-  // Authorities given to a connection take the place of the usual ones, NODE_EXTRA_CA_CERTS among them.
+  // Authorities given to a connection replace the default ones, including those of NODE_EXTRA_CA_CERTS.
   return { ...own, ca: [...rootCertificates, ...(await readExtra(env.NODE_EXTRA_CA_CERTS)), ...authorities] }
 }
 
-/** Node.js itself warns of a file that cannot be read, and does without. */
+/** Reads NODE_EXTRA_CA_CERTS; a file that cannot be read is ignored, since Node.js itself warns about it. */
 async function readExtra(path: string | undefined): Promise<string[]> {
   if (!path) return []
   try {

@@ -1,4 +1,4 @@
-/** One way a server offers to be convinced. */
+/** One authentication challenge of a server. */
 export interface Challenge {
   /** `bearer`, `basic` ..., in lower case. */
   readonly scheme: string
@@ -10,7 +10,8 @@ const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y
 const parameter = /[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/y
 
 /**
- * Reads `WWW-Authenticate` headers, several challenges in one header included; what does not parse ends the list.
+ * Parses `WWW-Authenticate` headers, including several challenges in one header; text that does not parse ends the
+ * list.
  *
  * @see RFC 9110 11.6.1
  */

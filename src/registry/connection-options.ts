@@ -1,31 +1,31 @@
 import type { CredentialProvider } from './credential-provider.ts'
 import type { ProxySettings } from './proxy.ts'
 
-/** What a connection depends on beside its endpoint; plain values, which another thread may be given. */
+/** Settings of a connection besides its endpoint: plain values, which can be passed to another thread. */
 export interface ConnectionFacts {
-  /** Default: none. */
+  /** Proxies to use. Default: none. */
   readonly proxy?: ProxySettings | undefined
-  /** Directories that have one of certificates for each registry. Default: none. */
+  /** Directories with a subdirectory of certificates for each registry. Default: none. */
   readonly certificateRoots?: readonly string[] | undefined
-  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
+  /** Milliseconds without data after which a connection counts as broken; default: 60 000. */
   readonly stallTimeoutMs?: number | undefined
-  /** What is done with the repository; default: `pull`. */
+  /** Access to the repository; default: `pull`. */
   readonly actions?: 'pull' | 'pull,push' | undefined
-  /** Whether layers that the registry lacks are fetched from where their publisher has them; default: they are refused. */
+  /** Set to fetch layers that the registry lacks from their publishers' URLs; default: such a layer is an error. */
   readonly foreignLayers?: ForeignLayers | undefined
 }
 
 export interface ConnectionOptions extends ConnectionFacts {
   readonly credentials?: CredentialProvider | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of every attempt that failed and is made again. */
+  /** Called about every failed attempt that is repeated. */
   readonly log?: ((message: string) => void) | undefined
-  /** How to pass the time between attempts; tests pass none. */
+  /** Waits between attempts; tests pass a function that does not wait. */
   readonly wait?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
 }
 
-/** Leave to fetch layers from the addresses that a manifest names for them. */
+/** Permission to fetch layers from the URLs that a manifest names for them. */
 export interface ForeignLayers {
-  /** Plain http and unverified TLS are allowed there. */
+  /** True when plain http and unverified TLS are allowed there. */
   readonly isInsecure: boolean
 }

@@ -14,14 +14,14 @@ import { statusError } from './status-error.ts'
 /** One request to a registry. */
 export interface RegistryRequest {
   readonly method?: HttpRequest['method']
-  /** Below `/v2/<repository>/`; or where the registry sent us, on its own host. */
+  /** A path below `/v2/<repository>/`, or a URL that the registry named; one on another host gets no authorization. */
   readonly path: string | URL
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Makes what is sent, anew for each attempt. */
+  /** Creates the body, anew for each attempt. */
   readonly body?: (() => string | Uint8Array | AsyncIterable<Uint8Array>) | undefined
 }
 
-/** One registry that is talked to about one repository, with whatever authorization that takes. */
+/** A connection to one registry for one repository, with the authorization that the registry requires. */
 export interface Connection {
   readonly endpoint: Endpoint
   /**
@@ -31,16 +31,19 @@ export interface Connection {
    * @throws OciError `ERR_IMAGE_NOT_FOUND` 404; `ERR_REGISTRY_AUTH` 401, 403; `ERR_REGISTRY`; `ERR_NETWORK`
    */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<HttpResponse>
-  /** As `get`, any request. */
+  /** Sends any request, otherwise as `get`. */
   send(request: RegistryRequest): Promise<HttpResponse>
-  /** As `send`, without another attempt. */
+  /** Sends a request as `send` does, in a single attempt. */
   sendOnce(request: RegistryRequest): Promise<HttpResponse>
-  /** Waits before one more attempt; throws `error` when there have been too many or it is not transient. */
+  /** Waits before one more attempt; throws `error` when it is not transient or there have been too many attempts. */
   retryAfter(error: unknown, attempt: number): Promise<void>
   close(): Promise<void>
 }
 
-/** Connects to an endpoint when it is first used. Endpoints on this host may speak plain http, as insecure ones may. */
+/**
+ * A connection to an endpoint, opened when it is first used. Endpoints on this host may use plain http, as insecure
+ * ones may.
+ */
 export function connect(endpoint: Endpoint, options: ConnectionOptions): Connection {
   const { signal } = options
   const { retryAfter, repeat } = attempts(options)
@@ -76,7 +79,7 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     let response = await once(earlier)
     if (!isChallenge(response)) return response
     await discard(response)
-    // Another request may have fetched a token meanwhile, though perhaps for less than this one does.
+    // Another request may have fetched a token meanwhile, though perhaps for a smaller scope.
     if (authorization !== earlier) {
       response = await once(authorization)
       if (!isChallenge(response)) return response
@@ -101,7 +104,7 @@ export function connect(endpoint: Endpoint, options: ConnectionOptions): Connect
     if (status >= 200 && status < 300) return response
     const hint = hintFor(status, endpoint, used)
     const error = await statusError(response, { method: request.method ?? 'GET', hint })
-    // A name and a password themselves were sent; a token may just be for less than is asked for.
+    // With Basic, the user name and the password themselves were refused; a token may only have too small a scope.
     if (status !== 401 || used === undefined || authorization?.startsWith('Basic ') !== true) throw error
     throw refusedCredentials(endpoint.registry, used, error.message)
   }
@@ -125,18 +128,18 @@ const hintFor = (
   { registry, repository }: Endpoint,
   used: Credentials | undefined,
 ): string | undefined => {
-  if (status === 404) return `check the name and the tag; ${registry} has no such thing`
+  if (status === 404) return `check the name and the tag; ${registry} has no such image`
   if ((status === 401 || status === 403) && repository === '') return 'check the user name and the password'
   if ((status === 401 || status === 403) && used !== undefined) {
-    return `check that ${repository} exists, and that ${describeCredentials(used)} give a right to it`
+    return `check that ${repository} exists, and that ${describeCredentials(used)} allow access to it`
   }
   if (status === 401 || status === 403) {
     return `check that ${repository} exists and that you may read it, or run "bundle-tool login ${registry}"`
   }
-  return status === 429 ? 'wait, or log in: the registry limits how much it serves' : undefined
+  return status === 429 ? 'wait, or log in: the registry limits the number of requests' : undefined
 }
 
-/** Where the API is: https, or, for an endpoint that may speak it, plain http when there is no TLS. */
+/** The base URL of the API: https, or plain http where that is allowed and there is no TLS. */
 async function findBase(
   http: HttpClient,
   { registry }: Endpoint,

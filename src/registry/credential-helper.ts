@@ -7,10 +7,9 @@ const timeoutMs = 60_000
 const maxAnswerBytes = 1024 * 1024
 
 /**
- * Asks a credential helper for what it keeps about a server; undefined when it keeps nothing.
- *
+ * Gets the credentials for a server from a credential helper; undefined when the helper has none.
  * @param name as in config.json: the program is `docker-credential-<name>`
- * @throws OciError `ERR_REGISTRY_AUTH` it is not installed, fails, or answers with something else
+ * @throws OciError `ERR_REGISTRY_AUTH` the helper is not installed, fails, or gives an invalid answer
  * @see docker-credential-helpers README "Development"
  */
 export async function askHelper(
@@ -28,7 +27,7 @@ export async function askHelper(
   return parseAnswer(output, name)
 }
 
-/** Has a helper keep a user name and a password. */
+/** Stores a user name and a password in a helper. */
 export async function storeInHelper(
   name: string,
   { server, username, password }: { readonly server: string; readonly username: string; readonly password: string },
@@ -36,10 +35,10 @@ export async function storeInHelper(
 ): Promise<void> {
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: password })
   const { status } = await run(name, 'store', { input, env })
-  if (status !== 0) throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} does not keep the credentials`)
+  if (status !== 0) throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} cannot store the credentials`)
 }
 
-/** Has a helper forget a server, whether or not it knows it. */
+/** Removes a server's credentials from a helper; a server that it does not know is no error. */
 export async function eraseInHelper(name: string, server: string, env: NodeJS.ProcessEnv): Promise<void> {
   await run(name, 'erase', { input: server, env })
 }
@@ -48,7 +47,7 @@ function parseAnswer(output: string, name: string): Credentials {
   const value = parseJsonIfAny(output)
   const { Username: username, Secret: secret } = { Username: undefined, Secret: undefined, ...Object(value) }
   if (typeof username !== 'string' || typeof secret !== 'string') {
-    throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with something else than credentials`)
+    throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with something other than credentials`)
   }
   if (username === '<token>') return { kind: 'identity-token', token: secret }
   return { kind: 'password', username, password: secret }
@@ -69,7 +68,7 @@ async function run(
   }
   const program = `docker-credential-${name}`
   const child = spawn(program, [action], { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  // spawn's own timeout would hold the process up for all of it after a program that cannot be run.
+  // spawn's own timeout would keep the process alive for its whole length when the program cannot be run.
   const timer = setTimeout(() => child.kill(), timeoutMs)
   const chunks: Buffer[] = []
   let size = 0
@@ -78,7 +77,7 @@ async function run(
     if (size <= maxAnswerBytes) chunks.push(chunk)
     else child.kill()
   })
-  // A helper that does not read its input is no problem of ours.
+  // A helper that does not read its input is no error here.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const ended = new Promise<{ readonly status: number; readonly output: string }>((resolve, reject) => {

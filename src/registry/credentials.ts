@@ -3,17 +3,17 @@ import { type AuthFile, authFiles, readAuthFile, readAuthText } from './auth-fil
 import { askHelper } from './credential-helper.ts'
 import type { CredentialProvider, Credentials } from './credential-provider.ts'
 
-/** Keys under which Docker Hub's credentials have been kept; the second is the one docker itself writes. */
+/** Keys under which Docker Hub's credentials are found; the second is the one that docker itself writes. */
 const hubKeys = ['docker.io', 'https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']
 
 /**
- * The credentials that docker, podman and their kin have been given: `DOCKER_AUTH_CONFIG` (the content of a config.json),
- * then the files of `authFiles`; the first that knows the registry counts.
+ * The credentials configured for docker, podman and similar tools: `DOCKER_AUTH_CONFIG` (the content of a config.json),
+ * then the files of `authFiles`; the first that has the registry counts.
  *
  * In one file a credential helper of the registry comes first, then the longest path of containers' `auth.json`
  * (`host/team/app`, `host/team`, `host`), then the file's own helper.
- * @param authFile the one file to look into
- * @throws OciError `ERR_REGISTRY_AUTH` a file is not what docker writes, or a helper fails
+ * @param authFile the only file to read
+ * @throws OciError `ERR_REGISTRY_AUTH` a file is invalid, or a helper fails
  */
 export function configuredCredentials(env: NodeJS.ProcessEnv, authFile?: string): CredentialProvider {
   let files: Promise<readonly AuthFile[]> | undefined
@@ -28,8 +28,8 @@ export function configuredCredentials(env: NodeJS.ProcessEnv, authFile?: string)
 }
 
 /**
- * `USER:PASSWORD` as `--creds` takes it, for every registry. Nobody is asked for a password that is left out, as skopeo does.
- *
+ * The credentials `USER:PASSWORD` of `--creds`, for every registry. A missing password is an error and not asked for,
+ * as in skopeo.
  * @param from the option, for messages
  * @throws OciError `ERR_USAGE`
  */
@@ -45,7 +45,7 @@ export function givenCredentials(text: string, from = '--creds'): CredentialProv
   return async () => ({ kind: 'password', username, password, from })
 }
 
-/** The keys that stand for a registry as a whole, the one to write under first. */
+/** The keys that stand for a whole registry, first the one to write. */
 export function registryKeys(registry: string): readonly string[] {
   if (registry === 'docker.io') return ['https://index.docker.io/v1/', ...hubKeys]
   return [registry, `https://${registry}`, `https://${registry}/`, `https://${registry}/v1/`, `https://${registry}/v2/`]

@@ -11,19 +11,25 @@ import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 import { statusError } from './status-error.ts'
 
-/** Where layers are that their licence bars from registries. They are its author's choice: nothing of ours goes there. */
+/**
+ * The publishers of layers whose licence bars them from registries. The manifest's author chooses their URLs, so no
+ * credentials are sent there.
+ */
 export interface Publishers {
   /**
    * GETs a layer from byte `start` on, from the first of its `urls` that answers, without credentials of any kind.
    *
-   * @throws OciError all of them failed or are refused: plain http, or an address of a private network that the registry
+   * @throws OciError every URL failed or was refused: plain http, or an address of a private network that the registry
    *   is not in itself
    */
   get(layer: Descriptor, start: number): Promise<BlobAnswer>
   close(): Promise<void>
 }
 
-/** @param endpoints those of the registry, which the manifest comes from */
+/**
+ * Opens the publishers of foreign layers.
+ * @param endpoints the endpoints of the registry that the manifest comes from
+ */
 export function openPublishers(
   endpoints: readonly Endpoint[],
   { foreignLayers, ...options }: ConnectionOptions,
@@ -33,7 +39,7 @@ export function openPublishers(
   const isPrivate = endpoints.every(({ registry }) => isPrivateAddress(new URL(`http://${registry}`).hostname))
   const clients = new Map<string, Promise<HttpClient>>()
 
-  /** Authorities of certs.d count, for this host as for any; what is there to show of ourselves does not. */
+  /** A client that trusts the host's authorities in certs.d, and uses no client certificate. */
   async function createClient({ host, hostname }: URL): Promise<HttpClient> {
     const { ca } = await readCertificates(options.certificateRoots?.map((root) => join(root, host)) ?? [])
     return createHttpClient({
@@ -83,13 +89,14 @@ export function openPublishers(
   }
 }
 
-/** The URL of a layer, if it may be asked. @throws OciError `ERR_REGISTRY` */
+/** The URL of a layer, if requests to it are allowed. @throws OciError `ERR_REGISTRY` */
 function checkAddress(
   text: string,
   { isPrivate, isInsecure }: { readonly isPrivate: boolean; readonly isInsecure: boolean },
 ): URL {
   const url = parseUrl(text)
-  if (url === undefined) throw new OciError('ERR_REGISTRY', 'the manifest names a place that is no URL')
+  if (url === undefined)
+    throw new OciError('ERR_REGISTRY', 'the manifest names something that is not a URL as the place of a layer')
   const refuse = (why: string, hint?: string) =>
     new OciError('ERR_REGISTRY', `${redactUrl(url)} ${why}; refused`, { hint })
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw refuse('is not http')

@@ -10,7 +10,10 @@ export const maxErrorBytes: number = 1024 * 1024
 
 const maxRedirects = 5
 
-/** An answer whose body has not been read; read it whole, call `discard`, or `drop` it with its connection. */
+/**
+ * A response whose body has not been read. The caller reads it to its end, calls `discard`, or calls `drop`, which
+ * closes the connection.
+ */
 export interface HttpResponse {
   readonly status: number
   readonly url: URL
@@ -25,14 +28,17 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent to the first host only, until it redirects to another one. */
   readonly authorization?: string | undefined
-  /** Sent to the first host only: a redirect to another one is refused. So is any redirect of a stream, which is sent once. */
+  /**
+   * Sent to the first host only: a redirect to another one is refused. So is any redirect of a stream, which can be
+   * sent only once.
+   */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
   /** Refuses every redirect, for a body that is a secret. */
   readonly refusesRedirects?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends requests over kept connections. `allowHttp` lets redirects lead to plain http; unverified TLS is the client's choice. */
+/** Sends requests over persistent connections. */
 export interface HttpClient {
   send(url: URL, request: HttpRequest): Promise<HttpResponse>
   /** Drops all connections, requests under way included. */
@@ -42,8 +48,8 @@ export interface HttpClient {
 /**
  * An HTTP client for one level of trust.
  *
- * Redirects are followed by hand: Authorization and what is sent go to the host they were meant for alone, https never
- * becomes http, and a public host cannot send us to an address of the private network.
+ * Redirects are followed here and not by undici: Authorization and the body go only to the host they were meant for,
+ * https never becomes http, and a public host cannot redirect to an address of a private network.
  */
 export function createHttpClient(options: RouteOptions): HttpClient {
   let routes: Promise<AllRoutes> | undefined
@@ -73,10 +79,10 @@ async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpR
     await discard(response)
     const next = parseUrl(location, url)
     if (next === undefined)
-      throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects to something that is no URL`)
+      throw new OciError('ERR_REGISTRY', `${redactUrl(url)} redirects to something that is not a URL`)
     checkHop(url, next)
     checkResend(response, next, what)
-    // Whoever was redirected to may send us back, to a place of its choice.
+    // The host that was redirected to may redirect back, to a path of its choice, which must not get the authorization.
     isOwn &&= next.origin === first.origin
     url = next
   }
@@ -84,9 +90,8 @@ async function sendFollowing({ own, others }: AllRoutes, first: URL, what: HttpR
 }
 
 /**
- * Refuses to send once more what another host is not meant to have, or what is sent once; and to send it where 301, 302 or
- * 303 make of it a request without a body.
- *
+ * Refuses every redirect of a secret; and of a body one to another host, one by 301, 302 or 303, which would drop it,
+ * and any where the body is a stream, which can be sent only once.
  * @see RFC 9110 "Redirection 3xx"
  */
 function checkResend({ status, url }: HttpResponse, next: URL, what: HttpRequest): void {
@@ -129,8 +134,8 @@ const toBody = (body: string | Uint8Array | AsyncIterable<Uint8Array>): string |
   typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body)
 
 /**
- * The error to throw for a connection that could not be made or broke: an `OciError` as it is, the signal's reason when it has
- * aborted, else `ERR_NETWORK` with the reason; a fault of a program as it is.
+ * The error to throw for a connection that failed or broke: an `OciError` unchanged, the signal's reason when it has
+ * aborted, otherwise `ERR_NETWORK` with the reason. A programming error is returned unchanged.
  */
 export function networkError(
   url: URL,
@@ -151,7 +156,10 @@ export function networkError(
   })
 }
 
-/** System errors, those of TLS and those of undici have a code; what JavaScript itself throws is a fault. */
+/**
+ * True for system errors and those of TLS and undici, which have a code; what JavaScript itself throws is a programming
+ * error.
+ */
 function isOfConnection(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && !(error instanceof TypeError || error instanceof RangeError)
 }
@@ -179,9 +187,8 @@ function hintFor(cause: unknown, proxy?: ProxyAddress): string | undefined {
 }
 
 /**
- * Refuses to go on from one URL to another where that lessens the trust: from https to http, or to an address that only
- * means something on this machine or its network, from one that does not.
- *
+ * Refuses to continue from one URL at another that is less trustworthy: from https at http, or from a public address at
+ * one of this machine or a private network.
  * @throws OciError `ERR_REGISTRY`
  */
 export function checkHop(from: URL, to: URL, verb = 'redirects to'): void {
@@ -211,7 +218,9 @@ export async function readBody(response: HttpResponse, limit: number, signal?: A
   return Buffer.concat(chunks)
 }
 
-/** Gives up on a body: a short one is read so that the connection can be used again, else the connection is dropped. */
+/**
+ * Discards a body: a short one is read, so that the connection can be used again; otherwise the connection is dropped.
+ */
 export async function discard(response: HttpResponse): Promise<void> {
   try {
     await readBody(response, 64 * 1024)

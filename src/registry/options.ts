@@ -1,23 +1,23 @@
 import type { CredentialProvider } from './credential-provider.ts'
 
-/** How registries are reached, as a caller may say it; what is left out is found in the usual files. */
+/** Options for reaching registries; the defaults come from the standard configuration files. */
 export interface RegistryOptions {
-  /** `USER:PASSWORD`, or where to look credentials up. Default: what docker and podman have been given. */
+  /** `USER:PASSWORD`, or a function that looks credentials up. Default: the credentials of docker and podman. */
   readonly credentials?: string | CredentialProvider | undefined
-  /** The one file to look credentials up in. */
+  /** The only file to read credentials from. */
   readonly authFile?: string | undefined
-  /** The file that says which images may be used; default: containers' policy.json. */
+  /** The policy file, which states the images that may be used; default: containers' policy.json. */
   readonly policy?: string | undefined
-  /** Whether plain http and unverified TLS are allowed; default: as registries.conf says. */
+  /** True to allow plain http and unverified TLS. Default: as registries.conf says. */
   readonly insecure?: boolean | undefined
   /**
-   * Whether layers that are not for distribution are taken along: a copy leaves them out by default. One that the registry
-   * lacks is fetched from the addresses in the manifest, without credentials, and else an error.
+   * True to include non-distributable layers; one that the registry lacks is then fetched from the URLs in the
+   * manifest, without credentials. Default: a copy leaves such layers out, and one that the registry lacks is an error.
    */
   readonly foreignLayers?: boolean | undefined
-  /** Where configuration is looked up; default: that of the process. */
+  /** Environment for the paths of configuration; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of attempts that failed and what is done about it. */
+  /** Called about failed attempts and what follows. */
   readonly log?: ((message: string) => void) | undefined
 }

@@ -5,18 +5,20 @@ import { type Policy, parsePolicy, type Requirement } from '../oci/policy.ts'
 import type { Reference } from '../oci/reference.ts'
 import type { WantedSignature } from './signatures.ts'
 
-/** Where an image comes from, in the words of policy.json. */
+/** The origin of an image, in the terms of policy.json. */
 export interface Origin {
   readonly transport: string
-  /** From the most to the least specific, as in `host/team/app:tag`, `host/team/app`, `host/team`, `host`, `*.domain`. */
+  /**
+   * Scopes from the most to the least specific, such as `host/team/app:tag`, `host/team/app`, `host/team`, `host`,
+   * `*.domain`.
+   */
   readonly scopes: readonly string[]
 }
 
 /**
- * Reads the policy that containers' tools share: the file that is named, or the user's, or else the system's. Where there
- * is none, everything is accepted.
- *
- * @throws OciError `ERR_CONFIG_INVALID` it cannot be read, or has another form
+ * Reads the policy that podman, skopeo and buildah share: the named file, or the user's, or else the system's.
+ * @returns undefined when there is none, and everything is accepted
+ * @throws OciError `ERR_CONFIG_INVALID` the file cannot be read or is invalid
  * @see containers-policy.json(5)
  */
 export async function readPolicy(
@@ -35,10 +37,9 @@ export async function readPolicy(
 }
 
 /**
- * Refuses an image that a policy does not allow, wherever that shows before anything of the image is read. A requirement
- * that cannot be checked here is not met.
- *
- * @returns the signatures that are still to be checked, of an image of a registry
+ * Refuses an image that a policy does not allow, as far as that can be told before anything of the image is read. A
+ * requirement that cannot be checked counts as not met.
+ * @returns the signatures of a registry's image that are still to be checked
  * @throws OciError `ERR_POLICY`
  */
 export function checkPolicy(
@@ -82,7 +83,7 @@ function refusal(
   }
 }
 
-/** The origin of an image of a registry; of one that is asked for by digest the tag says nothing. */
+/** The origin of an image of a registry; the tag is ignored where there is a digest. */
 export function registryOrigin({ registry, repository, tag, digest }: Reference): Origin {
   const name = `${registry}/${repository}`
   const parts = name.split('/')
@@ -95,7 +96,7 @@ export function registryOrigin({ registry, repository, tag, digest }: Reference)
   }
 }
 
-/** The origin of an image in a file or directory: the path and those above. */
+/** The origin of an image in a file or directory: its path and the directories above. */
 export function fileOrigin(transport: string, path: string, name: string | undefined): Origin {
   const parts = path.split('/')
   const above = parts.map((_, index) => parts.slice(0, parts.length - index).join('/')).filter((part) => part !== '')

@@ -1,4 +1,4 @@
-/** Tells whether the host of a URL is `localhost` or an IP literal that only means something on this machine or network. */
+/** True when the host of a URL is `localhost` or an IP literal of this machine or of a private network. */
 export function isPrivateAddress(hostname: string): boolean {
   const host = hostname.toLowerCase().replace(/^\[|\]$/g, '')
   if (host === 'localhost' || host.endsWith('.localhost')) return true
@@ -9,7 +9,7 @@ export function isPrivateAddress(hostname: string): boolean {
   )
 }
 
-/** Tells whether the host of a URL is this machine. */
+/** True when the host of a URL is this machine. */
 export function isLoopback(hostname: string): boolean {
   return isPrivateAddress(hostname) && /^(localhost|127\.|\[?::1\]?$)/.test(hostname)
 }

@@ -2,11 +2,10 @@ import { BlockList, isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 
 /**
- * Reads NO_PROXY: a list, separated by commas or blanks, of names (each with all that is below it, also written `.NAME` or
- * `*.NAME`), addresses and networks (`10.0.0.0/8`, `fd00::/8`), each but networks with a port or without; `*` is everything.
- * Names are not looked up: a network has the hosts in it that are written as addresses.
- *
- * @returns whether a URL is to be reached without a proxy
+ * Parses NO_PROXY: names, addresses and networks (`10.0.0.0/8`, `fd00::/8`), separated by commas or blanks. A name
+ * includes its subdomains, and may be written `.NAME` or `*.NAME`. A name or an address may have a port. `*` matches
+ * every host. Names are not resolved: a network matches only hosts that are written as addresses.
+ * @returns a function that returns true for a URL to be reached without a proxy
  */
 export function parseExceptions(text: string): (url: URL) => boolean {
   const entries = text
@@ -41,7 +40,7 @@ function parseEntry(entry: string): Entry {
   return (host) => (port === undefined || port === host.port) && isNamed(host.name)
 }
 
-/** `[ADDRESS]:PORT`, `NAME:PORT`; an address of IPv6 without brackets has no port. */
+/** Splits `[ADDRESS]:PORT` or `NAME:PORT`; an IPv6 address without brackets has no port. */
 function splitPort(entry: string): { readonly text: string; readonly port?: number } {
   const [, text = '', port = ''] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? []
   return text === '' ? { text: withoutBrackets(entry) } : { text: withoutBrackets(text), port: Number(port) }

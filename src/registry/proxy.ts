@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 
-/** The proxies to go through, and the hosts to reach without one; plain values, which another thread may be given. */
+/** The proxies to use, and the hosts to reach without one: plain values, which can be passed to another thread. */
 export interface ProxySettings {
   readonly http: NamedProxy | undefined
   readonly https: NamedProxy | undefined
@@ -8,7 +8,7 @@ export interface ProxySettings {
   readonly except: string
 }
 
-/** A variable of the environment that names a proxy. It may have a password in it. */
+/** An environment variable that names a proxy; its value may contain a password. */
 export interface NamedProxy {
   readonly variable: string
   readonly value: string
@@ -26,7 +26,7 @@ function readProxy(env: NodeJS.ProcessEnv, name: string): NamedProxy | undefined
   return variable === undefined ? undefined : { variable, value: env[variable] ?? '' }
 }
 
-/** The place of a proxy, and what it is told. */
+/** The address of a proxy, with the authorization for it. */
 export interface ProxyAddress {
   readonly origin: string
   /** The header Proxy-Authorization for the name and password in the URL. */
@@ -34,10 +34,9 @@ export interface ProxyAddress {
 }
 
 /**
- * Reads the URL of a proxy; without a scheme it is of http, as curl and Go have it.
- *
- * @throws OciError `ERR_CONFIG_INVALID` it is no URL; `ERR_NOT_SUPPORTED` a proxy of another kind than http and https.
- *   Neither repeats the value.
+ * Parses the URL of a proxy; without a scheme it is http, as for curl and Go.
+ * @throws OciError `ERR_CONFIG_INVALID` the value is not a URL; `ERR_NOT_SUPPORTED` its scheme is neither http nor
+ *   https. Neither message repeats the value.
  */
 export function parseProxy({ variable, value }: NamedProxy): ProxyAddress {
   const text = value.includes('://') ? value : `http://${value}`
@@ -67,13 +66,13 @@ function basic(variable: string, username: string, password: string): string {
   }
 }
 
-/** A proxy's own answer, in place of the registry's. */
+/** The error for a proxy that answers in place of the registry. */
 export class ProxyRefusal extends OciError {
   readonly status: number
 
   constructor(what: string, { origin }: ProxyAddress, status: number) {
     const isAboutCredentials = status === 407 || status === 401 // tinyproxy
-    const refusal = isAboutCredentials ? 'wants a name and a password that it knows' : 'does not connect to it'
+    const refusal = isAboutCredentials ? 'requires a valid user name and password' : 'does not connect to it'
     super('ERR_NETWORK', `${what}: the proxy ${origin} ${refusal} (${status})`, {
       hint: isAboutCredentials
         ? `write them into HTTP_PROXY and HTTPS_PROXY, as in ${origin.replace('://', '://USER:PASSWORD@')}`

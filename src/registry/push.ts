@@ -10,14 +10,17 @@ import type { Endpoint } from './registries-conf.ts'
 /** A repository that is written to. */
 export interface PushRepository {
   has(blob: Descriptor): Promise<boolean>
-  /** Uploads a blob in one request, again from its beginning after a transient failure. @param open opens it anew each time */
+  /**
+   * Uploads a blob in one request, again from its beginning after a transient failure.
+   * @param open returns the bytes from the beginning each time
+   */
   pushBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<void>
-  /** Puts a manifest or index, all of whose blobs are there. @throws OciError `ERR_DIGEST_MISMATCH` */
+  /** Uploads a manifest or index, all of whose blobs the registry has. @throws OciError `ERR_DIGEST_MISMATCH` */
   pushManifest(version: string | Digest, manifest: Descriptor, content: Uint8Array): Promise<void>
   close(): Promise<void>
 }
 
-/** @see distribution-spec v1.1.1 "Push" */
+/** Opens a repository for writing. @see distribution-spec v1.1.1 "Push" */
 export function openPushRepository(endpoint: Endpoint, options: ConnectionOptions): PushRepository {
   const connection = connect(endpoint, { ...options, actions: 'pull,push' })
   return {
@@ -41,7 +44,7 @@ export function openPushRepository(endpoint: Endpoint, options: ConnectionOption
       await discard(response)
       const kept = response.header('docker-content-digest')
       if (kept === undefined || kept === digest) return
-      throw new OciError('ERR_DIGEST_MISMATCH', `${redactUrl(response.url)} keeps ${kept}, and was sent ${digest}`)
+      throw new OciError('ERR_DIGEST_MISMATCH', `${redactUrl(response.url)} stored ${kept}, but was sent ${digest}`)
     },
     close: () => connection.close(),
   }
@@ -70,7 +73,7 @@ async function upload(connection: Connection, blob: Descriptor, open: () => Asyn
 function uploadPlace(response: HttpResponse): URL {
   const location = parseUrl(response.header('location') ?? '', response.url)
   if (response.header('location') === undefined || location === undefined) {
-    throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} does not say where to upload to`)
+    throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} answers without an upload location`)
   }
   checkHop(response.url, location, 'wants uploads at')
   return location

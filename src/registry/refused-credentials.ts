@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { Credentials } from './credential-provider.ts'
 
-/** Whom a registry was told we are, and where that was said, without any secret. */
+/** The user of the credentials and their origin, without any secret, for messages. */
 export function describeCredentials(credentials: Credentials): string {
   const user = credentials.kind === 'password' ? `user "${credentials.username}"` : 'a token'
   return credentials.from === undefined
@@ -10,9 +10,8 @@ export function describeCredentials(credentials: Credentials): string {
 }
 
 /**
- * The error that a user name and a password, or the token that stands for them, are not accepted.
- *
- * @param who the registry, or the token server it has sent us to
+ * The error for a user name and a password, or a token that stands for them, that are refused.
+ * @param who the registry, or the token server that it names
  * @param said the request and the answer
  */
 export function refusedCredentials(who: string, credentials: Credentials, said: string): OciError {

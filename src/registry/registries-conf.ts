@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import type { Reference } from '../oci/reference.ts'
 
-/** Where a repository can be had: one host to ask, and the name it has there. */
+/** A place of a repository: one host, and the repository's name there. */
 export interface Endpoint {
-  /** `host[:port]` as configured; `docker.io` where Docker Hub itself is asked. */
+  /** `host[:port]` as configured; `docker.io` for Docker Hub itself. */
   readonly registry: string
   readonly repository: string
-  /** Unverified TLS and plain http are allowed. */
+  /** True when unverified TLS and plain http are allowed. */
   readonly isInsecure: boolean
 }
 
@@ -30,7 +30,7 @@ export interface Mirror {
 /**
  * Reads the registry configuration that podman, skopeo and buildah share.
  *
- * `$CONTAINERS_REGISTRIES_CONF` names the one file to read. Otherwise that is the user's registries.conf or else
+ * `$CONTAINERS_REGISTRIES_CONF` names the only file to read. Otherwise it is the user's registries.conf or else
  * /etc/containers/registries.conf, then the drop-ins of registries.conf.d (system, then user; by name), a later table
  * replacing an earlier one of the same prefix. Missing files are no error.
  *
@@ -61,7 +61,7 @@ export function endpointsFor(reference: Reference, entries: readonly RegistryEnt
   if (entry === undefined)
     return [{ registry: reference.registry, repository: reference.repository, isInsecure: false }]
   if (entry.isBlocked) {
-    throw new OciError('ERR_REGISTRY', `registries.conf blocks ${entry.prefix}, where ${name} lives`, {
+    throw new OciError('ERR_REGISTRY', `registries.conf blocks ${entry.prefix}, which includes ${name}`, {
       hint: 'remove "blocked" from that table, or pull from another registry',
     })
   }
@@ -75,7 +75,9 @@ export function endpointsFor(reference: Reference, entries: readonly RegistryEnt
   })
 }
 
-/** How many characters of `name` a prefix stands for; 0 when it does not match. `*.host` stands for any subdomain. */
+/**
+ * The number of characters of `name` that a prefix matches; 0 when it does not match. `*.host` matches any subdomain.
+ */
 function matchLength(prefix: string, name: string): number {
   if (prefix.startsWith('*.')) {
     const end = `${name}/`.indexOf('/')
@@ -85,7 +87,7 @@ function matchLength(prefix: string, name: string): number {
   return name === prefix || name.startsWith(`${prefix}/`) ? prefix.length : 0
 }
 
-/** Reads one file of the second format (`[[registry]]`). */
+/** Parses one file of the second format (`[[registry]]`). */
 export async function parseRegistriesConf(text: string, file: string): Promise<RegistryEntry[]> {
   const { parse } = await import('smol-toml')
   let value: Record<string, unknown>
@@ -129,7 +131,7 @@ function toMirror(table: Record<string, unknown>, file: string, digestOnly: bool
   return { location: withoutSlash(location), isInsecure: flag(table, 'insecure', file), pull }
 }
 
-/** The files there may be, in the order they are read. */
+/** The files to read, in this order; some may be missing. */
 export async function configFiles(env: NodeJS.ProcessEnv, system = '/etc/containers'): Promise<string[]> {
   const named = env.CONTAINERS_REGISTRIES_CONF
   if (named !== undefined && named !== '') return [named]

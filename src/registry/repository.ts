@@ -13,42 +13,50 @@ import { type HttpResponse, networkError, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 
-/** A manifest or index as received, and the descriptor that its bytes deserve. */
+/** A manifest or index as received, with the descriptor of its bytes. */
 export interface FetchedManifest {
   readonly descriptor: Descriptor
   readonly content: Uint8Array
-  /** Where it came from, fit for messages. */
+  /** The URL it came from, redacted for messages. */
   readonly from: string
 }
 
-/** One image repository: the same content, at the first of its endpoints that has it. */
+/** One image repository, whose content comes from the first endpoint that has it. */
 export interface Repository {
   /**
-   * Fetches a manifest or index by tag or digest. By digest, the bytes are checked; by tag, they are only measured.
+   * Fetches a manifest or index by tag or digest. The bytes are checked against the digest; for a tag, against the one
+   * that the registry states, if any.
    *
    * @throws OciError `ERR_DIGEST_MISMATCH`, `ERR_LIMIT_EXCEEDED` above 4 MiB, and as `Connection.get`
    */
   fetchManifest(version: string | Digest): Promise<FetchedManifest>
   /**
-   * A blob's bytes from byte `from` on, unverified. A broken connection is resumed where it broke (Range), a failing
-   * endpoint is left for the next. A foreign layer that none has comes from its publisher, where that is allowed.
+   * A blob's bytes from byte `from` on, unverified. A broken download continues where it broke (Range); after a failure
+   * of one endpoint the next is tried. A foreign layer that no endpoint has comes from its publisher, where that is
+   * allowed.
    */
   fetchBlob(blob: Descriptor, from?: number): AsyncGenerator<Uint8Array>
   /** Drops all connections. */
   close(): Promise<void>
 }
 
-/** So many bytes make a broken download worth resuming as often as it takes. */
+/**
+ * Bytes of progress after which the attempts are counted anew, so that a download that gets on is resumed without
+ * limit.
+ */
 const progressBytes = 1024 * 1024
 
-/** @param endpoints best first, at least one */
+/**
+ * Opens a repository for reading.
+ * @param endpoints best first, at least one
+ */
 export function openRepository(endpoints: readonly Endpoint[], options: ConnectionOptions = {}): Repository {
   let connections = endpoints.map((endpoint) => connect(endpoint, options))
   const { signal, log } = options
   const { retryAfter } = attempts(options)
   const publishers = openPublishers(endpoints, options)
 
-  /** Asks the endpoints in order; whoever answers is asked first from then on. */
+  /** Tries the endpoints in order; the one that succeeds is tried first from then on. */
   async function firstOf<T>(ask: (connection: Connection) => Promise<T>): Promise<T> {
     const failures: unknown[] = []
     for (const connection of connections) {
@@ -124,7 +132,7 @@ async function fetchManifest(
   return { descriptor: { mediaType, digest, size: content.byteLength }, content, from }
 }
 
-/** A manifest's bytes, asked for again when the connection breaks in the middle of them. */
+/** Fetches a manifest's bytes, and again when the connection breaks before their end. */
 async function readManifest(connection: Connection, version: string, signal: AbortSignal | undefined) {
   for (let attempt = 1; ; attempt++) {
     const response = await connection.get(`manifests/${version}`, { accept: acceptedManifestTypes.join(', ') })
@@ -156,20 +164,23 @@ function shortBody(response: HttpResponse, { size }: Descriptor, position: numbe
   return new OciError('ERR_NETWORK', `${redactUrl(response.url)} ends after ${position} of ${size} bytes`)
 }
 
-/** Without leave the addresses that a manifest names are not asked: they are an author's, and would be told who pulls what. */
+/**
+ * The error for a foreign layer that may not be fetched from the URLs in the manifest: their owner would learn who
+ * pulls what.
+ */
 function withheld(cause: OciError, { digest, urls = [] }: Descriptor): OciError {
   const hosts = urls.flatMap((url) => parseUrl(url)?.host ?? [])
   const [where, hint] =
     hosts.length === 0
-      ? ['its publisher', 'have a tool that has the layer push the image with it to a registry of yours']
+      ? ['its publisher', 'push the image with this layer to a registry of yours, from a tool that has the layer']
       : [[...new Set(hosts)].join(', '), 'fetch it from there with --foreign-layers, without credentials']
-  return new OciError('ERR_NOT_SUPPORTED', `layer ${digest} may be had from ${where} alone, not from a registry`, {
+  return new OciError('ERR_NOT_SUPPORTED', `layer ${digest} is available from ${where} only, not from a registry`, {
     hint,
     cause,
   })
 }
 
-/** One error for all endpoints that failed: the last one's code, as that is the registry itself; every message. */
+/** One error for all endpoints that failed: the code of the last, which is the registry itself, and every message. */
 function joinFailures(failures: readonly unknown[], connections: readonly Connection[]): unknown {
   const last = failures.at(-1)
   if (failures.length < 2 || !(last instanceof OciError)) return last

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Attempts at one request, the first included. */
+/** The most attempts at one request, including the first. */
 export const maxAttempts = 5
 
-/** Longest wait that a server's Retry-After is followed for, in milliseconds. */
+/** The longest wait in milliseconds, also when a server's Retry-After is longer. */
 const maxWaitMs = 60_000
 
-/** Whether the same request may well succeed a little later. */
+/** True for a status after which the same request may succeed a little later. */
 export const isTransientStatus = (status: number): boolean =>
   status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
 
 /**
- * Milliseconds to wait before attempt `attempt + 1`: what the server asked for, else doubling from 0.5 s with jitter.
+ * Milliseconds to wait before attempt `attempt + 1`: the server's Retry-After, or else a time that doubles from 0.5 s,
+ * with jitter.
  *
  * @param retryAfter the header of that name: seconds or an HTTP date
  */
@@ -30,6 +31,6 @@ export async function wait(ms: number, signal?: AbortSignal): Promise<void> {
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal })
   } finally {
-    signal?.throwIfAborted() // the reason itself, and no AbortError around it
+    signal?.throwIfAborted() // the reason itself, without an AbortError around it
   }
 }

@@ -4,26 +4,26 @@ import { isLoopback } from './private-address.ts'
 import { type NamedProxy, type ProxyAddress, type ProxySettings, parseProxy } from './proxy.ts'
 
 const connectTimeoutMs = 30_000
-/** A connection that carries nothing for so long is broken, unless the client is told otherwise. */
+/** Time without data after which a connection counts as broken, unless the client sets another. */
 const defaultStallTimeoutMs = 60_000
 
 export interface RouteOptions {
-  /** Unverified TLS is allowed. */
+  /** True when unverified TLS is allowed. */
   readonly isInsecure: boolean
-  /** Authorities to trust, and what we show of ourselves to the host of the first request alone. */
+  /** Authorities to trust, and a client certificate, which only the host of the first request gets. */
   readonly certificates?: Certificates | undefined
   readonly proxy?: ProxySettings | undefined
-  /** Milliseconds after which a connection that carries nothing is broken; default: 60 000. */
+  /** Milliseconds without data after which a connection counts as broken; default: 60 000. */
   readonly stallTimeoutMs?: number | undefined
 }
 
 export interface AllRoutes {
-  /** To the host of the first request, and to where it redirects within itself. */
+  /** Routes to the host of the first request, also for redirects within that host. */
   readonly own: Routes
   readonly others: Routes
 }
 
-/** How connections to a URL are made: directly or through a proxy. */
+/** Chooses how a URL is reached: directly or through a proxy. */
 export interface Routes {
   /** @throws OciError as `parseProxy` */
   to(url: URL): Route
@@ -38,15 +38,15 @@ export interface Route {
 /**
  * Makes the connections of a client for one level of trust, each when it is first used.
  *
- * undici is loaded here: that takes longer than many a command, and most clients are made and not used.
+ * undici is loaded here and not at the start: loading takes longer than many commands, and most clients are never used.
  */
 export async function createRoutes({ isInsecure, certificates = {}, ...options }: RouteOptions): Promise<AllRoutes> {
   const { ca, cert, key } = certificates
-  // Authorities that nothing is checked against: to read all those that Node.js knows takes longer than a small pull.
+  // No authorities, since nothing is verified: reading all those of Node.js takes longer than a small pull.
   const trust = isInsecure
     ? { rejectUnauthorized: false, ca: [] }
-    : { rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) } // whatever a variable says to Node.js
-  // Its names are members of the default export alone where it is bundled for the library.
+    : { rejectUnauthorized: true, ...(ca !== undefined && { ca: [...ca] }) } // also when NODE_TLS_REJECT_UNAUTHORIZED is 0
+  // In the library's bundle, undici's names are members of the default export alone.
   const { default: undici } = await import('undici')
   const isExcepted = options.proxy && (await import('./proxy-exceptions.ts')).parseExceptions(options.proxy.except)
   const create = (tls: Tls): Routes => routesWith(undici, tls, { ...options, isExcepted })
@@ -90,7 +90,10 @@ function routesWith(
   }
 }
 
-/** As Go and curl do it: https is tunnelled through the proxy, and plain http is asked of it. */
+/**
+ * A dispatcher for a proxy. As with Go and curl, https is tunnelled through the proxy, and plain http is requested from
+ * it.
+ */
 function createProxyAgent(
   { Pool, ProxyAgent }: Undici,
   { origin, authorization }: ProxyAddress,
@@ -103,7 +106,7 @@ function createProxyAgent(
     requestTls: { timeout: connectTimeoutMs, ...tls },
     proxyTls: { timeout: connectTimeoutMs },
     ...timeouts,
-    // It leaves the timeouts out where it asks the proxy itself.
+    // ProxyAgent does not apply the timeouts to requests to the proxy itself.
     clientFactory: (url, options) => new Pool(url, { ...timeouts, ...options }),
     factory: (url, options) => new Pool(url, { ...timeouts, ...options }),
   })

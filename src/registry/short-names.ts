@@ -4,18 +4,18 @@ import { parseReference, type Reference } from '../oci/reference.ts'
 import { configFiles, readIfThere } from './registries-conf.ts'
 import { checkRegistryName } from './registry-name.ts'
 
-/** What registries.conf says about names without a registry. */
+/** The settings of registries.conf for names without a registry. */
 export interface ShortNames {
-  /** Full repositories by short ones. */
+  /** Full repository names by short ones. */
   readonly aliases: Readonly<Record<string, string>>
-  /** Where names without an alias are; empty means Docker Hub. */
+  /** Registries of names without an alias; empty means Docker Hub. */
   readonly searchRegistries: readonly string[]
 }
 
 /**
  * Reads an image name as podman does: a short one by the aliases of registries.conf, else in the one registry of
- * `unqualified-search-registries`, else, where none are configured, on Docker Hub. Several are never tried in turn: who
- * registers a name in the first would decide what is run.
+ * `unqualified-search-registries`, else, where none are configured, on Docker Hub. Several registries are never tried
+ * in turn: whoever registers a name in the first one would decide which image is run.
  *
  * @throws OciError `ERR_REFERENCE_INVALID` also when there are several registries to search; `ERR_CONFIG_INVALID`
  * @see containers-registries.conf(5) "NAMESPACED [[registry]] SETTINGS", "SHORT-NAME ALIASING"
@@ -51,7 +51,10 @@ async function readShortNames(env: NodeJS.ProcessEnv, system?: string): Promise<
   return names
 }
 
-/** A later file's search list replaces the earlier one, its aliases add to them; an empty alias takes one away. */
+/**
+ * Merges the settings of one more file: a search list replaces the earlier one, aliases are added, and an empty alias
+ * removes one.
+ */
 function merge(names: ShortNames, { aliases, ...rest }: Record<string, unknown>, file: string): ShortNames {
   const search = rest['unqualified-search-registries']
   if (search !== undefined && !isStringList(search)) {

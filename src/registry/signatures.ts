@@ -15,33 +15,33 @@ import {
 } from '../oci/signature-payload.ts'
 import { isIdentityAccepted } from '../oci/signed-identity.ts'
 
-/** A signature that a policy asks for. */
+/** A signature that a policy requires. */
 export interface WantedSignature extends SigstoreSigned {
   /** The policy and the place in it, for messages. */
   readonly by: string
 }
 
-/** One image's manifest, which is what is signed, and the name it was asked for by. */
+/** The manifest of one image, which is what signatures sign, and the name by which the image was requested. */
 export interface SignedImage {
   readonly reference: Reference
   readonly manifest: { readonly descriptor: Descriptor; readonly content: Uint8Array }
 }
 
-/** The repository that has the image, for reading what is beside it. */
+/** The repository of the image, for reading its signatures. */
 export interface SignatureStore {
   fetchManifest(tag: string): Promise<{ readonly descriptor: Descriptor; readonly content: Uint8Array }>
-  /** Reads a blob whole and verified; refuses more than `limit` bytes. */
+  /** Reads a whole blob, verified; refuses more than `limit` bytes. */
   read(blob: Descriptor, limit: number): Promise<Uint8Array>
 }
 
-/** Signatures of one image that are looked at. */
+/** The most signatures of one image that are checked. */
 const maxSignatures = 128
 
 /**
- * Refuses an image unless each signature that is wanted is there, in cosign's form: under the tag `sha256-HEX.sig` of its
+ * Refuses an image unless it has each wanted signature, in cosign's form: under the tag `sha256-HEX.sig` of its
  * repository, by one of the keys (ECDSA, RSA or Ed25519), of its manifest, for an identity that the policy accepts.
  *
- * @throws OciError `ERR_POLICY` says what is wrong with each signature there is; `ERR_CONFIG_INVALID` a key cannot be used
+ * @throws OciError `ERR_POLICY` with the fault of each signature found; `ERR_CONFIG_INVALID` a key cannot be used
  * @see cosign specs/SIGNATURE_SPEC.md; containers-policy.json(5) "sigstoreSigned"
  */
 export async function checkSignatures(
@@ -72,7 +72,9 @@ export async function checkSignatures(
   }
 }
 
-/** The descriptors of what is signed, each with its signature in an annotation; none where there is no such tag. */
+/**
+ * The descriptors of the signed payloads, each with its signature in an annotation; none when the tag does not exist.
+ */
 async function findSignatures(tag: string, store: SignatureStore): Promise<readonly Descriptor[]> {
   try {
     const { content, descriptor } = await store.fetchManifest(tag)
@@ -92,9 +94,11 @@ interface Check {
   readonly image: SignedImage
 }
 
-/** Why a signature does not count, or undefined: it does. Nothing of the payload is believed before it is verified. */
+/**
+ * The reason why a signature is not accepted, or undefined when it is. The payload is parsed only after it is verified.
+ */
 function findFault(signature: string | undefined, payload: Uint8Array, { want, keys, image }: Check) {
-  if (signature === undefined) return 'one has no signature beside it'
+  if (signature === undefined) return 'one has no signature in its annotations'
   const bytes = Buffer.from(signature, 'base64')
   if (!keys.some((key) => isMadeBy(key, payload, bytes))) return 'one was made by none of the keys of the policy'
   try {
@@ -110,7 +114,7 @@ function findFault(signature: string | undefined, payload: Uint8Array, { want, k
   }
 }
 
-/** All keys sign with SHA-256 but those that bring a hash of their own. */
+/** True when `key` made the signature: with SHA-256, except for Ed25519, which has a hash of its own. */
 function isMadeBy(key: KeyObject, payload: Uint8Array, signature: Uint8Array): boolean {
   return verify(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', payload, key, signature)
 }
@@ -123,7 +127,10 @@ function isDigestOf(digest: Digest, content: Uint8Array): boolean {
 const readKeys = ({ keys, by }: WantedSignature): Promise<KeyObject[]> =>
   Promise.all(keys.map((source, index) => readKey(source, by, index)))
 
-/** A key that cannot be used is an error also where another one would do: it would be missed when it is needed. */
+/**
+ * Reads a key. One that cannot be used is an error even where another one would do: it would be missed when it is
+ * needed.
+ */
 async function readKey(source: KeySource, by: string, index: number): Promise<KeyObject> {
   const name = 'path' in source ? `the key ${source.path}` : `key ${index + 1}`
   const fail = (why: string): OciError => new OciError('ERR_CONFIG_INVALID', `${by}: cannot use ${name}: ${why}`)

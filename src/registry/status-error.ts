@@ -5,7 +5,7 @@ import { ProxyRefusal } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
 import { isTransientStatus } from './retry.ts'
 
-/** A server's refusal, which may be over soon. */
+/** The error for a response other than 2xx. */
 class StatusError extends OciError {
   readonly status: number
   readonly isTransient: boolean
@@ -19,7 +19,7 @@ class StatusError extends OciError {
   }
 }
 
-/** The error that an answer other than 2xx is, with what its body says. */
+/** Makes the error for a response other than 2xx, with the text of its body. */
 export async function statusError(
   response: HttpResponse,
   { method, hint }: { readonly method: string; readonly hint?: string | undefined },
@@ -35,7 +35,7 @@ function codeOf(status: number): ErrorCode {
   return status === 401 || status === 403 ? 'ERR_REGISTRY_AUTH' : 'ERR_REGISTRY'
 }
 
-/** Whether trying the same again may help: a broken connection, or a status that says so. */
+/** True when the same request may succeed later: after a broken connection, or a status of that kind. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ProxyRefusal) return isTransientStatus(error.status)
   if (error instanceof StatusError) return error.isTransient
@@ -46,11 +46,11 @@ export function isTransient(error: unknown): boolean {
   return !isHopeless
 }
 
-/** The status of the answer that an error is, if it is one. */
+/** The HTTP status of an error that stands for a response, or undefined. */
 export const statusOf = (error: unknown): number | undefined =>
   error instanceof StatusError ? error.status : undefined
 
-/** The header Retry-After of the answer that an error is, if it is one. */
+/** The header Retry-After of an error that stands for a response, or undefined. */
 export const retryAfterOf = (error: unknown): string | undefined =>
   error instanceof StatusError ? error.retryAfter : undefined
 
@@ -59,7 +59,7 @@ const isTlsProblem = (error: unknown): boolean =>
   'code' in error &&
   /^ERR_(SSL|TLS)|CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(String(error.code))
 
-/** What a registry's error document says: its codes as received, and their messages. */
+/** The text of a registry's error document: its codes as received, and their messages. */
 function errorText(body: Buffer): string {
   const value = parseJsonIfAny(body.toString('utf8'))
   const errors: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'errors') : undefined

@@ -12,7 +12,8 @@ const maxPageBytes = 16 * 1024 * 1024
 /**
  * The tags of a repository, in the registry's order.
  *
- * @throws OciError `ERR_IMAGE_NOT_FOUND` there is no such repository; `ERR_REGISTRY` the list is none, or leads elsewhere
+ * @throws OciError `ERR_IMAGE_NOT_FOUND` there is no such repository; `ERR_REGISTRY` the answer is not a list of tags,
+ *   or continues on another host
  * @see distribution-spec v1.1.1 "Listing Tags"
  */
 export async function fetchTags(endpoint: Endpoint, options: ConnectionOptions): Promise<string[]> {
@@ -37,14 +38,14 @@ function parseTags(body: Buffer, url: URL): string[] {
   const tags: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'tags') : undefined
   if (tags === null) return []
   if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags
-  throw new OciError('ERR_REGISTRY', `${redactUrl(url)} answers with something else than a list of tags`)
+  throw new OciError('ERR_REGISTRY', `${redactUrl(url)} answers with something other than a list of tags`)
 }
 
-/** Where the list goes on: on the same host, or credentials would go to another. */
+/** The URL of the next page; it must be on the same host, or credentials would go to another. */
 function nextPage(response: HttpResponse): URL | undefined {
   const target = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.header('link') ?? '')?.[1]
   if (target === undefined) return undefined
   const url = parseUrl(target, response.url)
   if (url !== undefined && url.origin === response.url.origin) return url
-  throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} goes on with its list on another host; refused`)
+  throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} continues its list on another host; refused`)
 }

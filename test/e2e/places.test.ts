@@ -35,7 +35,7 @@ describe('a name that is a place is sent to no registry', () => {
       expect(await run('pull', written, '--out', 'bundle')).toEqual({
         status: 1,
         stdout: '',
-        stderr: `error: "${name}" is ${what}, and no image in a registry\n  hint: use "bundle-tool unpack ${name} --out bundle"\n`,
+        stderr: `error: "${name}" is ${what}, not an image in a registry\n  hint: use "bundle-tool unpack ${name} --out bundle"\n`,
       })
     }
   })

@@ -197,7 +197,7 @@ test('what a proxy does not do is an error that names it, at once, without its p
   ] as const) {
     const begun = Date.now()
     const refused = await pull(form, host, { [name]: `http://${user}${guarded}` })
-    const refusal = `: the proxy http://${guarded} wants a name and a password that it knows (${status})\n`
+    const refusal = `: the proxy http://${guarded} requires a valid user name and password (${status})\n`
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining(refusal) })
     expect(refused.stderr).toContain(`hint: write them into HTTP_PROXY and HTTPS_PROXY`)
     expect(refused.stderr).not.toContain('wr0ng')

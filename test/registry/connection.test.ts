@@ -13,7 +13,7 @@ function withResolvers(): { readonly promise: Promise<void>; readonly resolve: (
   return { promise, resolve }
 }
 
-/** A registry that lets a request through whose token is for what it does: a HEAD for `pull`, a POST for `push`. */
+/** A registry that accepts a request only with a token for its action: a HEAD for `pull`, a POST for `push`. */
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '', 'http://x')
   if (url.pathname === '/v2/') response.end('{}')
@@ -59,7 +59,7 @@ async function decide({ method, headers }: IncomingMessage, response: ServerResp
   response.writeHead(401, { 'www-authenticate': challenge }).end()
 }
 
-test('a token that another request has fetched meanwhile, for less, is not the last one that is tried', async () => {
+test('after a token with a smaller scope, fetched meanwhile by another request, the right one is tried', async () => {
   const connection = connect({ registry: host, repository: 'r', isInsecure: false }, { actions: 'pull,push' })
   const heads = ['one', 'two'].map((name) => connection.send({ method: 'HEAD', path: `blobs/${name}` }))
   await Promise.race(heads)

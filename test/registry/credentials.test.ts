@@ -14,7 +14,7 @@ function lookUp(config: unknown, registry: string) {
   return configuredCredentials(env)(registry)
 }
 
-/** Nothing of the machine is read, and helpers are found in `directory`. */
+/** An environment in which no file of the machine is read, and helpers are found in `directory`. */
 const env = {
   DOCKER_CONFIG: directory,
   HOME: directory,
@@ -22,7 +22,7 @@ const env = {
   PATH: `${directory}:${process.env.PATH}`,
 }
 
-/** A credential helper that keeps its secrets in a file named after the server, as the real ones keep them elsewhere. */
+/** A credential helper that keeps its secrets in a file named after the server. */
 function addHelper(name: string): void {
   const script = `#!/bin/sh
 kept=${directory}/kept-${name}
@@ -54,7 +54,7 @@ test('no file means no credentials', async () => {
   expect(await configuredCredentials(none)('docker.io')).toBeUndefined()
 })
 
-test('a helper is asked: that of the registry first, the general one last', async () => {
+test('helpers are used: that of the registry first, the general one last', async () => {
   addHelper('one')
   addHelper('all')
   writeFileSync(join(directory, 'kept-one'), '{"ServerURL":"https://index.docker.io/v1/","Username":"me","Secret":"s"}')
@@ -78,7 +78,7 @@ test('a helper that is missing, and one whose name is a path, are errors', async
   await expect(lookUp({ credsStore: '../evil' }, 'x.example')).rejects.toThrow('"../evil" is not the name')
 })
 
-test('a helper that is missing holds nothing up', () => {
+test('a missing helper delays nothing', () => {
   const module = join(import.meta.dirname, '../../dist/registry/credential-helper.js')
   const script = `import(${JSON.stringify(module)})
     .then(({ askHelper }) => askHelper('none', 'x.example', { PATH: '/nonexistent' }))
@@ -123,6 +123,6 @@ test.each([
     ],
   ],
   ['', []],
-])('the header %j offers what it says', (header, challenges) => {
+])('the header %j is parsed into its challenges', (header, challenges) => {
   expect(parseChallenges(header)).toEqual(challenges)
 })

@@ -14,8 +14,7 @@ export interface DockerRegistry {
 }
 
 /**
- * Starts one that keeps its images in `directory`, which is made.
- *
+ * Starts a registry that keeps its images in `directory`, which is created.
  * @param settings more of its configuration, as objects: `auth`, or `http`'s `tls`
  */
 export async function startDockerRegistry(

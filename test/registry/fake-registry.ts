@@ -4,17 +4,17 @@ import type { AddressInfo } from 'node:net'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { type Digest, parseDigest } from '../../src/oci/digest.ts'
 
-/** A registry in this process, as good or as bad as a test wants it. */
+/** A registry in this process, with faults as a test wants them. */
 export interface FakeRegistry {
   /** `127.0.0.1:port` */
   readonly host: string
   /** Every request so far: method, path with query, and headers. */
   readonly requests: { method: string; path: string; headers: IncomingMessage['headers'] }[]
-  /** Keeps a blob and describes it. */
+  /** Stores a blob and returns its descriptor. */
   addBlob(content: Uint8Array | string, mediaType?: string): Descriptor
-  /** Keeps a manifest under its digest and a tag, and describes it. */
+  /** Stores a manifest under its digest and a tag, and returns its descriptor. */
   addManifest(repository: string, tag: string, value: unknown, mediaType?: string): Descriptor
-  /** Paths of blobs that were asked for. */
+  /** Paths of blobs that were requested. */
   blobRequests(): string[]
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -51,7 +51,7 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     response.end(manifest.content)
   })
 
-  /** Keeps what is uploaded, if it is what it is said to be. */
+  /** Stores an upload whose content matches its digest. */
   async function receive(
     request: IncomingMessage,
     response: ServerResponse,
@@ -80,7 +80,7 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     response.end()
   }
 
-  /** Two tags a page. */
+  /** Lists tags, two per page. */
   function sendTags(path: string, response: ServerResponse): void {
     const [, repository = ''] = /^\/v2\/(.+)\/tags\/list/.exec(path.replace(/\?.*/, '')) ?? []
     const last = new URL(path, 'http://x').searchParams.get('last') ?? ''

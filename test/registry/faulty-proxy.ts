@@ -1,21 +1,21 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** One answer of the registry on its way to us. */
+/** One answer of the registry, before it is passed on. */
 export interface Passage {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Buffer
-  /** How often this path has been asked for, this time included. */
+  /** Number of requests for this path so far, including this one. */
   readonly time: number
 }
 
-/** Spoils an answer and sends it, or leaves it to be sent as it is (undefined). */
+/** Changes an answer and sends it, or leaves it unchanged (undefined). */
 export type Spoil = (passage: Passage) => true | undefined
 
-/** A reverse proxy before `registry` that spoils what it passes on. */
+/** A reverse proxy in front of `registry` that changes what it passes on. */
 export async function startFaultyProxy(registry: string, spoil: Spoil) {
   const times = new Map<string, number>()
   const paths: string[] = []

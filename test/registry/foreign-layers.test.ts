@@ -17,7 +17,7 @@ const layerOf = (content: Uint8Array | string, urls?: readonly string[]): Descri
   ...(urls !== undefined && { urls }),
 })
 
-/** A publisher who has one layer at `/layer`, and the fault. */
+/** A publisher that has one layer at `/layer`, with a fault. */
 const startPublisher = (content: Uint8Array | string, fault: Fault = () => undefined): Promise<FakeRegistry> =>
   startRegistry((request, response) => {
     if (fault(request, response)) return true
@@ -44,13 +44,13 @@ async function fetchBlob(registry: FakeRegistry, layer: Descriptor, options: Con
   }
 }
 
-/** A registry that serves nobody without a name and a password. */
+/** A registry that requires a user name and a password. */
 const wantsPassword: Fault = ({ headers }, response) =>
   headers.authorization === undefined
     ? sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': 'Basic realm="r"' })
     : undefined
 
-test('without leave a foreign layer comes from the registry or not at all, and the error says how', async () => {
+test('without permission a foreign layer comes from the registry or not at all, and the error names the flag', async () => {
   await using publisher = await startPublisher('there')
   await using registry = await startRegistry()
   const urls = [`http://${publisher.host}/layer?signature=s`]
@@ -59,13 +59,13 @@ test('without leave a foreign layer comes from the registry or not at all, and t
   const missing = layerOf('there', urls)
   await expect(fetchBlob(registry, missing, {})).rejects.toMatchObject({
     code: 'ERR_NOT_SUPPORTED',
-    message: `layer ${missing.digest} may be had from ${publisher.host} alone, not from a registry`,
+    message: `layer ${missing.digest} is available from ${publisher.host} only, not from a registry`,
     hint: 'fetch it from there with --foreign-layers, without credentials',
   })
   expect(publisher.requests).toEqual([])
 })
 
-test('with leave it comes from the registry that has it, else from the first place that does', async () => {
+test('with permission it comes from the registry if that has it, else from the first URL that does', async () => {
   await using publisher = await startPublisher('there')
   await using registry = await startRegistry()
   const urls = [`http://${publisher.host}/gone`, `http://${publisher.host}/layer?signature=s`]
@@ -90,7 +90,7 @@ test('credentials go to the registry alone, not to a publisher who asks for them
   }
 })
 
-test('a broken download goes on where it broke, a refusal that may be over is waited for', async () => {
+test('a broken download continues where it broke, and a transient refusal is tried again', async () => {
   const content = randomBytes(300_000)
   let count = 0
   const unsteady = (_: IncomingMessage, response: ServerResponse): true | undefined => {
@@ -112,7 +112,7 @@ test('a broken download goes on where it broke, a refusal that may be over is wa
   ])
 })
 
-test('when every place fails each is named, without what its URL may hide', async () => {
+test('when every URL fails each is named, without any secrets in it', async () => {
   await using publisher = await startRegistry((_, response) => sendError(response, 403, 'DENIED'))
   await using registry = await startRegistry()
   const layer = layerOf('x', [`http://${publisher.host}/a?key=k`, 'no address', `http://u:p@${publisher.host}/b`])
@@ -120,7 +120,7 @@ test('when every place fails each is named, without what its URL may hide', asyn
     code: 'ERR_REGISTRY_AUTH',
     message: `layer ${layer.digest} is not at the registry, nor at its other places
   GET http://${publisher.host}/a?...: 403 DENIED: DENIED it is
-  the manifest names a place that is no URL
+  the manifest names something that is not a URL as the place of a layer
   GET http://${publisher.host}/b: 403 DENIED: DENIED it is`,
     hint: undefined,
   })
@@ -130,7 +130,7 @@ test('when every place fails each is named, without what its URL may hide', asyn
   })
 })
 
-test('a place without TLS, or in a private network that the registry is not in, is not asked', async () => {
+test('a URL without TLS, or in a private network that the registry is not in, is refused', async () => {
   await using publisher = await startPublisher('there')
   const failure = async (registry: string, url: string, isInsecure = false): Promise<unknown> => {
     const publishers = openPublishers([{ registry, repository: 'r', isInsecure: false }], {

@@ -4,18 +4,18 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A network of a few programs of one test, and the names in it. */
+/** A network of a few programs of one test, with host names of its own. */
 export interface TestNetwork {
-  /** The words to put before a command, so that it runs in the network. */
+  /** The command and arguments that run a command in the network, put before it. */
   readonly inside: readonly string[]
-  /** Starts a server in it, and waits until it listens at `port`; ended with the network. */
+  /** Starts a server in the network, and waits until it listens at `port`; it ends with the network. */
   serve(command: readonly string[], port: number): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Makes a network namespace whose loopback device has `address` too, which `names` lead to: for a program that treats this
- * host in a way of its own, a host elsewhere. Needs root.
+ * Makes a network namespace whose loopback device also has `address`, to which `names` resolve: a host elsewhere, for a
+ * program that treats this host differently. Needs root.
  *
  * @param directory for the file of names
  */
@@ -57,7 +57,7 @@ export async function makeNetwork(directory: string, address: string, names: rea
   }
 }
 
-/** Tells whether something listens at a port of the network that a process is in. @see man 5 proc_pid_net */
+/** True when a socket listens at a port of the network that a process is in. @see man 5 proc_pid_net */
 function isListening(pid: number, port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   return ['tcp', 'tcp6'].some((name) =>

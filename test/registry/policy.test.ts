@@ -49,7 +49,7 @@ test('the most specific scope counts: name, repository, paths, host, wildcard, t
   expect(isAllowed({ default: accept, transports: { oci: { '': reject } } }, 'docker.io/library/x:1')).toBe(true)
 })
 
-test('what is asked for and cannot be checked is refused, also beside what is accepted', () => {
+test('a requirement that cannot be checked is refused, also beside one that accepts', () => {
   expect(isAllowed({ default: [...accept, { type: 'signedBy' }] }, 'x.example/y:1')).toBe(false)
   for (const member of ['fulcio', 'pki', 'rekorPublicKeyData']) {
     const policy = { default: [{ ...signed[0], [member]: {} }] }
@@ -59,7 +59,7 @@ test('what is asked for and cannot be checked is refused, also beside what is ac
   }
 })
 
-test('a signature by a key is left to be checked of an image of a registry, and refused of any other', () => {
+test('a required signature is checked later for an image of a registry, and refused for any other', () => {
   expect(check({ default: [...signed, ...signed] }, 'x.example/y:1')).toHaveLength(2)
   const policy = parsePolicy(JSON.stringify({ default: signed }), 'p')
   expect(() => checkPolicy(policy, fileOrigin('oci', '/a', undefined), 'oci:/a')).toThrow(
@@ -67,7 +67,7 @@ test('a signature by a key is left to be checked of an image of a registry, and 
   )
 })
 
-test('an image that is asked for by digest is judged by it, whatever tag stands beside', () => {
+test('the scope of an image with a digest is that of the digest, whatever its tag', () => {
   const digest = `sha256:${'a'.repeat(64)}`
   const docker = { [`x.example/y@${digest}`]: accept, 'x.example/y:1': reject }
   const policy = { default: reject, transports: { docker } }
@@ -75,14 +75,14 @@ test('an image that is asked for by digest is judged by it, whatever tag stands 
   expect(isAllowed(policy, `x.example/y:1@${digest}`)).toBe(true)
 })
 
-test('the port of a registry is no part of its domain', () => {
+test('the port of a registry is not part of its domain', () => {
   const docker = { '*.internal.example': accept, 'x.internal.example': reject }
   const policy = { default: reject, transports: { docker } }
   expect(isAllowed(policy, 'a.internal.example:5000/x:1')).toBe(true)
   expect(isAllowed(policy, 'x.internal.example:5000/x:1')).toBe(true)
 })
 
-test("the user's file comes before the system's, and none accepts everything", async () => {
+test("the user's file comes before the system's, and without any everything is accepted", async () => {
   const system = join(directory, 'system.json')
   expect(await readPolicy({ HOME: directory }, { system })).toBeUndefined()
   writeFileSync(system, JSON.stringify({ default: reject }))
@@ -92,7 +92,7 @@ test("the user's file comes before the system's, and none accepts everything", a
   })
 })
 
-test('files are judged by their path and those above, before anything is unpacked', async () => {
+test('the scopes of files are their path and the directories above, checked before anything is unpacked', async () => {
   expect(fileOrigin('oci', '/a/b', 'tag').scopes).toEqual(['/a/b:tag', '/a/b', '/a'])
   const policy = join(directory, 'policy.json')
   writeFileSync(policy, JSON.stringify({ default: accept, transports: { 'docker-archive': { [directory]: reject } } }))

@@ -7,7 +7,10 @@ import { parseExceptions } from '../../src/registry/proxy-exceptions.ts'
 import { openRepository } from '../../src/registry/repository.ts'
 import { type Fault, startRegistry } from './fake-registry.ts'
 
-/** A proxy behind which every host is the registry at `port`; with `wanted`, for those who say that alone. Plain http is asked of it, or tunnelled. */
+/**
+ * A proxy that leads every host to the registry at `port`, by tunnel or for plain http requests. With `wanted` it
+ * serves only requests with that authorization.
+ */
 async function startProxy(port: number, wanted?: string) {
   const asked: string[] = []
   const isAllowed = ({ headers }: IncomingMessage): boolean =>
@@ -67,7 +70,7 @@ async function startBoth(fault?: Fault, wanted?: string) {
   }
 }
 
-test('a registry is asked through the proxy of HTTP_PROXY, in either case, and the lower one counts', async () => {
+test('requests go through the proxy of HTTP_PROXY or http_proxy, and the lower-case variable wins', async () => {
   await using both = await startBoth()
   const url = `http://${both.proxy.host}`
   for (const env of [
@@ -90,14 +93,14 @@ test.each(['registry.example', '.example', '*', 'other.test, registry.example:80
   },
 )
 
-test('this host is never asked through a proxy', async () => {
+test('this host is never reached through a proxy', async () => {
   await using both = await startBoth()
   const env = { HTTP_PROXY: `http://${both.proxy.host}`, HTTPS_PROXY: `http://${both.proxy.host}` }
   expect(await fetchManifest(both.registry.host, env)).toBe('the manifest')
   expect(both.proxy.asked).toEqual([])
 })
 
-test('a proxy is told the name and password of its URL, and no error repeats them', async () => {
+test('a proxy gets the name and password of its URL, and no error repeats them', async () => {
   await using both = await startBoth(undefined, 'me:s3cret')
   const at = (userinfo: string) => ({ HTTP_PROXY: `http://${userinfo}@${both.proxy.host}` })
   expect(await fetchManifest('registry.example:80', at('me:s3cret'))).toBe('the manifest')
@@ -122,10 +125,13 @@ test.each([
   ['http://s3cret@:x', 'ERR_CONFIG_INVALID', /^https_proxy is not the URL of a proxy$/],
   ['http://me:s3cret%zz@proxy', 'ERR_CONFIG_INVALID', /^https_proxy has a "%" in the name or the password/],
   ['socks5://me:s3cret@proxy', 'ERR_NOT_SUPPORTED', /^https_proxy names a proxy of the kind "socks5"$/],
-])('the proxy "%s" is refused by the name of the variable, which may have a password', async (value, code, message) => {
-  const refused = fetchManifest('registry.example:80', { HTTP_PROXY: 'http://127.0.0.1:1', https_proxy: value })
-  await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
-})
+])(
+  'the proxy "%s" is refused in an error that names the variable, since its value may have a password',
+  async (value, code, message) => {
+    const refused = fetchManifest('registry.example:80', { HTTP_PROXY: 'http://127.0.0.1:1', https_proxy: value })
+    await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+  },
+)
 
 test.each([
   ['https://registry.example', 'registry.example', true],

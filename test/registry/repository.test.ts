@@ -103,7 +103,7 @@ test.each([408, 429, 500, 502, 503, 504])('status %i is tried again until it wor
   expect(waits).toEqual([7000, 7000])
 })
 
-test('what stays broken is given up after five attempts, with waits that grow', async () => {
+test('a request that keeps failing is given up after five attempts, with growing waits', async () => {
   const waits: number[] = []
   await using registry = await startRegistry(first(99, /manifests/, (_, response) => sendError(response, 503, 'BUSY')))
   const wait = async (ms: number) => void waits.push(ms)
@@ -177,11 +177,11 @@ test.each(Object.keys(otherRanges))(
     expect(got).toEqual(content.subarray(10))
     const blobs = registry.requests.filter(({ path }) => path.includes('blobs'))
     expect(blobs.map(({ headers }) => headers.range)).toEqual(['bytes=10-', undefined])
-    expect(log).toEqual([expect.stringMatching(/; it is fetched anew$/)])
+    expect(log).toEqual([expect.stringMatching(/; the blob is fetched from its beginning$/)])
   },
 )
 
-test('a range of a blob that nobody asked for is refused', async () => {
+test('a range of a blob that was not requested is refused', async () => {
   const wrong = (_: IncomingMessage, response: ServerResponse) => {
     response.writeHead(206, { 'content-range': 'bytes 0-9/20' })
     response.end(Buffer.alloc(10))
@@ -191,7 +191,7 @@ test('a range of a blob that nobody asked for is refused', async () => {
   await withRepository([registry], async (repository) => {
     await expect(collect(repository.fetchBlob(blob, 10))).rejects.toMatchObject({
       code: 'ERR_REGISTRY',
-      message: expect.stringContaining('sends bytes 0-9/20 where all 20 bytes were asked for'),
+      message: expect.stringContaining('sends bytes 0-9/20 where all 20 bytes were requested'),
     })
   })
 })
@@ -268,7 +268,7 @@ test('Bearer: a token that has expired is replaced, also in the middle of a laye
   expect(issued).toBe(2)
 })
 
-test('Basic: credentials are used when asked for, and their absence is explained', async () => {
+test('Basic: credentials are sent when required, and their absence is explained', async () => {
   const expected = `Basic ${Buffer.from('me:pw').toString('base64')}`
   await using registry = await startRegistry((request, response) => {
     if (request.headers.authorization === expected) return undefined
@@ -329,7 +329,7 @@ test('a redirect to another host carries no Authorization (opa#6580), and its qu
   expect(storage.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true)
 })
 
-test('CVE-2024-45336: whoever we are redirected to cannot send us back with our Authorization, to a place of its choice', async () => {
+test('CVE-2024-45336: a host that is redirected to cannot redirect back with Authorization to a path of its choice', async () => {
   await using storage = await startRegistry((_, response) => {
     response.writeHead(307, { location: `http://${registry.host}/v2/other/blobs/chosen` }).end()
     return true
@@ -396,7 +396,7 @@ test('an abort ends the request with its reason', async () => {
   )
 })
 
-test('a connection that carries nothing any more is broken, and gone on with by another', async () => {
+test('a connection without data counts as broken, and another one continues', async () => {
   const content = randomBytes(100_000)
   const stall = (_: IncomingMessage, response: ServerResponse) => {
     response.writeHead(200, { 'content-length': content.byteLength })
@@ -412,7 +412,7 @@ test('a connection that carries nothing any more is broken, and gone on with by 
   expect(registry.requests.map(({ headers }) => headers.range)).toContain('bytes=40000-')
 })
 
-test('a manifest whose connection breaks is asked for again', async () => {
+test('a manifest whose connection breaks is requested again', async () => {
   const text = Buffer.from(JSON.stringify(manifest))
   await using registry = await startRegistry(first(1, /manifests/, cutAfter(text, 10)))
   registry.addManifest('r', 't', manifest)
@@ -421,7 +421,7 @@ test('a manifest whose connection breaks is asked for again', async () => {
   })
 })
 
-test('an answer that announces less than the blob has is not taken', async () => {
+test('an answer that announces less than the blob has is refused', async () => {
   const page = '<html>sign in</html>'
   await using registry = await startRegistry(
     first(9, /blobs/, (_, response) => response.writeHead(200, { 'content-length': page.length }).end(page)),

@@ -31,7 +31,7 @@ test.each([undefined, '', 'soon'])(
   },
 )
 
-test('what a server may get over is tried again, what it will not is not', () => {
+test('a transient error is tried again, a permanent one is not', () => {
   for (const status of [408, 429, 500, 502, 503, 504, 507]) expect(isTransientStatus(status), `${status}`).toBe(true)
   for (const status of [200, 301, 400, 401, 403, 404, 405, 410, 416, 501, 505]) {
     expect(isTransientStatus(status), `${status}`).toBe(false)

@@ -23,7 +23,7 @@ test('a short name is one of Docker Hub unless something else is configured', as
   expect(await resolve('team/app:1')).toBe('docker.io/team/app:1')
 })
 
-test('an alias counts, the last file first, and an empty one takes it away', async () => {
+test('the alias of the last file counts, and an empty one removes it', async () => {
   const first = '[aliases]\ncentos = "quay.io/centos/centos"\nfedora = "one.example/fedora"'
   const second = '[aliases]\nfedora = "two.example/fedora"\ncentos = ""'
   expect(await resolve('centos:9', first)).toBe('quay.io/centos/centos:9')
@@ -32,7 +32,7 @@ test('an alias counts, the last file first, and an empty one takes it away', asy
   expect(await resolve('x.example/centos', first)).toBe('x.example/centos:latest')
 })
 
-test('one search registry takes all other short names, several are ambiguous', async () => {
+test('one search registry gets all other short names, several are ambiguous', async () => {
   const one = 'unqualified-search-registries = ["one.example:5000"]'
   expect(await resolve('app:2', one)).toBe('one.example:5000/app:2')
   expect(await resolve('localhost/app', one)).toBe('localhost/app:latest')

@@ -19,7 +19,7 @@ const made: Fixture = JSON.parse(readFileSync(join(import.meta.dirname, '../../f
 
 const describe = (content: Buffer, mediaType: string) => ({ mediaType, digest: sha256(content), size: content.length })
 
-/** Checks the signature as if it lay beside the manifest. */
+/** Checks the signature as if it were stored beside the manifest. */
 async function check({ key, reference, manifest, payload, signature }: Fixture): Promise<void> {
   const annotations = { 'dev.cosignproject.cosign/signature': signature }
   const type = 'application/vnd.dev.cosign.simplesigning.v1+json'
@@ -44,7 +44,7 @@ async function check({ key, reference, manifest, payload, signature }: Fixture):
   await checkSignatures([want], { reference: parseReference(reference), manifest: { descriptor, content } }, store)
 }
 
-test('a signature that containers/image has made is good, and not when any part of it is another', async () => {
+test('a signature made by containers/image is accepted, and refused when any part of it is changed', async () => {
   await check(made)
   const others: Partial<Fixture>[] = [
     { reference: 'registry.example/team/app:2' },

@@ -62,7 +62,7 @@ async function fetchManifest(registry: string, options: Parameters<typeof openRe
   }
 }
 
-test('a registry of a private authority is refused, and trusted once certs.d has its certificate', async () => {
+test('a registry with a private authority is refused, and trusted once certs.d has the certificate of the authority', async () => {
   await using server = await startTls((_, response) => response.end(manifest))
   // 127.0.0.1 may speak plain http: only another name shows whether TLS is verified.
   const proxy = await startTunnel(server.port)
@@ -86,7 +86,7 @@ test('a registry of a private authority is refused, and trusted once certs.d has
   }
 })
 
-test('a registry that wants a certificate of ours gets the one of certs.d', async () => {
+test('a registry that requires a client certificate gets the one of certs.d', async () => {
   const names: string[] = []
   await using server = await startTls((request, response) => {
     names.push(String((request.socket as TLSSocket).getPeerCertificate().subject.CN))
@@ -99,7 +99,7 @@ test('a registry that wants a certificate of ours gets the one of certs.d', asyn
   await expect(fetchManifest(server.host, {})).rejects.toMatchObject({ code: 'ERR_NETWORK' })
 })
 
-test("a layer's publisher is not shown the certificate that certs.d has for its host", async () => {
+test("a layer's publisher does not get the client certificate that certs.d has for its host", async () => {
   const layer = Buffer.from('layer')
   const shown: boolean[] = []
   await using publisher = await startTls((request, response) => {
