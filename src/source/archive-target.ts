@@ -20,18 +20,18 @@ export interface ArchiveTargetOptions {
   readonly path: string
   /** The tag, or for a docker archive the full name, of the image. */
   readonly name?: string | undefined
-  /** Takes the bytes where `path` is `-`. */
+  /** Receives the bytes when `path` is `-`. */
   readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
-  /** Whether docker's `manifest.json` is written beside the layout, for readers that know nothing else. */
+  /** True to write docker's `manifest.json` beside the layout, for readers that know no other format. */
   readonly isForDocker: boolean
 }
 
 /**
- * `oci-archive:F[:TAG]` and `docker-archive:F[:REF]` to be written: an image layout in a tar archive. For docker, one
- * with `manifest.json` as well, whose members are the blobs themselves, so that digests are preserved.
+ * The target `oci-archive:F[:TAG]` or `docker-archive:F[:REF]`: an image layout in a tar archive. A docker archive has
+ * a `manifest.json` as well, which names the layout's blobs, so that digests are preserved.
  *
- * Members come in the order they are written, one at a time, with no times or owners. The file appears when it is whole;
- * what is written to `output` is whole when `finish` returns.
+ * Members are written one at a time, in the order of the calls, without times and owners. The file appears when it is
+ * complete; bytes passed to `output` are complete when `finish` has resolved.
  * @throws OciError `ERR_USAGE` the path is `-`, and there is no output
  */
 export function archiveTarget({ path, name, output, isForDocker }: ArchiveTargetOptions): Target {
@@ -101,7 +101,7 @@ export function archiveTarget({ path, name, output, isForDocker }: ArchiveTarget
     },
     async close() {
       archive.destroy()
-      await written.catch(() => {}) // what else than this destruction ends it was told where members are added
+      await written.catch(() => {}) // any error other than this destroy() was thrown where members are added
       if (temporary !== undefined) await rm(temporary, { force: true })
     },
   }
@@ -111,7 +111,7 @@ let serial = 0
 
 const cutOff = (path: string): OciError => new OciError('ERR_FILE_SYSTEM', `${path} ended while it was written`)
 
-/** As containerd and docker name an image in an archive: the full name, and its tag. */
+/** The annotations by which containerd and docker name an image in an archive: the full name, and its tag. */
 function layoutNames(name: string, isForDocker: boolean): Record<string, string> {
   if (!isForDocker) return { [refNameAnnotation]: name }
   return { 'io.containerd.image.name': name, [refNameAnnotation]: parseReference(name).tag ?? 'latest' }

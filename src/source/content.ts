@@ -3,36 +3,36 @@ import type { Document } from './resolve-image.ts'
 
 /** An image, or an index of images, as it is stored: documents and blobs by their descriptors. */
 export interface Content {
-  /** What messages call it. */
+  /** Name in messages. */
   readonly name: string
   /** The manifest or index that the name stands for. */
   root(): Promise<Document>
   /** A manifest or index that another one names, verified. */
   readManifest(manifest: Descriptor): Promise<Uint8Array>
-  /** What the images are called that the place has; undefined where it has one alone. */
+  /** Names of the images in the place; absent for a place that has one image only. */
   names?(): Promise<readonly string[]>
-  /** Refuses an image, by its manifest, that does not have the signatures that it must have. */
+  /** Refuses an image, given by its manifest, that lacks a required signature. */
   checkSigned?(manifest: Document): Promise<void>
-  /** A blob's bytes; an error ends them unless they are as described. */
+  /** A blob's bytes; throws at the end unless they match the descriptor. */
   open(blob: Descriptor): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
-/** A place that takes images in. What it is given appears with `finish`, whole, or not at all. */
+/** A place to which images are written. They appear with `finish`, complete, or not at all. */
 export interface Target {
-  /** What messages call it. */
+  /** Name in messages. */
   readonly name: string
-  /** Whether an index may be written. */
+  /** True when an index may be written. */
   readonly takesIndex: boolean
-  /** Whether its readers want every layer, also those that are not for distribution. */
+  /** True when every layer must be written, also non-distributable ones. */
   readonly needsLayers: boolean
   has(blob: Descriptor): Promise<boolean>
-  /** @param open gives the blob's bytes, verified, anew with each call */
+  /** Writes a blob. @param open returns the blob's bytes, verified, from the beginning with each call */
   writeBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<void>
-  /** A manifest or index below the root. */
+  /** Writes a manifest or index below the root. */
   writeManifest(document: Document): Promise<void>
   /** Writes the root and gives it its name. */
   finish(root: Document): Promise<void>
-  /** Releases what the target holds; without `finish` before, what was made is removed where that is possible. */
+  /** Releases resources; without `finish` before, written data is removed where that is possible. */
   close(): Promise<void>
 }

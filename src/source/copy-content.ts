@@ -9,29 +9,32 @@ import type { Content, Target } from './content.ts'
 import { counted } from './counted.ts'
 import { type Document, defaultPlatform, maxIndexDepth } from './resolve-image.ts'
 
-/** Blobs that are copied at the same time. */
+/** Number of blobs copied at the same time. */
 const parallelBlobs = 4
-/** Manifests of one index, its indexes' included. */
+/** The most manifests of one index, including those of nested indexes. */
 const maxManifests = 10_000
 
 export interface CopyContentOptions {
-  /** Every image of an index, as it is, instead of the one for a platform. */
+  /** True to copy an index with all its images instead of the image for one platform. */
   readonly all: boolean
   readonly platform?: Platform | undefined
-  /** Copies layers that are not for distribution too; by default only to a target that must have every layer. */
+  /** True to copy non-distributable layers too. Default: only to a target that needs every layer. */
   readonly foreignLayers?: boolean | undefined
   readonly signal?: AbortSignal | undefined
-  /** Told of layers that are left out. */
+  /** Called about layers that are left out. */
   readonly warn?: ((message: string) => void) | undefined
-  /** Told how many bytes of a blob have been read for the target, which may begin anew. */
+  /**
+   * Called with the number of bytes of a blob read for the target, which starts again when the target repeats an
+   * upload.
+   */
   readonly onProgress?: ((progress: { readonly blob: Descriptor; readonly bytes: number }) => void) | undefined
-  /** Told when a blob is at its target. */
+  /** Called when a blob is at its target. */
   readonly onBlob?: ((copied: { readonly blob: Descriptor; readonly wasThere: boolean }) => void) | undefined
 }
 
 /**
- * Copies what `content` has to a target, byte for byte: digests are preserved, blobs that are there are not read.
- * Layers that are not for distribution stay where they are, unless they are asked for; their descriptors stay the same.
+ * Copies `content` to a target byte for byte: digests are preserved, and blobs that the target has are not read.
+ * Non-distributable layers are left out unless requested; their descriptors stay in the manifest.
  *
  * @returns the root that was written: an index with `all`, else one image's manifest
  */
@@ -66,7 +69,7 @@ export async function copyContent(content: Content, target: Target, options: Cop
       return copyBlobs(parsed)
     }
     if (!target.takesIndex) {
-      throw new OciError('ERR_NOT_SUPPORTED', `${target.name} takes one image, and ${content.name} has several`, {
+      throw new OciError('ERR_NOT_SUPPORTED', `${target.name} takes one image, but ${content.name} has several`, {
         hint: 'leave out --all, or write an OCI archive',
       })
     }
@@ -80,7 +83,7 @@ export async function copyContent(content: Content, target: Target, options: Cop
   async function copyBlobs({ config, layers }: Manifest): Promise<void> {
     const wanted = layers.filter((layer) => options.foreignLayers || target.needsLayers || !isForeignLayer(layer))
     for (const { digest } of layers.filter((layer) => !wanted.includes(layer))) {
-      options.warn?.(`layer ${digest} is not for distribution, and left out; --foreign-layers copies it too`)
+      options.warn?.(`layer ${digest} is non-distributable and left out; --foreign-layers copies it too`)
     }
     const done = await Promise.allSettled([config, ...wanted].map(start))
     const failure = done.find((result) => result.status === 'rejected')
@@ -114,7 +117,7 @@ function unavailable(name: string, wanted: Platform, entries: readonly Descripto
   const offered = entries
     .filter((entry) => !isAttestation(entry))
     .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
-  return new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} is not there for ${formatPlatform(wanted)}`, {
+  return new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} has no image for ${formatPlatform(wanted)}`, {
     hint: `choose with --platform: ${[...new Set(offered)].join(', ')}; or copy --all`,
   })
 }

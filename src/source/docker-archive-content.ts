@@ -20,8 +20,8 @@ import type { Document } from './resolve-image.ts'
 import type { TarIndex, TarMember } from './tar-index.ts'
 
 /**
- * An image in what `docker save` writes, as content. Where the archive is an image layout as well, its manifest counts;
- * else there is none, and one is made, the same for the same archive: each layer is read to learn its digest.
+ * The content of an image in an archive of `docker save`. When the archive is an image layout as well, its manifest is
+ * used. Otherwise a manifest is made, the same for the same archive; each layer is read to compute its digest.
  */
 export function dockerArchiveContent(tar: TarIndex, wanted?: string): Content {
   const blobs = new Map<string, () => AsyncIterable<Uint8Array>>()

@@ -10,7 +10,7 @@ import type { Image, Source } from './image.ts'
 import type { TarIndex, TarMember } from './tar-index.ts'
 
 /**
- * `docker-archive:F[:REF]`, what `docker save` wrote, in an archive that is closed with the source.
+ * The source `docker-archive:F[:REF]`, an archive of `docker save`. Closing the source closes `tar`.
  *
  * @param wanted REF: a name with its tag, or `@N`, the image number N counted from 0
  */
@@ -18,7 +18,7 @@ export function dockerArchive(tar: TarIndex, wanted?: string): Source {
   return { image: (platform) => archiveImage(tar, wanted, platform), close: () => tar.close() }
 }
 
-/** The image of an archive that is wanted, and its layers. @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_SOURCE_INVALID` */
+/** The wanted image of an archive, and its layers. @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_SOURCE_INVALID` */
 export async function readDockerArchive(
   tar: TarIndex,
   wanted: string | undefined,
@@ -60,7 +60,7 @@ async function archiveImage(tar: TarIndex, wanted: string | undefined, platform:
     throw new OciError('ERR_SOURCE_INVALID', `${name} in ${tar.path} has ${counts}`)
   }
   const layers = members.map((member, position) => {
-    // These archives have no digests of blobs: the diffID is what verifies a layer.
+    // These archives have no blob digests: a layer is verified by its diffID.
     const layer = entry.Layers[position] ?? member.name
     return { name: layer, diffID: diffIDs[position], size: member.size, open: () => tar.open(member) }
   })
@@ -78,7 +78,7 @@ function chooseEntry(
   if (first !== undefined && (wanted !== undefined || found.length === 1)) return first
   const what = wanted === undefined ? `${path} has ${entries.length} images` : `${path} has no image "${wanted}"`
   throw new OciError('ERR_IMAGE_NOT_FOUND', what, {
-    hint: names.length === 0 ? 'it has none at all' : `choose one of: ${names.slice(0, 20).join(', ')}`,
+    hint: names.length === 0 ? undefined : `choose one of: ${names.slice(0, 20).join(', ')}`,
   })
 }
 
@@ -91,12 +91,9 @@ function isCalled({ RepoTags }: DockerArchiveEntry, index: number, wanted: strin
   return RepoTags.some((tag) => tag === wanted || formatReference(parseReference(tag)) === full)
 }
 
-/** An image config is named by its digest, the ID that Docker shows; the name must not lie. */
+/** Checks an image config against its name, which contains its digest, the ID that Docker shows. */
 function checkConfigName(name: string, content: Uint8Array, path: string): void {
   const claimed = /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1]
   if (claimed === undefined || createHash('sha256').update(content).digest('hex') === claimed) return
-  throw new OciError(
-    'ERR_DIGEST_MISMATCH',
-    `image config "${name}" of ${path} does not have the content it is named for`,
-  )
+  throw new OciError('ERR_DIGEST_MISMATCH', `image config "${name}" of ${path} does not have the digest in its name`)
 }

@@ -4,12 +4,12 @@ import { formatReference, parseReference } from '../oci/reference.ts'
 import { openSpooledTar, type TarIndex } from './tar-index.ts'
 
 export interface DaemonOptions {
-  /** `DOCKER_HOST` names the socket; default: that of the process. */
+  /** Environment, in which `DOCKER_HOST` names the socket. Default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Where docker and podman listen, rootless ones first. */
+/** The sockets of docker and podman, rootless ones first. */
 function socketPaths(env: NodeJS.ProcessEnv): readonly string[] {
   const run = env.XDG_RUNTIME_DIR
   const own = run === undefined ? [] : [`${run}/docker.sock`, `${run}/podman/podman.sock`]
@@ -17,10 +17,11 @@ function socketPaths(env: NodeJS.ProcessEnv): readonly string[] {
 }
 
 /**
- * An image of a docker or podman daemon, as `docker save` gives it, in an unnamed temporary file.
+ * Fetches an image from a docker or podman daemon, as `docker save` does, into an unnamed temporary file.
  *
  * @param name a reference, or an image ID
- * @throws OciError `ERR_IMAGE_NOT_FOUND`; `ERR_NETWORK` no daemon answers; `ERR_NOT_SUPPORTED` one on another machine
+ * @throws OciError `ERR_IMAGE_NOT_FOUND`; `ERR_NETWORK` no daemon answers; `ERR_NOT_SUPPORTED` the daemon is on another
+ *   machine
  * @see Docker Engine API 1.41 "ImageGet"
  */
 export async function openDaemonArchive(name: string, options: DaemonOptions): Promise<TarIndex> {
@@ -35,7 +36,7 @@ export async function openDaemonArchive(name: string, options: DaemonOptions): P
     if (statusCode === 200) return await openSpooledTar(`docker-daemon:${name}`, body, signal)
     await body.dump()
     throw new OciError('ERR_IMAGE_NOT_FOUND', `the daemon at ${socketPath} answers ${statusCode} for ${image}`, {
-      hint: 'look at "docker images"',
+      hint: 'list its images with "docker images"',
     })
   } catch (cause) {
     if (signal?.aborted) throw signal.reason

@@ -6,28 +6,30 @@ import type { Endpoint } from '../registry/registries-conf.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestFiles } from '../store/ingest.ts'
 
-/** What the thread that fetches is begun with. */
+/** The data with which the thread that fetches starts. */
 export interface FetchWork extends ConnectionFacts {
   readonly endpoints: readonly Endpoint[]
 }
 
-/** To the thread that fetches. Each call gets one `answer` or `failure` of the same number. */
+/**
+ * A message to the thread that fetches. `manifest` and `download` get one `answer` or `failure` with the same id.
+ */
 export type FetchRequest =
-  | { readonly kind: 'manifest'; readonly call: number; readonly version: string }
-  | { readonly kind: 'download'; readonly call: number; readonly blob: Descriptor; readonly files: IngestFiles }
-  | { readonly kind: 'credentials'; readonly call: number; readonly credentials: Credentials | undefined }
-  | { readonly kind: 'no-credentials'; readonly call: number; readonly error: PlainError }
+  | { readonly kind: 'manifest'; readonly id: number; readonly version: string }
+  | { readonly kind: 'download'; readonly id: number; readonly blob: Descriptor; readonly files: IngestFiles }
+  | { readonly kind: 'credentials'; readonly id: number; readonly credentials: Credentials | undefined }
+  | { readonly kind: 'no-credentials'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'stop' }
 
-/** From the thread that fetches. */
+/** A message from the thread that fetches. */
 export type FetchReport =
-  | { readonly kind: 'answer'; readonly call: number; readonly manifest?: FetchedManifest }
-  | { readonly kind: 'failure'; readonly call: number; readonly error: PlainError }
-  | { readonly kind: 'progress'; readonly call: number; readonly bytes: number }
-  | { readonly kind: 'verified'; readonly call: number }
+  | { readonly kind: 'answer'; readonly id: number; readonly manifest?: FetchedManifest }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: PlainError }
+  | { readonly kind: 'progress'; readonly id: number; readonly bytes: number }
+  | { readonly kind: 'verified'; readonly id: number }
   | {
       readonly kind: 'wants-credentials'
-      readonly call: number
+      readonly id: number
       readonly registry: string
       readonly repository?: string | undefined
     }

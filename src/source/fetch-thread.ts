@@ -6,10 +6,10 @@ import { openRepository } from '../registry/repository.ts'
 import { takeIn } from '../store/ingest.ts'
 import type { FetchReport, FetchRequest, FetchWork } from './fetch-messages.ts'
 
-/** Blobs that are downloaded at the same time. */
+/** Number of blobs downloaded at the same time. */
 const parallelBlobs = 4
 
-/** The thread that fetches: receives, hashes and writes blobs while the main thread applies those before. */
+/** Runs the thread that fetches: it receives, hashes and writes blobs while the main thread applies earlier ones. */
 function run(port: NonNullable<typeof parentPort>, { endpoints, ...facts }: FetchWork): void {
   const report = (message: FetchReport) => port.postMessage(message)
   const stop = new AbortController()
@@ -22,50 +22,50 @@ function run(port: NonNullable<typeof parentPort>, { endpoints, ...facts }: Fetc
     credentials: (registry, repository) =>
       new Promise((resolve, reject) => {
         questions.set(questions.size, { resolve, reject })
-        report({ kind: 'wants-credentials', call: questions.size - 1, registry, repository })
+        report({ kind: 'wants-credentials', id: questions.size - 1, registry, repository })
       }),
   })
 
-  /** Answers a call with what `work` comes to. */
-  async function answer(call: number, work: () => Promise<Omit<FetchReport & { kind: 'answer' }, 'kind' | 'call'>>) {
+  /** Answers a request with the result of `work`. */
+  async function answer(id: number, work: () => Promise<Omit<FetchReport & { kind: 'answer' }, 'kind' | 'id'>>) {
     try {
-      report({ kind: 'answer', call, ...(await work()) })
+      report({ kind: 'answer', id, ...(await work()) })
     } catch (error) {
-      report({ kind: 'failure', call, error: toPlainError(error) })
+      report({ kind: 'failure', id, error: toPlainError(error) })
     }
   }
 
-  const calls = new Set<Promise<void>>()
+  const answers = new Set<Promise<void>>()
 
   function onRequest(request: FetchRequest): void {
     switch (request.kind) {
       case 'manifest':
-        calls.add(answer(request.call, async () => ({ manifest: await repository.fetchManifest(request.version) })))
+        answers.add(answer(request.id, async () => ({ manifest: await repository.fetchManifest(request.version) })))
         return
       case 'download': {
-        const { call, blob, files } = request
+        const { id, blob, files } = request
         const work = () => {
           stop.signal.throwIfAborted()
           return takeIn(blob, files, {
             fetch: (from) => repository.fetchBlob(blob, from),
-            advance: (bytes) => report({ kind: 'progress', call, bytes }),
-            verified: () => report({ kind: 'verified', call }),
+            advance: (bytes) => report({ kind: 'progress', id, bytes }),
+            verified: () => report({ kind: 'verified', id }),
           })
         }
-        calls.add(answer(call, () => limit(work).then(() => ({}))))
+        answers.add(answer(id, () => limit(work).then(() => ({}))))
         return
       }
       case 'credentials':
-        questions.get(request.call)?.resolve(request.credentials)
+        questions.get(request.id)?.resolve(request.credentials)
         return
       case 'no-credentials':
-        questions.get(request.call)?.reject(fromPlainError(request.error))
+        questions.get(request.id)?.reject(fromPlainError(request.error))
         return
       case 'stop':
         stop.abort()
         void repository
           .close()
-          .then(() => Promise.all(calls))
+          .then(() => Promise.all(answers))
           .then(() => port.close())
     }
   }

@@ -6,8 +6,11 @@ import type { Ingest } from '../store/ingest.ts'
 export interface Fetcher {
   /** A manifest or index by tag or digest. @throws OciError as `Repository.fetchManifest` */
   fetchManifest(version: string): Promise<FetchedManifest>
-  /** Takes a blob into the store, several at a time. @param onProgress told how many bytes there are so far */
+  /**
+   * Takes a blob into the store; several calls may run at a time.
+   * @param onProgress called with the number of bytes so far
+   */
   download(blob: Descriptor, onProgress?: (bytes: number) => void): Ingest
-  /** Ends what is under way; what has arrived of blobs is kept. */
+  /** Ends all downloads; bytes that have arrived are kept. */
   close(): Promise<void>
 }

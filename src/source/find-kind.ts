@@ -3,17 +3,16 @@ import { isSystemError, OciError } from '../errors.ts'
 import { isOciLayout } from './oci-layout.ts'
 import type { TarIndex } from './tar-index.ts'
 
-/** What a file or directory turns out to be; the archive is open. */
+/** The kind of a file or directory; an archive is open. */
 export type FoundKind =
   | { readonly kind: 'oci' }
   | { readonly kind: 'docker-archive' | 'oci-archive' | 'rootfs'; readonly tar: TarIndex }
 
 /**
- * Finds out what a file or directory is by looking into it.
- *
- * @param path `-` is whatever `openArchive` makes of it
- * @param help what to do about a path that leads nowhere, in one imperative sentence
- * @throws OciError `ERR_SOURCE_INVALID` it is not there, or no image layout and no archive
+ * Determines the kind of a file or directory from its content.
+ * @param path the file or directory; `-` stands for the archive of `openArchive`
+ * @param help the hint for a path that does not exist, one imperative sentence
+ * @throws OciError `ERR_SOURCE_INVALID` the path does not exist, or is neither an image layout nor an archive
  */
 export async function findKind(
   path: string,

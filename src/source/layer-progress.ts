@@ -1,10 +1,10 @@
 import type { Descriptor } from '../oci/descriptor.ts'
 
-/** How far one layer has come. */
+/** Progress of one layer. */
 export interface LayerProgress {
   readonly layer: Descriptor
-  /** Bytes that are there, of `layer.size`. */
+  /** Bytes present, of `layer.size`. */
   readonly bytes: number
-  /** Whether the layer was in the store before. */
+  /** True when the layer was in the store before. */
   readonly isCached: boolean
 }

@@ -14,8 +14,7 @@ import type { Content, Target } from './content.ts'
 let serial = 0
 
 /**
- * `oci:DIR[:TAG]` to be written: a new image layout, or one more image in one that is there.
- *
+ * The target `oci:DIR[:TAG]`: a new image layout, or one more image in an existing one.
  * @throws OciError `ERR_SOURCE_INVALID` from any member: the directory is something else
  */
 export function layoutTarget(directory: string, tag?: string): Target {
@@ -59,7 +58,9 @@ export function layoutTarget(directory: string, tag?: string): Target {
   }
 }
 
-/** The entry of the same name; one without a name is replaced by the same content only. */
+/**
+ * True when `entry` replaces `other`: both have the same name, or neither has a name and both have the same content.
+ */
 function isReplaced(other: Descriptor, entry: Descriptor): boolean {
   const name = entry.annotations?.[refNameAnnotation]
   if (name !== undefined) return other.annotations?.[refNameAnnotation] === name

@@ -12,7 +12,7 @@ import type { Image, Source } from './image.ts'
 import { resolveImage } from './resolve-image.ts'
 import type { TarIndex } from './tar-index.ts'
 
-/** An OCI image layout, wherever it lies. */
+/** An OCI image layout, in a directory or in an archive. */
 interface Layout {
   readonly name: string
   readIndex(): Promise<Index>
@@ -20,18 +20,18 @@ interface Layout {
   open(blob: Descriptor): AsyncIterable<Uint8Array>
 }
 
-/** `oci:DIR[:TAG]`. @throws OciError `ERR_SOURCE_INVALID` when the image is asked for */
+/** The source `oci:DIR[:TAG]`. Its `image` throws OciError `ERR_SOURCE_INVALID` when the directory is not a layout. */
 export function openOciLayout(directory: string, tag?: string): Source {
   const layout = directoryLayout(directory)
   return { image: (platform) => layoutImage(layout, { tag, platform }), close: async () => {} }
 }
 
-/** As `openOciLayout`, what is stored there as it is. */
+/** The content of `oci:DIR[:TAG]`: documents and blobs as stored. */
 export function ociLayoutContent(directory: string, tag?: string): Content {
   return layoutContent(directoryLayout(directory), tag, async () => {})
 }
 
-/** As `ociArchive`, what is stored there as it is. */
+/** The content of `oci-archive:F[:TAG]`: documents and blobs as stored. */
 export function ociArchiveContent(tar: TarIndex, tag?: string): Content {
   return layoutContent(archiveLayout(tar), tag, () => tar.close())
 }
@@ -57,7 +57,7 @@ function layoutContent(layout: Layout, tag: string | undefined, close: () => Pro
   }
 }
 
-/** `oci-archive:F[:TAG]`: a layout in a tar archive, which is closed with the source. */
+/** The source `oci-archive:F[:TAG]`, a layout in a tar archive. Closing the source closes `tar`. */
 export function ociArchive(tar: TarIndex, tag?: string): Source {
   const layout = archiveLayout(tar)
   return { image: (platform) => layoutImage(layout, { tag, platform }), close: () => tar.close() }
@@ -106,16 +106,16 @@ function chooseEntry(all: readonly Descriptor[], tag: string | undefined, where:
   const names = [...new Set(entries.flatMap((entry) => namesOf(entry).slice(0, 1)))]
   const what = tag === undefined ? `${where} has ${entries.length} images` : `${where} has no image "${tag}"`
   throw new OciError('ERR_IMAGE_NOT_FOUND', what, {
-    hint: names.length === 0 ? 'it names none' : `choose by its name, one of: ${names.slice(0, 20).join(', ')}`,
+    hint: names.length === 0 ? 'none of its images has a name' : `choose one of: ${names.slice(0, 20).join(', ')}`,
   })
 }
 
-/** What an entry can be called: its tag, and the full name that containerd and docker add. */
+/** The names of an entry: its tag, and the full name that containerd and docker add. */
 function namesOf({ annotations = {} }: Descriptor): string[] {
   return [annotations[refNameAnnotation], annotations['io.containerd.image.name']].filter((name) => name !== undefined)
 }
 
-/** Whether a directory claims to be an image layout. */
+/** True when a directory has the file `oci-layout`, which marks an image layout. */
 export async function isOciLayout(directory: string): Promise<boolean> {
   try {
     return (await stat(`${directory}/oci-layout`)).isFile()

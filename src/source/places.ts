@@ -18,7 +18,7 @@ import { ociArchiveContent, ociLayoutContent } from './oci-layout.ts'
 import { repositoryContent, repositoryTarget } from './repository-content.ts'
 import { openTarIndex } from './tar-index.ts'
 
-/** Where images are, as the command line names it, and what follows each word. A name without any is one of a registry. */
+/** The kinds of places of images, as the command line names them, with the form of the rest. */
 export const placeKinds = {
   docker: '//REFERENCE',
   oci: 'DIR[:TAG]',
@@ -27,13 +27,14 @@ export const placeKinds = {
   'docker-daemon': 'REFERENCE (to read)',
 } as const
 
-/** `path` is a file or a directory whose kind is found by looking into it. */
+/** The kind of a place; `path` is a file or a directory whose content tells its kind. */
 type PlaceKind = keyof typeof placeKinds | 'path'
 
 /**
- * @param isUsed whether the image is going to be used, which policy.json may forbid, and not just looked at
- * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, `ERR_POLICY`, and what reading
- *   configuration throws
+ * Opens an image by its name on the command line.
+ * @param isUsed true when the image will be used, which policy.json may forbid, and not just inspected
+ * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, `ERR_POLICY`, and the errors of reading
+ *   configuration
  */
 export async function openContent(text: string, options: RegistryOptions, isUsed = false): Promise<Content> {
   const { kind, rest } = parsePlace(text)
@@ -74,18 +75,21 @@ async function openByContent(path: string, options: RegistryOptions, isUsed: boo
 }
 
 const withoutImage = (path: string): OciError =>
-  new OciError('ERR_SOURCE_INVALID', `${path} has files and no image, as what "docker export" writes`, {
-    hint: `make a bundle of it with "bundle-tool unpack ${path} --out BUNDLE"`,
-  })
+  new OciError(
+    'ERR_SOURCE_INVALID',
+    `${path} has the files of a rootfs, as "docker export" writes them, and no image`,
+    {
+      hint: `make a bundle of it with "bundle-tool unpack ${path} --out BUNDLE"`,
+    },
+  )
 
 export interface TargetOptions extends RegistryOptions {
-  /** Takes the bytes of an archive whose file is `-`. */
+  /** Receives the bytes of an archive whose file is `-`. */
   readonly output?: ((bytes: Uint8Array) => Promise<void>) | undefined
 }
 
 /**
- * Refuses a target that could not be written to, before anything is read for it.
- *
+ * Refuses a target that cannot be written to, before anything is read for it.
  * @throws OciError `ERR_USAGE`, `ERR_FILE_SYSTEM`, and for a name of a registry `ERR_REFERENCE_INVALID`
  */
 export function checkTarget(text: string): void {
@@ -97,7 +101,7 @@ export function checkTarget(text: string): void {
   else if (kind.endsWith('-archive') && path !== '-') checkWritable(dirname(resolve(path)), how)
 }
 
-/** @throws OciError as `openContent` */
+/** Opens a place to write to by its name on the command line. @throws OciError as `openContent` */
 export async function openTarget(text: string, options: TargetOptions): Promise<Target> {
   const { kind, rest } = parsePlace(text)
   const [path, name] = splitPath(rest)
@@ -113,7 +117,7 @@ export async function openTarget(text: string, options: TargetOptions): Promise<
     case 'docker-archive':
       return archiveTarget({ path, name, output: options.output, isForDocker: kind === 'docker-archive' })
     case 'path':
-      throw new OciError('ERR_USAGE', `"${text}" does not say what is to be written there`, {
+      throw new OciError('ERR_USAGE', `"${text}" names a path without the format to write`, {
         hint: `write docker-archive:${text}, oci-archive:${text} or oci:${text}`,
       })
     case 'docker-daemon':
@@ -130,9 +134,8 @@ function originOf(kind: keyof typeof placeKinds, rest: string): Origin {
 }
 
 /**
- * The kind of place that a name means, and what follows that word. A path says so by its beginning or its end
- * (`placeNameKind`); any other name without a word is one of a registry.
- *
+ * The kind of place that a name stands for, and the rest of the name. A name without a kind is a path when its
+ * beginning or its end says so (`placeNameKind`), and otherwise one of a registry.
  * @throws OciError `ERR_USAGE`, `ERR_SOURCE_INVALID`
  */
 export function parsePlace(text: string): { readonly kind: PlaceKind; readonly rest: string } {
@@ -159,7 +162,7 @@ function placeWithoutWord(text: string): { readonly kind: PlaceKind; readonly re
 
 const isKind = (word: string): word is keyof typeof placeKinds => Object.hasOwn(placeKinds, word)
 
-/** The path ends at the first colon, as for skopeo. */
+/** Splits a path from the name after it, at the first colon, as skopeo does. */
 function splitPath(rest: string): [string, string | undefined] {
   const colon = rest.indexOf(':')
   return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]

@@ -17,23 +17,23 @@ export interface RegistryImageOptions {
   readonly reference: Reference
   readonly fetcher: Fetcher
   readonly store: Store
-  /** Refuses an image without the signatures that it must have. */
+  /** Refuses an image that lacks a required signature. */
   readonly signatures?: Signatures | undefined
   readonly onProgress?: ((progress: LayerProgress) => void) | undefined
 }
 
-/** A source that puts what it fetches into the store. */
+/** A source that puts fetched blobs into the store. */
 export interface RegistrySource extends Source {
-  /** Resolves when every blob is in the store for good and the image is listed there under its name. */
+  /** Resolves when every blob is durably in the store and the image is listed there under its name. */
   stored(): Promise<void>
 }
 
 /**
  * An image of a registry. Its layers are fetched into the store from the moment it is resolved, several at a time, and
- * can be read while they arrive. Blobs that the store has are not fetched. A layer that cannot be had ends the reading of
- * every other one at once.
+ * can be read while they arrive. Blobs that the store has are not fetched. When a layer cannot be fetched, reading any
+ * other one throws at once.
  *
- * `close` closes the fetcher, which ends what is still being fetched; what has arrived is kept for the next time.
+ * `close` closes the fetcher, which ends running downloads; bytes that have arrived are kept for the next time.
  */
 export function registryImage(options: RegistryImageOptions): RegistrySource {
   const { reference, fetcher, store } = options
@@ -60,7 +60,7 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
       return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
     },
     async stored() {
-      if (resolved === undefined) throw new Error('the image has not been asked for')
+      if (resolved === undefined) throw new Error('stored() was called before image()')
       await Promise.all(downloads.map(({ done }) => done))
       for (const { descriptor, content } of resolved.documents) await store.write(descriptor, content)
       const manifest = resolved.documents.at(-1)?.descriptor
@@ -75,7 +75,7 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
   }
 }
 
-/** A digest that the store has answers without the registry. */
+/** Fetches the root document. A digest that the store has is read from there, without the registry. */
 async function fetchRoot({ reference, fetcher, store }: RegistryImageOptions) {
   const { digest, tag = 'latest' } = reference
   if (digest === undefined) return fetcher.fetchManifest(tag)
@@ -108,7 +108,7 @@ function refuseUnknown({ mediaType, digest }: Descriptor): void {
   if (mediaKind(mediaType) !== 'layer') {
     throw new OciError(
       'ERR_NOT_SUPPORTED',
-      `layer ${digest} is of the media type "${mediaType}", which is no layer of files`,
+      `layer ${digest} has the media type "${mediaType}", which is not a file system layer`,
     )
   }
 }
@@ -129,7 +129,7 @@ function startDownloads(layers: readonly Descriptor[], options: RegistryImageOpt
   })
 }
 
-/** A layer that an image has twice is read from the store the second time. */
+/** Starts to fetch a layer. A layer that an image has twice is read from the store the second time. */
 function startDownload(
   layer: Descriptor,
   failed: AbortController,

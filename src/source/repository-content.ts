@@ -7,7 +7,7 @@ import { openRepository } from '../registry/repository.ts'
 import { collectBlob, verified } from '../store/blob-file.ts'
 import type { Content, Target } from './content.ts'
 
-/** What a registry has under a reference; `signatures` refuses an image without those that it must have. */
+/** The content that a registry has under a reference; `signatures` refuses an image that lacks a required signature. */
 export function repositoryContent(
   reference: Reference,
   { endpoints, ...options }: RegistryAccess,
@@ -30,7 +30,10 @@ export function repositoryContent(
   }
 }
 
-/** A reference of a registry to be written. @throws OciError `ERR_DIGEST_MISMATCH` from `finish`: it names another digest */
+/**
+ * A reference of a registry as a target. Its `finish` throws OciError `ERR_DIGEST_MISMATCH` when the reference names
+ * another digest.
+ */
 export function repositoryTarget(reference: Reference, { endpoints, ...options }: RegistryAccess): Target {
   const [endpoint] = endpoints
   if (endpoint === undefined) throw new Error('a reference has an endpoint')
@@ -45,7 +48,10 @@ export function repositoryTarget(reference: Reference, { endpoints, ...options }
     writeManifest: ({ descriptor, content }) => repository.pushManifest(descriptor.digest, descriptor, content),
     async finish({ descriptor, content }) {
       if (reference.digest !== undefined && reference.digest !== descriptor.digest) {
-        throw new OciError('ERR_DIGEST_MISMATCH', `what is to become ${name} has the digest ${descriptor.digest}`)
+        throw new OciError(
+          'ERR_DIGEST_MISMATCH',
+          `the image to be pushed as ${name} has the digest ${descriptor.digest}`,
+        )
       }
       await repository.pushManifest(reference.tag ?? descriptor.digest, descriptor, content)
     },

@@ -6,7 +6,7 @@ import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
 
-/** A manifest or an index with the bytes it was read from. */
+/** A manifest or an index with its bytes. */
 export interface Document {
   readonly descriptor: Descriptor
   readonly content: Uint8Array
@@ -21,19 +21,19 @@ export interface ResolvedImage {
 }
 
 export interface ResolveOptions {
-  /** What messages call the image. */
+  /** Name of the image in messages. */
   readonly name: string
   readonly platform?: Platform | undefined
   /** Reads a small blob or manifest whole and verified; refuses more than `limit` bytes. */
   readonly read: (blob: Descriptor, kind: 'manifest' | 'image config', limit: number) => Promise<Uint8Array>
-  /** Refuses an image by its manifest, before anything that this names is read. */
+  /** Refuses an image that lacks a required signature, before anything that its manifest names is read. */
   readonly checkSigned?: ((manifest: Document) => Promise<void>) | undefined
 }
 
-/** Indexes within indexes: real images have one level, two at most. */
+/** The deepest nesting of indexes; real images have one level, two at most. */
 export const maxIndexDepth = 4
 
-/** The platform images are taken for when none is asked for: this host's. */
+/** The platform that is chosen when none is requested: this host's. */
 export function defaultPlatform(): Platform {
   const { arm_version: armVersion } = { arm_version: undefined, ...process.config.variables }
   return hostPlatform({ arch: process.arch, armVersion: armVersion === undefined ? undefined : String(armVersion) })
@@ -42,7 +42,8 @@ export function defaultPlatform(): Platform {
 /**
  * Follows a root document to the image of a platform, and reads its image config.
  *
- * @throws OciError `ERR_PLATFORM_UNAVAILABLE` names the platforms there are; `ERR_MANIFEST_INVALID`; what `read` throws
+ * @throws OciError `ERR_PLATFORM_UNAVAILABLE` with a hint that lists the available platforms; `ERR_MANIFEST_INVALID`;
+ *   the errors of `read`
  */
 export async function resolveImage(root: Document, options: ResolveOptions): Promise<ResolvedImage> {
   const { name, read, platform, checkSigned } = options
@@ -69,13 +70,13 @@ function chooseManifest(entries: readonly Descriptor[], wanted: Platform, name: 
   const chosen = choosePlatform(entries, wanted)
   if (chosen !== undefined) return chosen
   const offered = entries.filter((entry) => !isAttestation(entry)).map(({ platform }) => platform)
-  const list = offered.map((platform) => (platform === undefined ? 'one that does not say' : formatPlatform(platform)))
-  throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} is not there for ${formatPlatform(wanted)}`, {
-    hint: list.length === 0 ? 'it has no image at all' : `choose with --platform: ${[...new Set(list)].join(', ')}`,
+  const list = offered.map((platform) => (platform === undefined ? 'one without a platform' : formatPlatform(platform)))
+  throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} has no image for ${formatPlatform(wanted)}`, {
+    hint: list.length === 0 ? 'its index has no image' : `choose with --platform: ${[...new Set(list)].join(', ')}`,
   })
 }
 
-/** A platform that was asked for is not silently another one, also where there is no index to choose from. */
+/** Refuses an image for another platform than the requested one, also where there is no index to choose from. */
 function checkPlatform(config: ImageConfig, wanted: Platform, name: string): void {
   const own = imagePlatform(config)
   if (rankPlatform(own, wanted) !== undefined) return

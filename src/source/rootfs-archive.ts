@@ -5,10 +5,10 @@ import { chunkBytes } from '../store/blob-file.ts'
 import type { Source } from './image.ts'
 
 /**
- * `rootfs:F`: the files of a rootfs in a tar archive, compressed or not, as `docker export` writes it. There is no image
- * config and no digest to check against.
+ * The source `rootfs:F`: the files of a rootfs in a tar archive, compressed or not, as `docker export` writes it. There
+ * is no image config and no digest to check against.
  *
- * @param content the archive; read once
+ * @param content returns the archive's bytes; called once
  */
 export function rootfsArchive(
   name: string,
@@ -22,7 +22,7 @@ export function rootfsArchive(
   }
 }
 
-/** A file, a FIFO or a device, read from its beginning to its end. @throws OciError `ERR_SOURCE_INVALID` */
+/** Reads a file, a FIFO or a device from its beginning to its end. @throws OciError `ERR_SOURCE_INVALID` */
 export async function* readArchive(path: string): AsyncGenerator<Uint8Array> {
   try {
     const file = await open(path, constants.O_RDONLY)

@@ -17,16 +17,16 @@ import { openSpooledTar, openTarIndex, type TarIndex } from './tar-index.ts'
 import { until } from './until.ts'
 
 export interface SourceOptions {
-  /** What `-` in the place of a file reads. */
+  /** The stream that `-` in place of a file name stands for. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   readonly signal?: AbortSignal | undefined
-  /** The file that says which images may be used; default: containers' policy.json. */
+  /** The policy file, which states the images that may be used; default: containers' policy.json. */
   readonly policy?: string | undefined
-  /** Where `DOCKER_HOST` and configuration are looked up; default: that of the process. */
+  /** Environment for `DOCKER_HOST` and the paths of configuration; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
 }
 
-/** The kinds of local source, and what follows each name on the command line. */
+/** The kinds of local source, with the form of the rest on the command line. */
 export const sourceKinds = {
   'docker-archive': 'F[:REF]',
   'docker-daemon': 'REF',
@@ -36,10 +36,9 @@ export const sourceKinds = {
 } as const
 
 /**
- * Opens a local source by its name: `KIND:...`, or a bare file or directory name, whose kind is found by looking into it.
- * A bare name begins with `/` or `.` if it has a colon. `-` in the place of a file is standard input.
- *
- * @throws OciError `ERR_USAGE` an unknown kind; `ERR_SOURCE_INVALID` it is not what its kind requires
+ * Opens a local source by its name: `KIND:...`, or a bare file or directory name, whose content tells the kind. A bare
+ * name with a colon begins with `/` or `.`, or names an existing file. `-` in place of a file name is standard input.
+ * @throws OciError `ERR_USAGE` an unknown kind; `ERR_SOURCE_INVALID` the content does not match the kind
  */
 export async function openSource(text: string, options: SourceOptions = {}): Promise<Source> {
   const colon = text.indexOf(':')
@@ -68,13 +67,16 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
   }
 }
 
-/** The path ends at the first colon, as for skopeo. */
+/** Splits a path from the name after it, at the first colon, as skopeo does. */
 function splitPath(rest: string): [string, string | undefined] {
   const colon = rest.indexOf(':')
   return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
 }
 
-/** Archives of images are not read in the order they are written in: standard input goes into an unnamed file first. */
+/**
+ * Opens an archive. Members of image archives are read in any order, so standard input is copied into an unnamed file
+ * first.
+ */
 function openArchive(path: string, { stdin, signal }: SourceOptions): Promise<TarIndex> {
   if (path !== '-') return openTarIndex(path, signal)
   if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read an archive from')
@@ -86,7 +88,7 @@ function openArchive(path: string, { stdin, signal }: SourceOptions): Promise<Ta
   )
 }
 
-/** A pipe may have nothing to say for as long as it likes. */
+/** Opens a rootfs archive. A pipe may be silent for any time, so `signal` also ends a read that is waiting. */
 function openRootfs(path: string, { stdin, signal = new AbortController().signal }: SourceOptions): Source {
   if (path !== '-') return rootfsArchive(path, () => until(signal, readArchive(path)))
   if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read a rootfs from')

@@ -8,7 +8,7 @@ import { decompress } from '../layer/decompress.ts'
 import { createTarReader, shown, type TarEntry } from '../layer/tar/reader.ts'
 import { readChunks } from '../store/blob-file.ts'
 
-/** Where the bytes of one regular file are in an archive. */
+/** The position of one regular file's bytes in an archive. */
 export interface TarMember {
   readonly name: string
   readonly offset: number
@@ -18,26 +18,29 @@ export interface TarMember {
 /** An archive whose members can be read in any order. */
 export interface TarIndex {
   readonly path: string
-  /** A regular file by name (`./` and links resolved), or undefined. @throws OciError `ERR_SOURCE_INVALID` links in a circle */
+  /**
+   * A regular file by name (`./` and links resolved), or undefined.
+   * @throws OciError `ERR_SOURCE_INVALID` its links form a loop
+   */
   find(name: string): TarMember | undefined
   /** A member's bytes. */
   open(member: TarMember): AsyncIterable<Uint8Array>
   /** All bytes of the archive, uncompressed. */
   openAll(): AsyncIterable<Uint8Array>
-  /** A small member whole. @throws OciError `ERR_SOURCE_INVALID` there is none; `ERR_LIMIT_EXCEEDED` */
+  /** A small member in one buffer. @throws OciError `ERR_SOURCE_INVALID` no such member; `ERR_LIMIT_EXCEEDED` */
   read(name: string, limit: number): Promise<Buffer>
   close(): Promise<void>
 }
 
 const blockBytes = 512
 const maxMembers = 100_000
-/** Headers of one entry: a PAX header and long names of 1 MiB each. */
+/** The most header bytes of one entry: a PAX header and long names, 1 MiB each. */
 const maxHeaderBytes = 4 * 1024 * 1024
 const maxLinks = 32
 
 /**
- * Opens an archive and notes where its members are, reading headers only; a compressed one is uncompressed into an
- * unnamed temporary file first, since archives have their table of contents anywhere.
+ * Opens an archive and finds its members, reading headers only. A compressed archive is decompressed into an unnamed
+ * temporary file first, since its table of contents may be anywhere in it.
  *
  * @throws OciError `ERR_SOURCE_INVALID` no such file, or not a tar archive
  */
@@ -51,7 +54,10 @@ export async function openTarIndex(path: string, signal?: AbortSignal): Promise<
   }
 }
 
-/** As `openTarIndex`, of bytes that come from elsewhere; they are kept in an unnamed temporary file. */
+/**
+ * Opens an uncompressed archive that arrives as a stream, and is kept in an unnamed temporary file.
+ * @throws as `openTarIndex`
+ */
 export async function openSpooledTar(
   name: string,
   content: AsyncIterable<Uint8Array>,
@@ -83,7 +89,7 @@ function createIndex(path: string, file: FileHandle, { members, links }: Entries
       if (target === undefined) return members.get(at)
       at = target
     }
-    throw new OciError('ERR_SOURCE_INVALID', `the links of "${name}" in ${path} go in a circle`)
+    throw new OciError('ERR_SOURCE_INVALID', `the links of "${name}" in ${path} form a loop`)
   }
   const openMember = ({ offset, size }: TarMember) => exactly(readChunks(file, offset, offset + size), size, path)
   return {
@@ -105,7 +111,7 @@ function createIndex(path: string, file: FileHandle, { members, links }: Entries
   }
 }
 
-/** Every regular file and link; of one name the last counts, as for tar itself. */
+/** Finds every regular file and link; the last entry of a name counts, as for tar itself. */
 async function scan(path: string, file: FileHandle, signal: AbortSignal | undefined): Promise<Entries> {
   const members = new Map<string, TarMember>()
   const links = new Map<string, string>()
@@ -128,7 +134,7 @@ async function scan(path: string, file: FileHandle, signal: AbortSignal | undefi
   }
 }
 
-/** The entry whose headers begin at `position`, and where its bytes are; undefined at the end of the archive. */
+/** The entry whose headers begin at `position`, and the offset of its bytes; undefined at the end of the archive. */
 async function readEntry(
   path: string,
   file: FileHandle,
@@ -180,7 +186,7 @@ async function* exactly(content: AsyncIterable<Uint8Array>, size: number, path: 
 /** A member's name with no `./`, no leading slash and no `..` that leads above the archive. */
 const normalize = (name: string): string => posix.normalize(`/${name}`).slice(1).replace(/\/$/, '')
 
-/** The archive as an uncompressed file. */
+/** Opens the archive as an uncompressed file. */
 async function openPlain(path: string, signal: AbortSignal | undefined): Promise<FileHandle> {
   const file = await openArchive(path)
   try {
@@ -205,7 +211,7 @@ async function openPlain(path: string, signal: AbortSignal | undefined): Promise
   }
 }
 
-/** gzip, zstd, xz and bzip2 by their first bytes; a tar archive begins with a name. */
+/** True for gzip, zstd, xz and bzip2, by the first bytes; a tar archive begins with a file name. */
 const isCompressed = (start: Buffer): boolean => /^(1f8b|28b52ffd|fd377a585a00|425a68)/.test(start.toString('hex'))
 
 async function openArchive(path: string): Promise<FileHandle> {
@@ -220,7 +226,7 @@ async function openArchive(path: string): Promise<FileHandle> {
   throw new OciError('ERR_SOURCE_INVALID', `${path} is not a file`)
 }
 
-/** A temporary file that is gone with the process, however that ends. */
+/** A temporary file without a name, which is gone when the process ends, in whatever way. */
 async function openUnnamed(): Promise<FileHandle> {
   const directory = await mkdtemp(join(tmpdir(), 'bundle-tool-'))
   try {

@@ -18,16 +18,16 @@ export interface ThreadedFetcherOptions extends FetchWork {
 /** Received bytes are freed by scavenges of the young generation: the smaller it is, the less memory they take. */
 const resourceLimits = { maxYoungGenerationSizeMb: 3 }
 
-/** A call that has not been answered. */
-interface Call {
+/** A request that has not been answered. */
+interface PendingRequest {
   readonly resolve: (answer: { readonly manifest?: FetchedManifest }) => void
   readonly reject: (error: unknown) => void
   readonly events?: IngestEvents
 }
 
 /**
- * A fetcher whose work is done in a thread of its own: receiving, hashing and writing go on while this thread is busy
- * applying layers with synchronous calls, and the HTTP client is loaded while this thread loads the rest.
+ * A fetcher that works in a thread of its own: it receives, hashes and writes while this thread is busy applying layers
+ * with synchronous calls, and loads the HTTP client while this thread loads the rest.
  */
 export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
   const { store, credentials, signal, log, ...work } = options
@@ -38,42 +38,42 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
     resourceLimits,
   })
   const send = (request: FetchRequest) => thread.postMessage(request)
-  const calls = new Map<number, Call>()
+  const pending = new Map<number, PendingRequest>()
   let failure: { readonly error: unknown } | undefined
   let serial = 0
 
-  function call(request: (call: number) => FetchRequest, events?: IngestEvents) {
+  function request(make: (id: number) => FetchRequest, events?: IngestEvents) {
     return new Promise<{ readonly manifest?: FetchedManifest }>((resolve, reject) => {
       if (failure !== undefined) throw failure.error
       serial += 1
-      calls.set(serial, { resolve, reject, ...(events !== undefined && { events }) })
-      send(request(serial))
+      pending.set(serial, { resolve, reject, ...(events !== undefined && { events }) })
+      send(make(serial))
     })
   }
 
   function failAll(error: unknown): void {
     failure ??= { error }
-    for (const { reject } of calls.values()) reject(error)
-    calls.clear()
+    for (const { reject } of pending.values()) reject(error)
+    pending.clear()
   }
 
   async function answerQuestion({
-    call,
+    id,
     registry,
     repository,
   }: FetchReport & { kind: 'wants-credentials' }): Promise<void> {
     try {
-      send({ kind: 'credentials', call, credentials: await credentials(registry, repository) })
+      send({ kind: 'credentials', id, credentials: await credentials(registry, repository) })
     } catch (error) {
-      send({ kind: 'no-credentials', call, error: toPlainError(error) })
+      send({ kind: 'no-credentials', id, error: toPlainError(error) })
     }
   }
 
-  /** Ends a call, which is answered once. */
-  function take(number: number): Call | undefined {
-    const call = calls.get(number)
-    calls.delete(number)
-    return call
+  /** Removes and returns a pending request: each is answered once. */
+  function take(id: number): PendingRequest | undefined {
+    const taken = pending.get(id)
+    pending.delete(id)
+    return taken
   }
 
   function onReport(report: FetchReport): void {
@@ -85,16 +85,16 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
         void answerQuestion(report)
         break
       case 'progress':
-        calls.get(report.call)?.events?.advance(report.bytes)
+        pending.get(report.id)?.events?.advance(report.bytes)
         break
       case 'verified':
-        calls.get(report.call)?.events?.verified()
+        pending.get(report.id)?.events?.verified()
         break
       case 'answer':
-        take(report.call)?.resolve(report)
+        take(report.id)?.resolve(report)
         break
       case 'failure':
-        take(report.call)?.reject(fromPlainError(report.error))
+        take(report.id)?.reject(fromPlainError(report.error))
     }
   }
 
@@ -110,7 +110,7 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
 
   return {
     async fetchManifest(version) {
-      const { manifest } = await call((number) => ({ kind: 'manifest', call: number, version }))
+      const { manifest } = await request((id) => ({ kind: 'manifest', id, version }))
       if (manifest === undefined) throw new Error('the answer has no manifest')
       return manifest
     },
@@ -120,7 +120,7 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
           advance(bytes)
           onProgress?.(bytes)
         }
-        await call((number) => ({ kind: 'download', call: number, blob, files }), { advance: report, verified })
+        await request((id) => ({ kind: 'download', id, blob, files }), { advance: report, verified })
       }),
     async close() {
       signal?.removeEventListener('abort', onAbort)

@@ -1,4 +1,4 @@
-/** Passes on what comes until the signal aborts, also while nothing comes, and then throws its reason. */
+/** Passes on `content` until the signal aborts, also while no chunk arrives; then throws the signal's reason. */
 export async function* until(signal: AbortSignal, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const pieces = content[Symbol.asyncIterator]()
   let fail = (_reason: unknown) => {}
@@ -7,7 +7,7 @@ export async function* until(signal: AbortSignal, content: AsyncIterable<Uint8Ar
   try {
     for (;;) {
       signal.throwIfAborted()
-      // Not a race with one promise of the failure: that would keep every chunk that ever won.
+      // Promise.race with one promise of the failure would keep every chunk that ever won.
       const { done, value } = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
         fail = reject
         pieces.next().then(resolve, reject)
@@ -17,6 +17,6 @@ export async function* until(signal: AbortSignal, content: AsyncIterable<Uint8Ar
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
-    pieces.return?.().catch(() => {}) // the reader has all it wants, or the error that ended the reading
+    pieces.return?.().catch(() => {}) // the reader has all that it wants, or the error that ended the stream
   }
 }

@@ -109,7 +109,7 @@ describe('the kind of a file is found by looking into it', () => {
         expect(await run(command, name)).toEqual({
           status: 1,
           stdout: '',
-          stderr: `error: ${name} has files and no image, as what "docker export" writes\n${hint(name)}`,
+          stderr: `error: ${name} has the files of a rootfs, as "docker export" writes them, and no image\n${hint(name)}`,
         })
       }
     }

@@ -186,7 +186,7 @@ test('a layer that is not for distribution is left out with a warning, and copie
   const blobs = (layout: string) => readdirSync(at(`${layout}/blobs/sha256`)).map((name) => `sha256:${name}`)
 
   expect(await copy(from, `oci:${at('without')}:1`, { env, warn })).toMatchObject({ digest })
-  expect(warnings).toEqual([`layer ${bound} is not for distribution, and left out; --foreign-layers copies it too`])
+  expect(warnings).toEqual([`layer ${bound} is non-distributable and left out; --foreign-layers copies it too`])
   expect(blobs('without')).toContain(free)
   expect(blobs('without')).not.toContain(bound)
   expect(publisher.requests).toEqual([])

@@ -5,7 +5,7 @@ import { type Headers, pack } from 'tar-stream'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { sha256 } from '../registry/fake-registry.ts'
 
-/** What goes into an archive: text or bytes make a file, the rest says what it is. */
+/** The members of an archive: text or bytes make a file, other values describe the member. */
 export type TarContent = string | Uint8Array | ({ readonly body?: string } & Partial<Headers>)
 
 /** A tar archive of these members, in this order. */
@@ -47,7 +47,7 @@ export interface TestImage {
 interface ImageChange {
   readonly architecture?: string
   readonly cmd?: readonly string[]
-  /** Members of the image config in place of these. */
+  /** Members of the image config that replace the default ones. */
   readonly config?: Readonly<Record<string, unknown>>
 }
 

@@ -96,7 +96,7 @@ test('a rootfs archive has files and nothing else, by name, by content or from s
   }
 })
 
-test('what has no files is no rootfs, and no bundle is made of it', async () => {
+test('an archive without files is not a rootfs, and no bundle is made of it', async () => {
   writeFileSync(at('empty'), '')
   writeFileSync(at('empty.tar'), Buffer.alloc(1024))
   writeFileSync(at('empty.tar.gz'), gzipSync(Buffer.alloc(1024)))
@@ -122,7 +122,7 @@ test.each([
   ['oci-archive:', 'docker.tar', 'ERR_SOURCE_INVALID', /oci-layout/],
   ['', '.', 'ERR_SOURCE_INVALID', /directory/],
   ['rootfs:', 'nowhere', 'ERR_SOURCE_INVALID', /ENOENT/],
-])('%s%s is refused with what there is or is missing', async (kind, name, code, text) => {
+])('%s%s is refused, and the error names the choices or the missing file', async (kind, name, code, text) => {
   const error = await read(kind + at(name)).catch((caught: unknown) => caught)
   expect(error).toMatchObject({ code })
   const { message, hint } = error as { message: string; hint?: string }
@@ -133,7 +133,7 @@ test.each(['nokind:x', 'docker:x', 'oci:', 'rootfs:'])('%s is not a source', asy
   await expect(openSource(name)).rejects.toMatchObject({ code: 'ERR_USAGE' })
 })
 
-test('a platform that is not there is refused; a lone image of another is taken when none is asked for', async () => {
+test('an unavailable platform is refused; a single image for another platform is taken when none is requested', async () => {
   for (const source of [`oci:${at('two')}:other`, `docker-archive:${at('several.tar')}:@1`]) {
     expect((await read(source)).image.config?.architecture).toBe('arm64')
     await expect(read(source, 'linux/amd64')).rejects.toMatchObject({ code: 'ERR_PLATFORM_UNAVAILABLE' })
@@ -173,14 +173,14 @@ describe('hostile or broken', () => {
     await expect(read(`oci:${at('linked')}`)).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' })
   })
 
-  test('an image config that is not what it is named for is refused', async () => {
+  test('an image config without the digest in its name is refused', async () => {
     const files = dockerFiles([{ tags: [], image }])
     const name = Object.keys(files).find((key) => key.endsWith('.json') && key !== 'manifest.json') ?? ''
     writeFileSync(at('lie.tar'), await makeTar({ ...files, [name]: other.config }))
     await expect(read(`docker-archive:${at('lie.tar')}`)).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
   })
 
-  test('layer links within the archive are followed, circles are not (crane f439624)', async () => {
+  test('layer links within the archive are followed, loops are refused (crane f439624)', async () => {
     const [base] = image.layers
     const one = makeImage(base === undefined ? [] : [base])
     const files = dockerFiles([{ tags: [], image: one }])
@@ -220,7 +220,7 @@ describe('hostile or broken', () => {
     }
   })
 
-  test('what is no archive is refused', async () => {
+  test('a file that is not an archive is refused', async () => {
     writeFileSync(at('text'), 'x'.repeat(5000))
     await expect(read(at('text'))).rejects.toMatchObject({ code: 'ERR_SOURCE_INVALID' })
     writeFileSync(at('half.gz'), gzipSync(Buffer.alloc(100_000)).subarray(0, 60))
@@ -232,7 +232,7 @@ describe('hostile or broken', () => {
     await expect(read(`docker-archive:${at('large.tar')}`)).rejects.toMatchObject({ code: 'ERR_LIMIT_EXCEEDED' })
   })
 
-  test('members named with ./ are found, and of one name the last counts', async () => {
+  test('members named with ./ are found, and the last member of a name counts', async () => {
     const files = Object.entries(dockerFiles([{ tags: [], image }])).map(
       ([key, value]) => [`./${key}`, value] as [string, Buffer],
     )
