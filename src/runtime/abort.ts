@@ -1,24 +1,27 @@
-/** How a runner is ended before its time. */
+/** The means to end a runner early. */
 export interface Abort {
   readonly signal: AbortSignal
-  /** Kills what the runner of this process ID has started and waits for; called again and again until the runner has ended. */
+  /**
+   * Kills the processes that the runner with this process ID has started and waits for; called repeatedly until the
+   * runner has ended.
+   */
   readonly kill: (runner: number) => void
 }
 
 /** A process that executes a program. */
 interface Runner {
-  /** Undefined while it is not known. */
+  /** The process ID; undefined while it is not known. */
   pid(): number | undefined
-  /** Asks it, by `endSignal`, to take back what it has done so far, or to kill the container where that runs already. */
+  /** Asks the process, by `endSignal`, to undo its steps so far, or to kill the container when that runs already. */
   stop(): void
 }
 
 const againMs = 5
 
 /**
- * Ends a runner, and what it runs, once the signal is aborted.
+ * Ends a runner, and the processes it runs, once the signal is aborted.
  *
- * @returns what ends this watch
+ * @returns a function that stops watching the signal
  */
 export function endOnAbort({ signal, kill }: Abort, runner: Runner): () => void {
   let timer: NodeJS.Timeout | undefined
@@ -40,9 +43,8 @@ export function endOnAbort({ signal, kill }: Abort, runner: Runner): () => void 
 }
 
 /**
- * Does `work`, which an abort of the signal ends.
- *
- * @throws the signal's reason, whatever the work comes to after the abort
+ * Runs `work`, which an abort of the signal ends.
+ * @throws the signal's reason after an abort, whatever the result of `work`
  */
 export async function untilAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   signal?.throwIfAborted()

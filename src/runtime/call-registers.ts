@@ -2,13 +2,13 @@ import type { CompileOptions } from '../compile/context.ts'
 import type { RegisterValues } from '../program/encode.ts'
 import { absolutePath } from '../state-root.ts'
 
-/** Paths that differ from one call to the next, where all else is the same. */
+/** Paths that differ between calls that are otherwise the same. */
 export interface CallPaths {
   readonly pidFile?: string | undefined
   readonly consoleSocket?: string | undefined
 }
 
-/** How a program names them, so that it can be kept for all of those calls. */
+/** The registers by which a program names these paths, so that it can be kept for all such calls. */
 export function registersOf({ pidFile, consoleSocket }: CallPaths): Pick<CompileOptions, 'pidFile' | 'consoleSocket'> {
   return {
     ...(pidFile !== undefined && { pidFile: [{ register: 'pid_file' }] }),
@@ -16,7 +16,7 @@ export function registersOf({ pidFile, consoleSocket }: CallPaths): Pick<Compile
   }
 }
 
-/** What they are in this call. */
+/** The values of these registers in this call. */
 export function registerValues({ pidFile, consoleSocket }: CallPaths): RegisterValues {
   return {
     ...(pidFile !== undefined && { pid_file: absolutePath(pidFile) }),

@@ -23,25 +23,25 @@ export interface ContainerOptions extends InheritedFds {
   readonly id: string
   /** The bundle directory; default `.`. */
   readonly bundle?: string | undefined
-  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  /** The state root, with a directory for each container; default: `defaultRoot` of this process. */
   readonly root?: string | undefined
-  /** Gets the container's pid. */
+  /** Path of a file that gets the container's pid. */
   readonly pidFile?: string | undefined
-  /** A unix socket that gets the controlling side of the container's terminal. */
+  /** Path of a unix socket that gets the controlling side of the container's terminal. */
   readonly consoleSocket?: string | undefined
-  /** A unix socket that gets a pidfd of the container. */
+  /** Path of a unix socket that gets a pidfd of the container. */
   readonly pidfdSocket?: string | undefined
-  /** Leave the root by moving it, for a rootfs on a ramdisk. */
+  /** True to leave the old root by moving the new one, for a rootfs on a ramdisk, instead of pivot_root(2). */
   readonly noPivot?: boolean | undefined
-  /** Keep the caller's session keyring. */
+  /** True to keep the caller's session keyring. */
   readonly noNewKeyring?: boolean | undefined
-  /** The host's socket that is to hear of the container being ready: sd_notify(3). */
+  /** The host's socket that is notified when the container is ready: sd_notify(3). */
   readonly notifySocket?: string | undefined
-  /** The process that the service manager knows; default: this one. */
+  /** The process that the service manager started; default: this one. */
   readonly mainPid?: number | undefined
   /**
-   * Let systemd make the cgroup, as a unit; `linux.cgroupsPath` is `slice:prefix:name` then. `auto`: where it is of that
-   * form, or is unset and the caller can ask systemd.
+   * True to let systemd make the cgroup, as a unit; `linux.cgroupsPath` is then `slice:prefix:name`. With `auto`,
+   * systemd makes it when the path has that form, or is unset and the caller can reach systemd.
    */
   readonly systemdCgroup?: boolean | 'auto' | undefined
   readonly log?: ((level: 'debug' | 'info' | 'warning', message: string) => void) | undefined
@@ -52,13 +52,16 @@ export interface ForegroundOptions {
   readonly keep?: boolean | undefined
 }
 
-/** A program, and what it was compiled from. */
+/** A program, and the facts it was compiled from. */
 export interface CompiledContainer {
   readonly program: Program
-  /** Absolute, as the one after it. */
+  /** Absolute path, as is `root`. */
   readonly bundle: string
   readonly root: string
-  /** Every fact of the host that it was compiled from; undefined when one of them is no guard's to compare. */
+  /**
+   * Guards for every fact of the host that the program was compiled from; undefined when no guard can compare one of
+   * them.
+   */
   readonly guards: readonly Guard[] | undefined
 }
 
@@ -68,9 +71,9 @@ export interface Compiler {
 }
 
 /**
- * The program that creates a container of a bundle, as this host and these options want it.
+ * Compiles the program that creates a container of a bundle on this host with these options.
  *
- * @throws OciError what `loadBundle` and `compile` find wrong
+ * @throws OciError the errors of `loadBundle` and `compile`
  */
 export async function compileContainer(
   options: ContainerOptions & ForegroundOptions & { readonly noCache?: boolean | undefined },
@@ -132,7 +135,10 @@ export async function compileContainer(
   return { program, bundle: directory, root, guards: door.guards() }
 }
 
-/** What the process is told of the service manager that started the tool: its sockets, and where to say it is ready. */
+/**
+ * The config with the variables that tell the process of the service manager: the passed sockets, and the socket for
+ * sd_notify(3).
+ */
 function withServiceManager(
   config: RuntimeConfig,
   options: ContainerOptions & { readonly root: string },
@@ -147,7 +153,7 @@ function withServiceManager(
   }
 }
 
-/** The service manager that makes the cgroup, or undefined where the runtime itself does. */
+/** The service manager that makes the cgroup; undefined when the runtime makes it. */
 async function systemdFor(
   config: RuntimeConfig,
   { systemdCgroup = false }: ContainerOptions,
@@ -158,7 +164,7 @@ async function systemdFor(
   return isSystemdWanted(systemdCgroup, config.linux?.cgroupsPath, facts) ? await findManager(facts) : undefined
 }
 
-/** By controller, as runc's state.json has them; the unified hierarchy under the empty name. */
+/** The cgroup's directories by controller, as in runc's state.json; the unified hierarchy is under the empty name. */
 function cgroupPaths(places: readonly CgroupPlace[]): Record<string, readonly Exclude<Text[number], number>[]> {
   return Object.fromEntries(
     places.flatMap((place) => {

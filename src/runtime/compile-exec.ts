@@ -18,12 +18,15 @@ import { keepExecProgram } from './kept/program.ts'
 import { readConfig } from './load-bundle.ts'
 import { type ContainerRecord, readContainer, readStatus } from './state-file.ts'
 
-/** What an `exec` is compiled from, beside what the container and the host say. */
+/** The options of an `exec`; the container and the host provide the rest. */
 export interface ExecCall extends ProcessChanges {
-  /** Where containers' states are kept; default: `defaultRoot` of this process. */
+  /** The state root, with a directory for each container; default: `defaultRoot` of this process. */
   readonly root?: string | undefined
   readonly id: string
-  /** A file with the whole process (`process` of a config.json); else it is the container's, with the changes given. */
+  /**
+   * A file with the whole process (`process` of a config.json). Default: the container's own process with the given
+   * changes.
+   */
   readonly processFile?: string | undefined
   readonly detach?: boolean | undefined
   readonly pidFile?: string | undefined
@@ -38,10 +41,10 @@ export interface ExecCall extends ProcessChanges {
 }
 
 /**
- * Compiles an `exec`. Its program is kept in the container's directory.
+ * Compiles an `exec`. Its `keep` stores the program in the container's directory.
  *
- * @throws OciError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATUS` it is stopped or being created, or paused and that is not
- *   ignored, `ERR_CONFIG_INVALID`, `ERR_USAGE`
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND`; `ERR_CONTAINER_STATUS` the container is stopped, being created, or paused
+ *   without `ignorePaused`; `ERR_CONFIG_INVALID`; `ERR_USAGE`
  */
 export async function compileExec(given: ExecCall): Promise<CompiledCall> {
   const options = givenOptions('exec', given)
@@ -98,7 +101,10 @@ export async function compileExec(given: ExecCall): Promise<CompiledCall> {
   }
 }
 
-/** Root moves the process itself; a user's manager does so for the user, who may not move it from one session to another. */
+/**
+ * The unit whose manager moves the process to its cgroup; undefined when the runtime does. Root's runtime does; for a
+ * user the user's manager does, since a user may not move a process from one session to another.
+ */
 async function attachTarget({ unit, cgroupPaths }: ContainerRecord): Promise<AttachTarget | undefined> {
   if (unit === undefined || unit.kind === 'system') return undefined
   const { internalCommand } = await import('./systemd-manager.ts')

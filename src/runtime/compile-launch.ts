@@ -7,14 +7,14 @@ import { inheritedFds } from './inherited-fds.ts'
 import { describeCall, givenOptions } from './kept/call.ts'
 import { keepProgram } from './kept/program.ts'
 
-/** What a `run` or `create` is compiled from, beside what the bundle and the host say. */
+/** The options of a `run` or `create`; the bundle and the host provide the rest. */
 export interface LaunchCall extends ContainerOptions, ForegroundOptions {
-  /** Do not use a kept program or filter, and do not keep these for the next time. */
+  /** True to use no kept program or filter, and to keep none. */
   readonly noCache?: boolean | undefined
 }
 
 /**
- * Compiles a `run` or `create`. To keep its program is to make the state root, if it is not there.
+ * Compiles a `run` or `create`. Its `keep` creates the state root when it does not exist.
  *
  * @throws OciError `ERR_CONTAINER_ID_INVALID`, and as `compileContainer`
  */

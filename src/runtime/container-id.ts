@@ -6,7 +6,7 @@ declare const brand: unique symbol
 export type ContainerID = string & { readonly [brand]: 'ContainerID' }
 
 /**
- * The container ID that `text` is.
+ * Checks that `text` is a container ID.
  *
  * runc's rule: letters, digits, `_`, `+`, `-` and `.`, but not `.` or `..`. Since it names a directory, it is at most
  * 255 characters long (NAME_MAX).
@@ -24,6 +24,6 @@ export function parseContainerID(text: string): ContainerID {
 const adviceForImage = (text: string): string =>
   `; if it is an image, make a bundle with "bundle-tool pull ${text} --out bundle" and name that with "-b bundle"`
 
-/** Whether `text` is a container ID; other directories that stand in a root are not containers. */
+/** True when `text` is a container ID; a state root also has other directories, which are not containers. */
 export const isContainerID = (text: string): text is ContainerID =>
   /^[A-Za-z0-9_+.-]{1,255}$/.test(text) && text !== '.' && text !== '..'

@@ -5,22 +5,22 @@ import type { CgroupFacts } from '../compile/facts.ts'
 import { isSystemError } from '../errors.ts'
 import { type Fields, splitLabels } from './state-file.ts'
 
-/** A mount that is not in the images: where it is in the container, and what of the host is there. */
+/** A mount that is not in the images: its place in the container, and its source on the host. */
 interface HostMount {
   readonly place: string
   readonly source: string
 }
 
 export interface MountFacts {
-  /** The name of a place in the rootfs, its links followed. */
+  /** Resolves a path in the rootfs, following links as in the container. */
   readonly realPath: (path: string) => string
   readonly cgroups: CgroupFacts
-  /** The container's directory in each hierarchy, by mount point; none while it does not matter. */
+  /** The container's directory in each hierarchy, by mount point; absent where it is not needed. */
   readonly cgroupDirectories?: ReadonlyMap<string, string>
 }
 
 /**
- * What CRIU must know of a container that is to be dumped.
+ * CRIU's settings for dumping a container.
  *
  * @param config `config` of state.json
  */
@@ -29,7 +29,7 @@ export function containerToDump(config: Fields, pid: number, facts: MountFacts):
   return { root: config.string('rootfs'), externalMounts: [...own, ...maskedFiles(config, pid)], ...settings(config) }
 }
 
-/** What CRIU must know of a container that is to be made of its images. @param root where CRIU finds the rootfs */
+/** CRIU's settings for restoring a container. @param root where CRIU finds the rootfs */
 export function containerToRestore(config: Fields, root: string, facts: MountFacts): CriuContainer {
   const own = hostMounts(config, facts).map(({ place, source }) => ({ key: place, value: source }))
   const masks = config.strings('mask_paths').length > 0 ? [{ key: '/dev/null', value: '/dev/null' }] : []
@@ -48,8 +48,8 @@ function hostMounts(config: Fields, facts: MountFacts): readonly HostMount[] {
 }
 
 /**
- * Without a namespace of its own, and on v2 in a user namespace too, a container sees its cgroups as binds; without one on v2,
- * the hierarchy as a whole.
+ * The binds by which a container sees its cgroups: without a cgroup namespace, and on v2 also in a user namespace.
+ * Without a cgroup namespace on v2 it sees the whole hierarchy.
  */
 function cgroupBinds(config: Fields, destination: string, facts: MountFacts): readonly HostMount[] {
   const { cgroups, cgroupDirectories } = facts
@@ -66,7 +66,10 @@ function cgroupBinds(config: Fields, destination: string, facts: MountFacts): re
     }))
 }
 
-/** A file is hidden under a bind of the null device; a directory under a mount that is in the images. */
+/**
+ * The masked files: each is hidden by a bind of the null device, while a directory is hidden by a mount that is in the
+ * images.
+ */
 function maskedFiles(config: Fields, pid: number): readonly ExternalMount[] {
   return config.strings('mask_paths').flatMap((path) => {
     const stats = ifThere(() => statSync(`/proc/${pid}/root${path}`))
@@ -74,17 +77,17 @@ function maskedFiles(config: Fields, pid: number): readonly ExternalMount[] {
   })
 }
 
-/** An annotation names CRIU's settings for the container; an empty one says there are none. */
+/** CRIU's configuration file, which an annotation may name; an empty annotation means none. */
 function settings(config: Fields): { readonly configFile: string | undefined } {
   const annotation = splitLabels(config.strings('labels')).annotations['org.criu.config']
   return { configFile: annotation === undefined ? '/etc/criu/runc.conf' : annotation || undefined }
 }
 
-/** A namespace of a container, as state.json has it. */
+/** A namespace of a container, from state.json. */
 export interface RecordedNamespace {
   /** `net`, `mnt`, ... */
   readonly name: string
-  /** Empty for one of its own. */
+  /** Empty for a namespace of the container's own. */
   readonly path: string
 }
 
@@ -97,7 +100,7 @@ export function recordedNamespaces(config: Fields): readonly RecordedNamespace[]
   })
 }
 
-/** Those that CRIU leaves alone, as long as it is told of them under one name in both directions. */
+/** True for a namespace that CRIU leaves alone, when dump and restore name it by the same key. */
 export const isExternal = ({ name, path }: RecordedNamespace): boolean =>
   path !== '' && (name === 'net' || name === 'pid')
 

@@ -9,13 +9,13 @@ import type { Outcome } from './execute.ts'
 import { type RunProgramOptions, runProgram } from './runner.ts'
 
 export interface Criu {
-  /** Absolute. */
+  /** Absolute path of the executable. */
   readonly path: string
-  /** 31701 for 3.17.1. */
+  /** The version as a number: 31701 for 3.17.1. */
   readonly version: number
 }
 
-/** In the directory of images: what stdin, stdout and stderr of the container were. */
+/** Name of a file in the image directory: the targets of the container's stdin, stdout and stderr. */
 export const descriptorsFile = 'descriptors.json'
 
 const oldestVersion = 30000
@@ -44,7 +44,7 @@ export async function findCriu(searchPath: string = process.env.PATH ?? ''): Pro
   throw new OciError('ERR_CRIU', `CRIU version ${version} must be ${oldestVersion} or higher`)
 }
 
-/** @throws OciError `ERR_CRIU` CRIU, or this kernel, does not have the feature */
+/** Checks that CRIU and the kernel support a feature. @throws OciError `ERR_CRIU` one of them does not */
 export async function requireFeature({ path }: Criu, feature: string): Promise<void> {
   try {
     await run(path, ['check', '--feature', feature])
@@ -56,17 +56,17 @@ export async function requireFeature({ path }: Criu, feature: string): Promise<v
 }
 
 export interface CriuPlaces {
-  /** The directory of the images, absolute as the other. */
+  /** The directory of the images, an absolute path as is `workPath`. */
   readonly imagePath: string
   /** The directory of logs. */
   readonly workPath: string
 }
 
 /**
- * Runs a program that has CRIU do something, with the directories and `more` as the descriptors of `criuFds`.
+ * Runs a program with a CRIU request, passing the directories and `more` as the descriptors of `criuFds`.
  *
- * When it fails, `warn` hears the errors in CRIU's log.
- * @throws OciError `ERR_CRIU` with CRIU's reason, and what `runProgram` throws
+ * After a failure `warn` is called with the errors in CRIU's log.
+ * @throws OciError `ERR_CRIU` with CRIU's reason, and the errors of `runProgram`
  */
 export async function runCriu(
   program: Program,
@@ -89,7 +89,7 @@ export async function runCriu(
   }
 }
 
-/** Made when it is not there; its parent must be. */
+/** Opens a directory, which is created when it does not exist; its parent must exist. */
 function openDirectory(path: string): number {
   try {
     mkdirSync(path, { mode: 0o700 })
@@ -101,7 +101,7 @@ function openDirectory(path: string): number {
 
 const linesBefore = 5
 
-/** Each line with an error, and a few before it. */
+/** Passes each line of the log with an error to `warn`, and `linesBefore` lines before it. */
 function quoteErrors(path: string, warn: ((message: string) => void) | undefined): void {
   let lines: readonly string[]
   try {

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
-/** Errors that Node.js has no name for, of calls that steps make. @see asm-generic/errno.h */
+/** Errors without a name in Node.js, of system calls that steps make. @see asm-generic/errno.h */
 const others: Readonly<Record<number, readonly [name: string, text: string]>> = {
   15: ['ENOTBLK', 'block device required'],
   117: ['EUCLEAN', 'structure needs cleaning'],
@@ -12,7 +12,7 @@ const others: Readonly<Record<number, readonly [name: string, text: string]>> = 
   128: ['EKEYREVOKED', 'key has been revoked'],
 }
 
-/** `EPERM` for 1. */
+/** The name of an error number: `EPERM` for 1. */
 export function errorName(errno: number): string {
   const known = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0]
   return known ?? others[errno]?.[0] ?? `error ${errno}`

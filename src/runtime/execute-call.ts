@@ -1,13 +1,13 @@
 import { type CompiledCall, handOverMessage } from './compiled-call.ts'
 import type { Execution, Outcome, Report } from './execute.ts'
 import { outcomeOf, type RunProgramOptions, runProgram } from './runner.ts'
-import { withStages } from './stages.ts'
+import { withRuncPhrases } from './stages.ts'
 
-/** What passes between this process and the front (native/front), which executes the program. */
+/** Data exchanged with the front (native/front), which executes the program. */
 export interface FrontOptions {
-  /** Takes the message with the program: the front has asked for it. */
+  /** Sends the message with the program to the front, which has requested it. */
   readonly handOver?: ((message: Uint8Array) => void) | undefined
-  /** What a runner has reported: the program has been executed already, and is not again. */
+  /** The reports of a runner that has executed the program already; it is not executed again. */
   readonly reports?: readonly Report[] | undefined
 }
 
@@ -16,14 +16,14 @@ type Log = ((level: 'debug' | 'info' | 'warning', message: string) => void) | un
 export interface ExecuteCallOptions
   extends Pick<FrontOptions, 'handOver'>,
     Omit<RunProgramOptions, 'id' | 'paths' | 'preserveFds' | 'cwd'> {
-  /** What executing it came to, where that is done: the program is there for the words alone. */
+  /** The result of an execution that is done already: the program serves only to word its errors. */
   readonly executed?: Execution | undefined
   readonly begins: 'init' | 'setns_init'
   readonly log?: Log
 }
 
 /**
- * Executes what a call was compiled to and keeps the program for the next one; or gives it to the front, which executes it
+ * Executes a compiled call and keeps its program for the next one; or hands it over to the front, which executes it
  * when this process has ended.
  *
  * @throws OciError as `runProgram`
@@ -36,14 +36,14 @@ export async function executeCall(
   const runOptions = { ...options, id, paths, ...(preserveFds && { preserveFds }), ...(cwd && { cwd }) }
   if (executed !== undefined) return await outcomeOf(program, executed, runOptions)
   compiled.keep()
-  return await withStages(program, { log, begins }, async () => {
+  return await withRuncPhrases(program, { log, begins }, async () => {
     if (handOver === undefined) return await runProgram(program, runOptions)
     handOver(handOverMessage(compiled))
     return { kind: 'handedOver' }
   })
 }
 
-/** A program that has failed was warned of when it was compiled for the first time. */
+/** A log without warnings: a program that has failed was compiled once before, and its warnings were given then. */
 export function withoutWarnings(log: Log): Log {
   return (level, message) => {
     if (level !== 'warning') log?.(level, message)

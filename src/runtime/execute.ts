@@ -6,22 +6,25 @@ import { layOut } from '../program/structs.ts'
 import { type Abort, endOnAbort } from './abort.ts'
 import type { Failure } from './failure.ts'
 
-/** How a program ended. */
+/** The result of a program. */
 export type Outcome =
-  | { readonly kind: 'ready'; readonly pid: number } // the container is there, and the runner is gone
+  | { readonly kind: 'ready'; readonly pid: number } // the container exists, and the runner has ended
   | { readonly kind: 'exited'; readonly status: number } // supervised to its end: its exit code, or 128 + signal
-  | { readonly kind: 'done' } // a program without a container
+  | { readonly kind: 'done' } // the program has no container
   | { readonly kind: 'handedOver' } // to the front, which executes it when this process has ended
 
-/** The first three descriptors of a container: a stream, a descriptor of this process, its own (`inherit`), or /dev/null. */
+/**
+ * The first three descriptors of a container, each a stream, a descriptor of this process, the same as this process's
+ * (`inherit`), or /dev/null (`ignore`).
+ */
 export interface ContainerStdio {
   readonly stdin?: Readable | 'inherit' | 'ignore' | number | undefined
-  /** What the container writes is written there as it comes; the stream stays open. */
+  /** Output is written to a stream as it arrives; the stream stays open. */
   readonly stdout?: Writable | 'inherit' | 'ignore' | number | undefined
   readonly stderr?: Writable | 'inherit' | 'ignore' | number | undefined
 }
 
-/** For what runs and means nothing to whoever called: null devices. */
+/** Null devices, for processes whose input and output do not concern the caller. */
 export const silent: ContainerStdio = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
 const { size, at } = layOut(structs.report)
@@ -31,27 +34,27 @@ export interface Report extends Failure {
   readonly kind: number
 }
 
-/** Of a fork server: the number of the order that it answers. */
+/** A report of a fork server, with the number of the order that it answers. */
 export interface Answer extends Report {
   readonly order: number
 }
 
 export interface ExecuteOptions {
-  /** Whether signals sent to this process go to the runner, which passes them to the container or stops. */
+  /** True to pass signals sent to this process to the runner, which passes them to the container or stops. */
   readonly forwardSignals?: boolean
-  /** Whether the runner gets a session of its own: then no signal comes from the terminal but by way of this process. */
+  /** True to give the runner a session of its own: signals of the terminal then reach it only through this process. */
   readonly detached?: boolean
   readonly cwd?: string
   readonly stdio?: ContainerStdio | undefined
-  /** Wait, too, until everything that was written to the streams of `stdio` has arrived. */
+  /** True to wait also until all output for the streams of `stdio` has arrived. */
   readonly drain?: boolean
-  /** From 3 on; the last is a pipe for the reports. */
+  /** Descriptors of the runner from 3 on; the last is a pipe for the reports. */
   readonly descriptors: readonly (number | 'pipe')[]
   readonly feed?: (child: ChildProcess) => void
   readonly abort?: Abort | undefined
 }
 
-/** What a runner has reported, and its exit code. */
+/** A runner's reports and exit code. */
 export interface Execution {
   readonly reports: readonly Report[]
   readonly code: number
@@ -59,7 +62,7 @@ export interface Execution {
 
 /** Starts a runner and waits for its end. */
 export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
-  // Loading it takes longer than many a command, and who hands over does not need it.
+  // Loaded here: it takes longer than many commands, and a call that hands over does not need it.
   const { spawn } = process.getBuiltinModule('node:child_process')
   const { cwd, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
   const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
@@ -83,7 +86,10 @@ export async function execute(command: string, args: readonly string[], options:
   }
 }
 
-/** What the container leaves behind may hold its output open: after an abort nobody waits for that. */
+/**
+ * Ends the runner after an abort. Processes that the container leaves behind may hold its output open; then nobody
+ * waits for them.
+ */
 function watchRunner(abort: Abort, child: ChildProcess): () => void {
   child.once('exit', () => {
     if (!abort.signal.aborted) return
@@ -93,7 +99,7 @@ function watchRunner(abort: Abort, child: ChildProcess): () => void {
   return endOnAbort(abort, { pid: () => child.pid, stop: () => child.kill(endSignal) })
 }
 
-/** The streams run as long as somebody holds their other end. */
+/** Connects the streams of `stdio`, which run as long as some process holds their other end. */
 function connect({ stdin, stdout, stderr }: ChildProcess, stdio: ContainerStdio): void {
   if (typeof stdio.stdin === 'object' && stdin) feed(stdio.stdin, stdin)
   if (typeof stdio.stdout === 'object') stdout?.pipe(stdio.stdout, { end: false })
@@ -106,9 +112,9 @@ export function feed(from: Readable, to: Writable): void {
 }
 
 /**
- * What a runner that has not failed came to.
+ * The outcome of a runner that has reported no failure.
  *
- * @throws OciError `ERR_RUNNER_MISSING` it has said nothing
+ * @throws OciError `ERR_RUNNER_MISSING` it has reported nothing
  */
 export function successOf({ reports, code }: Execution): Outcome {
   const find = (kind: number): Report | undefined => reports.find((report) => report.kind === kind)
@@ -117,12 +123,12 @@ export function successOf({ reports, code }: Execution): Outcome {
   const ready = find(kinds.ready)
   if (ready) return { kind: 'ready', pid: ready.pid }
   if (code === 0) return { kind: 'done' }
-  throw new OciError('ERR_RUNNER_MISSING', `the runner ended with ${code} and said nothing`, {
+  throw new OciError('ERR_RUNNER_MISSING', `the runner ended with exit code ${code} and without a report`, {
     hint: 'check that the binary is for this architecture: run "npm run build"',
   })
 }
 
-/** Those that are whole. */
+/** The complete reports in `bytes`. */
 export function parseReports(bytes: Buffer): readonly Answer[] {
   return Array.from({ length: Math.floor(bytes.length / reportBytes) }, (_, index) => {
     const report = bytes.subarray(index * reportBytes, (index + 1) * reportBytes)
@@ -179,8 +185,8 @@ const forwarded = [
 ] as const
 
 /**
- * Passes signals on. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole foreground process group, so a runner that
- * is in it has them already.
+ * Passes signals on until the returned function is called. The terminal sends its own (Ctrl-C, Ctrl-\) to the whole
+ * foreground process group, so a runner in that group gets them without help.
  */
 export function forwardSignals(pass: (signal: NodeJS.Signals) => void, detached = false): () => void {
   const hasTerminal = !detached && process.getBuiltinModule('node:tty').isatty(0)

@@ -3,7 +3,7 @@ import { capabilityNames, cloneFlags } from '../program/flags.ts'
 import type { OpName } from '../program/ops.ts'
 import type { NumberedStep, Step } from '../program/program.ts'
 
-/** The thing to do about a step that has failed with this error, if there is one; `steps` are those of its program. */
+/** The hint for a step that failed with this error, if there is one. @param steps the steps of its program */
 export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
   if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc' && hasCapability('CAP_SYS_ADMIN')) {
     return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
@@ -20,7 +20,7 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
   return /^\/linux\/(cgroupsPath|resources)\b/.test(step.from) ? cgroupHint(errno) : undefined
 }
 
-/** The right that a caller in the initial user namespace needs for an op. */
+/** The capability that a caller in the initial user namespace needs for an op. */
 const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)[number]>>> = {
   clone: 'CAP_SYS_ADMIN',
   unshare: 'CAP_SYS_ADMIN',
@@ -41,7 +41,10 @@ const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)
   prlimit: 'CAP_SYS_RESOURCE',
 }
 
-/** Root in a container, or under capsh(1), is told what it lacks; anybody else, how to do without root. */
+/**
+ * The hint for a missing capability: root, as in a container or under capsh(1), is told which it lacks, and other users
+ * how to do without root.
+ */
 function capabilityHint(step: Step, steps: readonly NumberedStep[]): string | undefined {
   const makesUser = steps.some(({ step: { op, operands } }) => {
     const { flags } = operands
@@ -51,18 +54,18 @@ function capabilityHint(step: Step, steps: readonly NumberedStep[]): string | un
   const needed = neededCapability[step.op]
   if (needed === undefined || hasCapability(needed)) return undefined
   if (process.geteuid?.() !== 0) return 'run as root, or add a user namespace: bundle-tool spec --rootless'
-  return `root has no ${needed} here: give it to what this runs in, as with docker run --cap-add, or add a user namespace: bundle-tool spec --rootless`
+  return `root lacks ${needed} here: add it to the surrounding container, as with docker run --cap-add, or add a user namespace: bundle-tool spec --rootless`
 }
 
 const userNamespaceHint =
-  'users may make no user namespaces here: see sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns'
+  'users may not create user namespaces here: see sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns'
 
 function hasCapability(name: (typeof capabilityNames)[number]): boolean {
   const { capabilities } = new Door().caller()
   return ((capabilities >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n
 }
 
-const unknownOption = 'an option may be one that this file system does not know, or lacks: dmesg says which'
+const unknownOption = 'an option may be unknown to this file system, or a required one missing: see dmesg'
 
 function mountHint({ operands: { source, type } }: Step, errno: string): string | undefined {
   const isPath = typeof source === 'string' && source.startsWith('/')
@@ -72,7 +75,7 @@ function mountHint({ operands: { source, type } }: Step, errno: string): string 
       if (type === 'none' || type === 'bind') return `${asBind}: a type alone does not do that`
       return `this kernel has no file system "${type}": see /proc/filesystems${isPath ? `; ${asBind}` : ''}`
     case 'ENOTBLK':
-      return `"${source}" is no block device; ${asBind}`
+      return `"${source}" is not a block device; ${asBind}`
     case 'ENOENT':
       return `check its source, "${source}", and the paths in its options: one of them does not exist`
     case 'EINVAL':

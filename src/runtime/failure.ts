@@ -8,18 +8,18 @@ import { errorName, errorText } from './error-names.ts'
 import { hintFor } from './failure-hints.ts'
 import { syscallName } from './syscall-names.ts'
 
-/** What the runner reports of a step that failed. */
+/** The runner's report of a failed step. */
 export interface Failure {
   readonly step: number
   readonly error: number
-  /** Its number; -1 for an error that the step has found without a system call. */
+  /** Number of the system call that failed; -1 for an error that the step found without one. */
   readonly syscall: number
   readonly pid: number
-  /** How a helper (a hook) that failed ended, as wait4(2) says it. */
+  /** Wait status (wait4(2)) of a helper, such as a hook, that failed. */
   readonly status: number
-  /** One more than the same of the new process, if it had ended before it was killed for the failure; else 0. */
+  /** Wait status of the new process plus one, if it had ended before it was killed for the failure; else 0. */
   readonly end: number
-  /** What a failed helper wrote. */
+  /** Output of a failed helper. */
   readonly detail: string
 }
 
@@ -32,20 +32,20 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   if (failure.end > 0 && phase === 'host' && needsNewProcess(step)) return newProcessIsGone(steps, failure)
   const special = specialCase(entry, errno, failure)
   if (special) return special
-  const call = callOf(failure)
-  const how = `${call === undefined ? '' : `${call}: `}${errorText(failure.error)} (${errno})`
+  const syscall = syscallOf(failure)
+  const how = `${syscall === undefined ? '' : `${syscall}: `}${errorText(failure.error)} (${errno})`
   return new OciError('ERR_SYSCALL', `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${how}`, {
     pointer: step.from.startsWith('/') ? step.from : undefined,
     hint: hintFor(step, errno, steps),
     cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
       code: errno,
-      syscall: call ?? step.op,
+      syscall: syscall ?? step.op,
     }),
   })
 }
 
-/** The name of the system call that failed, if it was one. */
-function callOf({ syscall }: Failure): string | undefined {
+/** The name of the failed system call; undefined when the step made none. */
+function syscallOf({ syscall }: Failure): string | undefined {
   return syscall < 0 ? undefined : (syscallName(syscall) ?? `system call ${syscall}`)
 }
 
@@ -53,7 +53,7 @@ function isMount({ from }: Step): boolean {
   return from.startsWith('/mounts/')
 }
 
-/** The errors whose text engines match, or whose cause is not the system call's. */
+/** The errors whose text engines match, or whose cause is not the system call's. Their words are runc's. */
 function specialCase({ step, phase }: NumberedStep, errno: string, failure: Failure): OciError | undefined {
   const pointer = step.from.startsWith('/') ? step.from : undefined
   if (errno === 'EINTR' && phase === 'host') return interrupted()
@@ -144,9 +144,12 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
   }
 }
 
-/** Signals are heard where the runner waits; nothing else interrupts a step. */
+/**
+ * The error for a step that a signal ended. Signals are handled only where the runner waits; nothing else interrupts a
+ * step.
+ */
 function interrupted(): OciError {
-  return new OciError('ERR_INTERRUPTED', 'ended by a signal before it was done: nothing is left of it', {
+  return new OciError('ERR_INTERRUPTED', 'ended by a signal before it was complete; everything it had done is undone', {
     hint: 'repeat it, unless it was ended on purpose, as by `bundle-tool delete --force`',
   })
 }
@@ -155,32 +158,38 @@ function networkDeviceFailed(step: Step, errno: string, failure: Failure, pointe
   const problem = `network device "${textOf(step, 'interface')}": ${errorText(failure.error)} (${errno})`
   return new OciError('ERR_SYSCALL', problem, {
     pointer,
-    hint: errno === 'ENODEV' ? 'ip link shows the interfaces there are' : undefined,
+    hint: errno === 'ENODEV' ? 'list the interfaces with "ip link"' : undefined,
   })
 }
 
 const standardNames = ['standard input', 'standard output', 'standard error'] as const
 
-/** What it means that one of them has failed. */
+/** The consequence of a failed call on one of these descriptors. */
 const lost: Readonly<Record<string, string>> = {
-  read: ': the container has not got all of it',
-  write: ': what the container wrote is lost',
+  read: ': the container did not get all of the input',
+  write: ': output of the container is lost',
 }
 
-/** A descriptor of the caller that is refused, or that has failed while the runner relayed it: the status is its number. */
+/**
+ * The error for a descriptor of the caller that is refused, or that failed while the runner relayed it; the failure's
+ * status is its number.
+ */
 function stdioFailed({ op }: Step, errno: string, failure: Failure): OciError | undefined {
   const name = standardNames[failure.status]
-  const call = syscallName(failure.syscall) ?? 'relay'
-  if (name === undefined || (op === 'supervise' && lost[call] === undefined)) return undefined
+  const syscall = syscallName(failure.syscall) ?? 'relay'
+  if (name === undefined || (op === 'supervise' && lost[syscall] === undefined)) return undefined
   if (errno === 'EISDIR') {
     return new OciError('ERR_USAGE', `${name} is a directory, by which a container could reach the host`, {
       hint: 'redirect it to a file, a pipe or /dev/null',
     })
   }
-  return new OciError('ERR_FILE_SYSTEM', `${name}: ${call}: ${errorText(failure.error)} (${errno})${lost[call] ?? ''}`)
+  return new OciError(
+    'ERR_FILE_SYSTEM',
+    `${name}: ${syscall}: ${errorText(failure.error)} (${errno})${lost[syscall] ?? ''}`,
+  )
 }
 
-/** `error running createRuntime hook #1: exit status 2: what it wrote`, as runc says it. */
+/** The error for a failed helper, in runc's words: `error running createRuntime hook #1: exit status 2: its output`. */
 function helperFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
   if (step.from === '/linux/cgroupsPath') return systemdFailed(errno, failure, pointer)
   const [, kind, index] = /^\/hooks\/(\w+)\/(\d+)$/.exec(step.from) ?? []
@@ -192,7 +201,7 @@ function helperFailed(step: Step, errno: string, failure: Failure, pointer: stri
   })
 }
 
-/** newuidmap(1) and newgidmap(1) say on standard error what they refuse. */
+/** The error of newuidmap(1) or newgidmap(1), which state on standard error what they refuse. */
 function mapFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {
   const helper = textOf(step, 'helper')
   const said = failure.detail.trim()
@@ -203,7 +212,7 @@ function mapFailed(step: Step, errno: string, failure: Failure, pointer: string 
   })
 }
 
-/** The first error that CRIU has logged; its log has more. */
+/** The error for a failure of CRIU: the first error in its log, which has more. */
 function criuFailed({ operands }: Step, errno: string, { detail, status }: Failure): OciError {
   const script = operands.script === null ? '' : ` before "${operands.script}"`
   const how =
@@ -211,7 +220,7 @@ function criuFailed({ operands }: Step, errno: string, { detail, status }: Failu
   return new OciError('ERR_CRIU', `criu failed: ${how}`, { hint: 'its log is in the directory of --work-path' })
 }
 
-/** What the tool itself, which has asked systemd, wrote to its log. */
+/** The error for a failed request to systemd, from the log of this tool, which made the request. */
 function systemdFailed(errno: string, { detail }: Failure, pointer: string | undefined): OciError {
   const said = /"msg":("(?:[^"\\]|\\.)*")/.exec(detail)?.[1]
   const text = said === undefined ? detail.trim() : String(JSON.parse(said))
@@ -227,13 +236,13 @@ function hookEnd(step: Step, errno: string, failure: Failure): string {
   return status === 127 ? `"${textOf(step, 'path')}" cannot be executed (exit status 127)` : `exit status ${status}`
 }
 
-/** In the words of runc where somebody matches them. */
+/** The name of a signal, in runc's words where callers match them. */
 function signalName(signal: number): string {
   const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0]
   return name === 'SIGSYS' ? 'bad system call' : (name ?? String(signal))
 }
 
-/** EAGAIN is how connect(2) says that the listener's queue stayed full. */
+/** The error for a failed connection. By EAGAIN connect(2) says that the listener's queue stayed full. */
 function connectFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
   const problem = errno === 'EAGAIN' ? 'it does not accept a connection' : `${errorText(failure.error)} (${errno})`
   if (step.from === '/linux/seccomp/listenerPath') {
@@ -249,15 +258,19 @@ function connectFailed(step: Step, errno: string, failure: Failure, pointer: str
 }
 
 function agentIsSilent(pointer: string | undefined): OciError {
-  return new OciError('ERR_SYSCALL', 'the seccomp agent leaves the container without an answer, before it is created', {
-    pointer,
-    hint: 'have the agent answer each notification, or notify of fewer system calls',
-  })
+  return new OciError(
+    'ERR_SYSCALL',
+    'the seccomp agent does not answer a notification of the container, which is not created yet',
+    {
+      pointer,
+      hint: 'have the agent answer each notification, or notify of fewer system calls',
+    },
+  )
 }
 
 /**
- * Whether a step of the host fails because the new process is gone, if that is gone: it talks to that process, or names it. What
- * fails of hooks and files is their own.
+ * True for a host step that fails when the new process has ended, since it communicates with that process or names it.
+ * Failures of hooks and files are their own.
  */
 function needsNewProcess(step: Step): boolean {
   switch (step.op) {
@@ -291,11 +304,11 @@ function namesProcess(text: AnyOperand | undefined): boolean {
   return Array.isArray(text) && text.some((piece) => typeof piece === 'object' && piece.register === 'pid')
 }
 
-/** The new process ended without a word: killed from outside, most often for want of memory. */
+/** The error for a new process that ended without a report: killed from outside, in most cases for lack of memory. */
 function newProcessIsGone(steps: readonly NumberedStep[], { end, detail }: Failure): OciError {
   const status = end - 1
   const signal = status & 0x7f
-  // memory.events, or memory.oom_control of cgroup v1: what the program has read before it removed the cgroup.
+  // The text of memory.events, or memory.oom_control on cgroup v1, which the program read before it removed the cgroup.
   if (/^oom_kill [1-9]/m.test(detail)) {
     return new OciError('ERR_SYSCALL', 'container init was OOM-killed (memory limit too low?)', {
       pointer: '/linux/resources/memory/limit',
@@ -307,11 +320,11 @@ function newProcessIsGone(steps: readonly NumberedStep[], { end, detail }: Failu
   return new OciError(
     'ERR_SYSCALL',
     `the ${makesContainer ? "container's first" : 'new'} process ${how} while it was being set up`,
-    { hint: signal === 9 ? 'raise the memory limit if there is one: the kernel may have run out of it' : undefined },
+    { hint: signal === 9 ? 'raise the memory limit if there is one: the container may have reached it' : undefined },
   )
 }
 
-/** `mounts[3] (tmpfs on /dev/shm)`: the field of config.json and the thing it names. */
+/** The field of config.json and the thing it names: `mounts[3] (tmpfs on /dev/shm)`. */
 function subject(step: Step): string {
   const field = step.from
     .replace(/^\//, '')
@@ -323,7 +336,7 @@ function subject(step: Step): string {
 }
 
 function thingOf(step: Step): string {
-  if (step.from === '--pid-file') return '{pid_file}' // by whatever name it is made
+  if (step.from === '--pid-file') return '{pid_file}' // whichever temporary name the step uses
   switch (step.op) {
     case 'mount':
       return `${textOf(step, 'type') || 'mount'} on ${textOf(step, 'path')}`

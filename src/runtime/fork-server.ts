@@ -22,7 +22,7 @@ const { size: orderBytes, at } = layOut(structs.order)
 /** The server's end of the socket. */
 const socketFd = 3
 
-/** In place of a descriptor: none, or for a run, /dev/null. */
+/** Stands for no descriptor; in a run, for /dev/null. */
 const none = -1
 
 interface Waiting {
@@ -32,16 +32,16 @@ interface Waiting {
 
 type RunOptions = Pick<ExecuteOptions, 'stdio' | 'forwardSignals' | 'drain' | 'abort'>
 
-/** One end of a pipe as a stream, and the descriptor that the server has of the other. */
+/** One end of a pipe as a stream, and the server's descriptor of the other end. */
 interface Pipe {
   readonly stream: Socket
   readonly other: number
 }
 
 /**
- * A process that forks in place of this one, which the kernel would have to copy: native/front/fork_server.c.
+ * A process that forks in place of this one, whose memory the kernel would have to copy (native/front/fork_server.c).
  *
- * It does not keep this process from ending, and ends with it.
+ * The server does not keep this process from ending, and ends with it.
  */
 export class ForkServer {
   readonly #pid: number
@@ -54,13 +54,13 @@ export class ForkServer {
   #isRetired = false
 
   /**
-   * @param stdio what runs inherit as descriptors 0 to 2
-   * @returns undefined when it cannot be started
+   * @param stdio descriptors 0 to 2, which runs inherit
+   * @returns undefined when the server cannot be started
    */
   static start(front: string, stdio: readonly ('inherit' | number)[]): ForkServer | undefined {
     const { spawn } = process.getBuiltinModule('node:child_process')
     const child = spawn(front, [], { argv0: `${argv0.orders}${socketFd}`, stdio: [...stdio, 'pipe'] })
-    child.on('error', () => undefined) // there is no process then, or it cannot be told of the end of this one
+    child.on('error', () => undefined) // the process does not exist, or cannot be told of the end of this one
     return child.pid === undefined ? undefined : new ForkServer(child, child.pid)
   }
 
@@ -78,7 +78,7 @@ export class ForkServer {
     return this.#failure === undefined
   }
 
-  /** Ends it when nothing runs any more. */
+  /** Ends the server when nothing runs any more. */
   retire(): void {
     this.#isRetired = true
     if (this.#runs === 0) this.#socket.destroy()
@@ -87,8 +87,8 @@ export class ForkServer {
   /**
    * Runs a command line whose program was kept, and waits for its end.
    *
-   * @returns undefined where the streams cannot have pipes: nothing was done
-   * @throws OciError `ERR_RUNNER_MISSING` the server is gone
+   * @returns undefined when no pipes can be made for the streams; nothing is done then
+   * @throws OciError `ERR_RUNNER_MISSING` the server has ended
    */
   async run(words: readonly string[], options: RunOptions): Promise<Execution | undefined> {
     if (this.#runs++ === 0) this.#socket.ref()
@@ -118,9 +118,9 @@ export class ForkServer {
       stopWatching = abort && endOnAbort(abort, { pid: () => reports[0]?.pid, stop: () => pass(endSignal) })
       const code = await this.#answer(number, (report) => {
         if (report.kind === kinds.ended) return report.status
-        // A run whose program was not kept ends without a word, and must leave the input alone.
+        // A run without a kept program ends without a report, and must leave the input unread.
         if (reports.push(report) === 1 && pipes[0]) feed(stdio.stdin as Readable, pipes[0].stream)
-        // All of it is done when the container's end is known, but for the end of the process.
+        // The container's end completes the run, but for the end of the process.
         return report.kind === kinds.exited ? report.status : undefined
       })
       if (drain) await Promise.all(arrived)
@@ -147,7 +147,7 @@ export class ForkServer {
     return pipes
   }
 
-  /** This process gets its end by the name that it has in procfs; null when it does not. */
+  /** Opens a pipe; this process opens its own end by its name in procfs. Null when that fails. */
   async #openPipe(isInput: boolean): Promise<Pipe | null> {
     const number = ++this.#lastNumber
     this.#send(orders.pipe, number)
@@ -182,7 +182,7 @@ export class ForkServer {
     this.#socket.write(Buffer.concat([order, text]))
   }
 
-  /** What `hear` makes of the first report of this number of which it makes something. */
+  /** Resolves with the first result other than undefined that `hear` has for a report of this number. */
   #answer<T>(number: number, hear: (report: Report) => T | undefined): Promise<T> {
     if (this.#failure) return Promise.reject(this.#failure)
     return new Promise((resolve, fail) => {
@@ -212,7 +212,7 @@ export class ForkServer {
   #fail(what: string, cause?: Error): void {
     this.#failure ??= new OciError('ERR_RUNNER_MISSING', `the process that starts containers ${what}`, {
       cause,
-      hint: 'see "bundle-tool list" for containers that it has started; "npm run build" makes its binary',
+      hint: 'list the containers that it has started with "bundle-tool list"; build its binary with "npm run build"',
     })
     for (const { fail } of this.#waiting.values()) fail(this.#failure)
     this.#waiting.clear()
@@ -228,7 +228,7 @@ function isStream(way: ContainerStdio[keyof ContainerStdio]): way is Readable | 
   return typeof way === 'object'
 }
 
-/** Passes on what a container writes; resolves when nobody has the other end any more. */
+/** Passes on a container's output; resolves when no process has the other end any more. */
 function deliver(from: Socket, to: Writable): Promise<void> {
   from.pipe(to, { end: false })
   return new Promise((resolve) => from.on('error', () => undefined).once('close', () => resolve()))

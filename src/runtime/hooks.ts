@@ -4,10 +4,12 @@ import type { ContainerRecord, HookCommand } from './state-file.ts'
 
 const maxOutputBytes = 64 * 1024
 
-/** How long what a hook has said is read on after its end: a process that it leaves behind may hold the pipe for good. */
+/**
+ * Milliseconds for reading a hook's output after its end: a process that it leaves behind may hold the pipe for good.
+ */
 const drainMs = 20
 
-/** The state of the container as hooks are told it. @see runtime-spec v1.3.0 runtime.md "State" */
+/** The state of the container for hooks, as JSON. @see runtime-spec v1.3.0 runtime.md "State" */
 export function hookState(container: ContainerRecord, status: 'running' | 'stopped'): string {
   const { ociVersion, id, init, bundle, annotations } = container
   const told = { ociVersion, id, status, pid: status === 'stopped' ? 0 : init.pid, bundle }
@@ -17,7 +19,7 @@ export function hookState(container: ContainerRecord, status: 'running' | 'stopp
 /**
  * Runs a hook in the runtime's namespaces, with the container's state as its standard input.
  *
- * @returns what went wrong, with what the hook has said; undefined when it has succeeded
+ * @returns the failure, with the hook's output; undefined when the hook has succeeded
  * @see runtime-spec v1.3.0 config.md "POSIX-platform Hooks"
  */
 export async function runHook(hook: HookCommand, state: string): Promise<string | undefined> {
@@ -25,7 +27,8 @@ export async function runHook(hook: HookCommand, state: string): Promise<string 
   const args = hook.args.length === 0 ? [hook.path] : hook.args
   const env = hook.env && Object.fromEntries(hook.env.map((pair) => splitPair(pair)))
   return await new Promise((resolve) => {
-    // Node.js leaves it what it has itself: signals that the caller ignores, a raised limit of descriptors.
+    // Run by the runner, since a child of Node.js would inherit its ignored signals and its raised limit of
+    // descriptors.
     const child = spawn(findRunner(), [hook.path, ...args], {
       argv0: argv0.execute,
       ...(env && { env }),

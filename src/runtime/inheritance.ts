@@ -4,10 +4,10 @@ import { isSystemError } from '../errors.ts'
 const buffer = Buffer.allocUnsafe(16_384)
 
 /**
- * What a container started now would inherit of this process and that can change while it runs, as one text: environment,
- * descriptors 0 to 2, user, groups, capabilities, umask, CPUs, limits, cgroups and priority.
+ * The state that a container started now would inherit from this process, and that can change while the process runs,
+ * as one text: environment, descriptors 0 to 2, user, groups, capabilities, umask, CPUs, limits, cgroups and priority.
  *
- * @returns undefined when it cannot be told, as with a descriptor that is closed
+ * @returns undefined when it cannot be determined, as with a closed descriptor
  * @see proc_pid_status(5), proc_pid_limits(5), cgroups(7)
  */
 export function describeInheritance(): string | undefined {
@@ -27,7 +27,7 @@ export function describeInheritance(): string | undefined {
   }
 }
 
-/** As much as there is room for, which is ten times what Linux has. */
+/** Reads a file of /proc/self into a buffer that is ten times as large as Linux needs. */
 function read(name: string): string {
   const fd = openSync(`/proc/self/${name}`, 'r')
   try {

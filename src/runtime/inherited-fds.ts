@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
 
-/** How many descriptors from 3 on a container inherits: those of socket activation first. */
+/** The numbers of descriptors from 3 on that a container inherits: first those of socket activation. */
 export interface InheritedFds {
   readonly preserveFds?: number | undefined
   readonly listenFds?: number | undefined
@@ -10,8 +10,8 @@ export interface InheritedFds {
 /**
  * The number of descriptors from 3 on that a container inherits, all of them passed to this process.
  *
- * Node.js opens descriptors of its own where it finds room; the first of them is always an event loop's.
- * @throws OciError `ERR_USAGE` one is not open
+ * Node.js opens descriptors of its own at the first free numbers; the first of them is always that of an event loop.
+ * @throws OciError `ERR_USAGE` one of them is not open
  */
 export function inheritedFds({ preserveFds = 0, listenFds = 0 }: InheritedFds): number {
   const count = listenFds + preserveFds
@@ -19,7 +19,7 @@ export function inheritedFds({ preserveFds = 0, listenFds = 0 }: InheritedFds): 
     if (isPassed(fd)) continue
     const which = fd < 3 + listenFds ? 'of LISTEN_FDS' : `${fd - 3 - listenFds} (of ${preserveFds})`
     const problem = `unable to stat preserved-fd ${which}: descriptor ${fd} is not open`
-    throw new OciError('ERR_USAGE', problem, { hint: 'pass it on, or ask for fewer with --preserve-fds' })
+    throw new OciError('ERR_USAGE', problem, { hint: 'pass that descriptor on, or lower --preserve-fds' })
   }
   return count
 }

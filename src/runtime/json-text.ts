@@ -1,11 +1,11 @@
 import type { RegisterName } from '../program/ops.ts'
 
-/** A value that only the runner knows: it stands in a text as a reference and is filled in when the text is written. */
+/** A reference to a value that only the runner knows, and that it fills in when it writes the text. */
 export interface Register {
   readonly register: RegisterName
 }
 
-/** A text with registers in it. Neighbouring strings are joined. */
+/** A text with registers in it; neighbouring strings are joined. */
 export type Pieces = readonly (string | Register)[]
 
 const deferred: unique symbol = Symbol('deferred')
@@ -15,7 +15,9 @@ export interface Deferred {
   readonly [deferred]: Pieces
 }
 
-/** What `jsonText` writes. Go's decoder leaves a field alone that is absent, so `undefined` members are left out. */
+/**
+ * A value that `jsonText` writes. `undefined` members are left out, since Go's decoder leaves absent fields at zero.
+ */
 export type JsonValue =
   | boolean
   | number
@@ -33,7 +35,10 @@ export const deferredString = (pieces: Pieces): Deferred => ({
 /** A JSON number that a register holds. */
 export const deferredNumber = (register: Register['register']): Deferred => ({ [deferred]: [{ register }] })
 
-/** A JSON value without registers and integers beyond 2^53, in one piece: ten times as fast for a large one. */
+/**
+ * A JSON value without registers and integers beyond 2^53, written in one piece, which is ten times as fast for a large
+ * value.
+ */
 export const plainJson = (value: unknown): Deferred => ({ [deferred]: [JSON.stringify(value)] })
 
 /** The JSON text of `value`, without white space; 64-bit integers are exact. */

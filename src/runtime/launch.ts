@@ -11,19 +11,21 @@ import { runKept } from './kept/run.ts'
 import type { RunProgramOptions } from './runner.ts'
 
 export interface LaunchOptions extends LaunchCall {
-  /** Pass the signals that this process gets on to the container; else they do what they do without one. */
+  /** True to pass signals to this process on to the container; otherwise they have their usual effect here. */
   readonly forwardSignals?: boolean | undefined
   /** Default: the descriptors of this process. */
   readonly stdio?: RunProgramOptions['stdio']
 }
 
-/** What only this tool calls with. */
+/** Options that only this tool itself uses. */
 export interface OwnOptions extends FrontOptions, Pick<RunProgramOptions, 'abort' | 'endsWithCaller'> {
-  /** The front has looked for a kept program already. */
+  /** True when the front has looked for a kept program already. */
   readonly noKept?: boolean | undefined
 }
 
-/** Executes the program that is kept for this call; else compiles the bundle, keeps the program, and executes that. */
+/**
+ * Executes the program that was kept for this call; otherwise compiles the bundle, keeps the program, and executes it.
+ */
 export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOptions['mode']): Promise<Outcome> {
   const command = mode === 'create' ? 'create' : 'run'
   const options = givenOptions(command, given)
@@ -44,7 +46,7 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
   const kept = mayBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
   options.abort?.signal.throwIfAborted()
-  // A program that only runs what is kept has no compiler in memory.
+  // Loaded here, so that a process which only runs kept programs has no compiler in memory.
   const { compileLaunch } = await import('./compile-launch.ts')
   const { executeCall, withoutWarnings } = await import('./execute-call.ts')
   const log = reports === undefined ? options.log : withoutWarnings(options.log)
@@ -57,7 +59,7 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
   })
 }
 
-/** Those that say no more than which bundle and which root, for which a front is started to look for a program. */
+/** The calls that name only the bundle and the root; for these a front is started to look for a kept program. */
 const plainCalls = { create: 'create', detached: 'run\n--detach', foreground: 'run' } as const
 
 const successes: readonly number[] = [reportKinds.begun, reportKinds.exited, reportKinds.ready]

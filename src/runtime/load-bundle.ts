@@ -7,7 +7,7 @@ import { absolutePath, checkPathIsText } from '../state-root.ts'
 import { exactText } from '../text.ts'
 
 export interface Bundle {
-  /** Absolute. */
+  /** Absolute path of the bundle. */
   readonly directory: string
   readonly config: RuntimeConfig
 }
@@ -60,12 +60,14 @@ function readConfigText(path: string, door: Door): string {
 
 const [fileType, directoryType, linkType] = [0o170000n, 0o040000n, 0o120000n]
 
-/** A link could be turned to anything between this check and the mount. */
+/**
+ * Checks that the rootfs is a directory. A symlink is refused: it could be changed between this check and the mount.
+ */
 function checkRootfs(rootfs: string, door: Door): void {
   const mode = door.place(rootfs)?.mode
   const type = mode === undefined ? undefined : mode & fileType
   if (type === directoryType) return
-  const what = type === undefined ? 'does not exist' : type === linkType ? 'is a symbolic link' : 'is no directory'
+  const what = type === undefined ? 'does not exist' : type === linkType ? 'is a symbolic link' : 'is not a directory'
   throw new OciError('ERR_BUNDLE_INVALID', `the rootfs "${rootfs}" ${what}`, {
     pointer: '/root/path',
     hint: 'unpack an image there, or correct root.path in config.json',

@@ -2,7 +2,10 @@ import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { runProgram } from './runner.ts'
 
-/** What the layer applier asks for and Node.js has no call for. Paths are relative to the rootfs, byte-exact. */
+/**
+ * An operation of the layer applier that Node.js has no call for, equal to `NodeOp` of layer/. Paths are relative to
+ * the rootfs, in bytes.
+ */
 export type NodeOp =
   | {
       readonly kind: 'mknod'
@@ -24,9 +27,9 @@ export type NodeOp =
 const rootfsSlot = 'rootfs'
 
 /**
- * Carries out `ops` beneath `rootfs`, in order, through no symbolic link. Device nodes get their exact mode and owner.
+ * Applies `ops` beneath `rootfs`, in order, without following symlinks. Device nodes get their exact mode and owner.
  *
- * @throws OciError `ERR_SYSCALL` the first that fails; those before it are done
+ * @throws OciError `ERR_SYSCALL` for the first operation that fails; those before it are applied
  */
 export async function applyNodeOps(rootfs: string, ops: readonly NodeOp[]): Promise<void> {
   if (ops.length === 0) return

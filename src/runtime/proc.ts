@@ -7,7 +7,7 @@ export interface ProcessStat {
   readonly parent: number
   /** The state letter: R, S, D, T, Z (zombie), X (dead) ... */
   readonly state: string
-  /** Clock ticks from boot to the start of the process. With the pid it names a process for good: pids are reused. */
+  /** Clock ticks from boot to the start of the process. With the pid it identifies a process, since pids are reused. */
   readonly startTime: number
 }
 
@@ -31,15 +31,16 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   return { pid, parent: Number(parent), state, startTime: Number(startTime) }
 }
 
-/** Whether this very process, not another one of the same pid, is there and is not just waiting to be reaped. */
+/** True while this very process, not another one with the same pid, exists and is not just waiting to be reaped. */
 export function isAlive({ pid, startTime }: { readonly pid: number; readonly startTime: number }): boolean {
   const stat = readProcessStat(pid)
   return stat !== undefined && stat.startTime === startTime && !isOver(stat)
 }
 
 /**
- * Whether the kernel drops a signal for a process: it is ignored, or it would do what it does by default to the first process of
- * a PID namespace, which nothing but SIGKILL and SIGSTOP from outside can end. False for a process that has ended.
+ * True when the kernel drops a signal for a process: the process ignores the signal, or is the first one of a PID
+ * namespace and has no handler, so that from outside only SIGKILL and SIGSTOP have their default effect. False for a
+ * process that has ended.
  * @see man 7 pid_namespaces "The namespace init process"
  */
 export function dropsSignal(pid: number, signal: number, isFirst: boolean): boolean {
@@ -52,7 +53,7 @@ export function dropsSignal(pid: number, signal: number, isFirst: boolean): bool
   return isIn('SigIgn') || (isFirst && !isIn('SigCgt'))
 }
 
-/** `/proc/PID/status`; empty when there is no such process. */
+/** The content of `/proc/PID/status`; empty when there is no such process. */
 function readStatus(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'latin1')
@@ -62,7 +63,7 @@ function readStatus(pid: number): string {
   }
 }
 
-/** The process that a thread, which may be a process itself, belongs to; undefined when it has ended. */
+/** The process that a thread belongs to, which may be the process itself; undefined when the thread has ended. */
 export function readThreadGroup(thread: number): number | undefined {
   try {
     const id = /^Tgid:\t(\d+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]
@@ -73,7 +74,10 @@ export function readThreadGroup(thread: number): number | undefined {
   }
 }
 
-/** The same of the process that had this pid at a time, in clock ticks from boot: another one has started later. */
+/**
+ * True while the process that had this pid at a time, in clock ticks from boot, is alive; another one has started
+ * later.
+ */
 export function isAliveSince({ pid, ticks }: { readonly pid: number; readonly ticks: number }): boolean {
   const stat = readProcessStat(pid)
   return stat !== undefined && stat.startTime <= ticks && !isOver(stat)
@@ -83,18 +87,18 @@ const isOver = ({ state }: ProcessStat): boolean => state === 'Z' || state === '
 
 interface Patience {
   readonly withinMs: number
-  /** Ends the wait. */
+  /** Ends the wait with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Waits for the end of a process. @returns false when it has not come within the time */
+/** Waits for the end of a process. @returns false when the process has not ended within the time */
 export function hasEnded(process: Parameters<typeof isAlive>[0], patience: Patience): Promise<boolean> {
   return waitWhile(() => isAlive(process), patience)
 }
 
-/** Waits until something is over. @returns false when it is not within the time */
+/** Waits while `goesOn` returns true. @returns false when it still does after the time */
 export async function waitWhile(goesOn: () => boolean, { withinMs, signal }: Patience): Promise<boolean> {
-  const { setTimeout: sleep } = await import('node:timers/promises') // a `run` does without
+  const { setTimeout: sleep } = await import('node:timers/promises') // loaded here: a `run` does not need it
   const deadline = Date.now() + withinMs
   for (let delayMs = 1; goesOn(); delayMs = Math.min(delayMs * 2, 50)) {
     const leftMs = deadline - Date.now()

@@ -5,10 +5,9 @@ const word = String.raw`"(?:[ !#-[\]-~]|\\["\\/nt]|\\u00(?!00)[0-7][0-9A-Fa-f])*
 const list = new RegExp(`${word}(?:,${word})*(?=\\])`, 'y')
 
 /**
- * A process as engines write it, without its command: the words in `"args":[...]`, which native/front/kept.c takes out as well. All
- * texts that are then the same describe the same process but for its command.
- *
- * @returns undefined when it has another form
+ * The text of a process as engines write it, without its command: the words in `"args":[...]`, which the front takes
+ * out as well (native/front/process_text.c). Processes with the same result differ only in their commands.
+ * @returns undefined when the text has another form
  */
 export function withoutCommand(text: string): string | undefined {
   const start = text.indexOf(mark) + mark.length

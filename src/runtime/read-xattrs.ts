@@ -5,7 +5,7 @@ import { openFlags } from '../program/flags.ts'
 import { op, type Program, undoable } from '../program/program.ts'
 import { runProgram } from './runner.ts'
 
-/** Paths of one program. */
+/** The number of paths per program. */
 const batchSize = 4096
 
 /**
@@ -43,7 +43,7 @@ function listProgram(rootfs: string, paths: readonly Uint8Array[], output: strin
   return { host, stage: [], child: [] }
 }
 
-/** What `list_xattrs` writes: two lengths, a name and a value for each attribute, two zeros after the last. */
+/** Parses the output of `list_xattrs`: two lengths, a name and a value for each attribute, two zeros after the last. */
 function parseLists(bytes: Buffer): ReadonlyMap<string, string>[] {
   const lists: ReadonlyMap<string, string>[] = []
   let list = new Map<string, string>()

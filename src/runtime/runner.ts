@@ -11,23 +11,23 @@ import { ownBinary } from './own-binary.ts'
 export interface RunProgramOptions
   extends Pick<ExecuteOptions, 'cwd' | 'detached' | 'forwardSignals' | 'stdio' | 'drain' | 'abort'> {
   readonly id: string
-  /** Paths of this call that the program names by registers. */
+  /** Paths of this call, which the program names by registers. */
   readonly paths?: CallPaths | undefined
-  /** Kill the container when this process ends, as a program that waits for it has no use for it any more. Default false. */
+  /** True to kill the container when this process ends, for a caller that waits for the container. Default false. */
   readonly endsWithCaller?: boolean | undefined
-  /** How many descriptors from 3 on the container inherits. */
+  /** The number of descriptors from 3 on that the container inherits. */
   readonly preserveFds?: number
-  /** Descriptors of this process that the runner has from 3 on. */
+  /** Descriptors of this process that the runner gets after these. */
   readonly descriptors?: readonly number[]
-  /** Hears of a step of the undo list that failed: something may be left behind. */
+  /** Called when a step of the undo list failed: something may be left behind. */
   readonly onLeftover?: (message: string) => void
 }
 
 /**
- * Executes a program in the runner and waits until the runner is done with it.
+ * Executes a program in the runner and waits for the runner's end.
  *
- * @throws OciError `ERR_RUNNER_MISSING`, `ERR_PROGRAM_INVALID`, or what `describeFailure` makes of the step that failed;
- *   everything the program did is then undone
+ * @throws OciError `ERR_RUNNER_MISSING`, `ERR_PROGRAM_INVALID`, or the error of `describeFailure` for the step that
+ *   failed; everything the program did is then undone
  */
 export async function runProgram(program: Program, options: RunProgramOptions): Promise<Outcome> {
   const image = encode(program, registerValues(options.paths ?? {}))
@@ -40,7 +40,7 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
     descriptors: [...inherited, 'pipe', 'pipe'],
     feed: (child) => {
       const input = child.stdio[programFd] as Writable
-      input.on('error', () => undefined) // a runner that refuses to start says so in its exit
+      input.on('error', () => undefined) // a runner that refuses to start shows that by its exit code
       input.end(image)
     },
   })
@@ -48,8 +48,7 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
 }
 
 /**
- * The runner's path: that of the variable, or the binary that the package has or `npm run build` made.
- *
+ * The path of the runner: the one in the environment variable, or else the binary of the package or of `npm run build`.
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function findRunner(): string {
@@ -60,7 +59,7 @@ export function findRunner(): string {
   })
 }
 
-/** @throws OciError as `runProgram` */
+/** The outcome of an execution of `program`. @throws OciError as `runProgram` */
 export async function outcomeOf(
   program: Program,
   { reports, code }: Execution,
@@ -82,7 +81,10 @@ export async function outcomeOf(
   return successOf({ reports, code })
 }
 
-/** The words of a program have registers in braces: one program serves many calls. */
+/**
+ * The error for a failed step. Texts of a program have registers in braces, since one program serves many calls; they
+ * are replaced by this call's values.
+ */
 async function failureOf(program: Program, report: Report, { id, paths = {} }: RunProgramOptions): Promise<OciError> {
   const { describeFailure } = await import('./failure.ts')
   const error = describeFailure(numbered(program), report)

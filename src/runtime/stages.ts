@@ -4,11 +4,11 @@ import type { Outcome } from './execute.ts'
 type Log = ((level: 'debug', message: string) => void) | undefined
 
 /**
- * Runs a program, and says at level debug how far it has come, in the phrases of runc's log, which people look for.
+ * Runs a program, and logs its progress at level debug in the phrases of runc's log, which users search for.
  *
- * @param begins the word of runc's for the container's side: `init`, or `setns_init` of a process that joins
+ * @param begins runc's word for the container's side: `init`, or `setns_init` for a process that joins
  */
-export async function withStages(
+export async function withRuncPhrases(
   program: Program,
   { log, begins }: { readonly log: Log; readonly begins: 'init' | 'setns_init' },
   run: () => Promise<Outcome>,

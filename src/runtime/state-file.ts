@@ -8,35 +8,38 @@ import { type CgroupPaths, isFrozen } from './cgroup/cgroup.ts'
 import { type ContainerID, parseContainerID } from './container-id.ts'
 import { isAlive, isAliveSince } from './proc.ts'
 
-/** What a state.json, ours or runc's, says of a container, as far as it is needed here. */
+/** The facts in a container's state.json, written by this tool or by runc, that are needed here. */
 export interface ContainerRecord {
   readonly id: ContainerID
   /** `<root>/<id>`: state.json and, until the container is started, exec.fifo. */
   readonly directory: string
-  /** The container's first process; pid 0 while there has not been one yet. */
+  /** The container's first process; pid 0 while there is none yet. */
   readonly init: { readonly pid: number; readonly startTime: number }
-  /** The process that makes, or made, the container, and when it wrote that, in clock ticks from boot; runc tells of none. */
+  /**
+   * The process that creates, or created, the container, and the time at which it wrote this, in clock ticks from boot.
+   * runc records none.
+   */
   readonly creator: { readonly pid: number; readonly ticks: number }
-  /** RFC 3339. */
+  /** Time of creation in RFC 3339. */
   readonly created: string
   readonly ociVersion: string
   readonly bundle: string
   readonly rootfs: string
   readonly annotations: Readonly<Record<string, string>>
   readonly cgroupPaths: CgroupPaths
-  /** What systemd made for it, where systemd was asked to. */
+  /** The unit that systemd made for the container, if any. */
   readonly unit: ContainerUnit | undefined
-  /** Its groups of resctrl; `isOwn`: they go with it. */
+  /** The container's groups of resctrl; with `isOwn` they are removed with it. */
   readonly resctrl:
     | { readonly path: string; readonly monitoring?: string | undefined; readonly isOwn: boolean }
     | undefined
-  /** The types of namespaces that are not the host's, in the runtime-spec's words. */
+  /** The types of namespaces that are not the host's, in the runtime-spec's terms. */
   readonly namespaces: readonly NamespaceType[]
-  /** Whether the kernel ends every process of the container with its first one. */
+  /** True when the kernel kills every process of the container when its first one ends. */
   readonly hasOwnPidNamespace: boolean
-  /** Whether its processes keep the session keyring of the caller. */
+  /** True when its processes keep the caller's session keyring. */
   readonly noNewKeyring: boolean
-  /** Whether cgroups are used only as far as rights go. */
+  /** True when cgroups are used only as far as the caller's permissions allow. */
   readonly rootlessCgroups: boolean
   readonly poststartHooks: readonly HookCommand[]
   readonly poststopHooks: readonly HookCommand[]
@@ -51,19 +54,23 @@ export interface ContainerUnit {
 export interface HookCommand {
   readonly path: string
   readonly args: readonly string[]
-  /** Without it, that of the runtime. */
+  /** The environment; undefined means the runtime's. */
   readonly env: readonly string[] | undefined
   readonly timeoutMs: number | undefined
 }
 
 export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
 
-/** @throws OciError `ERR_CONTAINER_NOT_FOUND` there is no container of this ID, or only what a failed create left */
-/** @throws OciError `ERR_STATE_INVALID` its state.json is not one */
+/**
+ * Reads the record of a container.
+ *
+ * @throws OciError `ERR_CONTAINER_NOT_FOUND` there is no container of this ID, or only the rest of a failed create;
+ *   `ERR_STATE_INVALID` its state.json is damaged
+ */
 export function readContainer(root: string, id: string, door: Door = new Door()): ContainerRecord {
   const directory = join(root, parseContainerID(id))
   const text = readStateText(directory, door)
-  // An empty file is what a create leaves that was killed between making the file and writing it.
+  // An empty file is left by a create that was killed between making the file and writing it.
   if (text === undefined || text === '') throw containerNotFound(id)
   return parseStateJson(text, directory)
 }
@@ -73,18 +80,17 @@ export const containerNotFound = (id: string): OciError =>
     hint: 'list the containers with `bundle-tool list`',
   })
 
-/**
- * Whether the container is still being made: it has no process that is told of yet, and the process that makes it is there.
- */
+/** True while the container is being created: it has no first process yet, and the process that creates it is alive. */
 export function isCreating({ init, creator }: ContainerRecord): boolean {
   return init.pid === 0 && isAliveSince(creator)
 }
 
 /**
- * What the container is doing, found out from its processes and its cgroup, not remembered.
+ * The status of a container, determined from its processes and its cgroup.
  *
- * `creating` is being made, and `stopped` if the process that did so has been killed; `paused` is a frozen cgroup, whatever its processes are; `created` waits at exec.fifo; `stopped` has no process of
- * this pid and start time, or one that is only waiting to be reaped.
+ * It is `creating` while its creator is alive, and `stopped` when the creator was killed; `paused` when its cgroup is
+ * frozen, whatever its processes are; `created` while its first process waits at exec.fifo; `stopped` when no process
+ * has its pid and start time, or that one is only waiting to be reaped.
  */
 export async function readStatus(container: ContainerRecord): Promise<ContainerStatus> {
   if (container.init.pid === 0) return isCreating(container) ? 'creating' : 'stopped'
@@ -93,7 +99,7 @@ export async function readStatus(container: ContainerRecord): Promise<ContainerS
   return existsSync(join(container.directory, startFifo)) ? 'created' : 'running'
 }
 
-/** Whether a container of this status has processes, to be watched and limited. */
+/** True for a status in which a container has processes, which can be watched and limited. */
 export const hasProcesses = (status: ContainerStatus): boolean => status !== 'creating' && status !== 'stopped'
 
 /** A state.json that runc wrote repeats config.json in another form, and may be as long. */
@@ -116,8 +122,8 @@ function readStateText(directory: string, door: Door): string | undefined {
 /**
  * Reads a state.json.
  *
- * @param directory where it lies; its last component is the ID
- * @throws OciError `ERR_STATE_INVALID` naming the file and the field
+ * @param directory the directory of the file; its last component is the ID
+ * @throws OciError `ERR_STATE_INVALID`, whose message names the file and the field
  * @see runc libcontainer/container_linux.go "State"
  */
 export function parseStateJson(text: string, directory: string): ContainerRecord {
@@ -193,13 +199,13 @@ function hooksOf(config: Fields, kind: string): readonly HookCommand[] {
     }))
 }
 
-/** What runc keeps annotations and the bundle as: `key=value`. */
+/** The labels in which runc keeps the annotations and the bundle: `key=value`. */
 export const labelsOf = ({ annotations = {} }: RuntimeConfig, bundle: string): readonly string[] => [
   ...Object.entries(annotations).map((pair) => pair.join('=')),
   `bundle=${bundle}`,
 ]
 
-/** Labels are annotations, `key=value`; the last one named `bundle` is the bundle. */
+/** Splits labels into annotations, `key=value`, and the bundle, which is the last label named `bundle`. */
 export function splitLabels(labels: readonly string[]): { bundle: string; annotations: Record<string, string> } {
   let bundle = ''
   const annotations: Record<string, string> = {}
@@ -280,7 +286,7 @@ export class Fields {
   }
 }
 
-/** All of a container's state.json. @throws OciError `ERR_STATE_INVALID` */
+/** All fields of a container's state.json. @throws OciError `ERR_STATE_INVALID` */
 export function readStateFields(directory: string): Fields {
   const file = join(directory, stateFile)
   return new Fields(parseJson(new Door().read(file, maxStateBytes).toString(), file), file)

@@ -7,9 +7,10 @@ import { OciError } from '../errors.ts'
 import { busPath, readManager, withSystemd } from './systemd.ts'
 
 /**
- * Whether systemd is to make a container's cgroup.
+ * True when systemd is to make a container's cgroup.
  *
- * @param asked `auto`: where `linux.cgroupsPath` names a unit, or is unset and the caller can ask systemd
+ * @param asked with `auto`, systemd makes it when `linux.cgroupsPath` names a unit, or is unset and the caller can
+ *   reach systemd
  */
 export function isSystemdWanted(asked: boolean | 'auto', cgroupsPath: string | undefined, facts: HostFacts): boolean {
   if (asked !== 'auto') return asked
@@ -30,22 +31,27 @@ const kindOf = ({ euid, inUserNamespace }: HostFacts): SystemdManager['kind'] =>
   euid === 0 && !inUserNamespace ? 'system' : 'user'
 
 /**
- * The service manager for containers of this caller, asked over its bus.
+ * The service manager for containers of this caller, with facts that are read over its bus.
  *
- * @throws OciError `ERR_SYSTEMD` it cannot be asked; `ERR_NOT_SUPPORTED` a user's, where controllers are on cgroup v1
+ * @throws OciError `ERR_SYSTEMD` the manager cannot be reached; `ERR_NOT_SUPPORTED` it is a user's and controllers are
+ *   on cgroup v1
  */
 export async function findManager(facts: HostFacts): Promise<SystemdManager> {
   if (!isPossible(facts)) {
-    throw new OciError('ERR_NOT_SUPPORTED', "a user's service manager makes cgroups where there is cgroup v2 alone", {
-      hint: 'leave out --systemd-cgroup, or boot with systemd.unified_cgroup_hierarchy=1',
-    })
+    throw new OciError(
+      'ERR_NOT_SUPPORTED',
+      "a user's service manager can make cgroups only on a host with cgroup v2 alone",
+      {
+        hint: 'leave out --systemd-cgroup, or boot with systemd.unified_cgroup_hierarchy=1',
+      },
+    )
   }
   const kind = kindOf(facts)
   const v1 = facts.cgroups.mode === 'v2' ? undefined : { deviceNames: readDeviceNames() }
   return { kind, command: internalCommand(), v1, ...(await withSystemd(kind, readManager)) }
 }
 
-/** Cgroups of v1 are root's alone. */
+/** True where the caller's service manager can make cgroups: those of v1 are root's alone. */
 const isPossible = (facts: HostFacts): boolean => facts.cgroups.mode === 'v2' || kindOf(facts) === 'system'
 
 function readDeviceNames(): DeviceNames {
@@ -55,10 +61,10 @@ function readDeviceNames(): DeviceNames {
   return Object.fromEntries([...named('c', characters), ...named('b', blocks)])
 }
 
-/** The tool itself, for a step that needs D-Bus. */
+/** The command that runs this tool for a step that needs D-Bus. */
 export const internalCommand = (): readonly string[] => [...toolCommand(), '--log-format=json', 'internal']
 
-/** What starts the tool's command line. */
+/** The command that starts the tool's command line. */
 export const toolCommand = (): readonly string[] => [
   process.execPath,
   join(import.meta.dirname, '../../bin/bundle-tool.js'),

@@ -5,13 +5,13 @@ import { OciError } from '../errors.ts'
 
 export type ManagerKind = 'system' | 'user'
 
-/** Bus and systemd are given this long to answer all that one operation asks of them. */
+/** Time in milliseconds for the bus and systemd to answer all requests of one operation. */
 const patienceMs = 30_000
 
 const systemd = { destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1' } as const
 const manager = { ...systemd, interface: 'org.freedesktop.systemd1.Manager' } as const
 
-/** What of the environment says where the buses are. */
+/** The environment variables with the addresses of the buses. */
 export interface BusEnvironment {
   readonly [name: string]: string | undefined
 }
@@ -19,7 +19,7 @@ export interface BusEnvironment {
 /**
  * Connects to the bus of the system's or the caller's own service manager, and closes it when `use` is done.
  *
- * @throws OciError `ERR_SYSTEMD` there is no bus, or no answer within half a minute
+ * @throws OciError `ERR_SYSTEMD` there is no bus, or no answer within `timeoutMs`, by default half a minute
  */
 export async function withSystemd<T>(
   kind: ManagerKind,
@@ -49,7 +49,7 @@ const tooSlow = (path: string, timeoutMs: number): OciError =>
 /**
  * The socket of a bus: the first unix path of its address.
  *
- * @throws OciError `ERR_SYSTEMD` the caller has no bus of his own
+ * @throws OciError `ERR_SYSTEMD` the caller has no bus of their own
  * @see D-Bus Specification 0.43 "Server Addresses"
  */
 export function busPath(kind: ManagerKind, env: BusEnvironment): string {
@@ -70,7 +70,7 @@ function unixPath(addresses = ''): string | undefined {
   return undefined
 }
 
-/** What a unit of this manager needs to be placed. */
+/** Reads the version and the control group of a service manager, which are needed to place a unit. */
 export async function readManager(connection: Connection): Promise<{ version: number; cgroup: string }> {
   const version = await readProperty(connection, 'Version')
   const cgroup = await readProperty(connection, 'ControlGroup')
@@ -90,10 +90,10 @@ async function readProperty(connection: Connection, name: string): Promise<strin
 }
 
 /**
- * Makes a transient unit and waits until it is there.
+ * Starts a transient unit and waits until it is active.
  *
- * @param pid the process that it starts with, for a scope
- * @throws OciError `ERR_SYSTEMD` systemd refuses it or does not succeed
+ * @param pid the first process of a scope
+ * @throws OciError `ERR_SYSTEMD` systemd refuses the unit or its job fails
  */
 export async function startUnit(
   connection: Connection,
@@ -108,14 +108,14 @@ export async function startUnit(
     connection.call({ ...manager, member: 'StartTransientUnit', signature: 'ssa(sv)a(sa(sv))', body })
   let reply = await start()
   if (reply.kind === 'error' && reply.name === 'org.freedesktop.systemd1.UnitExists') {
-    // One that has failed, and was not collected, is only in the way.
+    // A failed unit that was not collected is only in the way.
     await resetFailed(connection, unit)
     reply = await start()
   }
   await jobDone(connection, unit, succeeded(reply, `cannot start "${unit}"`))
 }
 
-/** Stops a unit, which ends its processes, and waits until it is gone; one that is not there is no error. */
+/** Stops a unit, which ends its processes, and waits until the unit is gone; one that does not exist is no error. */
 export async function stopUnit(connection: Connection, unit: string): Promise<void> {
   await subscribe(connection)
   const reply = await connection.call({ ...manager, member: 'StopUnit', signature: 'ss', body: [unit, 'replace'] })
@@ -123,7 +123,7 @@ export async function stopUnit(connection: Connection, unit: string): Promise<vo
   await resetFailed(connection, unit)
 }
 
-/** Until the next start of the machine. A unit that is not there is no error. */
+/** Changes properties of a unit until the next start of the machine. A unit that does not exist is no error. */
 export async function setUnitProperties(
   connection: Connection,
   unit: string,
@@ -137,7 +137,7 @@ export async function setUnitProperties(
 /**
  * Moves a process to a unit's cgroup.
  *
- * @param below a cgroup below that, beginning with a slash, or nothing
+ * @param below a cgroup below the unit's, beginning with a slash, or ''
  * @throws OciError `ERR_SYSTEMD`
  */
 export async function attachProcess(connection: Connection, unit: string, pid: number, below: string): Promise<void> {
@@ -146,7 +146,7 @@ export async function attachProcess(connection: Connection, unit: string, pid: n
   succeeded(reply, `cannot put process ${pid} into "${unit}"`)
 }
 
-/** Without it systemd tells this connection nothing of jobs. */
+/** Subscribes to signals about jobs, which systemd sends only to subscribed connections. */
 async function subscribe(connection: Connection): Promise<void> {
   const rule = `type='signal',sender='${systemd.destination}',interface='${manager.interface}',member='JobRemoved'`
   const match = await connection.call({
@@ -157,8 +157,8 @@ async function subscribe(connection: Connection): Promise<void> {
     signature: 's',
     body: [rule],
   })
-  succeeded(match, 'cannot be listened to')
-  succeeded(await connection.call({ ...manager, member: 'Subscribe' }), 'cannot be listened to')
+  succeeded(match, 'cannot subscribe to its signals')
+  succeeded(await connection.call({ ...manager, member: 'Subscribe' }), 'cannot subscribe to its signals')
 }
 
 async function jobDone(connection: Connection, unit: string, [job]: readonly Value[]): Promise<void> {
@@ -187,6 +187,6 @@ const failed = (what: string): OciError => new OciError('ERR_SYSTEMD', `systemd:
 
 const asProperty = ([name, type, value]: UnitProperty): Value => [name, variant(type, exact(type, value))]
 
-/** Numbers may come as text, which JSON does not round. */
+/** A property's value for D-Bus; integers may come as text, since JSON numbers are rounded. */
 const exact = (type: string, value: PropertyValue): Value =>
   'yiuxt'.includes(type) && typeof value === 'string' ? BigInt(value) : value

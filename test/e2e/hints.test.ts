@@ -30,7 +30,7 @@ test.each([
   const { end, stderr } = run(...without(capability))
   expect(end).toBe(1)
   expect(stderr).toContain(thing)
-  expect(stderr).toContain(`root has no CAP_${capability.toUpperCase()} here: give it to what this runs in`)
+  expect(stderr).toContain(`root lacks CAP_${capability.toUpperCase()} here: add it to the surrounding container`)
   expect(stderr).not.toContain('run as root')
   expect(place.leftovers()).toEqual([])
 })
@@ -56,7 +56,7 @@ test.each<readonly [string, Mount, readonly string[]]>([
   [
     'a device that is none',
     { destination: '/mnt', source: '/dev/null', type: 'ext4' },
-    ['block device required (ENOTBLK)', '"/dev/null" is no block device'],
+    ['block device required (ENOTBLK)', '"/dev/null" is not a block device'],
   ],
   [
     'a source that is not there',
@@ -66,7 +66,7 @@ test.each<readonly [string, Mount, readonly string[]]>([
   [
     'an option that does not exist',
     { destination: '/mnt', source: 'tmpfs', type: 'tmpfs', options: ['nonsense=1'] },
-    ['EINVAL', 'an option may be one that this file system does not know'],
+    ['EINVAL', 'an option may be unknown to this file system'],
   ],
 ])('a mount that fails says what is wrong with it: %s', (_, mount, texts) => {
   const base = place.configure('true')

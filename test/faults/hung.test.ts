@@ -127,7 +127,7 @@ test('a console socket whose listener accepts nothing is an error', async () => 
 
 test.each([
   ['accepts nothing', 'full', 'failed to connect with seccomp agent'],
-  ['answers nothing', 'mute', 'the seccomp agent leaves the container without an answer'],
+  ['answers nothing', 'mute', 'the seccomp agent does not answer a notification of the container'],
 ] as const)('a seccomp agent that %s is an error', async (_, how, words) => {
   const seccomp: Seccomp = {
     defaultAction: 'SCMP_ACT_ALLOW',

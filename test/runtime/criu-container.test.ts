@@ -39,7 +39,7 @@ test('cgroups that a container sees as binds are not in the images', () => {
   expect(places(hosts.hybrid.cgroups, 'NEWCGROUP')).toEqual(own)
 })
 
-test('a restored container gets its own cgroups for those, or the unified hierarchy as a whole', () => {
+test('a restored container gets its own cgroups for these binds, or the whole unified hierarchy', () => {
   const cgroupDirectories = new Map([['/sys/fs/cgroup', '/sys/fs/cgroup/x/demo']])
   const facts = { realPath, cgroups: hosts.v2.cgroups, cgroupDirectories }
   expect(containerToRestore(config(), '/run/criu-root', facts).externalMounts[0]?.value).toBe('/sys/fs/cgroup')
@@ -54,7 +54,7 @@ test('a restored container gets its own cgroups for those, or the unified hierar
   })
 })
 
-test('namespaces have the names of CRIU', () => {
+test("namespaces have CRIU's names", () => {
   const recorded = recordedNamespaces(config('NEWNET', 'NEWNS', 'NEWPID'))
   expect(recorded.map(({ name }) => name)).toEqual(['net', 'mnt', 'pid'])
   expect(recorded.map(externalKey)).toEqual(['extRootNetNS', 'extRootMntNS', 'extRootPidNS'])

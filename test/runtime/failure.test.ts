@@ -23,7 +23,7 @@ const mount = (type: string): Step =>
   op('mount', { source: type, target: null, path: '/proc', type, flags: 0, data: null }, '/mounts/3')
 const find = (name: string): Step => op('find_command', { name, path: '/bin' }, '/process/args')
 
-test('the message says field, thing, system call and error, and where it is from', () => {
+test('the message has the field, the thing, the system call and the error, and the error its pointer', () => {
   expect(describe(mount('tmpfs'), EINVAL)).toMatchObject({
     code: 'ERR_SYSCALL',
     message: 'error mounting mounts[3] (tmpfs on /proc): mount: invalid argument (EINVAL)',
@@ -31,14 +31,14 @@ test('the message says field, thing, system call and error, and where it is from
   })
 })
 
-test('an error that no system call gave is told without one', () => {
+test('an error without a system call names none', () => {
   expect(describe(mount('tmpfs'), EINVAL, { syscall: -1 }).message).toBe(
     'error mounting mounts[3] (tmpfs on /proc): invalid argument (EINVAL)',
   )
   expect(describe(mount('tmpfs'), EINVAL, { syscall: 999 }).message).toContain(': system call 999: invalid argument')
 })
 
-test('what newuidmap has against a map is the message, and its file the hint', () => {
+test('the message is that of newuidmap, and the hint names its file', () => {
   const step = op('spawn_id_map', { helper: '/usr/bin/newgidmap', map: ['0', '1', '1'] }, '/linux/gidMappings')
   const told = { ...nothing, error: constants.errno.ECHILD, status: 256 }
   const explain = (detail: string) => describeFailure([{ address: 0, phase: 'host', step }], { ...told, detail })
@@ -51,7 +51,7 @@ test('what newuidmap has against a map is the message, and its file the hint', (
   expect(explain('').message).toBe('/usr/bin/newgidmap: exit status 1')
 })
 
-test('a hint says what to do about the common ones', () => {
+test('common errors have a hint', () => {
   expect(describe(mount('proc'), EPERM).hint).toContain('{"type": "pid"}')
   expect(describe(op('clone', { flags: cloneFlags.NEWUSER, cgroup: null }), EPERM).hint).toContain(
     'max_user_namespaces',
@@ -106,7 +106,7 @@ test.each<[Step, number]>([
   [write('/sys/fs/cgroup/x/cgroup.procs', [{ register: 'pid' }]), ESRCH],
   [write(['/sys/fs/cgroup/pids/', { register: 'id' }, '/tasks'], [{ register: 'pid' }]), ESRCH],
   [spawn('/linux/cgroupsPath'), ECHILD],
-])('%o: the new process, if that has ended, is the reason for error %i', (step, error) => {
+])('%o: the end of the new process is given as the reason for error %i', (step, error) => {
   expect(describe(step, error, killed, 'host')).toMatchObject({
     message: 'the new process was killed by signal 9 while it was being set up',
     hint: expect.stringContaining('memory limit'),
@@ -117,7 +117,7 @@ test.each<[Step, number]>([
     pointer: '/linux/resources/memory/limit',
   })
   expect(describe(step, error, {}, 'host').message).not.toContain('while it was being set up')
-  // What the new process has said of itself counts.
+  // The report of the new process itself takes precedence.
   expect(describe(step, error, killed, 'child').message).not.toContain('while it was being set up')
 })
 
@@ -128,11 +128,11 @@ test.each<[Step, number, string]>([
   [write('/sys/fs/cgroup/x/memory.max', '4096', '/linux/resources/memory/limit'), EBUSY, 'memory.limit'],
   [spawn('/hooks/createRuntime/0'), ECHILD, 'error running createRuntime hook #0'],
   [op('send_fd', { socket: 'console', slot: 'x', name: 'x' }), EPIPE, 'broken pipe'],
-])('%o: what has nothing to do with it is told, error %i', (step, error, words) => {
+])('%o: an error that is unrelated to the new process is reported as such, error %i', (step, error, words) => {
   expect(describe(step, error, { ...killed, status: 256 }, 'host').message).toContain(words)
 })
 
-test('of a container it is its first process that is gone', () => {
+test("the error for a container names the container's first process", () => {
   const mkdir = op('mkdir', { at: null, path: '/run/x', mode: 0 }, 'ID')
   const steps = [mkdir, op('sync_wait', { barrier: 1 })].map(
     (step, address) => ({ address, phase: 'host', step }) as const,
@@ -142,16 +142,16 @@ test('of a container it is its first process that is gone', () => {
   )
 })
 
-test('a signal is the reason why a step of the host did not end, also of a hook', () => {
+test('a host step that a signal ended is reported so, also a hook', () => {
   for (const step of [op('sync_wait', { barrier: 1 }), spawn('/hooks/createRuntime/0')]) {
     expect(describe(step, EINTR, {}, 'host')).toMatchObject({
       code: 'ERR_INTERRUPTED',
-      message: 'ended by a signal before it was done: nothing is left of it',
+      message: 'ended by a signal before it was complete; everything it had done is undone',
     })
   }
 })
 
-test('a step outside of the program, and an error without a name, are still said', () => {
+test('a step outside the program, and an error without a name, are still reported', () => {
   expect(describeFailure([], { ...nothing, step: 7, error: 5 }).message).toContain('7')
   expect(describe(mount('tmpfs'), 4000).message).toContain('error 4000')
 })

@@ -24,7 +24,7 @@ const fifo = (path: string | Uint8Array) =>
   }) as const
 const times = (path: string) => ({ kind: 'utimens', path: Buffer.from(path), seconds: 7n, nanoseconds: 8 }) as const
 
-test('ops are carried out in order, thousands of them at once', async () => {
+test('ops are applied in order, thousands of them in one call', async () => {
   await applyNodeOps(
     directory,
     Array.from({ length: 3000 }, (_, index) => [fifo(`f${index}`), times(`f${index}`)]).flat(),
@@ -41,7 +41,7 @@ test('paths are bytes, not text', async () => {
   expect(existsSync(Buffer.concat([Buffer.from(`${directory}/`), name]))).toBe(true)
 })
 
-test('an op fails by name, and those before it are done', async () => {
+test('the error of an op names its file, and those before it are applied', async () => {
   await expect(applyNodeOps(directory, [fifo('one'), times('missing'), fifo('two')])).rejects.toMatchObject({
     code: 'ERR_SYSCALL',
     message: expect.stringContaining('missing'),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { isAlive, isAliveSince, readProcessStat, readThreadGroup } from '../../src/runtime/proc.ts'
 
-test('a process is told from a later one of the same pid by its start time', () => {
+test('a process is distinguished from a later one with the same pid by its start time', () => {
   const stat = readProcessStat(process.pid)
   expect(stat).toMatchObject({ pid: process.pid, state: 'R' })
   const startTime = stat?.startTime ?? 0

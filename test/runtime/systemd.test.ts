@@ -13,10 +13,10 @@ function closing(bus: FakeBus): FakeBus {
 const systemdError = (text: string) =>
   expect.objectContaining({ code: 'ERR_SYSTEMD', message: expect.stringContaining(text) })
 
-/** Fails as soon as the bus does not answer, and soon enough not to be waited for. */
+/** A timeout for a bus that does not answer, short enough to wait for. */
 const read = (bus: FakeBus, timeoutMs = 20_000) => withSystemd('system', readManager, { env: bus.env, timeoutMs })
 
-test('a bus that is not there is named, and what to do', async () => {
+test('the error for a missing bus names the bus and has a hint', async () => {
   const env = { DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nonexistent/bus' }
   await expect(withSystemd('system', readManager, { env })).rejects.toMatchObject({
     code: 'ERR_SYSTEMD',
@@ -25,7 +25,7 @@ test('a bus that is not there is named, and what to do', async () => {
   })
 })
 
-test('a bus that says nothing is given up, before and after it lets the caller in', async () => {
+test('a bus that does not answer is given up, before and after authentication', async () => {
   const mute = closing(await FakeBus.raw(() => {}))
   await expect(read(mute, 50)).rejects.toEqual(systemdError(`"${mute.path}" within 0.05 s`))
   const deaf = closing(await FakeBus.answering(() => undefined))
@@ -47,7 +47,7 @@ test('a bus that refuses, hangs up or talks nonsense is an error at once', async
 
 const property = (call: Message): string => String(call.body[1])
 
-test('the manager says its version and its cgroup', async () => {
+test('the version and the cgroup of the manager are read', async () => {
   const values: Readonly<Record<string, string>> = { Version: '252.39-1~deb12u1', ControlGroup: '' }
   const bus = await FakeBus.answering((call) => ({
     signature: 'v',
@@ -69,7 +69,7 @@ const errorNamed = (name: string): Answer => ({
 })
 const jobOf = (result: string): Answer => ({ signature: 'o', body: [job], signals: [removed(result)] })
 
-/** A systemd whose answer to each method is the next one of its list; to the others it says nothing but yes. */
+/** A systemd that answers each method with the next reply of its list, and other methods with success. */
 const systemd = async (answers: Readonly<Record<string, readonly Answer[]>>): Promise<FakeBus> => {
   const left = Object.fromEntries(Object.entries(answers).map(([member, list]) => [member, [...list]]))
   return closing(await FakeBus.answering(({ member }) => left[member]?.shift() ?? {}))
@@ -83,7 +83,7 @@ const start = (bus: FakeBus) =>
     },
   )
 
-test('a unit is started with its properties and its process, and its job waited for', async () => {
+test('a unit is started with its properties and its process, and its job is awaited', async () => {
   const bus = await systemd({ StartTransientUnit: [jobOf('done')] })
   await start(bus)
   expect(bus.calls.map(({ member }) => member)).toEqual(['Hello', 'AddMatch', 'Subscribe', 'StartTransientUnit'])
@@ -98,7 +98,7 @@ test('a unit is started with its properties and its process, and its job waited 
   ])
 })
 
-test('a unit that has failed is cleared away; one that is there is an error', async () => {
+test('a failed unit is reset; an active one is an error', async () => {
   const cleared = await systemd({ StartTransientUnit: [errorNamed('UnitExists'), jobOf('done')] })
   await start(cleared)
   expect(cleared.calls.map(({ member }) => member).slice(3)).toEqual([
@@ -112,7 +112,7 @@ test('a unit that has failed is cleared away; one that is there is an error', as
   await expect(start(unlucky)).rejects.toEqual(systemdError('the job for "x.scope" ended as "failed"'))
 })
 
-test('a unit that is gone is none to stop and none to change', async () => {
+test('stopping or changing a unit that does not exist is no error', async () => {
   const bus = await systemd({
     StopUnit: [errorNamed('NoSuchUnit')],
     ResetFailedUnit: [errorNamed('NoSuchUnit')],
@@ -125,7 +125,7 @@ test('a unit that is gone is none to stop and none to change', async () => {
   await expect(stop).rejects.toEqual(systemdError('AccessDenied'))
 })
 
-test('a connection that is lost while a job is waited for is an error', async () => {
+test('losing the connection while a job is awaited is an error', async () => {
   const bus = closing(
     await FakeBus.answering(({ member }) => {
       if (member === 'StartTransientUnit') setImmediate(() => bus.close())

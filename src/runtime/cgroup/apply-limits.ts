@@ -6,7 +6,7 @@ import { isSystemError, OciError } from '../../errors.ts'
 import type { CgroupPaths } from './cgroup.ts'
 import { previousValues } from './previous-values.ts'
 
-/** A value for a control file, and how to go back. */
+/** A value for a control file, with the limit it comes from. */
 interface Change {
   readonly path: string
   readonly value: string
@@ -16,10 +16,10 @@ interface Change {
 /**
  * Changes limits of a cgroup in use: all of them, or, when one or `alongside` is refused, none.
  *
- * Some values the kernel takes only after another has changed (memory with swap, quota and period), and which has to be
- * first depends on what holds now. So a value that is refused waits until others have been taken.
- * @param warn hears of a value that could not be put back
- * @param alongside what has to succeed as well
+ * The kernel accepts some values only after another has changed (memory and swap, quota and period), and the right
+ * order depends on the current values. So a refused value is written again after others have been accepted.
+ * @param warn called about a value that could not be restored
+ * @param alongside work that has to succeed as well
  * @throws OciError `ERR_SYSCALL`, `ERR_PERMISSION` or `ERR_CONFIG_UNSUPPORTED` with the pointer of the limit
  */
 export async function applyLimits(
@@ -36,7 +36,7 @@ export async function applyLimits(
     writeAll(changes, (back) => undo.unshift(...back))
     if (alongside !== undefined) {
       await alongside()
-      // systemd writes its own: without a quota, for one, the default period.
+      // systemd writes values of its own, such as the default period where there is no quota.
       writeAll(changes, () => {})
     }
   } catch (error) {
@@ -44,24 +44,24 @@ export async function applyLimits(
       writeAll(undo, () => {})
     } catch (failure) {
       if (!(failure instanceof OciError)) throw failure
-      warn(`a limit could not be put back: ${failure.message}`)
+      warn(`a limit could not be restored: ${failure.message}`)
     }
     throw error
   }
 }
 
-/** The directories of the unified hierarchy alone, or those of cgroup v1 and perhaps that one too. */
+/** The cgroup version of `paths`: 2 when they have only the unified hierarchy, otherwise 1. */
 export function cgroupVersion(paths: CgroupPaths): 1 | 2 {
   return Object.keys(paths).some((controller) => controller !== '') ? 1 : 2
 }
 
-/** Limits of a container go where it has the controller. */
+/** The facts about a host for limits of a container, each of which goes where the container has the controller. */
 export function limitHostOf(paths: CgroupPaths): Omit<LimitHost, 'hasBfq'> {
   const isUnified = cgroupVersion(paths) === 2
   return { versionOf: (controller) => directoryOf(controller, paths)?.version ?? (isUnified ? 2 : 1), isUnified }
 }
 
-/** @param controller by either of its names */
+/** The directory of a controller. @param controller its name on v1 or on v2 */
 function directoryOf(
   controller: string,
   paths: CgroupPaths,
@@ -81,7 +81,10 @@ function pathOf({ controller, file, from }: Limit, paths: CgroupPaths): string {
   })
 }
 
-/** @param onWritten gets, for each value that is taken, what goes back to the one before */
+/**
+ * Writes values until all are accepted.
+ * @param onWritten called for each accepted value with the changes that restore the previous one
+ */
 function writeAll(changes: readonly Change[], onWritten: (back: readonly Change[]) => void): void {
   let refused: OciError | undefined
   let waiting = changes
@@ -98,7 +101,7 @@ function writeAll(changes: readonly Change[], onWritten: (back: readonly Change[
   } while (waiting.length > 0)
 }
 
-/** @returns the refusal of a value that may be taken later */
+/** Writes a value. @returns the refusal of a value that may be accepted later */
 function write({ path, value, limit }: Change): OciError | undefined {
   try {
     writeFileSync(path, value, { flag: 'r+' })
@@ -116,7 +119,7 @@ function write({ path, value, limit }: Change): OciError | undefined {
   }
 }
 
-/** Why a memory limit is refused with EBUSY, most often. */
+/** The usage that, in most cases, makes the kernel refuse a memory limit with EBUSY. */
 function memoryInUse(path: string): string {
   if (!path.endsWith('/memory.limit_in_bytes')) return ''
   const read = (file: string): string => readFileSync(path.replace(/[^/]*$/, file), 'utf8').trim()
@@ -127,7 +130,7 @@ function reverted(change: Change): readonly Change[] {
   return previousValues(change.value, readControlText(change.path)).map((value) => ({ ...change, value }))
 }
 
-/** Empty for a file that is not there or cannot be read. */
+/** The content of a control file; empty for a file that does not exist or cannot be read. */
 function readControlText(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -5,10 +5,10 @@ import { readThreadGroup } from '../proc.ts'
 import { freezerFilesV1, freezerFilesV2, freezerOf, isProven } from './freezer-files.ts'
 
 const patienceMs = 10_000
-/** On every architecture. */
+/** The number of SIGKILL on every architecture. */
 const SIGKILL = 9
 
-/** Loaded when there is something to wait for: a `run` has nothing, and is half a millisecond faster. */
+/** Waits. The timer module is loaded here: a `run` has nothing to wait for, and is half a millisecond faster. */
 async function sleep(ms: number): Promise<void> {
   const { setTimeout } = await import('node:timers/promises')
   await setTimeout(ms)
@@ -18,9 +18,9 @@ async function sleep(ms: number): Promise<void> {
 export type CgroupPaths = Readonly<Record<string, string>>
 
 /**
- * Whether the cgroup itself is frozen; one that is only below a frozen one is not.
+ * True when the cgroup itself is frozen; a cgroup below a frozen one does not count.
  *
- * A freeze under way is waited for: it is a matter of milliseconds. A cgroup that is gone is not frozen.
+ * It waits for the end of a freeze under way, which takes milliseconds. A removed cgroup is not frozen.
  */
 export async function isFrozen(paths: CgroupPaths): Promise<boolean> {
   const { freezer, '': unified } = paths
@@ -37,27 +37,27 @@ export async function isFrozen(paths: CgroupPaths): Promise<boolean> {
   }
 }
 
-/** Lets the processes of the cgroup go on; does nothing to one that is gone. */
+/** Thaws the processes of the cgroup; does nothing when the cgroup is gone. */
 export function thaw(paths: CgroupPaths): void {
   writeFreezer(paths, false)
 }
 
-/** Every process in the cgroup and those below it, once. */
+/** All processes in the cgroup and those below it, each once. */
 export function readProcesses(paths: CgroupPaths): readonly number[] {
   const directory = processDirectory(paths)
   return directory === undefined ? [] : [...new Set(processesBelow(directory))]
 }
 
-/** Whether the cgroup is there. */
+/** True when the cgroup exists. */
 export function cgroupExists(paths: CgroupPaths): boolean {
   const directory = processDirectory(paths)
   return directory !== undefined && existsSync(join(directory, 'cgroup.procs'))
 }
 
 /**
- * Sends a signal to every process in the cgroup and those below it, also to those that are being forked.
+ * Sends a signal to every process in the cgroup and those below it, also to those that are just being forked.
  *
- * @returns how many processes there were
+ * @returns the number of processes
  */
 export function signalCgroup(paths: CgroupPaths, signal: number): number {
   const unified = paths['']
@@ -66,7 +66,7 @@ export function signalCgroup(paths: CgroupPaths, signal: number): number {
   if (isUnified && unified !== undefined && signal === SIGKILL && killUnified(unified)) {
     return processes.length
   }
-  // Frozen, none of them can fork away from the list or end and leave its pid to another process.
+  // While frozen, no process can fork away from the list, or end and leave its pid to another process.
   const wasFrozen = writeFreezer(paths, true)
   try {
     const listed = readProcesses(paths)
@@ -80,9 +80,9 @@ export function signalCgroup(paths: CgroupPaths, signal: number): number {
 /**
  * Removes the cgroup and those below it, from every hierarchy. One that is gone is no error.
  *
- * The kernel lets go of a cgroup a moment after its last process has ended, and on a busy machine that takes a killed process
- * seconds: a cgroup that is not free is tried again, for ten of them.
- * @param tolerant a missing right is no error: a rootless container may have got its cgroups without having any
+ * The kernel frees a cgroup a moment after its last process has ended, and on a busy machine a killed process takes
+ * seconds to end: a busy cgroup is tried again for ten seconds.
+ * @param tolerant a missing permission is no error: a rootless container may have been given its cgroups
  * @throws OciError `ERR_CONTAINER_STATUS` there are still processes in it
  */
 export async function removeCgroup(paths: CgroupPaths, tolerant = false): Promise<void> {
@@ -113,7 +113,7 @@ export function sendSignal(pid: number, signal: number): boolean {
   }
 }
 
-/** Where the processes are listed: any hierarchy will do, since the container is in all of them. */
+/** The directory that lists the processes: any hierarchy will do, since the container is in all of them. */
 function processDirectory(paths: CgroupPaths): string | undefined {
   return (
     paths.devices ?? paths.freezer ?? paths.pids ?? Object.entries(paths).find(([key]) => key !== '')?.[1] ?? paths['']
@@ -125,7 +125,7 @@ function processesBelow(directory: string): readonly number[] {
 }
 
 /**
- * The processes that a cgroup lists. One in threaded mode refuses to, and lists its threads instead.
+ * The processes that a cgroup lists. A threaded cgroup refuses to list them, and lists its threads instead.
  * @see kernel cgroup-v2.rst "Threads"
  */
 function processesIn(directory: string): readonly number[] {
@@ -148,14 +148,14 @@ function killUnified(directory: string): boolean {
     return writeControl(directory, 'cgroup.kill', '1')
   } catch (error) {
     if (!isNotSupported(error)) throw error
-    return false // a threaded one: it has only threads
+    return false // a threaded cgroup
   }
 }
 
 /** Node.js calls EOPNOTSUPP by its other name. */
 const isNotSupported = (error: unknown): boolean => isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP')
 
-/** Freezes or thaws, without waiting. @returns whether there is a freezer */
+/** Freezes or thaws, without waiting. @returns true when there is a freezer */
 function writeFreezer(paths: CgroupPaths, frozen: boolean): boolean {
   const found = freezerOf(paths)
   if (found === undefined) return false
@@ -163,7 +163,7 @@ function writeFreezer(paths: CgroupPaths, frozen: boolean): boolean {
   return writeControl(directory, files.control, frozen ? files.frozen : files.thawed)
 }
 
-/** Removes the directory and those in it, children first. @returns whether it is gone */
+/** Removes the directory and those in it, children first. @returns true when the directory is gone */
 function removeTree(directory: string, tolerant: boolean): boolean {
   const children = childrenOf(directory).map((child) => removeTree(child, tolerant))
   if (children.includes(false)) return false
@@ -187,7 +187,9 @@ function childrenOf(directory: string): readonly string[] {
   }
 }
 
-/** The content of a control file without white space around it, undefined when it or the cgroup is not there. */
+/**
+ * The content of a control file without white space around it, undefined when the file or the cgroup does not exist.
+ */
 export function readControl(directory: string, file: string): string | undefined {
   try {
     return readFileSync(join(directory, file), 'utf8').trim()
@@ -197,7 +199,7 @@ export function readControl(directory: string, file: string): string | undefined
   }
 }
 
-/** Writes a control file that must be there already. @returns false when it is not */
+/** Writes a control file, which must exist. @returns false when it does not */
 export function writeControl(directory: string, file: string, value: string): boolean {
   try {
     writeFileSync(join(directory, file), value, { flag: 'r+' })

@@ -5,8 +5,8 @@ import type { CgroupPaths } from './cgroup.ts'
 /**
  * The cgroups that one more process of a container can join.
  *
- * They are the container's own, but on cgroup v2 a cgroup that has given controllers to cgroups below it takes no
- * process, and one that was removed takes none either: then it is wherever the first process is now.
+ * These are the container's own, except on cgroup v2, where a cgroup that has delegated controllers to cgroups below
+ * it, or was removed, accepts no process: then it is the cgroup that the first process is in now.
  * @see kernel cgroup-v2.rst "No Internal Process Constraint"
  */
 export function joinableCgroups(paths: CgroupPaths, initPid: number, door: Door): CgroupPaths {

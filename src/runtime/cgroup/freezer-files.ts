@@ -1,10 +1,10 @@
-/** The files by which a cgroup is stopped, and what is in them. */
+/** The control files of a freezer, and their values. */
 export interface FreezerFiles {
-  /** The file to which `frozen` or `thawed` is written, and which says the same when it is read. */
+  /** The file to which `frozen` or `thawed` is written; reading it gives the requested state. */
   readonly control: string
   readonly frozen: string
   readonly thawed: string
-  /** A file that has the line `proofLine` once the cgroup's own freezer has stopped everything. */
+  /** A file that has the line `proofLine` once the cgroup's own freezer has stopped all processes. */
   readonly proof: string
   readonly proofLine: string
 }
@@ -36,6 +36,6 @@ export function freezerOf<Directory>({
   return unified === undefined ? undefined : { directory: unified, files: freezerFilesV2 }
 }
 
-/** True for the content of a file of the unified hierarchy that says that all of the cgroup has stopped. */
+/** True when the proof file of the unified hierarchy says that all processes of the cgroup have stopped. */
 export const isProven = (content: string | undefined): boolean =>
   content?.split('\n').includes(freezerFilesV2.proofLine) ?? false

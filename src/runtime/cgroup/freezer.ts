@@ -7,10 +7,11 @@ const freezeTimeoutMs = 10_000
 const waitMs = 2
 
 /**
- * Freezes every process of the cgroup and those below it, and waits until the last of them is.
+ * Freezes every process of the cgroup and those below it, and waits until all are frozen.
  *
- * A cgroup that cannot be frozen is thawed: half of a container stopped is worse than none.
- * @throws OciError `ERR_CONTAINER_STATUS` it is not frozen within ten seconds; `ERR_NOT_SUPPORTED` there is no freezer
+ * A cgroup that cannot be frozen is thawed: a half-frozen container is worse than a running one.
+ * @throws OciError `ERR_CONTAINER_STATUS` the cgroup is not frozen within ten seconds; `ERR_NOT_SUPPORTED` there is no
+ *   freezer
  */
 export async function freeze(paths: CgroupPaths): Promise<void> {
   const freezer = freezerOf(paths)
@@ -27,7 +28,7 @@ export async function freeze(paths: CgroupPaths): Promise<void> {
 }
 
 interface Freezer {
-  /** Asks for the freeze; whether it is complete. */
+  /** Requests the freeze. @returns true when it is complete */
   readonly tryFreeze: (round: number) => boolean
 }
 
@@ -40,8 +41,8 @@ function freezerOf({ freezer, '': unified }: CgroupPaths): Freezer {
 }
 
 /**
- * Processes that come to the cgroup during the freeze can keep it at FREEZING: each further request takes them in, and
- * a short thaw now and then lets those go on that wait for a frozen one.
+ * Processes that enter the cgroup during the freeze can keep it at FREEZING: each further request includes them, and a
+ * short thaw now and then lets processes continue that wait for a frozen one.
  * @see kernel cgroup-v1/freezer-subsystem.rst
  */
 function tryFreezeV1(directory: string, round: number): boolean {

@@ -3,14 +3,16 @@ import { isSystemError } from '../../errors.ts'
 import { omitEmpty, readInteger, readPairs } from './stat-files.ts'
 import type { HugePageUsage } from './stats.ts'
 
-/** How one version of cgroups calls its files, after `hugetlb.2MB.`. */
+/** The names of one cgroup version's files, after `hugetlb.2MB.`. */
 interface HugePageFiles {
   readonly usage: string
   readonly max: string
   readonly failures: string
 }
 
-/** Use of huge pages by page size; of those reserved where the kernel counts them (5.7), which includes those in use. */
+/**
+ * Usage of huge pages by page size: of reserved ones, which include those in use, where the kernel counts them (5.7).
+ */
 export function hugePageStats(
   directory: string | undefined,
   { usage, max, failures }: HugePageFiles,

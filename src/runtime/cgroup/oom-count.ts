@@ -2,9 +2,8 @@ import type { CgroupPaths } from './cgroup.ts'
 import { readPairs } from './stat-files.ts'
 
 /**
- * How often the cgroup was out of memory: the processes that were killed for it, and where killing is turned off, that
- * they wait for memory now. 0 when the cgroup is gone.
- *
+ * The number of times that the cgroup was out of memory: processes killed for it, plus one while processes wait for
+ * memory because killing is turned off. 0 when the cgroup is gone.
  * @see kernel cgroup-v1/memory.rst "OOM Control"; cgroup-v2.rst "memory.events"
  */
 export function readOomCount({ memory, '': unified }: CgroupPaths): number {

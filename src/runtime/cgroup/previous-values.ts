@@ -1,9 +1,9 @@
 /**
- * What to write into a control file to take a value back.
+ * The values that restore a control file after a write.
  *
- * @param written the value: of the whole file, or of a key such as a device, before the rest
- * @param content the file before that
- * @returns one value for each write(2); none when the file said nothing
+ * @param written the value that is written: for the whole file, or for the key, such as a device, at its beginning
+ * @param content the file's content before the write
+ * @returns one value for each write(2); none when the file was empty
  */
 export function previousValues(written: string, content: string): readonly string[] {
   const lines = content.split('\n').filter((line) => line !== '')

@@ -3,7 +3,10 @@ import type { CgroupStats } from './stats.ts'
 import { cgroupStatsV1 } from './stats-v1.ts'
 import { cgroupStatsV2 } from './stats-v2.ts'
 
-/** Reads what a cgroup has used, each controller where the container has it. What its controllers do not know is left out. */
+/**
+ * Reads a cgroup's usage, from each controller where the container has it. Values that no controller provides are left
+ * out.
+ */
 export function readCgroupStats(paths: CgroupPaths): CgroupStats {
   const { '': unified, ...v1 } = paths
   if (unified === undefined) return cgroupStatsV1(v1)

@@ -6,7 +6,10 @@ import type { CPU, IntelRdt, Memory, Resources, WeightDevice } from '../../oci/r
 import { stateFile } from '../../program/contract.ts'
 import { libcontainerLimits } from '../libcontainer/cgroup.ts'
 
-/** The limits that state.json, ours or runc's, says a container has, as far as other limits depend on them. */
+/**
+ * The limits of a container that are recorded in state.json, by this tool or by runc, as far as other limits depend on
+ * them.
+ */
 export interface RecordedLimits {
   readonly memory: Memory
   readonly cpu: CPU
@@ -14,7 +17,8 @@ export interface RecordedLimits {
 }
 
 /**
- * @param directory the container's, with its state.json
+ * Reads the recorded limits of a container.
+ * @param directory the container's directory, with its state.json
  * @throws OciError `ERR_STATE_INVALID`
  */
 export function readRecordedLimits(directory: string): RecordedLimits {
@@ -49,7 +53,7 @@ function weightDevices(value: unknown): readonly WeightDevice[] {
   })
 }
 
-/** Puts limits into state.json, beside or instead of those there; everything else in it stays. Atomic. */
+/** Records limits in state.json, in addition to or in place of those there; the rest stays unchanged. Atomic. */
 export function recordLimits(directory: string, resources: Resources, intelRdt: IntelRdt = {}): void {
   const { file, state, config, cgroups } = readState(directory)
   const set = Object.entries(libcontainerLimits(resources)).filter(([, value]) => value !== undefined)
@@ -64,7 +68,10 @@ export function recordLimits(directory: string, resources: Resources, intelRdt: 
   replaceFile(file, formatExactJson(changed, ''))
 }
 
-/** By a name that no other process has, but one of the same pid may have been killed and have left it. */
+/**
+ * Replaces a file atomically. The temporary name is this process's own, but a killed process with the same pid may have
+ * left one.
+ */
 function replaceFile(file: string, text: string): void {
   const temporary = `${file}.${process.pid}`
   rmSync(temporary, { force: true })

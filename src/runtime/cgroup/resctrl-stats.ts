@@ -7,8 +7,7 @@ import { readControl } from './cgroup.ts'
 import { omitEmpty, readInteger, toInteger } from './stat-files.ts'
 
 /**
- * What a container may use of caches and memory bandwidth, and has used, in runc's members; empty where there is no
- * Intel RDT.
+ * Limits and usage of caches and memory bandwidth of a container, in runc's members; empty without Intel RDT.
  * @see runc types/events.go "IntelRdt"
  */
 export interface ResctrlStats {
@@ -19,7 +18,7 @@ export interface ResctrlStats {
   readonly mem_bw_schema_root?: string | undefined
   readonly mem_bw_schema?: string | undefined
   readonly schemata?: readonly string[] | undefined
-  /** For each cache: bytes that have gone to and from memory. */
+  /** For each cache: bytes transferred to and from memory. */
   readonly mbm_stats?: readonly { readonly mbm_total_bytes: Integer; readonly mbm_local_bytes: Integer }[] | undefined
   /** For each cache: bytes of it in use. */
   readonly cmt_stats?: readonly { readonly llc_occupancy: Integer }[] | undefined
@@ -54,7 +53,7 @@ export function readResctrlStats(groups: ContainerRecord['resctrl'], resctrl: Re
   return { ...cache, ...bandwidth, schemata: own, ...monitoringOf(groups, info('L3_MON/mon_features').split('\n')) }
 }
 
-/** Without monitoring of its own, what is counted is the use of all in its class of service. */
+/** The usage of a monitoring group; without one of its own, that of all containers in its class of service. */
 function monitoringOf(groups: NonNullable<ContainerRecord['resctrl']>, features: readonly string[]): ResctrlStats {
   const data = join(groups.monitoring ?? groups.path, 'mon_data')
   const caches = existsSync(data) ? readdirSync(data).map((name) => join(data, name)) : []

@@ -8,10 +8,10 @@ import type { ContainerRecord } from '../state-file.ts'
 import { readControl } from './cgroup.ts'
 
 /**
- * Changes what a container's class of service may use.
+ * Changes the limits of a container's class of service.
  *
- * @returns takes the change back
- * @throws OciError `ERR_NOT_SUPPORTED` the host or the container has no such thing, `ERR_SYSCALL` the kernel's refusal,
+ * @returns a function that undoes the change
+ * @throws OciError `ERR_NOT_SUPPORTED` the host or the container has no such limits; `ERR_SYSCALL` the kernel refuses,
  *   with its reason
  */
 export function changeSchemata(

@@ -1,10 +1,10 @@
 import { formatExactJson, type Integer } from '../../oci/json.ts'
 import { readControl } from './cgroup.ts'
 
-/** 2^64-1: what runc reports for no limit. */
+/** 2^64-1, which runc reports for no limit. */
 const noLimit = 2n ** 64n - 1n
 
-/** An integer of any size, exact; 0 for what is not one. */
+/** An integer of any size, exact; 0 for text that is not an integer. */
 export function toInteger(text: string | undefined): Integer {
   if (text === 'max') return noLimit
   if (text === undefined || !/^-?\d+$/.test(text)) return 0
@@ -31,7 +31,7 @@ export function readRows(directory: string | undefined, file: string): readonly 
   return text.split('\n').map((line) => line.trim().split(/\s+/))
 }
 
-/** `0-2,5` as its numbers. @see man 7 cpuset "List format" */
+/** The numbers of a list such as `0-2,5`. @see man 7 cpuset "List format" */
 export function parseList(list: string): readonly number[] {
   return list.split(',').flatMap((range) => {
     const [first, last = first] = range.split('-').map(Number)
@@ -40,7 +40,7 @@ export function parseList(list: string): readonly number[] {
   })
 }
 
-/** Go leaves out members that are zero or empty where it is told to. */
+/** A copy without members that are zero or empty, as by Go's `omitempty`. */
 export function omitEmpty<T extends object>(value: T): Partial<T> {
   const isEmpty = (member: unknown): boolean =>
     member === undefined || member === 0 || member === '' || (Array.isArray(member) && member.length === 0)

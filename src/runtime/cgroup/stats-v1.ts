@@ -4,10 +4,10 @@ import { hugePageStats } from './huge-page-stats.ts'
 import { omitEmpty, parseList, readInteger, readPairs, readRows, toInteger } from './stat-files.ts'
 import type { BlockIOEntry, CgroupStats, MemoryUsage } from './stats.ts'
 
-/** cpuacct.stat counts in these, 1/100 s on every architecture here. @see man 3 sysconf "_SC_CLK_TCK" */
+/** Nanoseconds per tick of cpuacct.stat: 1/100 s on every architecture here. @see man 3 sysconf "_SC_CLK_TCK" */
 const nanosecondsPerTick = 10_000_000
 
-/** @param paths by controller */
+/** Reads the usage of a cgroup on cgroup v1. @param paths the cgroup's directories by controller */
 export function cgroupStatsV1(paths: CgroupPaths): CgroupStats {
   return {
     cpu: cpuStats(paths),
@@ -88,7 +88,10 @@ function memoryStats(directory: string | undefined): CgroupStats['memory'] {
   }
 }
 
-/** Which files the numbers are in depends on the I/O scheduler: the first kind that has lines is the one in use. */
+/**
+ * Prefixes of the files with the numbers, which depend on the I/O scheduler: the first with any lines is the one in
+ * use.
+ */
 const blockIOSources = ['blkio.bfq', 'blkio', 'blkio.throttle'] as const
 
 const blockIOFiles = {
@@ -112,7 +115,7 @@ function blockIOStats(directory: string | undefined): CgroupStats['blkio'] {
   )
 }
 
-/** `8:0 Read 4096`, or without an operation `8:0 4096`; the last line is a total of all. */
+/** Parses a row, `8:0 Read 4096` or without an operation `8:0 4096`; the last row is a total and yields nothing. */
 function blockIOEntry(row: readonly string[]): readonly BlockIOEntry[] {
   const [, major, minor] = /^(\d+):(\d+)$/.exec(row[0] ?? '') ?? []
   if (major === undefined || minor === undefined) return []

@@ -6,7 +6,7 @@ import type { BlockIOEntry, CgroupStats, MemoryUsage, Pressure, PressureAverages
 
 const noLimit = 2n ** 64n - 1n
 
-/** @param directory of the cgroup in the unified hierarchy */
+/** Reads the usage of a cgroup on cgroup v2. @param directory the cgroup's directory in the unified hierarchy */
 export function cgroupStatsV2(directory: string): CgroupStats {
   const limit = readInteger(directory, 'pids.max')
   return {
@@ -21,7 +21,7 @@ export function cgroupStatsV2(directory: string): CgroupStats {
   }
 }
 
-/** Members that v2 has nothing for. */
+/** Members for which v2 has no values. */
 const cpusetOfV1 = {
   cpu_exclusive: 0,
   mem_hardwall: 0,
@@ -76,7 +76,7 @@ function memoryStats(directory: string): CgroupStats['memory'] {
 
 const sum = (a: Integer, b: Integer): Integer => toInteger(String(BigInt(a) + BigInt(b)))
 
-/** `8:0 rbytes=1 wbytes=2 rios=3 ...`, in the words of v1. */
+/** The block I/O of rows such as `8:0 rbytes=1 wbytes=2 rios=3 ...`, in the terms of v1. */
 function blockIOStats(directory: string): CgroupStats['blkio'] {
   const rows = readRows(directory, 'io.stat')
   const entries = (read: string, write: string): readonly BlockIOEntry[] =>
@@ -96,7 +96,7 @@ function blockIOStats(directory: string): CgroupStats['blkio'] {
   })
 }
 
-/** Undefined where the kernel was built or booted without pressure stall information. */
+/** The pressure on a resource; empty where the kernel was built or booted without pressure stall information. */
 function pressure(directory: string, resource: string): { readonly psi?: Pressure } {
   try {
     const rows = readRows(directory, `${resource}.pressure`)
@@ -119,7 +119,7 @@ function averages(rows: readonly (readonly string[])[], kind: string): PressureA
   }
 }
 
-/** `avg10=0.00`, `rbytes=4096` ... by name. */
+/** The values of assignments such as `avg10=0.00` or `rbytes=4096`, by name. */
 function assignments(items: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     items.map((item) => {

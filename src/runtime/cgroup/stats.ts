@@ -2,7 +2,7 @@ import type { Integer } from '../../oci/json.ts'
 import type { ResctrlStats } from './resctrl-stats.ts'
 
 /**
- * What a container has used, in runc's members and their order; those that are absent are zero, empty or unknown.
+ * The resource usage of a container, in runc's members and their order; absent members are zero, empty or unknown.
  * Times are in nanoseconds, amounts in bytes.
  * @see runc types/events.go
  */
@@ -46,14 +46,14 @@ export interface CgroupStats {
     readonly sectorsRecursive?: readonly BlockIOEntry[] | undefined
     readonly psi?: Pressure | undefined
   }
-  /** By page size. */
+  /** Usage by page size. */
   readonly hugetlb: Readonly<Record<string, HugePageUsage>>
   readonly intel_rdt: ResctrlStats
   readonly network_interfaces: null
 }
 
 export interface MemoryUsage {
-  /** 2^64-1, or as v1 says it 2^63 less a page, is no limit. */
+  /** No limit is 2^64-1, or on v1 2^63 less a page. */
   readonly limit: Integer
   readonly usage?: Integer | undefined
   readonly max?: Integer | undefined
@@ -73,7 +73,7 @@ export interface BlockIOEntry {
   readonly value?: Integer | undefined
 }
 
-/** How long processes have waited for want of the resource. @see kernel accounting/psi.rst */
+/** The time that processes have waited for a resource. @see kernel accounting/psi.rst */
 export interface Pressure {
   readonly some: PressureAverages
   readonly full: PressureAverages

@@ -3,20 +3,23 @@ import { join } from 'node:path'
 import { isSystemError } from '../../errors.ts'
 import type { CgroupPaths } from './cgroup.ts'
 
-/** Waits for what happens in a cgroup. Whoever makes it closes it. */
+/** Waits for events of a cgroup. The caller closes it. */
 export interface CgroupWatch {
-  /** Ends when something may have happened since the last wait, and after `timeoutMs` at the latest. */
+  /** Resolves when something may have happened since the last wait, and after `timeoutMs` at the latest. */
   wait(timeoutMs: number, abort?: AbortSignal): Promise<void>
   close(): void
 }
 
-/** How often one looks where the kernel does not tell: on cgroup v1 it would by an eventfd(2), which Node.js has not. */
+/**
+ * Interval of polling where the kernel sends no events: on cgroup v1 they need an eventfd(2), which Node.js does not
+ * offer.
+ */
 const pollMs = 50
-/** A timer of Node.js takes no more than 24 days. */
+/** The longest wait: a timer of Node.js takes no more than 24 days. */
 const longestMs = 60_000
 
 /**
- * Watches a cgroup for its end and for want of memory.
+ * Watches a cgroup for its end and for lack of memory.
  *
  * @see kernel cgroup-v2.rst "memory.events", "cgroup.events": a change is a file modified event
  */
@@ -52,7 +55,7 @@ export function watchCgroup({ '': unified, ...v1 }: CgroupPaths): CgroupWatch {
   }
 }
 
-/** Undefined where there is no such file, or the user has no watch left. */
+/** Watches a file; undefined when the file does not exist, or the user has no watches left. */
 function watchFile(path: string, note: () => void): FSWatcher | undefined {
   try {
     return watch(path, note).on('error', note)

@@ -1,6 +1,6 @@
 import { type Call, optionsOfCall } from '../../program/options.ts'
 
-/** Options of the library that no program is compiled from. */
+/** Options of the library that do not change the compiled program. */
 const independent: readonly string[] = [
   'id',
   'root',
@@ -15,8 +15,8 @@ const independent: readonly string[] = [
 ]
 
 /**
- * The options of a call without those that come to nothing: an empty text, a switch that is off, a count of 0, an empty
- * list and empty texts in a list. An empty value on the command line means that an option is not given, as with runc.
+ * The options of a call without those that have no effect: an empty text, a switch that is off, a count of 0, an empty
+ * list, and empty texts in a list. An empty value on the command line means that an option is not given, as with runc.
  */
 export function givenOptions<T extends object>(call: Call, options: T): T {
   const given = { ...options } as Record<string, unknown>
@@ -31,13 +31,13 @@ export function givenOptions<T extends object>(call: Call, options: T): T {
 }
 
 /**
- * The command and its options, a line each, in the order of the contract's table: the front (native/front/request.c) puts the
- * same text together for its call. The paths of --pid-file and --console-socket are not in it: they are registers of the
- * program.
+ * The command and its options, a line each, in the order of the contract's table: the front (native/front/request.c)
+ * composes the same text for its call. The paths of --pid-file and --console-socket are not in it, since they are
+ * registers of the program.
  *
- * @param options those that the program is compiled from, as `givenOptions` leaves them
- * @returns undefined for a call that the front leaves to Node.js: with an option that no program is kept for, an option
- *   that is given twice, a line break in a value, or an option that only the library has
+ * @param options the options from `givenOptions`
+ * @returns undefined for a call whose program is not kept: with an option that forbids that, an option that is given
+ *   twice, a line break in a value, or an option that only the library has
  */
 export function describeCall(call: Call, options: object): string | undefined {
   const left = new Map(Object.entries(options).filter(([name, value]) => value && !independent.includes(name)))

@@ -3,22 +3,22 @@ import { join } from 'node:path'
 import { isSystemError } from '../../errors.ts'
 import { readProcessStat } from '../proc.ts'
 
-/** Files whose names begin alike, in a directory that only the caller writes to. */
+/** Files with a common prefix in a directory that only the caller writes to. */
 export interface KeptFiles {
   readonly directory: string
   readonly prefix: string
-  /** When there are more, the oldest go, until three quarters of it are left. */
+  /** The most files. When there are more, the oldest are removed until three quarters of this number are left. */
   readonly most: number
 }
 
-/** The bytes that the state of containers keeps for itself: in a file system with less, nothing is kept. */
+/** Bytes of free space reserved for the state of containers: in a file system with less, nothing is kept. */
 const reservedBytes = 4 * 1024 * 1024
 
 /**
- * Writes one of them, whole or not at all; that it cannot be made or written is no failure.
+ * Writes one of the files, completely or not at all. A file that cannot be written is no error.
  *
- * The state of containers comes first: where there is little space, what was kept before goes. What a writer left that was
- * killed goes with the next one that is written.
+ * The state of containers has priority: when there is little space, all files kept before are removed. Temporary files
+ * of killed writers are removed with the next write.
  */
 export function keepFile(files: KeptFiles, name: string, content: () => string | Uint8Array): void {
   const path = join(files.directory, files.prefix + name)
@@ -54,7 +54,7 @@ function removeOldest({ directory, prefix, most }: KeptFiles): void {
   for (const other of [...stale, ...superfluous]) rmSync(join(directory, other), { force: true })
 }
 
-/** Whether a name is that of a temporary file whose writer is gone. */
+/** True for the name of a temporary file whose writer has ended. */
 function isStale(name: string): boolean {
   const writer = /\.(\d+)$/.exec(name)?.[1]
   return writer !== undefined && readProcessStat(Number(writer)) === undefined

@@ -6,22 +6,22 @@ import type { Seccomp } from '../../oci/runtime-config.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './files.ts'
 
-/** What a kept filter's file says: what it is for, in full, and what `compileSeccomp` gave for it. */
+/** The content of a kept filter's file: the key that it was compiled for, and the result of `compileSeccomp`. */
 interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
   readonly key: string
-  /** In base64. */
+  /** The instructions in base64. */
   readonly instructions: string
 }
 
 const maxFilterBytes = 4 * 1024 * 1024
 
 /**
- * The filter of a profile. What was compiled for it is kept in the state root, and given again for the same profile.
+ * The filter of a profile. A compiled filter is kept in the state root and used again for the same profile.
  *
- * Engines write a config.json for each container, and the same profile into all of them: its filter takes a sixth of their
- * `create`, and the compiler of filters, which is loaded when a filter has to be made, as much again. At most 16 are kept.
- * A filter that cannot be kept or read is no failure: it is compiled.
- * @param root absolute; undefined: nothing is kept
+ * Engines write the same profile into the config.json of each container. Compiling its filter takes a sixth of a
+ * `create`, and loading the compiler of filters as much again. At most 16 filters are kept. A filter that cannot be
+ * kept or read is no error: it is compiled.
+ * @param root absolute path of the state root; undefined keeps nothing
  * @throws OciError `ERR_CONFIG_INVALID`, `ERR_NOT_SUPPORTED` as `compileSeccomp`
  */
 export async function seccompFilter(
@@ -47,20 +47,20 @@ async function compileFilter(seccomp: Seccomp, arch: string): Promise<SeccompFil
   return compileSeccomp(seccomp, arch)
 }
 
-/** Everything that a filter is compiled from; the compiler too. */
+/** The key of a filter: everything that it is compiled from, including the compiler. */
 function keyOf(seccomp: Seccomp, arch: string): string {
   const integers = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value)
   return JSON.stringify([arch, buildID, seccomp], integers)
 }
 
-/** Short, and cheap to find out; two profiles of one name take turns. */
+/** A short name that is cheap to compute; two profiles with the same name replace each other. */
 function nameOf(key: string): string {
   let sum = key.length
   for (let at = 0; at < key.length; at += 61) sum = (Math.imul(sum, 31) + key.charCodeAt(at)) | 0
   return (sum >>> 0).toString(16).padStart(8, '0')
 }
 
-/** Only what the caller has written, and nobody else could have. */
+/** Reads a kept filter, from a file that only the caller can have written. */
 function read(path: string): KeptFilter | undefined {
   try {
     return JSON.parse(readFile(path, { limit: maxFilterBytes, noFollow: true, ownOnly: true }).toString())

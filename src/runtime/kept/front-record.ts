@@ -9,17 +9,17 @@ import { stateVersion } from '../libcontainer/config.ts'
 import { labelsOf, splitLabels } from '../state-file.ts'
 
 export interface FrontFacts {
-  /** Absolute, as `rootfs`. */
+  /** Absolute path, as is `rootfs`. */
   readonly bundle: string
   readonly rootfs: string
-  /** By controller, the unified hierarchy under `''`. */
+  /** The cgroup's directories by controller; the unified hierarchy is under `''`. */
   readonly cgroupPaths: Readonly<Record<string, Pieces>>
   readonly rootlessCgroups: boolean
-  /** Whether systemd made the cgroup, and has its unit to end. */
+  /** True when systemd made the cgroup, and its unit has to be stopped. */
   readonly systemdCgroup?: boolean | undefined
-  /** Whether `start` has a socket to make, in a directory that `delete` removes. */
+  /** True when `start` has to create a socket, in a directory that `delete` removes. */
   readonly hasNotifySocket?: boolean | undefined
-  /** Its groups of resctrl, which go with it. */
+  /** The container's groups of resctrl, which are removed with it. */
   readonly resctrl?: ResctrlGroups | undefined
 }
 
@@ -27,10 +27,11 @@ export interface FrontFacts {
 const createdMark = '\0created'
 
 /**
- * What the front (native/front/lifecycle.c) knows of a container, to start, show, signal, pause and delete it without Node.js.
+ * The record of a container for the front (native/front/record.c), which starts, shows, signals, pauses and deletes the
+ * container without Node.js.
  *
- * The contract has its lines: `recordLines`. Undefined for a container with a line break in a path: that one is left to
- * Node.js.
+ * Its first lines are `recordLines` of the contract. It is undefined for a container with a line break in a path, which
+ * the front leaves to Node.js.
  */
 export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | undefined {
   const { directory, files } = freezerOf(facts.cgroupPaths) ?? {}
@@ -51,7 +52,7 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
   return [...lines.flatMap((line) => [...line, '\n']), ...stateText(config, facts)]
 }
 
-/** What the front may do for this container: kill all of it by its first process, start it, delete it. */
+/** The actions that the front may take for this container: kill all of it by its first process, start it, delete it. */
 function flags(config: RuntimeConfig, facts: FrontFacts): string {
   const { rootlessCgroups, systemdCgroup, hasNotifySocket, resctrl } = facts
   const hasOwnPidNamespace = isNew(config, 'pid')
@@ -63,7 +64,7 @@ function flags(config: RuntimeConfig, facts: FrontFacts): string {
   ].join('')
 }
 
-/** In the order of `stateOf`, which this must equal byte for byte. */
+/** The JSON of `state`, in the order of `stateOf`, which it must equal byte for byte. */
 function stateText(config: RuntimeConfig, { bundle, rootfs }: FrontFacts): Pieces {
   const { annotations } = splitLabels(labelsOf(config, bundle))
   const value = JSON.stringify(

@@ -9,15 +9,15 @@ import { withoutCommand } from '../process-text.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './files.ts'
 
-/** The call that a kept program is for, and what it was compiled from. */
+/** The call of a kept program, and the facts that the program was compiled from. */
 export interface KeptOrigin {
-  /** As `describeCall` has it. */
+  /** The call as described by `describeCall`. */
   readonly call: string
-  /** Absolute. */
+  /** Absolute path of the bundle. */
   readonly bundle: string
   /** The state root, absolute. */
   readonly root: string
-  /** What the door has recorded. */
+  /** The guards that the door has recorded. */
   readonly guards: readonly Guard[]
 }
 
@@ -27,30 +27,30 @@ const { size: guardBytes, at: inGuard } = layOut(structs.guard)
 const { size: headerBytes, at: inHeader } = layOut(structs.kept_header)
 
 /**
- * Keeps a program where the front finds it: the next `run` or `create` of the same bundle needs no compiling, as long as
- * every fact that it was compiled from is the same.
+ * Keeps a program where the front finds it: the next `run` or `create` of the same bundle needs no compiling, as long
+ * as every fact that it was compiled from is the same.
  *
- * It is a file in the state root, which only the caller may write to and where only directories are containers; at most
- * 64 are kept, and the oldest quarter goes first: engines, whose bundles never come again, leave 50 KB for each. A program
- * that cannot be kept is no failure: it is compiled again.
+ * The file is in the state root, which only the caller may write to and where only directories are containers. At most
+ * 64 programs are kept, and the oldest quarter is removed first: bundles of engines never come again, and each leaves
+ * 50 KB. A program that cannot be kept is no error: it is compiled again.
  */
 export function keepProgram(program: Program, { call, bundle, root, guards }: KeptOrigin): void {
   keep(root, [call, bundle, root], maxKept, program, guards)
 }
 
-/** What one more process of a container was compiled from. */
+/** The facts from which the program of an `exec` was compiled. */
 export interface KeptExecOrigin {
   readonly call: string
-  /** The whole file that describes the process, if there is one. */
+  /** The whole text of the file that describes the process, if there is one. */
   readonly processText: string | undefined
-  /** Of the container's state. */
+  /** The directory of the container's state. */
   readonly directory: string
   readonly guards: readonly Guard[]
 }
 
 /**
- * Keeps the program of an `exec` in the container's directory. Its command is what the next call has for one, also where a
- * file describes the process: engines write one each time, and but for the command all of them say the same.
+ * Keeps the program of an `exec` in the container's directory. The program serves for any command, also where a file
+ * describes the process: engines write such a file for each `exec`, and the files differ only in the command.
  */
 export function keepExecProgram(program: Program, { call, processText, directory, guards }: KeptExecOrigin): void {
   const process = processText === undefined ? [] : [withoutCommand(processText)]
@@ -58,7 +58,10 @@ export function keepExecProgram(program: Program, { call, processText, directory
   keep(directory, [call, directory, ...process], maxKeptOfContainer, program, guards)
 }
 
-/** Another installation, of another version perhaps, keeps its own programs: the key names the front and its build. */
+/**
+ * Keeps a program under a key that names the front and its build: another installation, perhaps of another version,
+ * keeps its own programs.
+ */
 function keep(
   directory: string,
   words: readonly (string | undefined)[],
@@ -71,7 +74,9 @@ function keep(
   keepFile({ directory, prefix: keptPrefix, most: count }, hash(key), content)
 }
 
-/** A header, the guards, the program: see `structs` of the contract. */
+/**
+ * The content of a kept program's file: a header, the guards, the program, laid out as in `structs` of the contract.
+ */
 function keptFile(program: Program, guards: readonly Guard[]): Buffer {
   const parts = guards.map(encodeGuard)
   const header = Buffer.alloc(headerBytes)

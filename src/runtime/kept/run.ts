@@ -14,7 +14,8 @@ const commands = { create: ['create'], detached: ['run', '--detach'], foreground
 /**
  * Executes the program that was kept for this bundle, root and mode, in a process that the fork server makes.
  *
- * @returns undefined when there is none, or something that it was compiled from has changed: it is to be compiled
+ * @returns undefined when there is no such program, or a fact that it was compiled from has changed: the caller
+ *   compiles
  */
 export async function runKept(
   { mode, root, bundle }: Pick<KeptOrigin, 'root' | 'bundle'> & Pick<CompileOptions, 'mode'>,
@@ -45,10 +46,10 @@ async function runInFork(
   }
 }
 
-/** Its descriptors are this process's own. */
+/** The fork server for runs with this process's own descriptors. */
 let current: { readonly server: ForkServer; readonly inheritance: string | undefined } | undefined
 
-/** One server is for all runs as long as this process has the same of all that containers inherit. */
+/** Runs in one server as long as everything that containers inherit from this process stays the same. */
 async function runInCurrent(
   front: string,
   words: readonly string[],
@@ -60,6 +61,6 @@ async function runInCurrent(
   current?.server.retire()
   const server = ForkServer.start(front, ['inherit', 'inherit', 'inherit'])
   const execution = server?.run(words, options)
-  current = server && { server, inheritance: describeInheritance() } // which takes Node.js a while, the first time
+  current = server && { server, inheritance: describeInheritance() } // evaluated last: the first time takes Node.js a while
   return await execution
 }

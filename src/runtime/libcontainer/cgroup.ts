@@ -3,12 +3,12 @@ import type { BlockIO, CPU, Memory, Resources, RuntimeConfig, ThrottleDevice } f
 import type { JsonValue } from '../json-text.ts'
 import { libcontainerDeviceRules } from './devices.ts'
 
-/** The members of `cgroups` that say what the container may use. @see runc libcontainer/configs/cgroup_linux.go */
+/** The members of `cgroups` that limit resources. @see runc libcontainer/configs/cgroup_linux.go */
 export function libcontainerResources(config: RuntimeConfig): Record<string, JsonValue | undefined> {
   return { devices: libcontainerDeviceRules(config), ...libcontainerLimits(config.linux?.resources ?? {}) }
 }
 
-/** The same but for devices; what is not set is left out. */
+/** The members of `cgroups` that limit resources other than devices; unset ones are left out. */
 export function libcontainerLimits(resources: Resources): Record<string, JsonValue | undefined> {
   return {
     ...(resources.memory && memory(resources.memory)),

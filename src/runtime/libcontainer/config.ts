@@ -12,12 +12,12 @@ import { libcontainerDevices } from './devices.ts'
 import { idMappings, libcontainerMount, propagationFlags } from './mounts.ts'
 import { libcontainerSeccomp } from './seccomp.ts'
 
-/** The runtime-spec that the state of a container follows. */
+/** The version of the runtime-spec that the state of a container follows. */
 export const stateVersion = '1.3.0'
 
-/** What state.json says beside config.json, known when the container is compiled. */
+/** Facts in state.json that are not from config.json, known when the container is compiled. */
 export interface StateFacts {
-  /** Absolute. */
+  /** Absolute path of the bundle. */
   readonly bundle: string
   /**
    * The directories of the container's cgroup, absolute: by controller on cgroup v1 (`memory`, `name=systemd`), and
@@ -25,9 +25,9 @@ export interface StateFacts {
    */
   readonly cgroupPaths: Readonly<Record<string, string | Pieces>>
   readonly resctrl?: ResctrlGroups | undefined
-  /** Whether the caller's effective uid is not 0. */
+  /** True when the caller's effective uid is not 0. */
   readonly rootless?: boolean | undefined
-  /** Whether cgroups are used as far as rights go, errors being no failure. */
+  /** True when cgroups are used only as far as the caller's permissions allow, and errors are ignored. */
   readonly rootlessCgroups?: boolean | undefined
   readonly systemdCgroup?: boolean | undefined
   readonly noPivot?: boolean | undefined
@@ -110,7 +110,7 @@ function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue
   }
 }
 
-/** The rootfs as state.json has it: links in the bundle's path are not followed. */
+/** The path of the rootfs for state.json; links in the bundle's path are not followed. */
 export const recordedRootfs = ({ root }: RuntimeConfig, bundle: string): string => absoluteIn(bundle, root.path)
 
 const absoluteIn = (bundle: string, path: string): string => (path.startsWith('/') ? path : join(bundle, path))
@@ -159,7 +159,7 @@ function namespacesAndLimits(linux: Linux): Record<string, JsonValue | undefined
   }
 }
 
-/** By number. @see linux/mempolicy.h */
+/** Memory policy modes, indexed by number. @see linux/mempolicy.h */
 const memoryPolicyModes: readonly string[] = [
   'MPOL_DEFAULT',
   'MPOL_PREFERRED',
@@ -176,7 +176,7 @@ const memoryPolicyFlags: Readonly<Record<string, number>> = {
   MPOL_F_NUMA_BALANCING: 1 << 13,
 }
 
-/** `cgroups` must be there, with its devices: runc uses it unchecked. */
+/** The member `cgroups`, which must be present, with its devices: runc uses it unchecked. */
 function libcontainerCgroup(config: RuntimeConfig, facts: StateFacts): JsonValue {
   const path = config.linux?.cgroupsPath ?? ''
   const [parent, scopePrefix, name] = facts.systemdCgroup && path !== '' ? path.split(':') : []
@@ -207,7 +207,7 @@ function libcontainerHooks(hooks: Hooks): JsonValue {
   )
 }
 
-/** `0-2,5` as 64-bit words, least significant first. */
+/** The numbers of a list such as `0-2,5` as a bit set in 64-bit words, least significant first. */
 function numberSet(list: string | undefined, pointer: string, what: string): JsonValue | undefined {
   if (!list) return undefined
   const numbers = parseNumberList(list, pointer, what)

@@ -1,7 +1,7 @@
 import type { Device, RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { JsonValue } from '../json-text.ts'
 
-/** A device that every container may use; with a path, it also has its node. -1 is any number. */
+/** A device that every container may use; one with a path also has a node in /dev. -1 stands for any number. */
 interface DefaultDevice {
   readonly type: 'c' | 'b'
   readonly major: number
@@ -48,7 +48,7 @@ export function libcontainerDevices(config: RuntimeConfig, hostID: HostID): Json
   return [...nodes, ...own].map((node) => (isMapped ? { ...node, ...root } : node))
 }
 
-/** What the device cgroup allows: config.json's rules, then the default devices. */
+/** The rules of the device cgroup: those of config.json, then the default devices. */
 export function libcontainerDeviceRules(config: RuntimeConfig): JsonValue {
   const rules = config.linux?.resources?.devices ?? []
   return [
@@ -74,5 +74,5 @@ const rule = ({ type, major, minor, access }: DefaultDevice, allow: boolean): Re
   allow,
 })
 
-/** The kind of a device is the code of its letter; `u` is another name for `c`. */
+/** The type of a device as the code of its letter; `u` is another name for `c`. */
 const letter = (type: string): number => (type === 'u' ? 'c' : type).charCodeAt(0)

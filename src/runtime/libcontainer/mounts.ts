@@ -3,7 +3,7 @@ import type { IDMapping, Mount } from '../../oci/runtime-config.ts'
 import { mountFlags } from '../../program/flags.ts'
 import type { JsonValue } from '../json-text.ts'
 
-/** MS_* of a propagation (`rslave`); 0 when it is none. */
+/** The MS_* flag of a propagation option such as `rslave`; 0 when it is none. */
 export const propagationFlags = (option: string | undefined): number =>
   parseMountOptions(option === undefined ? [] : [option]).propagation[0] ?? 0
 

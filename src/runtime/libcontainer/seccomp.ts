@@ -24,7 +24,7 @@ const operators: Readonly<Record<SeccompOperator, number>> = {
   SCMP_CMP_MASKED_EQ: 7,
 }
 
-/** libseccomp's names of the architectures whose names are not just the lower case of the spec's. */
+/** libseccomp's names of architectures, where they are not the spec's name in lower case. */
 const architectures: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', loongarch64: 'loong64' }
 
 /**
@@ -45,7 +45,10 @@ export function libcontainerSeccomp(profile: Seccomp): JsonValue {
   }
 }
 
-/** There are hundreds, and seldom one with an integer of 64 bits. */
+/**
+ * The entries of the system calls, written in one piece where possible: there are hundreds, and seldom one with a
+ * 64-bit integer.
+ */
 function syscallEntries(syscalls: readonly SeccompSyscall[]): JsonValue {
   const entries = syscalls.flatMap(({ names, action, errnoRet, args = [] }) => {
     const conditions = args.map(({ index, value, valueTwo = 0, op }) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { recordLimits } from '../../../src/runtime/cgroup/recorded-limits.ts'
 
-test('limits are recorded whatever an update that was killed has left, and nothing is left', () => {
+test('limits are recorded although a killed update left its temporary file, which is removed', () => {
   const directory = mkdtempSync(join(tmpdir(), 'limits-'))
   const file = join(directory, 'state.json')
   try {

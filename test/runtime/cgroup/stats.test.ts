@@ -15,7 +15,7 @@ const write = (files: Readonly<Record<string, string>>): void => {
   for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), `${content}\n`)
 }
 
-test('the files of cgroup v2, in the words of v1', () => {
+test('the files of cgroup v2 are given in the terms of v1', () => {
   write({
     'cpu.stat':
       'usage_usec 300\nuser_usec 200\nsystem_usec 100\nnr_periods 7\nnr_throttled 2\nthrottled_usec 5\nnr_bursts 0',
@@ -72,13 +72,13 @@ test('the files of cgroup v2, in the words of v1', () => {
   expect(readOomCount({ '': directory })).toBe(2)
 })
 
-test('what is not limited on cgroup v2 is limited to 2^64-1', () => {
+test('no limit on cgroup v2 is given as 2^64-1', () => {
   write({ 'memory.current': '1', 'memory.max': 'max', 'memory.swap.max': '5' })
   const { usage, swap } = readCgroupStats({ '': directory }).memory
   expect([usage.limit, swap.limit]).toEqual([2n ** 64n - 1n, 2n ** 64n - 1n])
 })
 
-test('a cgroup that is gone has used nothing, and was never out of memory', () => {
+test('a removed cgroup has used nothing, and was never out of memory', () => {
   for (const paths of [{ '': `${directory}/x` }, { memory: `${directory}/x`, cpu: `${directory}/x` }]) {
     expect(readCgroupStats(paths)).toMatchObject({
       cpu: { usage: { kernel: 0, user: 0 }, throttling: {} },

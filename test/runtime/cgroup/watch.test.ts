@@ -32,18 +32,18 @@ test.each(['memory.events', 'cgroup.events'])('on cgroup v2 a change of %s ends 
   expect(await wait).toBeLessThan(farMs / 2)
 })
 
-test('what happens between two waits is not missed, and nothing else ends one', async () => {
+test('an event between two waits is not missed, and nothing else ends a wait', async () => {
   cgroup = watchCgroup({ '': directory })
   const aChange = waited(farMs)
   change('memory.events')
   await aChange
   change('cgroup.events')
   expect(await waited(farMs)).toBeLessThan(farMs / 2)
-  await waited(100) // the rest of what those changes have told
+  await waited(100) // further events of those changes
   expect(await waited(300)).toBeGreaterThan(250)
 })
 
-test('on cgroup v1, and where there is nothing to watch, one looks again soon', async () => {
+test('on cgroup v1, and where no file can be watched, a wait ends soon', async () => {
   cgroup = watchCgroup({ memory: directory, '': directory })
   expect(await waited(farMs)).toBeLessThan(farMs / 2)
   cgroup = watchCgroup({ '': join(directory, 'gone') })

@@ -17,7 +17,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 const keep = (name: string, content: string | Uint8Array = 'content', at = directory): void =>
   keepFile({ directory: at, prefix: '.program-', most: 8 }, name, () => content)
 
-/** A small file system of its own, while `use` runs. */
+/** Runs `use` with a small file system of its own. */
 function onTmpfs(size: string, use: (place: string) => void): void {
   const place = join(directory, 'small')
   mkdirSync(place)
@@ -38,7 +38,7 @@ test('a file that does not fit leaves nothing', () => {
   })
 })
 
-test('where there is little space, what was kept gives way to the state of containers', () => {
+test('kept files are removed when there is little space for the state of containers', () => {
   onTmpfs('6m', (place) => {
     keep('one', 'content', place)
     writeFileSync(join(place, 'state'), new Uint8Array(3 << 20))
@@ -47,7 +47,7 @@ test('where there is little space, what was kept gives way to the state of conta
   })
 })
 
-test('what a writer left that was killed goes, and that of one that is there stays', () => {
+test('the temporary file of a killed writer is removed, that of a running one stays', () => {
   const dead = spawnSync('true').pid
   writeFileSync(join(directory, `.program-a.${dead}`), 'half')
   writeFileSync(join(directory, `.program-b.${process.ppid}`), 'half')

@@ -32,7 +32,7 @@ const profile = (...names: readonly string[]): Seccomp => ({
   ],
 })
 
-/** The keeper's compiler, which counts its calls. */
+/** The compiler of filters, which counts its calls. */
 const compiled = vi.hoisted(() => ({ count: 0 }))
 vi.mock('../../../src/compile/seccomp/filter.ts', async (load) => {
   const own = await load<typeof import('../../../src/compile/seccomp/filter.ts')>()
@@ -43,7 +43,7 @@ vi.mock('../../../src/compile/seccomp/filter.ts', async (load) => {
   return { ...own, compileSeccomp }
 })
 
-/** Asks as one call of the tool does; whether it was compiled. */
+/** Gets a filter as one call of the tool does. @returns true when it was compiled */
 async function ask(seccomp: Seccomp, arch = 'x64'): Promise<boolean> {
   const before = compiled.count
   const filter = await seccompFilter(seccomp, arch, root)
@@ -73,7 +73,7 @@ test('another profile or architecture is compiled', async () => {
   expect(await ask(profile('read'), 'arm64')).toBe(true)
 })
 
-test('two profiles whose files have one name are told apart', async () => {
+test('two profiles whose files have the same name are distinguished', async () => {
   await ask(profile('read'))
   const name = file()
   rmSync(name)
@@ -99,7 +99,7 @@ test.each(Object.entries(changes))('it is compiled when %s, and kept again', asy
   rmSync(`${root}-other`, { force: true })
 })
 
-requires('root').test('it is compiled when the file is of somebody else', async () => {
+requires('root').test('it is compiled when the file belongs to another user', async () => {
   await ask(profile('read'))
   chownSync(file(), 12345, 12345)
   expect(await ask(profile('read'))).toBe(true)

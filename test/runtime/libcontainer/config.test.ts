@@ -37,7 +37,7 @@ function config({ process, linux, mounts, ...top }: Record<string, unknown> = {}
   return JSON.parse(JSON.stringify(merged))
 }
 
-/** What runc writes into state.json for a config.json. */
+/** The state.json that runc writes for a config.json. */
 function stateByRunc(config: Json): Json {
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
   // Not a pipe: the created container keeps its standard error open.
@@ -50,7 +50,7 @@ function stateByRunc(config: Json): Json {
   }
 }
 
-/** What we write for it, the registers set to what runc's says. */
+/** The state.json of this tool for it, with the registers set to runc's values. */
 function stateByUs(config: Json, theirs: Json): Json {
   const registers: Json = {
     id: theirs.id,
@@ -65,7 +65,7 @@ function stateByUs(config: Json, theirs: Json): Json {
   return JSON.parse(pieces.map((piece) => (typeof piece === 'string' ? piece : registers[piece.register])).join(''))
 }
 
-/** Without what Go reads as zero anyway. */
+/** A copy without members that Go reads as zero anyway. */
 function nonZero(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => nonZero(item) ?? null)
   if (typeof value !== 'object' || value === null) return value || undefined
@@ -74,7 +74,10 @@ function nonZero(value: unknown): unknown {
   return rest.length === 0 ? undefined : Object.fromEntries(rest)
 }
 
-/** Without what may differ: the spec's version, what runc 1.1.5 does not know yet, and what only runc can know. */
+/**
+ * A copy without members that may differ: the spec's version, members that runc 1.1.5 does not have yet, and those that
+ * only runc can know.
+ */
 function comparable(state: Json): unknown {
   const copy = nonZero(state) as Record<string, Record<string, Record<string, unknown>>>
   delete copy.external_descriptors
@@ -169,7 +172,7 @@ const cases: Record<string, Json> = {
   }),
 }
 
-test.each(Object.entries(cases))('state.json says the same as that of runc: %s', (_, config) => {
+test.each(Object.entries(cases))("state.json equals runc's: %s", (_, config) => {
   const theirs = stateByRunc(config)
   expect(comparable(stateByUs(config, theirs))).toEqual(comparable(theirs))
 })
@@ -184,7 +187,7 @@ test('registers stand for the id and the process, the rest is constant', () => {
   expect(registers).toEqual([...known, 'id', 'id', ...Array(8).fill('pid')])
 })
 
-test('a number of a list that is beyond every machine is refused, however large', () => {
+test('a number in a list that exceeds every machine is refused, however large', () => {
   const from = (linux: Json) => () =>
     libcontainerState(parseRuntimeConfig(JSON.stringify(config({ linux }))), { bundle, cgroupPaths: {} })
   expect(from({ memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-9876543210' } })).toThrow('invalid memory policy node')
