@@ -111,7 +111,7 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     const killing = `{ sleep 1.5; kill -TERM $(cat pid); } & sh -c 'echo $$ >pid; exec ${login('-u', 'me')}'`
     const { output } = await type(here(killing), [['Password: ', 'gehe']])
     expect(output).toContain('error: stopped by SIGTERM')
-    expect(output).toContain('end 130\r\nsame')
+    expect(output).toContain('end 143\r\nsame')
     expect(output).not.toContain('gehe')
   })
 

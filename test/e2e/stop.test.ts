@@ -104,7 +104,7 @@ test('wait prints the exit status and exits with it, where the kernel tells it, 
   const waiting = place.start(['wait', place.id])
   const output = text(waiting.stdout)
   await new Promise((resolve) => setTimeout(resolve, 300))
-  expect(place.tool(['exec', place.id, 'touch', '/go'])).toMatchObject({ end: 0 })
+  place.tool(['exec', place.id, 'touch', '/go']) // which the end of the container may end as well
   const [code] = waiting.exitCode === null ? await once(waiting, 'exit') : [waiting.exitCode]
   expect([code, await output]).toEqual(tells ? [7, '7\n'] : [1, ''])
   expectDeleted()

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, vi } from 'vitest'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { withControllingTerminal } from '../controlling-terminal.ts'
 import { takeDescriptor } from '../descriptor-taker.ts'
@@ -59,11 +59,11 @@ test.each([['-t'], ['--tty']])('%s: a terminal, the controlling one', (flag) => 
   expect({ end, stdout }).toEqual({ end: 0, stdout: expect.stringMatching(/^(\/dev\/pts\/\d+)\n\/dev\/tty\n\1\n$/) })
 })
 
-test.each([['-d'], ['--detach']])('%s and --pid-file: the process goes on, and is told', (flag) => {
+test.each([['-d'], ['--detach']])('%s and --pid-file: the process goes on, and is told', async (flag) => {
   const file = join(place.directory, `pid${flag}`)
   expect(exec([flag, '--pid-file', file], 'sleep', '1000')).toMatchObject({ end: 0, stdout: '' })
   const pid = Number(readFileSync(file, 'utf8'))
-  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toBe('sleep\x001000\0')
+  await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toBe('sleep\x001000\0'))
   process.kill(pid, 'SIGKILL')
 })
 

@@ -21,9 +21,13 @@ async function unpack(config: Readonly<Record<string, unknown>>) {
   const image = makeImage([layer], { config: { config } })
   writeFiles(join(place.directory, 'layout'), layoutFiles({ v1: image }))
   const out = join(place.directory, 'out')
-  const { status, stderr } = spawnSync(tool, ['unpack', `oci:${join(place.directory, 'layout')}`, '--out', out], {
-    encoding: 'utf8',
-  })
+  const { status, stderr } = spawnSync(
+    tool,
+    ['unpack', '--no-tty', `oci:${join(place.directory, 'layout')}`, '--out', out],
+    {
+      encoding: 'utf8',
+    },
+  )
   return { status, stderr, out }
 }
 
