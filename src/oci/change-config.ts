@@ -2,7 +2,7 @@ import { OciError } from '../errors.ts'
 import type { ExecutionConfig } from './image-config.ts'
 import { parseJsonIfAny } from './json.ts'
 
-/** The instructions of a Dockerfile that change how an image is started, as `docker commit --change` takes them. */
+/** Dockerfile instructions that change an image config; `docker commit --change` accepts the same. */
 export const changeInstructions = [
   'CMD',
   'ENTRYPOINT',
@@ -16,10 +16,10 @@ export const changeInstructions = [
 ] as const
 
 /**
- * Applies one instruction: `CMD ["sh"]`, `ENV NAME=value`.
+ * Applies one instruction, such as `CMD ["sh"]` or `ENV NAME=value`.
  *
- * CMD and ENTRYPOINT take a JSON array, or a line for `/bin/sh -c`. A new ENTRYPOINT empties CMD, as a build does.
- * @throws OciError `ERR_USAGE`
+ * CMD and ENTRYPOINT take a JSON array, or a line for `/bin/sh -c`. A new ENTRYPOINT removes CMD, as in a build.
+ * @throws OciError `ERR_USAGE` an unknown instruction or an invalid value
  */
 export function changeConfig(config: ExecutionConfig, instruction: string): ExecutionConfig {
   const [, word = '', value = ''] = /^\s*(\S+)\s+(.*?)\s*$/s.exec(instruction) ?? []
@@ -63,7 +63,7 @@ function command(value: string, instruction: string): string[] {
   throw usage(instruction)
 }
 
-/** `NAME=value`, the value in double quotes or without. */
+/** Parses `NAME=value`, the value with or without double quotes. */
 function assignment(value: string, instruction: string): [name: string, text: string] {
   const [, name, quoted, plain] = /^([^=\s"]+)=(?:"([^"]*)"|([^"]*))$/s.exec(value) ?? []
   if (name === undefined) throw usage(instruction)
@@ -71,6 +71,6 @@ function assignment(value: string, instruction: string): [name: string, text: st
 }
 
 const usage = (instruction: string): OciError =>
-  new OciError('ERR_USAGE', `"${instruction}" is no change of an image config`, {
+  new OciError('ERR_USAGE', `"${instruction}" is not a valid change of an image config`, {
     hint: `write one of ${changeInstructions.join(', ')} with its value, as in a Dockerfile`,
   })

@@ -2,10 +2,10 @@ import type { Descriptor } from './descriptor.ts'
 import { normalizePlatform, type Platform } from './platform.ts'
 
 /**
- * The entry of an index that fits `wanted` best, or undefined.
+ * Finds the entry of an index that fits `wanted` best; undefined if none fits.
  *
  * The exact variant wins, then lesser ones in order, then none. Attestations (`unknown/unknown`) never match; an entry
- * without a platform matches only when it is the single candidate. Of equals the first wins (image-index.md "manifests").
+ * without a platform matches only if it is the only candidate. The first of equal entries wins (image-index.md "manifests").
  */
 export function choosePlatform(entries: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
   const candidates = entries.filter((entry) => !isAttestation(entry))
@@ -18,13 +18,13 @@ export function choosePlatform(entries: readonly Descriptor[], wanted: Platform)
   return ranked[0]?.entry
 }
 
-/** Whether an index entry is a build attestation, not an image: BuildKit gives these the platform unknown/unknown. */
+/** True when an index entry is a build attestation, not an image: BuildKit gives these the platform unknown/unknown. */
 export function isAttestation({ platform, annotations }: Descriptor): boolean {
   const isUnknown = platform?.os === 'unknown' && platform.architecture === 'unknown'
   return isUnknown || annotations?.['vnd.docker.reference.type'] === 'attestation-manifest'
 }
 
-/** 0 for a perfect fit, more for a worse one, undefined when `offered` cannot run on `wanted`. */
+/** Rates how well `offered` fits `wanted`: 0 is perfect, more is worse, undefined means that it cannot run there. */
 export function rankPlatform(offered: Platform | undefined, wanted: Platform): number | undefined {
   if (offered === undefined) return undefined
   const [a, b] = [normalizePlatform(offered), normalizePlatform(wanted)]
@@ -38,12 +38,12 @@ export function rankPlatform(offered: Platform | undefined, wanted: Platform): n
   return at > from && from >= 0 ? at - from : undefined
 }
 
-/** Variants from best to least, per architecture: a CPU of one runs what was built for it and for those after it. */
+/** Variants of each architecture, best first: a CPU of one runs programs for it and for those after it. */
 export const variantOrder: Readonly<Record<string, readonly string[]>> = {
   arm: ['v8', 'v7', 'v6', 'v5'],
   amd64: ['v4', 'v3', 'v2', 'v1'],
   arm64: ['v9', 'v8'],
 }
 
-/** The variant that an architecture without one means. */
+/** The variant of an architecture that is named without one. */
 export const impliedVariant: Readonly<Record<string, string>> = { arm: 'v7', amd64: 'v1', arm64: 'v8' }

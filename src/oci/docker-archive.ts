@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { check, parseJson } from './document.ts'
 import type { DocumentFacts } from './problem.ts'
 
-/** One image in the `manifest.json` of what `docker save` writes; all are names of members of the archive. */
+/** One image in the `manifest.json` of `docker save`; `Config` and `Layers` are names of members of the archive. */
 export interface DockerArchiveEntry {
   readonly Config: string
   readonly RepoTags: readonly string[]
@@ -16,9 +16,9 @@ const entries: z.ZodMiniType<readonly DockerArchiveEntry[]> = z.array(
 )
 
 /**
- * Reads the `manifest.json` of a docker archive.
+ * Parses the `manifest.json` of a docker archive.
  *
- * @param what how errors name it
+ * @param what names it in errors
  * @throws OciError `ERR_SOURCE_INVALID` with every problem
  * @see moby image/spec/v1.2.md "Combined Image JSON + Filesystem Changeset Format"
  */

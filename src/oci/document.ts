@@ -7,7 +7,7 @@ import { toPointer } from './schema.ts'
 z.config({ jitless: true })
 
 /**
- * Decodes a JSON document strictly as UTF-8. `null` members are dropped: the Go tools of this field write it for absent.
+ * Decodes a JSON document strictly as UTF-8. Members that are `null` are dropped: Go programs write it for absent ones.
  *
  * @throws OciError with the document's code when it is not UTF-8 or not JSON
  */
@@ -24,9 +24,9 @@ export function parseJson(content: Uint8Array | string, { what, code }: Document
 }
 
 /**
- * Checks a value against a schema of zod; the error lists every problem, each with its JSON pointer.
+ * Checks a value against a zod schema; the error lists every problem, each with its JSON pointer.
  *
- * @returns what the schema makes of the value, unknown properties dropped or kept as the schema says
+ * @returns the parsed value; the schema decides if unknown properties are dropped or kept
  * @throws OciError with the document's code; `pointer` is the first problem's
  */
 export function check<T>(schema: z.ZodMiniType<T>, value: unknown, facts: DocumentFacts): T {
@@ -39,7 +39,7 @@ export function check<T>(schema: z.ZodMiniType<T>, value: unknown, facts: Docume
   throw invalidDocument(problems, facts)
 }
 
-/** The member of an object or list, undefined where there is none. */
+/** The member of an object or array; undefined if there is none. */
 function member(value: unknown, key: PropertyKey): unknown {
   return typeof value === 'object' && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
 }

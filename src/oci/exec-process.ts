@@ -1,14 +1,14 @@
 import { OciError } from '../errors.ts'
 import type { Capabilities, Process } from './runtime-config.ts'
 
-/** What a process of an `exec` has different from the container's own. */
+/** Differences between the process of an `exec` and the container's own process. */
 export interface ProcessChanges {
   readonly args?: readonly string[] | undefined
   readonly cwd?: string | undefined
-  /** `NAME=value`, after the container's own. */
+  /** `NAME=value` each, added after the container's own. */
   readonly env?: readonly string[] | undefined
   readonly terminal?: boolean | undefined
-  /** `UID[:GID]`, numbers. */
+  /** `UID[:GID]` in numbers. */
   readonly user?: string | undefined
   readonly additionalGids?: readonly number[] | undefined
   /** Capabilities to add. */
@@ -19,9 +19,9 @@ export interface ProcessChanges {
 }
 
 /**
- * The container's process, changed as a call of `exec` asks for.
+ * Applies the options of `exec` to the container's process.
  *
- * @throws OciError `ERR_USAGE` there is no command, or a user or variable is not in its form
+ * @throws OciError `ERR_USAGE` there is no command, or a user or variable is invalid
  * @see runc exec.go "getProcess"
  */
 export function changedProcess(process: Process, changes: ProcessChanges): Process {
@@ -53,7 +53,7 @@ function checkVariable(variable: string): string {
 
 const maxId = 2 ** 32 - 2
 
-/** Digits only, and in range: a name that became 0 would be root (CVE-2026-30892). */
+/** Parses numbers only, in range: a name that became 0 would be root (CVE-2026-30892). */
 function parseUser(text: string): { readonly uid: number; readonly gid?: number } {
   const [uid, gid] = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text)?.slice(1).map(toId) ?? []
   if (uid === undefined || uid > maxId || (gid !== undefined && gid > maxId)) {
@@ -66,7 +66,7 @@ function toId(digits: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Added ones are never inheritable, and ambient only where the container has inheritable ones (CVE-2022-29162). */
+/** Adds capabilities: never to the inheritable set, and to the ambient set only if that one is not empty (CVE-2022-29162). */
 function withCapabilities(own: Capabilities = {}, added: readonly string[]): Capabilities {
   if (added.length === 0) return own
   const plus = (names: readonly string[] = []): readonly string[] => [...new Set([...names, ...added])]

@@ -7,7 +7,7 @@ import type { Platform } from './platform.ts'
 import type { DocumentFacts } from './problem.ts'
 
 /**
- * What an image is and how its programs are started; absent where JSON said `null`.
+ * The image config: the platform of an image, its layers, and how its program is started. `null` members are absent.
  *
  * @see image-spec v1.1.1 config.md "Properties"
  */
@@ -24,7 +24,7 @@ export interface ImageConfig {
   readonly history?: readonly History[] | undefined
 }
 
-/** How the image's program is started; every member is optional and may be empty. */
+/** The defaults for starting the image's program; every member is optional and may be empty. */
 export interface ExecutionConfig {
   readonly User?: string | undefined
   readonly ExposedPorts?: Readonly<Record<string, unknown>> | undefined
@@ -37,7 +37,7 @@ export interface ExecutionConfig {
   readonly StopSignal?: string | undefined
 }
 
-/** How one layer came to be; `empty_layer` ones have no diffID. */
+/** The origin of one layer; entries with `empty_layer` have no diffID. */
 export interface History {
   readonly created?: string | undefined
   readonly created_by?: string | undefined
@@ -91,9 +91,9 @@ const imageConfigSchema: z.ZodMiniType<ImageConfig> = z.object({
 })
 
 /**
- * Reads an image config.
+ * Parses an image config.
  *
- * @param what how errors name it, as in `image config sha256:1234...`
+ * @param what names it in errors, as in `image config sha256:1234...`
  * @throws OciError `ERR_MANIFEST_INVALID` with every problem
  */
 export function parseImageConfig(content: Uint8Array | string, what: string): ImageConfig {
@@ -102,7 +102,7 @@ export function parseImageConfig(content: Uint8Array | string, what: string): Im
 }
 
 /**
- * Refuses an image whose manifest and image config do not count the same layers.
+ * Refuses an image whose manifest and image config have different counts of layers.
  *
  * @throws OciError `ERR_MANIFEST_INVALID`
  * @see image-spec v1.1.1 config.md "rootfs"
@@ -115,7 +115,7 @@ export function checkLayerCount(manifest: Manifest, image: ImageConfig, what: st
   })
 }
 
-/** The platform that an image config says its layers are for. */
+/** The platform of an image config. */
 export function imagePlatform(image: ImageConfig): Platform {
   return {
     os: image.os,

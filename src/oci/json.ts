@@ -1,16 +1,16 @@
 import { isText } from '../text.ts'
 
 /**
- * An integer of up to 64 bits: a number while a number holds it exactly, a bigint beyond 2^53.
+ * An integer of up to 64 bits: a number if it is safe (below 2^53), else a bigint.
  * `String()`, `BigInt()` and comparisons take both; arithmetic needs `BigInt()` first.
  */
 export type Integer = number | bigint
 
-/** Where and why a text is not JSON. Line and column count from 1; the column counts UTF-16 units. */
+/** The error for a text that is not JSON. Line and column count from 1; the column counts UTF-16 units. */
 export class JsonSyntaxError extends SyntaxError {
   readonly line: number
   readonly column: number
-  /** What is before the offset, where that is a document. */
+  /** The text before the offset, if that is a whole document. */
   readonly document: string | undefined
 
   constructor(text: string, offset: number, reason: string, hasDocument = false) {
@@ -26,10 +26,10 @@ export class JsonSyntaxError extends SyntaxError {
 }
 
 /**
- * Parses JSON with every integer exact and `null` members left out, as Go's decoder leaves a field alone for `null`. Bytes
- * that are no UTF-8, as `exactText` has them, and escapes of half a character are errors. Go's decoder takes U+FFFD for
- * both: a path that is to be masked would be another one.
- * `JSON.parse` does the work; its rounding of 64-bit integers (RLIM_INFINITY) and its vague positions are made up for.
+ * Parses JSON with exact integers. Members that are `null` are left out, since Go's decoder ignores them. Bytes that are not
+ * UTF-8 (see `exactText`) and escapes of half a character are errors; Go's decoder replaces both by U+FFFD, with which a
+ * path to be masked would be another path.
+ * It uses `JSON.parse`, but keeps 64-bit integers (RLIM_INFINITY) exact and finds the position of an error itself.
  *
  * @throws JsonSyntaxError
  */
@@ -44,7 +44,7 @@ export function parseExactJson(text: string): unknown {
   }
 }
 
-/** The value of a JSON text, or undefined if the text is not JSON: for answers whose form is checked in any case. */
+/** Parses JSON; undefined if the text is not JSON. For callers that check the form of the value in any case. */
 export function parseJsonIfAny(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -56,7 +56,7 @@ export function parseJsonIfAny(text: string): unknown {
 
 const escapes = /\\(?:u([\da-fA-F]{4})|.)/gs
 
-/** Every half of a character that an escape stands for has the other behind it. */
+/** Refuses bytes that are not UTF-8, and an escape of half a character (a lone surrogate). */
 function checkCharacters(text: string): void {
   if (!isText(text)) {
     const offset = text.search(/[\ud800-\udfff]/u)
@@ -75,7 +75,7 @@ function checkCharacters(text: string): void {
   if (high !== undefined) throw half(high)
 }
 
-/** Formats as `JSON.stringify` does, bigints as plain integers. */
+/** Formats like `JSON.stringify`, with bigints as integers. */
 export function formatExactJson(value: unknown, indent: string): string {
   return JSON.stringify(
     value,
@@ -84,15 +84,17 @@ export function formatExactJson(value: unknown, indent: string): string {
   ).replace(marked, '$1')
 }
 
-/** Starts the strings that stand for long integers while JSON.parse runs. Nobody can write it into a document: it is another each time. */
-const name = `int${Math.random().toString(36).slice(2)}:`
-const mark = `\0${name}`
-const marked = new RegExp(`"\\\\u0000${name}(-?\\d+)"`, 'g')
+/** The prefix of strings that represent long integers during JSON.parse. It is random, so that no document can contain it. */
+const longIntegerName = `int${Math.random().toString(36).slice(2)}:`
+const mark = `\0${longIntegerName}`
+const marked = new RegExp(`"\\\\u0000${longIntegerName}(-?\\d+)"`, 'g')
 
 const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs
 
 function markLongIntegers(text: string): string {
-  return text.replace(stringOrLongInteger, (token) => (token.startsWith('"') ? token : `"\\u0000${name}${token}"`))
+  return text.replace(stringOrLongInteger, (token) =>
+    token.startsWith('"') ? token : `"\\u0000${longIntegerName}${token}"`,
+  )
 }
 
 function revive(this: unknown, _key: string, value: unknown): unknown {
@@ -109,7 +111,7 @@ function reviveLong(this: unknown, key: string, value: unknown): unknown {
 const token =
   /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.])|true\b|false\b|null\b)|([{}[\]:,]))/y
 
-/** Finds where a text that JSON.parse refuses stops being JSON. */
+/** Finds the position at which a text that JSON.parse refuses stops being JSON. */
 function locate(text: string): JsonSyntaxError {
   const open: string[] = []
   let expects: 'a value' | 'a value or ]' | 'a name' | 'a name or }' | '":"' | ', or end' = 'a value'

@@ -6,7 +6,7 @@ import { check, parseJson } from './document.ts'
 import { bareMediaType, mediaKind, ociIndexType, ociManifestType } from './media-types.ts'
 import type { DocumentFacts } from './problem.ts'
 
-/** One image: its image config and its layers, lowest first. OCI image manifest or Docker schema 2. */
+/** The manifest of one image, an OCI image manifest or Docker schema 2. Its lowest layer comes first. */
 export interface Manifest {
   readonly kind: 'manifest'
   readonly mediaType: string
@@ -17,7 +17,7 @@ export interface Manifest {
   readonly subject?: Descriptor | undefined
 }
 
-/** Several images, usually one per platform. OCI image index or Docker manifest list. */
+/** An OCI image index or Docker manifest list: several images, usually one per platform. */
 export interface Index {
   readonly kind: 'index'
   readonly mediaType: string
@@ -61,16 +61,16 @@ const common = {
 const manifestSchema = z.object({ ...common, config: descriptor, layers: z.array(descriptor) })
 const indexSchema = z.object({ ...common, manifests: z.array(descriptor) })
 
-/** Where a document came from and what it was announced as. */
+/** The source of a document, and the media type that it was announced with. */
 export interface ManifestOrigin {
-  /** How errors name it, as in `manifest of docker.io/library/alpine:3.14`. */
+  /** Names it in errors, as in `manifest of docker.io/library/alpine:3.14`. */
   readonly what: string
   /** The media type of its descriptor or its Content-Type; the document's own must agree. */
   readonly mediaType?: string | undefined
 }
 
 /**
- * Reads a manifest or an index; which of the two it is must be beyond doubt (CVE-2021-41190).
+ * Parses a manifest or an index, and refuses a document that could be taken for both (CVE-2021-41190).
  *
  * @throws OciError `ERR_MANIFEST_INVALID` with every problem; `ERR_NOT_SUPPORTED` for Docker schema 1
  * @see image-spec v1.1.1 manifest.md, image-index.md
@@ -99,7 +99,7 @@ function documentKind(value: Record<string, unknown>, { what, code }: DocumentFa
   return isIndex ? 'index' : 'manifest'
 }
 
-/** The one media type that the document and its announcement agree on. */
+/** The media type of a document. Refuses one that contradicts its announced media type or its members. */
 function agreedMediaType(own: unknown, { what, mediaType }: ManifestOrigin, kind: 'manifest' | 'index'): string {
   const embedded = typeof own === 'string' && own !== '' ? bareMediaType(own) : undefined
   const announced = mediaType === undefined ? undefined : bareMediaType(mediaType)

@@ -1,16 +1,16 @@
-/** What a document or blob of a media type is to us. */
+/** The kind of a document or blob with a known media type. */
 export type MediaKind = 'manifest' | 'index' | 'image-config' | 'layer' | 'schema1'
 
 interface MediaTypeFacts {
   readonly kind: MediaKind
-  /** Compression of a layer, as declared; the bytes decide in the end. */
+  /** The declared compression of a layer; its bytes decide. */
   readonly compression?: 'gzip' | 'zstd'
-  /** A layer that its licence bars from redistribution: may be missing from the registry. */
+  /** Set for a layer that may not be redistributed, and may be missing in the registry. */
   readonly foreign?: true
 }
 
 /**
- * Every media type that is understood, and what it stands for.
+ * All media types that are supported.
  *
  * @see image-spec v1.1.1 media-types.md; distribution manifest-v2-2.md "Media Types"
  */
@@ -41,18 +41,18 @@ export const ociLayerType = 'application/vnd.oci.image.layer.v1.tar'
 export const ociZstdLayerType = 'application/vnd.oci.image.layer.v1.tar+zstd'
 export const ociGzipLayerType = 'application/vnd.oci.image.layer.v1.tar+gzip'
 
-/** Media types a registry is asked for when a reference is resolved: every manifest and index of the table. */
+/** The media types for the Accept header when a reference is resolved: all manifests and indexes of the table. */
 export const acceptedManifestTypes: readonly string[] = Object.entries(mediaTypes)
   .filter(([, { kind }]) => kind === 'manifest' || kind === 'index')
   .map(([name]) => name)
 
-/** What `mediaType` stands for, or undefined for one this version does not know. Parameters (`; charset=`) are ignored. */
+/** The kind of a media type; undefined if it is unknown. Parameters (`; charset=`) are ignored. */
 export function mediaKind(mediaType: string): MediaKind | undefined {
   const name = bareMediaType(mediaType)
   return Object.hasOwn(mediaTypes, name) ? mediaTypes[name]?.kind : undefined
 }
 
-/** Whether a layer may be missing from registries, and be had from its `urls` alone. */
+/** True when a layer may be missing in registries, and available only from its `urls`. */
 export const isForeignLayer = ({ mediaType }: { readonly mediaType: string }): boolean =>
   mediaTypes[bareMediaType(mediaType)]?.foreign === true
 

@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 
 /**
- * What a program was built for, in Go's words.
+ * The platform that a program was built for, with Go's names (GOOS, GOARCH).
  *
  * @see image-spec v1.1.1 image-index.md "platform"
  */
@@ -13,7 +13,7 @@ export interface Platform {
   readonly 'os.features'?: readonly string[] | undefined
 }
 
-/** Names that other systems use for an architecture. */
+/** Go's architecture and variant for names that other systems use. */
 const aliases: Readonly<Record<string, Pick<Platform, 'architecture' | 'variant'>>> = {
   x64: { architecture: 'amd64' },
   x86_64: { architecture: 'amd64' },
@@ -30,7 +30,7 @@ const aliases: Readonly<Record<string, Pick<Platform, 'architecture' | 'variant'
 }
 
 /**
- * Reads `OS/ARCH[/VARIANT]`, or `ARCH[/VARIANT]` of Linux when the first word is an architecture's other name.
+ * Parses `OS/ARCH[/VARIANT]`; `ARCH` may be a name that another system uses.
  *
  * @throws OciError `ERR_USAGE` for anything else
  */
@@ -45,6 +45,7 @@ export function parsePlatform(text: string): Platform {
   return normalizePlatform({ os, architecture, ...(variant !== undefined && { variant }) })
 }
 
+/** Formats a platform as `OS/ARCH[/VARIANT]`. */
 export function formatPlatform({ os, architecture, variant }: Platform): string {
   return variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`
 }
@@ -52,7 +53,7 @@ export function formatPlatform({ os, architecture, variant }: Platform): string 
 /**
  * The platform of this host.
  *
- * @param host as `process.arch` and, for 32-bit ARM, `process.config.variables.arm_version` tell it
+ * @param host `process.arch` and, for 32-bit ARM, `process.config.variables.arm_version`
  */
 export function hostPlatform(host: { readonly arch: string; readonly armVersion?: string | undefined }): Platform {
   const variant = host.arch === 'arm' && host.armVersion !== undefined ? `v${host.armVersion}` : undefined
@@ -60,6 +61,7 @@ export function hostPlatform(host: { readonly arch: string; readonly armVersion?
   return normalizePlatform({ os: 'linux', architecture: little, ...(variant !== undefined && { variant }) })
 }
 
+/** Converts names that other systems use to Go's, in lower case, and a variant such as `7` to `v7`. */
 export function normalizePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase()
   const name = platform.architecture.toLowerCase()

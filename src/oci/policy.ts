@@ -4,7 +4,7 @@ import { check, parseJson } from './document.ts'
 import type { DocumentFacts } from './problem.ts'
 import { type SignedIdentity, signedIdentitySchema } from './signed-identity.ts'
 
-/** What must hold for an image to be used, by where it comes from. */
+/** The requirements that images must meet, by their source. */
 export interface Policy {
   readonly path: string
   readonly fallback: readonly Requirement[]
@@ -16,21 +16,21 @@ export type Requirement =
   | { readonly type: 'insecureAcceptAnything' }
   | { readonly type: 'reject' }
   | SigstoreSigned
-  /** What there is in policies and cannot be checked here, as messages name it. */
+  /** A requirement that this tool cannot check; `what` names it in messages. */
   | { readonly type: 'unsupported'; readonly what: string }
 
-/** A signature in cosign's form, by one of these keys. */
+/** The requirement of a signature in cosign's format by one of these keys. */
 export interface SigstoreSigned {
   readonly type: 'sigstoreSigned'
   readonly keys: readonly KeySource[]
   readonly signedIdentity: SignedIdentity
 }
 
-/** Where a public key, in PEM, is had. */
+/** A public key in PEM, or the file that contains it. */
 export type KeySource = { readonly path: string } | { readonly pem: string }
 
 /**
- * Reads containers' policy.json. Misspelt members are errors, as nothing is safe to leave out of a policy.
+ * Parses policy.json of containers' tools. Unknown members are errors: ignoring a part of a policy is not safe.
  *
  * @throws OciError `ERR_CONFIG_INVALID`
  * @see containers-policy.json(5)
@@ -60,7 +60,7 @@ const sigstoreSignedSchema = z.strictObject({
   signedIdentity: z.optional(signedIdentitySchema),
 })
 
-/** Members of `sigstoreSigned` that ask for certificates and logs, beyond a key. */
+/** Members of `sigstoreSigned` that require certificates or transparency logs, which are not supported. */
 const uncheckable = [
   'fulcio',
   'pki',

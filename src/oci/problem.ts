@@ -6,31 +6,31 @@ export interface Problem {
   readonly message: string
 }
 
-/** The name that errors have for a document, and the code these carry. */
+/** The name of a document in errors, and the code of these errors. */
 export interface DocumentFacts {
-  /** As in `manifest sha256:1234... of alpine:3.14`. */
+  /** The name, as in `manifest sha256:1234... of alpine:3.14`. */
   readonly what: string
   readonly code: ErrorCode
 }
 
-/** The message for a value that is not as expected; `expectation` reads like "must be a string". */
+/** The message for an invalid value. @param expectation reads like "must be a string" */
 export function describeProblem(expectation: string, value: unknown): string {
   return value === undefined ? 'is missing' : `${expectation}, not ${shorten(value)}`
 }
 
-/** The expectation of a value that is one of several. The empty one goes without saying. */
+/** The expectation for a value out of several. The empty string is not listed. */
 export function describeChoice(values: readonly unknown[]): string {
   return `must be ${values.length === 1 ? '' : 'one of '}${values.map(String).filter(Boolean).join(', ')}`
 }
 
-/** One error for all problems of a document, each on a line of its own; its pointer is the first one's. */
+/** The error for all problems of a document, each on its own line; its pointer is that of the first. */
 export function invalidDocument(problems: readonly Problem[], { what, code }: DocumentFacts): OciError {
   const list = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`)
   const text = list.length === 1 ? list[0] : `${list.length} problems\n  ${list.join('\n  ')}`
   return new OciError(code, `${what} is invalid: ${text}`, { pointer: problems[0]?.pointer })
 }
 
-/** A value as errors quote it. */
+/** Formats a value for an error message, at most 80 characters. */
 function shorten(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'an array'
   if (value === null) return 'null'

@@ -1,11 +1,11 @@
 import { OciError } from '../errors.ts'
 import { type Digest, parseDigest } from './digest.ts'
 
-/** Names an image in a registry; with a digest the tag is only a label, the digest decides. */
+/** The name of an image in a registry. If there is a digest, it decides, and the tag is only informative. */
 export interface Reference {
   /** `host[:port]` in lower case; Docker Hub is `docker.io`. */
   readonly registry: string
-  /** Path in the registry, as in `library/ubuntu`. */
+  /** The path in the registry, as in `library/ubuntu`. */
   readonly repository: string
   readonly tag?: string | undefined
   readonly digest?: Digest | undefined
@@ -19,8 +19,8 @@ const registryPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9A-Fa-f:.
 const maxRepositoryLength = 255
 
 /**
- * Reads an image name as Docker does: `ubuntu:18.04` is docker.io/library/ubuntu:18.04, a first component with a dot, a
- * colon or `localhost` is a registry, no tag and no digest means `latest`.
+ * Parses an image name as Docker does: `ubuntu:18.04` is docker.io/library/ubuntu:18.04; a first component with a dot, a
+ * colon or an upper-case letter, or `localhost`, is a registry; the default tag without a digest is `latest`.
  *
  * @throws OciError `ERR_REFERENCE_INVALID`, `ERR_DIGEST_INVALID`
  * @see distribution-spec v1.1.1 "Pulling manifests"; distribution reference grammar
@@ -43,7 +43,10 @@ export function parseReference(text: string): Reference {
   }
 }
 
-/** A registry as `login` names it: `docker.io` for all names of Docker Hub. @throws OciError `ERR_REFERENCE_INVALID` */
+/**
+ * Parses the registry of `login`, with or without a scheme; all names of Docker Hub become `docker.io`.
+ * @throws OciError `ERR_REFERENCE_INVALID`
+ */
 export function parseRegistry(text: string): string {
   const host = text.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '')
   if (!registryPattern.test(host)) {
@@ -54,7 +57,7 @@ export function parseRegistry(text: string): string {
   return /^(index\.docker\.io|registry-1\.docker\.io|docker\.io)$/i.test(host) ? 'docker.io' : host.toLowerCase()
 }
 
-/** The full form of a reference, which `parseReference` reads back to the same. */
+/** Formats a reference in full; `parseReference` of the result returns the same reference. */
 export function formatReference({ registry, repository, tag, digest }: Reference): string {
   return `${registry}/${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
 }

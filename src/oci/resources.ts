@@ -5,11 +5,11 @@ import { type Resources, resources } from './runtime-config/resources.ts'
 import { parseBy } from './schema.ts'
 
 /**
- * Parses the document of `update --resources`: the value of `linux.resources`, names in any case, as Go's decoder has it.
- * `null` asks for nothing. Text after the document is left alone, as runc does.
+ * Parses the document of `update --resources`, a value of `linux.resources`. Like Go's decoder, it accepts names in any
+ * case. `null` changes nothing. Text after the document is ignored, as in runc.
  *
- * @param what how errors name the document
- * @param warn is told of text that is left alone
+ * @param what names the document in errors
+ * @param warn receives a message about text that is ignored
  * @throws OciError `ERR_CONFIG_INVALID` with the pointer of the first problem
  */
 export function parseResources(text: string, what: string, warn: (message: string) => void = () => {}): Resources {
@@ -24,7 +24,7 @@ function parse(text: string, what: string, warn: (message: string) => void): unk
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause
     if (cause.document !== undefined) {
-      warn(`${what}: what follows the document, from line ${cause.line}, column ${cause.column} on, is ignored`)
+      warn(`${what}: the text after the document, from line ${cause.line}, column ${cause.column} on, is ignored`)
       return parseExactJson(cause.document)
     }
     throw new OciError('ERR_CONFIG_INVALID', `${what} is not JSON: ${cause.message}`, { cause })

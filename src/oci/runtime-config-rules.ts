@@ -3,7 +3,7 @@ import type { Linux, NamespaceType, RuntimeConfig } from './runtime-config.ts'
 import { toPointer } from './schema.ts'
 
 /**
- * The rules of a config.json that join several fields, and need no look at the host.
+ * Checks the rules of config.json that concern several fields and do not depend on the host.
  *
  * @returns every problem found, in the order of the document's fields; empty when there is none
  * @see runtime-spec v1.3.0 config.md, config-linux.md
@@ -20,7 +20,7 @@ export function runtimeConfigProblems(config: RuntimeConfig): Problem[] {
   ]
 }
 
-/** Which kinds of namespace a config asks for, and whether as a new one or by path. */
+/** The namespaces of a config by type: new ones, and ones that are joined by path. */
 class Namespaces {
   readonly #byType: ReadonlyMap<NamespaceType, string | undefined>
 
@@ -55,7 +55,7 @@ function processProblems({ process }: RuntimeConfig): Problem[] {
   return problems
 }
 
-/** Of a name that the kernel keeps. @see man 2 sethostname: __NEW_UTS_LEN */
+/** The kernel's limit for both names. @see man 2 sethostname: __NEW_UTS_LEN */
 const maxNameBytes = 64
 
 function nameProblems(config: RuntimeConfig, namespaces: Namespaces): Problem[] {

@@ -53,7 +53,7 @@ const root = object({
 const mount = object({
   destination: filled,
   type: optional(cString),
-  /** That of a bind mount is relative to the bundle. */
+  /** For a bind mount relative to the bundle. */
   source: optional(cString),
   options: cStrings,
   uidMappings: idMappings,
@@ -74,8 +74,8 @@ const members = object({
 })
 
 /**
- * A runtime config: config.json of a bundle, in the spec's spelling, `null` read as absent. Properties the spec does not
- * know, and those of other systems (`windows`, `vm` ...), are left out.
+ * A runtime config: config.json of a bundle, with the spec's names; `null` members are absent. Properties that the spec does
+ * not define, and those of other systems (`windows`, `vm` ...), are left out.
  *
  * @see runtime-spec v1.3.0 config.md, config-linux.md
  */
@@ -86,12 +86,12 @@ export const runtimeConfig: Schema<RuntimeConfig> = members
 export const maxRuntimeConfigBytes: number = 16 * 1024 * 1024
 
 /**
- * Reads a config.json; names in any case, as Go's decoder has it.
+ * Parses a config.json. Like Go's decoder, it accepts names in any case.
  *
- * What one field alone decides is checked here; `runtimeConfigProblems` has the rules across fields, and whether this
- * host and this version can do what is asked is the compiler's to say.
- * @param onUnknown is told the pointer of each property that the spec does not know
- * @throws OciError `ERR_CONFIG_INVALID` with every problem, or with the line and column where the text is not JSON
+ * It checks each field by itself. `runtimeConfigProblems` checks rules across fields, and the compiler checks that this host
+ * and this version support the fields.
+ * @param onUnknown receives the pointer of each property that the spec does not define
+ * @throws OciError `ERR_CONFIG_INVALID` with every problem, or with the line and column at which the text is not JSON
  * @see runtime-spec v1.3.0 config.md
  */
 export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) => void): RuntimeConfig {
@@ -104,7 +104,7 @@ export function parseRuntimeConfig(text: string, onUnknown?: (pointer: string) =
 }
 
 /**
- * Reads the document that `exec --process` takes: the member `process` of a config.json, whose pointers begin so.
+ * Parses the document of `exec --process`, a value of `process` in config.json. Pointers in errors begin with `/process`.
  *
  * @throws OciError `ERR_CONFIG_INVALID`
  */
@@ -114,7 +114,7 @@ export function parseProcess(text: string): Process {
   return result.value.process
 }
 
-/** One error for all problems of a config.json; its pointer is the first one's. */
+/** The error for all problems of a config.json; its pointer is that of the first. */
 export function invalidConfig(problems: readonly Problem[]): OciError {
   const list = problems.map(({ pointer, message }) => `${pointer || '/'}: ${message}`)
   const text = list.length === 1 ? list[0] : `${list.length} problems: ${list.join('; ')}`

@@ -1,15 +1,15 @@
 /**
- * Schemas of config.json: the form of a JSON value, the TypeScript type of what is read by it, and the messages for a value
- * that has not this form.
+ * Schemas of config.json: the form of a JSON value, the TypeScript type of the parsed value, and the messages for a value
+ * of another form.
  *
  * Image documents are checked by zod (document.ts). For config.json zod is too slow: each command that compiles a program
- * loads the schema, uses it once and ends. That took 5.8 ms for the config.json of `spec` and 8.1 ms for one of Docker, of 32
- * and 39 ms for the whole `run`; this module takes 1.4 and 1.9 ms. One pass also does what config.json needs beside the check:
- * it takes names in any case, as Go's decoder does, and finds the members that the schema does not know.
+ * loads the schema, uses it once and ends. zod took 5.8 ms for the config.json of `spec` and 8.1 ms for one of Docker, of 32
+ * and 39 ms for the whole `run`; this module takes 1.4 and 1.9 ms. The same pass accepts names in any case, as Go's decoder
+ * does, and finds the members that the schema does not define.
  */
 import { describeChoice, describeProblem, type Problem } from './problem.ts'
 
-/** The form of a JSON value. `T` is the type of what `parseBy` makes of such a value. */
+/** The form of a JSON value. `T` is the type to which `parseBy` parses such a value. */
 export interface Schema<out T> {
   readonly form: Form
   /** No schema has this property: it carries the type for `Infer`. */
@@ -21,7 +21,7 @@ export interface OptionalSchema<out T> extends Schema<T | undefined> {
   readonly form: OptionalForm
 }
 
-/** The type of the values of a schema, or of the schema that a function makes. */
+/** The type of the values of a schema, or of a schema that a function makes. */
 export type Infer<S> = S extends Schema<infer T> ? T : S extends () => Schema<infer T> ? T : never
 
 /** A schema as data. */
@@ -73,7 +73,10 @@ interface ObjectForm {
   readonly names: () => ReadonlyMap<string, string>
 }
 
-/** A condition on values of the right type. `isValid` is a method, so that TypeScript takes a rule on strings for a rule. */
+/**
+ * A condition on values of the right type. `isValid` is a method, whose parameters TypeScript compares bivariantly, so that
+ * a `Rule<string>` is a `Rule<unknown>`.
+ */
 interface Rule<T> {
   isValid(value: T): boolean
   readonly expectation: string
@@ -81,7 +84,7 @@ interface Rule<T> {
 
 type Members = Readonly<Record<string, Schema<unknown>>>
 
-/** The object that members make: those of an `OptionalSchema` may be absent. */
+/** The type of an object with these members; those with an `OptionalSchema` may be absent. */
 export type ObjectOf<M extends Members> = {
   readonly [K in keyof M as M[K] extends OptionalSchema<unknown> ? never : K]: Infer<M[K]>
 } & {
@@ -92,14 +95,14 @@ export const string: Schema<string> = simple((value) => typeof value === 'string
 
 export const boolean: Schema<boolean> = simple((value) => typeof value === 'boolean', 'must be a boolean')
 
-/** An integer between bounds that numbers hold exactly. */
+/** An integer between two bounds, inclusive, that are safe integers. */
 export function integer(min: number, max: number): Schema<number> {
   const isInRange = (value: unknown): boolean =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
   return simple(isInRange, `must be an integer from ${min} to ${max}`)
 }
 
-/** An integer of up to 64 bits, as `parseExactJson` gives it. */
+/** An integer of up to 64 bits, in the form that `parseExactJson` returns. */
 export function int64(min: bigint, max: bigint): Schema<number | bigint> {
   const isInRange = (value: unknown): boolean =>
     (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) &&
@@ -114,8 +117,9 @@ export function oneOf<const T extends string>(...values: readonly T[]): Schema<T
 }
 
 /**
- * Adds a condition to a schema; `expectation` reads like "must not be empty". Each condition that a value does not meet is a
- * problem, but for a value of the wrong type, which is one problem.
+ * Adds a condition to a schema. Each condition that a value does not meet is a problem; a value of the wrong type is only
+ * one problem.
+ * @param expectation reads like "must not be empty"
  */
 export function refine<T>(schema: Schema<T>, isValid: (value: T) => boolean, expectation: string): Schema<T> {
   const { inner, rules } = schema.form.kind === 'refined' ? schema.form : { inner: schema, rules: [] }
@@ -127,12 +131,12 @@ export function optional<T>(inner: Schema<T>): OptionalSchema<T> {
   return { form: { kind: 'optional', inner } }
 }
 
-/** An absent value is read as `initial`, which is checked and completed like one that is written. */
+/** A schema with a default: an absent value is parsed as `initial`, with the same checks. */
 export function withDefault<T>(inner: Schema<T>, initial: unknown): Schema<T> {
   return { form: { kind: 'default', inner, initial } }
 }
 
-/** A schema that is made when the first value is read by it, for members that most documents do without. */
+/** A schema that is made when the first value is parsed by it, for members that most documents lack. */
 export function lazy<T>(make: () => Schema<T>): Schema<T> {
   return { form: { kind: 'lazy', inner: once(make) } }
 }
@@ -141,12 +145,12 @@ export function array<T>(item: Schema<T>): Schema<readonly T[]> {
   return { form: { kind: 'array', item } }
 }
 
-/** An object whose names are data, `__proto__` like any other. */
+/** An object whose names are data; `__proto__` is a name like any other. */
 export function record<T>(item: Schema<T>): Schema<Readonly<Record<string, T>>> {
   return { form: { kind: 'record', item } }
 }
 
-/** An object with these members. Others are left out and reported as unknown. */
+/** An object with these members; others are left out and reported as unknown. */
 export function object<M extends Members>(members: M): Schema<ObjectOf<M>> {
   const names = once(() => new Map(Object.keys(members).map((name) => [foldName(name), name])))
   return { form: { kind: 'object', members, names } }
@@ -164,17 +168,17 @@ function once<T>(make: () => T): () => T {
   }
 }
 
-/** The result of `parseBy`; `unknown` has the pointers of the members that the schema does not know. */
+/** The result of `parseBy`; `unknown` has the pointers of the members that the schema does not define. */
 export type Parsed<T> =
   | { readonly kind: 'valid'; readonly value: T; readonly unknown: readonly string[] }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
 
 /**
- * Reads a decoded JSON document in one pass.
+ * Parses a decoded JSON document in one pass.
  *
- * Names of objects are taken in any case; of two spellings the later one wins. Problems come in the order of the schema's
+ * It accepts names of members in any case; the later of two spellings wins. Problems are in the order of the schema's
  * members, each with its pointer in the schema's spelling.
- * @returns the value in new objects, and the pointers of the members that the schema does not know; or every problem
+ * @returns the value in new objects, and the pointers of the members that the schema does not define; or every problem
  * @see https://pkg.go.dev/encoding/json#Unmarshal "preferring exact matches but also accepting case-insensitive matches"
  */
 export function parseBy<T>(schema: Schema<T>, document: unknown): Parsed<T> {
@@ -188,20 +192,20 @@ export function parseBy<T>(schema: Schema<T>, document: unknown): Parsed<T> {
   return { kind: 'invalid', problems }
 }
 
-/** RFC 6901 pointer of a path of keys. */
+/** Formats a path of keys as an RFC 6901 pointer. */
 export function toPointer(path: readonly PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
 
 const invalid: unique symbol = Symbol('invalid')
 
-/** A problem, or without a message a member that the schema does not know. The path grows at its front on the way out. */
+/** A problem or, without a message, an unknown member. Each level of `read` prepends its key to the path. */
 interface Finding {
   readonly path: PropertyKey[]
   readonly message: string | undefined
 }
 
-/** The value that a schema makes of another one, or `invalid` with at least one finding that has a message. */
+/** Parses a value by a schema. Returns the result, or `invalid` after adding at least one finding with a message. */
 function read({ form }: Schema<unknown>, value: unknown, findings: Finding[]): unknown {
   switch (form.kind) {
     case 'simple':
@@ -270,7 +274,7 @@ function readMember(schema: Schema<unknown>, value: unknown, key: PropertyKey, f
 
 type Given = Readonly<Record<string, unknown>>
 
-/** The members of an object by the schema's names. */
+/** Renames the members of an object to the schema's names; unknown ones become findings. */
 function withSpecNames({ members, names }: ObjectForm, value: Given, findings: Finding[]): Given {
   const given = Object.keys(value)
   if (given.every((name) => Object.hasOwn(members, name))) return value
@@ -283,7 +287,7 @@ function withSpecNames({ members, names }: ObjectForm, value: Given, findings: F
   return named
 }
 
-/** The form in which names are equal that are equal for Go: "ſ" is an s for it, and the sign for Kelvin a k. */
+/** Folds the case of a name as Go does, for which "ſ" equals s and the Kelvin sign equals k (`toLowerCase` does the latter). */
 const foldName = (name: string): string => name.toLowerCase().replaceAll('ſ', 's')
 
 function isObject(value: unknown): value is Given {

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import { formatReference, parseReference, type Reference } from './reference.ts'
 
-/** Which name a signature must have been made for: policy.json's `signedIdentity`. */
+/** `signedIdentity` of policy.json: a rule for the name for which a signature must have been made. */
 export type SignedIdentity =
   | { readonly type: 'matchRepoDigestOrExact' | 'matchExact' | 'matchRepository' }
   | { readonly type: 'exactReference'; readonly dockerReference: string }
@@ -17,8 +17,7 @@ export const signedIdentitySchema: z.ZodMiniType<SignedIdentity> = z.discriminat
 ])
 
 /**
- * Whether a signature made for the name `signed` counts for the image that `wanted` asked for. Where that has a digest, its
- * tag is a mere label.
+ * True when a signature for the name `signed` is valid for the image `wanted`. If `wanted` has a digest, its tag is ignored.
  *
  * @see containers-policy.json(5) "signedBy", "signedIdentity"
  */
@@ -48,7 +47,10 @@ export function isIdentityAccepted(identity: SignedIdentity, wanted: Reference, 
   }
 }
 
-/** Of an image that is asked for by digest the repository must be the same; the manifest's digest is checked elsewhere. */
+/**
+ * True when the versions are equal, or the image has a digest and the repositories are equal; the caller has compared the
+ * manifest's digest with that of the payload.
+ */
 const isExactOrByDigest = (name: Reference, image: Reference): boolean =>
   isSameVersion(name, image) || (image.digest !== undefined && hasVersion(name) && isSameRepository(name, image))
 
@@ -61,14 +63,14 @@ const isSameRepository = (one: Reference, other: Reference): boolean => reposito
 
 const repositoryOf = ({ registry, repository }: Reference): string => `${registry}/${repository}`
 
-/** `image` with `prefix` at its start replaced, where that is the start of its repository by whole components. */
+/** Replaces `prefix` by `signedPrefix`, if the repository begins with `prefix` in whole components. */
 function remap({ prefix, signedPrefix }: SignedIdentity & { type: 'remapIdentity' }, image: Reference) {
   const name = repositoryOf(image)
   if (name !== prefix && !name.startsWith(`${prefix}/`)) return image
   return parseName(signedPrefix + formatReference(image).slice(prefix.length))
 }
 
-/** As `parseReference`, but a name without a version stays without; undefined if it is no name. */
+/** Parses a name like `parseReference`, but adds no default tag; undefined if it is invalid. */
 function parseName(text: string): Reference | undefined {
   try {
     const reference = parseReference(text)

@@ -137,7 +137,7 @@ test('of --resources null asks for nothing, and of two documents the first count
   const { end, stderr } = place.tool(['update', '-r', '-', place.id], { input: '{"pids": {"limit": 5}}\nnonsense' })
   expect({ end, pids: limits().pids }).toEqual({ end: 0, pids: '5' })
   expect(stderr).toContain(
-    'level=warning msg="resources of \\"-\\": what follows the document, from line 2, column 1 on',
+    'level=warning msg="resources of \\"-\\": the text after the document, from line 2, column 1 on',
   )
 })
 

@@ -77,7 +77,7 @@ test('every problem is reported at once, with its pointer', () => {
   }
 })
 
-test('schema 1 is refused with what to do about it', () => {
+test('schema 1 is refused with a hint', () => {
   const error = failure({ schemaVersion: 1, fsLayers: [], history: [] })
   expect(error).toMatchObject({ code: 'ERR_NOT_SUPPORTED', hint: expect.stringContaining('converts') })
   expect(failure('{}', 'application/vnd.docker.distribution.manifest.v1+prettyjws').code).toBe('ERR_NOT_SUPPORTED')
@@ -94,7 +94,7 @@ test('an image config as Docker writes it is read, nulls dropped', () => {
   expect(parseImageConfig(text, 'image config')).toEqual({ ...image, config: { Env: ['A=b'], Volumes: { '/v': {} } } })
 })
 
-test('an image config whose layers cannot be told is refused', () => {
+test('an image config without valid layers is refused', () => {
   for (const rootfs of [
     undefined,
     { type: 'layers' },

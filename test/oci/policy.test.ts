@@ -31,7 +31,7 @@ test.each<[object, string]>([
   expect(() => parsePolicy(JSON.stringify({ default: [requirement] }), 'p')).toThrow(message)
 })
 
-test('keys come from files or are in the policy, one or several; the identity is the exact one unless said otherwise', () => {
+test('keys are in files or in the policy, one or several; the default identity is matchRepoDigestOrExact', () => {
   const pem = '-----BEGIN PUBLIC KEY-----'
   const data = btoa(pem)
   const read = (requirement: object) => parsePolicy(JSON.stringify({ default: [requirement] }), 'p').fallback[0]

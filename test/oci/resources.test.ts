@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseResources } from '../../src/oci/resources.ts'
 
-test('names are read in any case, but those that are data', () => {
+test('names are accepted in any case, except those that are data', () => {
   const text = `{"CPU": {"Cpus": "0", "QUOTA": 9007199254740993}, "blockio": {"throttlereadbpsdevice":
     [{"Major": 8, "MINOR": 0, "rate": 1}]}, "Unified": {"Memory.High": "1"}, "rdma": {"Mlx": {"hcahandles": 2}}}`
   expect(parseResources(text, 'limits')).toEqual({
@@ -12,7 +12,7 @@ test('names are read in any case, but those that are data', () => {
   })
 })
 
-test('null is absent, and of two spellings the later one counts', () => {
+test('null means absent, and the later of two spellings counts', () => {
   expect(parseResources('{"memory": null, "pids": {"limit": 1, "Limit": 2}}', 'limits')).toEqual({ pids: { limit: 2 } })
   expect(parseResources(' null\n', 'limits')).toEqual({})
 })
@@ -21,10 +21,10 @@ test.each([
   ['{"pids": {"limit": 5}}\n{"pids": {"limit": 6}}', { pids: { limit: 5 } }, 'line 2, column 1'],
   ['{"pids": {"limit": 9007199254740993}} x', { pids: { limit: 9007199254740993n } }, 'line 1, column 39'],
   ['null, null', {}, 'line 1, column 5'],
-])('of %j the first document counts, and the rest is warned of', (text, value, place) => {
+])('the first document of %j counts, and the rest causes a warning', (text, value, place) => {
   const warnings: string[] = []
   expect(parseResources(text, 'limits', (message) => warnings.push(message))).toEqual(value)
-  expect(warnings).toEqual([`limits: what follows the document, from ${place} on, is ignored`])
+  expect(warnings).toEqual([`limits: the text after the document, from ${place} on, is ignored`])
 })
 
 test.each([

@@ -17,7 +17,7 @@ function failure(text: string): OciError {
   throw new Error('was accepted')
 }
 
-test('an absent user is 0:0, as for runc', () => {
+test('an absent user is 0:0, as in runc', () => {
   expect(parse(minimal).process.user).toEqual({ uid: 0, gid: 0 })
   expect(parse({ ...minimal, process: { ...minimal.process, user: { uid: 7 } } }).process.user).toEqual({
     uid: 7,
@@ -25,7 +25,7 @@ test('an absent user is 0:0, as for runc', () => {
   })
 })
 
-test('null is absent, as Go writes it for an empty pointer, list or map', () => {
+test('null means absent, since Go writes it for an empty pointer, list or map', () => {
   const config = parse({
     ...minimal,
     mounts: null,
@@ -39,7 +39,7 @@ test('null is absent, as Go writes it for an empty pointer, list or map', () => 
   })
 })
 
-test('names are read in any case, as Go has it, but those that are data', () => {
+test('names are accepted in any case, as by Go, except those that are data', () => {
   const config = parse({
     OCIVersion: '1.3.0',
     process: { Args: ['sh'], CWD: '/', user: { UID: 7, additionalgids: [1] } },
@@ -98,7 +98,7 @@ test('unknown properties are left out and reported, known ones are not', () => {
   expect(config.annotations).toEqual({ 'a/b': 'c' })
 })
 
-test('a list is no map, whatever other names the document has', () => {
+test('a list is refused in place of a map, whatever other names the document has', () => {
   for (const more of [{}, { bogus: 1 }, { HOSTNAME: 'x' }]) {
     const linux = { sysctl: ['a'], resources: { rdma: [] } }
     expect(failure(JSON.stringify({ ...minimal, annotations: [], linux, ...more })).message).toBe(
@@ -134,7 +134,7 @@ test('every problem is reported at once, each with its pointer', () => {
   }
 })
 
-test('whole characters are taken in either form', () => {
+test('whole characters are accepted as they are and as escapes', () => {
   const annotations = String.raw`{"a\ud83d\ude00": "\\ud83d 😀 \u00e9 \uD83D\uDE00"}`
   const config = JSON.stringify({ ...minimal, annotations: '' }).replace(
     '"annotations":""',
@@ -151,7 +151,7 @@ test('a text cannot pass for an integer', () => {
   expect(parseExactJson(formatExactJson(value, ''))).toEqual(value)
 })
 
-test('a config.json or a process that is null is no object', () => {
+test('a config.json or a process that is null is refused', () => {
   expect(failure('null').message).toBe('config.json is invalid: /: must be an object, not null')
   expect(() => parseProcess('null')).toThrow('/process: must be an object, not null')
 })
@@ -178,7 +178,7 @@ test.each([
   expect(error.message).toBe(`config.json is not JSON: ${message}`)
 })
 
-test('a document with every field comes out as it went in', () => {
+test('a document with every field is read unchanged', () => {
   const idMapping = [{ containerID: 0, hostID: 100000, size: 65536 }]
   const hook = [{ path: '/bin/hook', args: ['hook', 'a'], env: ['A=b'], timeout: 5 }]
   const throttle = [{ major: 8, minor: 0, rate: 1000 }]

@@ -36,7 +36,7 @@ function problemsOf(schema: Schema<unknown>, value: unknown): readonly string[] 
   return result.kind === 'valid' ? [] : result.problems.map(({ pointer, message }) => `${pointer}: ${message}`)
 }
 
-describe('a value that is not as the schema says', () => {
+describe('a value that does not match the schema', () => {
   test.each<[string, Schema<unknown>, unknown, ...string[]]>([
     ['a string', string, 5, ': must be a string, not 5'],
     ['a string', string, null, ': must be a string, not null'],
@@ -94,7 +94,7 @@ describe('a value that is not as the schema says', () => {
     expect(problemsOf(schema, value)).toEqual(problems)
   })
 
-  test('has all its problems reported in the order of the schema', () => {
+  test('gets all its problems reported in the order of the schema', () => {
     const schema = object({ first: string, list: array(object({ x: range, y: string })), last: boolean })
     expect(problemsOf(schema, { last: 1, list: [{ y: 2, x: 3 }, { x: 9 }, 4] })).toEqual([
       '/first: is missing',
@@ -121,7 +121,7 @@ describe('names', () => {
     },
   )
 
-  test('of other letters are others, though JavaScript makes the same capitals of them', () => {
+  test('with other letters differ, also if their capitals are the same in JavaScript', () => {
     const names = ['kınd', 'kİnd', 'masßedPaths', 'kind ']
     const unknown = names.map((name) => `/${name}`)
     expect(parseBy(schema, Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual({
@@ -131,13 +131,13 @@ describe('names', () => {
     })
   })
 
-  test('that are written twice: the later one wins, and its problems have the name of the schema', () => {
+  test('in two spellings: the later one wins, and its problems have the spelling of the schema', () => {
     expect(parseBy(schema, { Kind: 'a', kind: 'b' })).toMatchObject({ value: { kind: 'b' } })
     expect(parseBy(schema, { kind: 'a', Kind: 'b' })).toMatchObject({ value: { kind: 'b' } })
     expect(problemsOf(schema, { kind: 'a', KIND: 1 })).toEqual(['/kind: must be a string, not 1'])
   })
 
-  test('that the schema does not know are left out and reported, wherever they are', () => {
+  test('that the schema does not define are left out and reported at every depth', () => {
     const deep = object({ list: array(schema), map: record(schema) })
     const value = { list: [{ kind: 'x' }, { bogus: 1 }], map: { 'a/b': { Bogus: { kind: 1 } }, kind: {} }, more: 1 }
     expect(parseBy(deep, value)).toEqual({
@@ -147,7 +147,7 @@ describe('names', () => {
     })
   })
 
-  test('like __proto__ are names, and nothing more', () => {
+  test('such as __proto__ are ordinary names', () => {
     const text = '{"__proto__": {"kind": "x"}, "map": {"__proto__": {"kind": "y"}, "b": {"__proto__": 1}}}'
     const result = parseBy(object({ map: record(schema) }), JSON.parse(text))
     if (result.kind === 'invalid') throw new Error('is invalid')
@@ -158,7 +158,7 @@ describe('names', () => {
   })
 })
 
-test('a default is completed, and is another object each time', () => {
+test('a default is completed, and is a new object each time', () => {
   const schema = object({ user: withDefault(object({ uid: withDefault(range, 3) }), {}) })
   const [one, other] = [parseBy(schema, {}), parseBy(schema, {})]
   if (one.kind === 'invalid' || other.kind === 'invalid') throw new Error('is invalid')
@@ -211,7 +211,7 @@ const odd: readonly unknown[] = [
   ...[[], {}, [null], ['x'], [{}], { x: 1 }, { path: '/x' }, JSON.parse('{ "__proto__": "x" }')],
 ]
 
-/** Values that are no objects, by their pointers. */
+/** Values that are not objects, by pointer. */
 const scalarsOf = (value: unknown): readonly (readonly [pointer: string, value: unknown])[] =>
   placesIn(value)
     .map(({ parent, key, path }) => [toPointer(path), parent[key]] as const)
@@ -223,7 +223,7 @@ const defaults = /^\/process\/(user\/[ug]id|ioPriority\/priority)$|^\/linux\/res
 const isAtOrBelow = (pointer: string, place: string): boolean => pointer === place || pointer.startsWith(`${place}/`)
 
 describe('a config.json with one value changed', () => {
-  test.each(files)('%s has problems at that value alone, or is read as it is', (file) => {
+  test.each(files)('%s has problems only at that value, or is read unchanged', (file) => {
     const text = readFileSync(join(programs, file), 'utf8')
     expect(parseBy(runtimeConfig, parseExactJson(text))).toMatchObject({ kind: 'valid' })
     const random = randomFrom(file.length * 7919)

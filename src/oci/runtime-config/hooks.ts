@@ -4,7 +4,7 @@ import { absolute, cStrings, env, i32 } from './values.ts'
 const hook = () =>
   object({
     path: absolute,
-    /** With argv[0]. */
+    /** Arguments, beginning with argv[0]. */
     args: cStrings,
     env,
     /** In seconds. */

@@ -5,7 +5,7 @@ import { cString, cStrings, filled, i64, id, idMappings, rare, strings, u32 } fr
 
 const namespace = object({
   type: oneOf('pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'),
-  /** Without a path: a new one. */
+  /** The namespace to join; without a path a new one is made. */
   path: optional(cString),
 })
 export interface Namespace extends Infer<typeof namespace> {}
@@ -16,7 +16,7 @@ const device = () =>
     path: filled,
     /** `u` is an unbuffered character device, the same as `c`. */
     type: oneOf('c', 'b', 'u', 'p'),
-    // mknod(2) takes these: the kernel cuts others down to a number of another device (linux/kdev_t.h).
+    // The kernel truncates larger numbers, to those of another device (linux/kdev_t.h).
     major: optional(integer(0, 2 ** 12 - 1)),
     minor: optional(integer(0, 2 ** 20 - 1)),
     fileMode: optional(u32),
@@ -27,7 +27,7 @@ export interface Device extends Infer<typeof device> {}
 
 const netDevice = () =>
   object({
-    /** In the container. */
+    /** The name in the container. */
     name: optional(string),
   })
 
@@ -43,10 +43,10 @@ export interface IntelRdt extends Infer<typeof intelRdt> {}
 
 const memoryPolicy = () =>
   object({
-    /** As written (`MPOL_BIND`). */
+    /** The name as in linux/mempolicy.h, such as `MPOL_BIND`. */
     mode: optional(string),
     nodes: optional(string),
-    /** As written (`MPOL_F_STATIC_NODES`). */
+    /** Names as in linux/mempolicy.h, such as `MPOL_F_STATIC_NODES`. */
     flags: strings,
   })
 export interface MemoryPolicy extends Infer<typeof memoryPolicy> {}
@@ -71,10 +71,10 @@ const members = object({
   cgroupsPath: optional(cString),
   namespaces: optional(array<Namespace>(namespace)),
   devices: rare(() => array<Device>(device())),
-  /** By name on the host. */
+  /** The key is the name on the host. */
   netDevices: rare(() => record(netDevice())),
   seccomp: rare(seccomp),
-  /** One of `private`, `shared`, `slave`, `unbindable`, or its recursive form (`rprivate` ...), as runc takes. */
+  /** One of `private`, `shared`, `slave`, `unbindable`, or its recursive form (`rprivate` ...), which runc accepts too. */
   rootfsPropagation: optional(string),
   maskedPaths: cStrings,
   readonlyPaths: cStrings,
@@ -82,7 +82,7 @@ const members = object({
   intelRdt: rare<IntelRdt>(intelRdt),
   memoryPolicy: rare<MemoryPolicy>(memoryPolicy),
   personality: rare(personality),
-  /** By clock: `monotonic`, `boottime`. */
+  /** The key is the clock: `monotonic` or `boottime`. */
   timeOffsets: rare(() => record(timeOffset())),
 })
 export interface Linux extends Infer<typeof members> {}

@@ -28,15 +28,15 @@ const capabilities = object({
   permitted: strings,
   ambient: strings,
 })
-/** Capability names as written (`CAP_CHOWN`); the compiler knows which of them exist. */
+/** Names of capabilities, such as `CAP_CHOWN`; the compiler decides which of them exist. */
 export interface Capabilities extends Infer<typeof capabilities> {}
 
 const rlimit = object({
-  /** As written (`RLIMIT_NOFILE`). */
+  /** The name, such as `RLIMIT_NOFILE`. */
   type: string,
-  /** 2^64-1 is no limit. */
+  /** 2^64-1 means unlimited. */
   hard: u64,
-  /** 2^64-1 is no limit. */
+  /** 2^64-1 means unlimited. */
   soft: u64,
 })
 export interface Rlimit extends Infer<typeof rlimit> {}
@@ -49,7 +49,7 @@ const consoleSize = () =>
 
 const scheduler = () =>
   object({
-    /** As written (`SCHED_DEADLINE`). */
+    /** The name, such as `SCHED_DEADLINE`. */
     policy: string,
     nice: optional(i32),
     priority: optional(i32),
@@ -72,16 +72,16 @@ export interface IOPriority extends Infer<typeof ioPriority> {}
 
 const execCPUAffinity = () =>
   object({
-    /** CPUs while the process is brought into the container's cgroup, as a list (`0-3,7`). */
+    /** CPUs until the process is in the container's cgroup, as a list (`0-3,7`). */
     initial: optional(string),
-    /** CPUs from then on. */
+    /** CPUs after that. */
     final: optional(string),
   })
 
 const members = object({
   terminal: optional(boolean),
   consoleSize: rare(consoleSize),
-  /** 0:0 where it is absent, as for runc. */
+  /** The default is 0:0, as in runc. */
   user: withDefault<User>(user, {}),
   args: refine(array(cString), (args) => args.length > 0, 'must have at least one entry, the program to run'),
   env,
@@ -97,6 +97,6 @@ const members = object({
   execCPUAffinity: rare(execCPUAffinity),
 })
 
-/** The process of a container, and the document that `exec --process` takes. */
+/** The process of a container, and the document of `exec --process`. */
 export interface Process extends Infer<typeof members> {}
 export const process: Schema<Process> = members

@@ -16,9 +16,9 @@ import { deviceNumber, i64, rare, u16, u32, u64 } from './values.ts'
 const deviceRule = object({
   allow: withDefault(boolean, false),
   type: optional(oneOf('', 'a', 'b', 'c', 'p')),
-  /** -1, or absent: any. */
+  /** -1 or absent means any. */
   major: optional(deviceNumber),
-  /** -1, or absent: any. */
+  /** -1 or absent means any. */
   minor: optional(deviceNumber),
   access: optional(string),
 })
@@ -26,15 +26,15 @@ export interface DeviceRule extends Infer<typeof deviceRule> {}
 
 const memory = () =>
   object({
-    /** In bytes; -1 is no limit. */
+    /** In bytes; -1 means unlimited. */
     limit: optional(i64),
-    /** In bytes; -1 is no limit. */
+    /** In bytes; -1 means unlimited. */
     reservation: optional(i64),
-    /** Memory and swap together, in bytes; -1 is no limit. */
+    /** Memory and swap together, in bytes; -1 means unlimited. */
     swap: optional(i64),
-    /** In bytes; -1 is no limit. */
+    /** In bytes; -1 means unlimited. */
     kernel: optional(i64),
-    /** In bytes; -1 is no limit. */
+    /** In bytes; -1 means unlimited. */
     kernelTCP: optional(i64),
     swappiness: optional(u64),
     disableOOMKiller: optional(boolean),
@@ -46,7 +46,7 @@ export interface Memory extends Infer<typeof memory> {}
 const cpu = () =>
   object({
     shares: optional(u64),
-    /** In microseconds; -1 is no limit. */
+    /** In microseconds; -1 means unlimited. */
     quota: optional(i64),
     /** In microseconds. */
     burst: optional(u64),
@@ -133,12 +133,12 @@ const members = object({
   blockIO: rare<BlockIO>(blockIO),
   hugepageLimits: rare(() => array(hugepageLimit())),
   network: rare<NetworkResources>(network),
-  /** By the name of the device. */
+  /** The key is the name of the device. */
   rdma: rare(() => record<Rdma>(rdma())),
-  /** Files of cgroup v2 by name. */
+  /** The key is the name of a file of cgroup v2. */
   unified: optional(record(string)),
 })
 
-/** The limits of a cgroup: `linux.resources`, and the document that `update --resources` takes. */
+/** The limits of a cgroup: `linux.resources`, and the document of `update --resources`. */
 export interface Resources extends Infer<typeof members> {}
 export const resources: Schema<Resources> = members

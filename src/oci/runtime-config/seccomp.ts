@@ -21,10 +21,10 @@ export type SeccompOperator = Infer<typeof operator>
 
 const arg = () =>
   object({
-    /** Counted from 0. */
+    /** The argument's number, from 0. */
     index: integer(0, 5),
     value: u64,
-    /** With `SCMP_CMP_MASKED_EQ` the value that is compared; `value` is the mask. */
+    /** The value to compare with for `SCMP_CMP_MASKED_EQ`, whose mask is `value`. */
     valueTwo: optional(u64),
     op: operator(),
   })

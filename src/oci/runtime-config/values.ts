@@ -1,4 +1,4 @@
-/** Values that several objects of config.json have. */
+/** Schemas of values that several objects of config.json share. */
 import type { Integer } from '../json.ts'
 import {
   array,
@@ -20,13 +20,13 @@ export const i32: Schema<number> = integer(-(2 ** 31), 2 ** 31 - 1)
 export const u64: Schema<Integer> = int64(0n, 2n ** 64n - 1n)
 export const i64: Schema<Integer> = int64(-(2n ** 63n), 2n ** 63n - 1n)
 
-/** A user or group. 2^32-1 is (uid_t)-1, which chown and setresuid read as "leave alone". */
+/** A user or group id. 2^32-1 is excluded: it is (uid_t)-1, with which chown(2) and setresuid(2) change nothing. */
 export const id: Schema<number> = integer(0, 2 ** 32 - 2)
 
-/** A number of a device, or -1 for any. */
+/** A major or minor device number, or -1 for any. */
 export const deviceNumber: Schema<number> = integer(-1, 2 ** 32 - 1)
 
-/** A string that becomes an argument of a system call, which ends at a NUL. */
+/** A string without NUL, which would end it as an argument of a system call. */
 export const cString: Schema<string> = refine(
   string,
   (value) => !value.includes('\0'),
@@ -45,7 +45,7 @@ export const env: OptionalSchema<readonly string[]> = optional(
   array(refine(cString, (entry) => entry.indexOf('=') > 0, 'must be NAME=value')),
 )
 
-/** An object that most config.json do without: its schema is made for those that have it. */
+/** A member that most config.json lack: its schema is made only when one has it. */
 export const rare = <T>(make: () => Schema<T>): OptionalSchema<T> => optional(lazy(make))
 
 const idMapping = object({
@@ -55,7 +55,7 @@ const idMapping = object({
 })
 export interface IDMapping extends Infer<typeof idMapping> {}
 
-/** The ids of a user namespace. */
+/** The id mappings of a user namespace. */
 export interface IDMappings {
   readonly uidMappings: readonly IDMapping[]
   readonly gidMappings: readonly IDMapping[]
