@@ -1,8 +1,8 @@
 import type { ImageConfig } from '../oci/image-config.ts'
 
 /**
- * Annotations that runtimes take orders from: they change what is done on the host, so an image must not set them.
- * crun, krun and wasm handlers, CRIU, systemd units, Kata, CRI-O and hooks that react to annotations.
+ * Prefixes of annotations that change what a runtime does on the host, so that an image must not set them: those of crun,
+ * krun and wasm handlers, CRIU, systemd units, Kata, CRI-O, and hooks that react to annotations.
  */
 const reservedPrefixes = [
   'run.oci.',
@@ -19,9 +19,9 @@ const reservedPrefixes = [
 ]
 
 /**
- * The annotations that an image config implies, its labels winning over the rest; empty fields make none.
+ * Converts fields and labels of an image config to annotations. Labels override fields; empty fields are left out.
  *
- * @param onReserved is told the name of each label that is left out because a runtime would obey it
+ * @param onReserved receives the name of each label that is left out because a runtime would act on it
  * @see image-spec v1.1.1 conversion.md "Annotation Fields"
  */
 export function imageAnnotations(image: ImageConfig, onReserved: (name: string) => void): Record<string, string> {

@@ -11,31 +11,30 @@ import { checkUser } from './id-mappings.ts'
 import { type ImageUser, lookUpUser } from './user.ts'
 
 export interface ConvertOptions {
-  /** For a caller without privileges; default: whether this process has none. */
+  /** True for a rootless container; the default is true unless this process has euid 0. */
   readonly rootless?: boolean | undefined
-  /** Ids that a rootless container has beside its root; default: none. */
+  /** Mappings of a rootless container with more ids than root; by default it has only root. */
   readonly idMappings?: IDMappings | undefined
-  /** Give the program a terminal, as `runc spec` and umoci do; default true. */
+  /** True to give the program a terminal, as `runc spec` and umoci do, which is the default. */
   readonly terminal?: boolean | undefined
-  /** Is told of each entry of the environment that names no variable, and is left out as by Docker. */
+  /** Receives each entry of the environment that has no name and is left out, as by Docker. */
   readonly onIgnoredVariable?: ((entry: string) => void) | undefined
-  /** Is told the name of each label that does not become an annotation, because a runtime would obey it. */
+  /** Receives the name of each label that does not become an annotation, because a runtime would act on it. */
   readonly onReservedLabel?: ((name: string) => void) | undefined
 }
 
-/** The PATH of a program whose image sets none, as Docker has it. */
+/** The PATH of a program whose image sets none, the same as Docker's. */
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * The runtime config that an image config asks for: the default one of `spec` with the image's program, environment,
- * directory, user, annotations and volumes.
+ * Converts an image config to a runtime config: the default one of `spec` with the image's program, environment, directory,
+ * user, annotations and volumes.
  *
- * The rest differs from the default config in two ways. The rootfs is writable, as programs of images expect. An image
- * without a program runs `sh`.
- * Each volume becomes an empty tmpfs, as umoci does: nothing written there reaches the rootfs, or outlives the container.
- * @param rootfs where the image is unpacked; users are looked up in it
- * @throws OciError `ERR_USER_UNKNOWN`; `ERR_MANIFEST_INVALID` for a volume that hides the rootfs, /proc, /sys or /dev, and for
- *   text that no program can be given
+ * Unlike in the default config, the rootfs is writable, as programs of images expect. An image without a program runs `sh`.
+ * Each volume becomes an empty tmpfs, as in umoci: files in it do not reach the rootfs and do not outlive the container.
+ * @param rootfs the directory into which the image is unpacked, in which users are looked up
+ * @throws OciError `ERR_USER_UNKNOWN`; `ERR_NOT_SUPPORTED` `idMappings` lack an id of the user; `ERR_MANIFEST_INVALID` a volume
+ *   would hide the rootfs, /proc, /sys or /dev, or text cannot be passed to a program
  * @see image-spec v1.1.1 conversion.md
  */
 export async function convertImageConfig(
@@ -66,8 +65,8 @@ export async function convertImageConfig(
 }
 
 /**
- * Checks that all text of an image config can be written to a config.json that runs: that it has no NUL character, at which
- * what the kernel is given would end, and no half of a character, which is no text.
+ * Checks that all text of an image config can be written to config.json and passed to the kernel: it must not have a NUL
+ * character, at which a string for the kernel ends, or a lone surrogate.
  *
  * @throws OciError `ERR_MANIFEST_INVALID` with every problem
  */
@@ -82,7 +81,7 @@ export function checkImageConfig({ rootfs: _, history: __, ...image }: ImageConf
   throw new OciError('ERR_MANIFEST_INVALID', `the image config is invalid: ${list}`, { pointer: first.pointer })
 }
 
-/** Every string in a value, names of members too, with its place. */
+/** Yields every string in a value, also names of members, with its path. */
 function* textsOf(
   value: unknown,
   path: readonly string[],
@@ -98,7 +97,7 @@ function* textsOf(
 
 interface ProcessFacts {
   readonly user: ImageUser
-  /** Whether the container may have supplementary groups. */
+  /** True when the container may have supplementary groups. */
   readonly hasGroups: boolean
   readonly terminal: boolean
   readonly onIgnoredVariable: (entry: string) => void
@@ -107,7 +106,7 @@ interface ProcessFacts {
 function convertProcess(base: Process, config: ExecutionConfig, facts: ProcessFacts): Process {
   const { user, hasGroups, terminal, onIgnoredVariable } = facts
   const args = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]
-  // Alone, an unprivileged user may map one group only, and then the kernel wants setgroups(2) denied.
+  // Without newgidmap(1) an unprivileged user may map only one group, and the kernel then requires setgroups(2) to be denied.
   const additionalGids = hasGroups ? user.additionalGids : []
   return {
     ...base,
@@ -129,7 +128,7 @@ function variablesOf({ Env: env = [] }: ExecutionConfig, onIgnored: (entry: stri
   return env.filter(isVariable)
 }
 
-/** The image's own entries untouched; PATH, HOME and TERM added where it has none. */
+/** Adds PATH, HOME and TERM to the image's entries, each only if the image does not set it. */
 function convertEnv(env: readonly string[], user: ImageUser, terminal: boolean): string[] {
   const names = new Set(env.map((entry) => entry.split('=', 1)[0]))
   return [
@@ -150,7 +149,7 @@ function volumeMounts({ Volumes: volumes = {} }: ExecutionConfig): Mount[] {
   }))
 }
 
-/** A volume over one of these would hide what confines the container (CVE-2019-16884). */
+/** Paths that no volume may cover, since that would hide what confines the container (CVE-2019-16884). */
 const notForVolumes = /^\/(?:$|(?:proc|sys|dev)(?:\/|$))/
 
 function volumePath(text: string): string {

@@ -3,22 +3,22 @@ import { runtimeSpecVersion } from '../oci/spec-version.ts'
 import { hasID } from './id-mappings.ts'
 
 export interface DefaultConfigOptions {
-  /** For a caller without privileges: a user namespace, the caller being root in it. */
+  /** True for a caller without privileges: the container gets a user namespace in which the caller is root. */
   readonly rootless: boolean
-  /** Whether the container gets a cgroup namespace: runc's default on cgroup v2 hosts, where a container sees its own cgroup. */
+  /** True when the container gets a cgroup namespace, as with runc on cgroup v2 hosts. */
   readonly cgroupNamespace: boolean
-  /** The caller's effective uid and gid, which root of a rootless container is. */
+  /** The caller's effective uid and gid, to which root of a rootless container is mapped. */
   readonly uid: number
   readonly gid: number
-  /** Ids that a rootless container has beside its root; default: none. */
+  /** Mappings of a rootless container with more ids than root; by default it has only root. */
   readonly idMappings?: IDMappings | undefined
   /** Give the program a terminal; default true. */
   readonly terminal?: boolean | undefined
 }
 
 /**
- * The config.json that `runc spec` writes (1.1.5, the same members in the same order), but for `ociVersion`: that is the
- * version of the specification that the writing tool follows, so it is ours.
+ * The config.json of `runc spec` 1.1.5, with the same members in the same order, except `ociVersion`, which is the version
+ * of the specification that this tool implements.
  */
 export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
   return {
@@ -28,6 +28,7 @@ export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
     hostname: 'runc',
     mounts: options.rootless ? rootlessMounts(mappingsOf(options)) : defaultMounts(),
     linux: {
+      // A rootless container gets no `resources`: an unprivileged caller has no cgroup for limits.
       ...(options.rootless ? mappingsOf(options) : { resources: denyAllDevices() }),
       namespaces: namespaces(options),
       maskedPaths: [
@@ -93,7 +94,10 @@ function defaultMounts(): Mount[] {
   ]
 }
 
-/** No gid=5 where that is not mapped; sysfs belongs to the network namespace, which stays the host's, so a bind. */
+/**
+ * The default mounts for a rootless container: without gid=5 if that is not mapped, and with a bind of /sys, since sysfs
+ * belongs to the network namespace, which stays the host's.
+ */
 function rootlessMounts({ gidMappings }: IDMappings): Mount[] {
   return defaultMounts().map((mount) => {
     if (mount.destination === '/sys') {
@@ -109,7 +113,7 @@ function denyAllDevices(): Linux['resources'] {
   return { devices: [{ allow: false, access: 'rwm' }] }
 }
 
-/** Without `resources`: an unprivileged caller has no cgroup to put limits on. */
+/** The given mappings, or those of only the caller as root. */
 function mappingsOf({ uid, gid, idMappings }: DefaultConfigOptions): IDMappings {
   return (
     idMappings ?? {

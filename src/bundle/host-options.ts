@@ -6,13 +6,13 @@ import type { DefaultConfigOptions } from './default-config.ts'
 /** `CGROUP2_SUPER_MAGIC` of linux/magic.h. */
 const cgroup2Magic = 0x63677270
 
-/** What the default config.json depends on, of this process and this host. */
+/** Gathers the facts of this process and this host on which the default config.json depends. */
 export async function hostConfigOptions(rootless: boolean, idMappings?: IDMappings): Promise<DefaultConfigOptions> {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
   return { rootless, cgroupNamespace: await isCgroup2Host(), uid, gid, idMappings }
 }
 
-/** Whether all controllers are on cgroup v2, "unified" as systemd calls it; a host without cgroups has none. */
+/** True when cgroup v2 is mounted at `mountPoint`, so that all controllers are unified; false without cgroups. */
 export async function isCgroup2Host(mountPoint = '/sys/fs/cgroup'): Promise<boolean> {
   try {
     return (await statfs(mountPoint)).type === cgroup2Magic

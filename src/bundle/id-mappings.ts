@@ -5,11 +5,11 @@ import type { IDMapping, IDMappings } from '../oci/runtime-config.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
 import type { ImageUser } from './user.ts'
 
-/** Whether this process is in the initial user namespace. */
+/** True when this process is in the initial user namespace. */
 export const isInInitialNamespace = (): boolean => isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8'))
 
 /**
- * What the ids of this process's user namespace are outside of it, where whoever has made it runs its containers.
+ * The id mappings of this process's user namespace, from which its creator can make mappings for containers.
  *
  * @throws OciError `ERR_PERMISSION` this process is not root of a user namespace of its own
  */
@@ -17,7 +17,7 @@ export function ownMappings(): IDMappings {
   if (process.geteuid?.() === 0 && !isInInitialNamespace()) {
     return { uidMappings: readMap('/proc/self/uid_map'), gidMappings: readMap('/proc/self/gid_map') }
   }
-  throw new OciError('ERR_PERMISSION', 'giving files subordinate ids takes root of a user namespace', {
+  throw new OciError('ERR_PERMISSION', 'only root of a user namespace can give files subordinate ids', {
     hint: 'run it by unshare()',
   })
 }
@@ -30,11 +30,14 @@ function readMap(file: string): IDMapping[] {
   })
 }
 
-/** Whether a user namespace has an id. */
+/** True when `mappings` map the id `id` of the container. */
 export const hasID = (mappings: readonly IDMapping[], id: number): boolean =>
   mappings.some(({ containerID, size }) => id >= containerID && id < containerID + size)
 
-/** @throws OciError `ERR_NOT_SUPPORTED` the program of an image would be somebody whom the user namespace lacks */
+/**
+ * Checks that the mappings have all ids of an image's user.
+ * @throws OciError `ERR_NOT_SUPPORTED` they lack one
+ */
 export function checkUser({ uid, gid, additionalGids }: ImageUser, { uidMappings, gidMappings }: IDMappings): void {
   const gids = [gid, ...additionalGids]
   if (hasID(uidMappings, uid) && gids.every((id) => hasID(gidMappings, id))) return

@@ -4,24 +4,25 @@ import { leadsNowhere, OciError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
 
 /**
- * What image a bundle was made of: the file `image.json` beside config.json, as
- * `{"name": "docker.io/library/alpine:3.20", "manifest": "sha256:..."}`. `repack` compares the bundle with that image;
- * nothing else reads it, and a bundle without it runs as well.
+ * The image that a bundle was made from. It is the file `image.json` beside config.json:
+ * `{"name": "docker.io/library/alpine:3.20", "manifest": "sha256:..."}`. Only `repack` reads it, to compare the bundle with
+ * the image; a bundle without it can be run.
  */
 export interface ImageRecord {
-  /** What the image was called; for people. */
+  /** The image's name, only for information. */
   readonly name: string
-  /** Digest of its manifest, for one platform. */
+  /** The digest of its manifest for one platform. */
   readonly manifest: Digest
 }
 
 const fileName = 'image.json'
 
+/** Writes the record of a bundle, which must not have one yet. */
 export function writeImageRecord(bundle: string, record: ImageRecord): void {
   writeFileSync(join(bundle, fileName), `${JSON.stringify(record)}\n`, { flag: 'wx' })
 }
 
-/** The record of a bundle, or undefined when it has none. @throws OciError `ERR_BUNDLE_INVALID` it cannot be read */
+/** Reads the record of a bundle; undefined if it has none. @throws OciError `ERR_BUNDLE_INVALID` it cannot be read */
 export function readImageRecord(bundle: string): ImageRecord | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(join(bundle, fileName), 'utf8'))

@@ -1,11 +1,11 @@
 import { OciError } from '../errors.ts'
 import { readInRootfs } from '../layer/read-in-rootfs.ts'
 
-/** Who an image's program runs as, in numbers. */
+/** The numeric ids of an image's user. */
 export interface ImageUser {
   readonly uid: number
   readonly gid: number
-  /** Supplementary groups: those that /etc/group lists the user in; none when the image names a group. */
+  /** The groups in /etc/group of which the user is a member; empty if the image names a group. */
   readonly additionalGids: readonly number[]
   /** The home directory in /etc/passwd. */
   readonly home: string | undefined
@@ -24,13 +24,13 @@ interface GroupEntry {
   readonly members: readonly string[]
 }
 
-/** (uid_t)-1 and (gid_t)-1 mean "leave alone" to the kernel, so the largest id is one less. */
+/** The largest id: one less than (uid_t)-1 and (gid_t)-1, which mean "no change" in system calls. */
 const maxID = 2 ** 32 - 2
 const maxFileBytes = 16 * 1024 * 1024
 
 /**
- * Looks up the `User` of an image config, `user`, `uid`, `user:group` and mixtures, in the /etc/passwd and /etc/group of
- * its own rootfs. Digits are an id, never a name, and need no entry; an absent or empty user is uid 0.
+ * Looks up the `User` of an image config (`user`, `uid`, `user:group`, `uid:gid` ...) in /etc/passwd and /etc/group of its
+ * rootfs. Digits are an id, never a name, and need no entry; an absent or empty user is uid 0.
  *
  * @throws OciError `ERR_USER_UNKNOWN` a name without an entry, or an id that no process can have
  * @see image-spec v1.1.1 config.md "User", conversion.md "Config.User"
@@ -56,7 +56,7 @@ export function lookUpUser(rootfs: string, text = ''): ImageUser {
   return { ...own, gid, additionalGids: [] }
 }
 
-/** The number that digits stand for; undefined when the text is a name. */
+/** Parses digits as an id; undefined if the text is a name. */
 function parseID(text: string, whole: string): number | undefined {
   if (!/^\d+$/.test(text)) return undefined
   const id = Number(text)
@@ -79,21 +79,21 @@ function readTable<Entry>(rootfs: string, path: string, parse: (line: string) =>
   return lines.map((line) => parse(line.trim())).filter((entry) => entry !== undefined)
 }
 
-/** @see man 5 passwd */
+/** Parses a line of /etc/passwd; undefined if it is damaged. @see man 5 passwd */
 function parsePasswdLine(line: string): PasswdEntry | undefined {
   const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')
   if (name === '' || name.startsWith('#') || !isID(uid) || !isID(gid) || home.includes('\0')) return undefined
   return { name, uid: Number(uid), gid: Number(gid), home }
 }
 
-/** @see man 5 group */
+/** Parses a line of /etc/group; undefined if it is damaged. @see man 5 group */
 function parseGroupLine(line: string): GroupEntry | undefined {
   const [name = '', , gid = '', members = ''] = line.split(':')
   if (name === '' || name.startsWith('#') || !isID(gid)) return undefined
   return { name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') }
 }
 
-/** A damaged line is no entry, as for getpwnam(3). */
+/** True for digits in range. Others make a line damaged, which is skipped, as by getpwnam(3). */
 function isID(text: string): boolean {
   return /^\d+$/.test(text) && Number(text) <= maxID
 }

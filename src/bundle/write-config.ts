@@ -6,8 +6,7 @@ import { formatExactJson } from '../oci/json.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 
 /**
- * Writes `bundle/config.json`, replacing an existing one. Whoever reads it at the same time sees the old one or the new
- * one whole.
+ * Writes `bundle/config.json`, replacing an existing one atomically: a concurrent reader gets the old or the new one whole.
  *
  * @throws OciError `ERR_BUNDLE_INVALID` the bundle is not a directory
  */
@@ -29,7 +28,7 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
   }
 }
 
-/** Removes what could not be written whole; why that is so is the error to tell. */
+/** Removes an incomplete file. Errors are passed over, since the caller reports the one of writing. */
 async function removeIfPossible(path: string): Promise<void> {
   try {
     await rm(path, { force: true })
@@ -38,7 +37,7 @@ async function removeIfPossible(path: string): Promise<void> {
   }
 }
 
-/** A config.json as runc formats it: indented by tabs, no newline at the end, 64-bit integers exact. */
+/** Formats a config.json as runc does: indented by tabs, no newline at the end, 64-bit integers exact. */
 export function formatRuntimeConfig(config: RuntimeConfig): string {
   return formatExactJson(config, '\t')
 }

@@ -73,14 +73,14 @@ test.each<[string, Partial<ImageConfig>]>([
   })
 })
 
-test('all that is wrong in an image config is told at once', async () => {
+test('all problems of an image config are reported at once', async () => {
   await expect(convert({ Env: ['A=\0'], Cmd: ['\ude00'] })).rejects.toThrow(
     'the image config is invalid: /config/Env/0: must not contain a NUL character, not "A=\\u0000"; ' +
       '/config/Cmd/0: must be text, not "\\ude00"',
   )
 })
 
-test('an entry of the environment that names no variable is left out, as by Docker, and a damaged line of passwd is none', async () => {
+test('an entry of the environment without a name is left out, as by Docker, and so is a damaged line of passwd', async () => {
   const ignored: string[] = []
   const options: ConvertOptions = { terminal: false, onIgnoredVariable: (entry) => ignored.push(entry) }
   const { process } = await convert({ Env: ['A=b', 'PATH', '=x', ''] }, options)
@@ -110,7 +110,7 @@ test('no user gets ambient or inheritable capabilities', async () => {
   expect(Object.keys((await convert({})).process.capabilities ?? {})).toEqual(['bounding', 'effective', 'permitted'])
 })
 
-test('fields of the image become annotations, and its labels win', async () => {
+test('fields of the image become annotations, and its labels override them', async () => {
   const config = { StopSignal: 'SIGINT', ExposedPorts: { '80/tcp': {}, '443': {} }, Labels: { a: 'b' } }
   const rest = {
     variant: 'v2',
@@ -136,7 +136,7 @@ test('fields of the image become annotations, and its labels win', async () => {
   expect(labelled.annotations?.['org.opencontainers.image.stopSignal']).toBe('SIGHUP')
 })
 
-test('labels that runtimes obey are left out, and said so', async () => {
+test('labels that runtimes act on are left out and reported', async () => {
   const reserved: string[] = []
   const { annotations } = await convert(
     {
@@ -178,12 +178,12 @@ describe('volumes', () => {
     },
   )
 
-  test.each(['/process', '/system', '/devices', '/srv/proc'])('%j is none of those', async (text) => {
+  test.each(['/process', '/system', '/devices', '/srv/proc'])('%j may be one', async (text) => {
     expect((await convert({ Volumes: { [text]: {} } })).mounts?.at(-1)?.destination).toBe(text)
   })
 })
 
-test('what the image does not say is as in the default config, but for a writable root', async () => {
+test('other fields are those of the default config, except for a writable root', async () => {
   const config = await convert({})
   const base = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
   expect(config.root).toEqual({ path: 'rootfs' })

@@ -23,7 +23,7 @@ afterEach(() => rmSync(bundle, { recursive: true }))
 const written = () => readFileSync(join(bundle, 'config.json'), 'utf8')
 
 requires('runc').test.each([[[]], [['--rootless']]])(
-  'the same text as runc spec %j, but for ociVersion, and the ambient capabilities of old versions',
+  'the text of runc spec %j, except ociVersion and the ambient capabilities of old versions',
   async (flags) => {
     execFileSync('runc', ['spec', ...flags], { cwd: bundle })
     const theirs = written().replace(/,\s*"ambient": \[[^\]]*\]/, '')
@@ -44,7 +44,7 @@ test.each([
   expect(parseRuntimeConfig(formatRuntimeConfig(config))).toEqual(config)
 })
 
-test('a rootless container maps root to the caller, and gets neither limits nor foreign ids', () => {
+test('a rootless container maps root to the caller, and gets neither limits nor other ids', () => {
   const { linux, mounts } = defaultConfig({ rootless: true, cgroupNamespace: true, uid: 1000, gid: 100 })
   expect(linux?.uidMappings).toEqual([{ containerID: 0, hostID: 1000, size: 1 }])
   expect(linux?.gidMappings).toEqual([{ containerID: 0, hostID: 100, size: 1 }])
@@ -52,7 +52,7 @@ test('a rootless container maps root to the caller, and gets neither limits nor 
   expect(mounts?.flatMap(({ options }) => options ?? []).filter((option) => option.includes('id='))).toEqual([])
 })
 
-test('a container with more ids has them, and its terminals their group where that is one of them', () => {
+test('a container gets the given id mappings, and gid=5 for terminals only if that is mapped', () => {
   const options = { rootless: true, cgroupNamespace: true, uid: 1000, gid: 100 }
   const mappings = (size: number) => [
     { containerID: 0, hostID: 100, size: 1 },
@@ -73,17 +73,17 @@ test('the default document, word for word', () => {
   expect(text).toBe(readFileSync(join(import.meta.dirname, '../../fixtures/default-config.json'), 'utf8'))
 })
 
-test('spec replaces the config.json that is there', async () => {
+test('spec replaces an existing config.json', async () => {
   writeFileSync(join(bundle, 'config.json'), 'old')
   await spec({ bundle })
   expect(parseRuntimeConfig(written()).process.args).toEqual(['sh'])
 })
 
-test('spec says which directory is missing', async () => {
+test('spec names a missing directory', async () => {
   await expect(spec({ bundle: join(bundle, 'none') })).rejects.toMatchObject({ code: 'ERR_BUNDLE_INVALID' })
 })
 
-test('a directory that is no cgroup mount makes no cgroup v2 host', async () => {
+test('a directory without a cgroup mount does not count as a cgroup v2 host', async () => {
   expect(await isCgroup2Host(bundle)).toBe(false)
   expect(await isCgroup2Host(join(bundle, 'none'))).toBe(false)
 })

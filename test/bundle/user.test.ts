@@ -62,7 +62,7 @@ test.each([
   expect(() => lookUpUser(rootfs, text)).toThrow(message)
 })
 
-test('numbers need no files, names do', () => {
+test('names need an entry in passwd or group, numbers do not', () => {
   rmSync(join(rootfs, 'etc'), { recursive: true })
   expect(lookUpUser(rootfs, '5:6')).toEqual({ uid: 5, gid: 6, additionalGids: [], home: undefined })
   expect(lookUpUser(rootfs)).toEqual({ uid: 0, gid: 0, additionalGids: [], home: undefined })
