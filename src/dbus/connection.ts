@@ -3,26 +3,29 @@ import { OciError } from '../errors.ts'
 import { decodeMessage, encodeCall, type Message, type MethodCall } from './message.ts'
 import type { Value } from './signature.ts'
 
-/** The answer to a call: what the method returns, or an error with its D-Bus name. */
+/** The answer to a method call: the return values, or an error with its D-Bus name. */
 export type Reply =
   | { readonly kind: 'return'; readonly body: readonly Value[] }
   | { readonly kind: 'error'; readonly name: string; readonly text: string }
 
-/** A connection to a message bus. Whoever opens it closes it. */
+/** A connection to a message bus. The caller of `connectToBus` closes it. Only one call or wait may be pending at a time. */
 export interface Connection {
-  /** @throws OciError `ERR_SYSTEMD` the connection is lost; the reason of the connection's signal once that is aborted */
+  /**
+   * Calls a method and waits for its answer.
+   * @throws OciError `ERR_SYSTEMD` the connection is lost; the reason of the connection's signal if that is aborted
+   */
   call(call: MethodCall): Promise<Reply>
-  /** Waits until `find` finds what it looks for in a signal, also in one that came since the connection was made. */
+  /** Waits for a signal, also one that came earlier on this connection, for which `find` returns a value. */
   signal<T>(find: (message: Message) => T | undefined): Promise<T>
   close(): void
 }
 
 /**
- * Connects to a message bus and says hello.
+ * Connects to a message bus, authenticates and calls Hello.
  *
  * @param path   the unix socket of the bus
- * @param signal ends every wait on this connection, this one included, with its reason
- * @throws OciError `ERR_SYSTEMD` there is no bus, or it does not let the caller in
+ * @param signal its abort ends every wait on this connection, this one included, with its reason
+ * @throws OciError `ERR_SYSTEMD` there is no bus, or it refuses the caller
  * @see D-Bus Specification 0.43 "Authentication Protocol", "Message Bus Messages"
  */
 export async function connectToBus(path: string, signal: AbortSignal): Promise<Connection> {
@@ -46,7 +49,7 @@ export async function connectToBus(path: string, signal: AbortSignal): Promise<C
 
 const lost = (path: string, why: string, cause?: unknown): OciError =>
   new OciError('ERR_SYSTEMD', `the message bus "${path}" cannot be used: ${why}`, {
-    hint: 'check that systemd and its message bus run here, or leave out --systemd-cgroup',
+    hint: 'check that systemd and its message bus run on this host, or leave out --systemd-cgroup',
     cause,
   })
 
@@ -58,7 +61,7 @@ class BusConnection implements Connection {
   #failure: unknown
   #serial = 0
   readonly #replies = new Map<number, Message>()
-  /** Looks again whenever something has come. */
+  /** Checks the pending wait; called after each change of the state. */
   #wake: () => void = () => {}
   #isAuthenticated = false
 
@@ -73,7 +76,7 @@ class BusConnection implements Connection {
     else abort.addEventListener('abort', stop, { once: true })
   }
 
-  /** EXTERNAL without a name: the bus sees who the caller is, in whatever user namespace. */
+  /** Authenticates by EXTERNAL without a name: the bus takes the uid from the socket, also across user namespaces. */
   async authenticate(): Promise<void> {
     this.#socket.write('\0AUTH EXTERNAL\r\nDATA\r\n')
     for (;;) {
@@ -108,7 +111,7 @@ class BusConnection implements Connection {
     this.#socket.destroy()
   }
 
-  /** One wait at a time: the calls of a connection follow each other. */
+  /** Waits until `look` returns a value or the connection fails. Only one wait may be pending. */
   #until<T>(look: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#wake = () => {
@@ -132,7 +135,7 @@ class BusConnection implements Connection {
       while (this.#isAuthenticated && this.#takeMessage()) {}
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause
-      this.#fail(lost(this.#path, 'what it sends is no message', cause))
+      this.#fail(lost(this.#path, 'it sends an invalid message', cause))
     }
     this.#wake()
   }

@@ -1,9 +1,9 @@
 import { alignmentOf, membersOf, typesOf, type Value, type Variant } from './signature.ts'
 
 /**
- * Values as D-Bus transmits them, little endian, from a position that is a multiple of eight.
+ * Encodes values in the wire format of D-Bus, little endian, for a position that is a multiple of eight.
  *
- * @throws Error a value that is not of its type: a bug of the caller
+ * @throws Error a value does not have its type, which is a bug of the caller
  * @see D-Bus Specification 0.43 "Marshaling (Wire Format)"
  */
 export function marshal(signature: string, values: readonly Value[]): Uint8Array {
@@ -56,7 +56,7 @@ class Writer {
         this.#array(type.slice(1), expectList(type, value))
         break
       default:
-        throw new Error(`the type "${type}" of D-Bus is not needed here`)
+        throw new Error(`values of the D-Bus type "${type}" cannot be written`)
     }
   }
 
@@ -71,7 +71,7 @@ class Writer {
     })
   }
 
-  /** The length counts from the first element, behind what aligns it. */
+  /** Writes an array. Its length does not include the padding before the first element. */
   #array(type: string, items: readonly Value[]): void {
     const lengthAt = this.#bytes.length
     this.#integer(4, 0n)
@@ -118,4 +118,4 @@ function expectVariant(value: Value | undefined): Variant {
 }
 
 const mismatch = (type: string, value: Value | undefined): Error =>
-  new Error(`${String(value)} is not of the type "${type}" of D-Bus`)
+  new Error(`${String(value)} does not have the D-Bus type "${type}"`)

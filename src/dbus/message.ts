@@ -2,7 +2,7 @@ import { marshal } from './marshal.ts'
 import { type Value, type Variant, variant } from './signature.ts'
 import { Reader } from './unmarshal.ts'
 
-/** A method to call: of an interface of an object of whoever owns the destination's name. */
+/** A method call; `destination` is the bus name of the receiver, `path` the object. */
 export interface MethodCall {
   readonly destination: string
   readonly path: string
@@ -12,25 +12,26 @@ export interface MethodCall {
   readonly body?: readonly Value[]
 }
 
+/** A received message. */
 export interface Message {
   readonly kind: 'call' | 'return' | 'error' | 'signal'
-  /** Of the call that a return or an error answers. */
+  /** For a return or an error: the serial of the call that it answers. */
   readonly replySerial: number
   readonly member: string
   readonly interface: string
-  /** Of an error: `org.freedesktop.systemd1.NoSuchUnit`. */
+  /** The name of an error, such as `org.freedesktop.systemd1.NoSuchUnit`. */
   readonly errorName: string
   readonly body: readonly Value[]
 }
 
-const kinds = { 1: 'call', 2: 'return', 3: 'error', 4: 'signal' } as const
+const messageKinds = { 1: 'call', 2: 'return', 3: 'error', 4: 'signal' } as const
 const fields = { path: 1, interface: 2, member: 3, errorName: 4, replySerial: 5, destination: 6, signature: 8 } as const
 const little = 'l'.charCodeAt(0)
 const fixedBytes = 16
-/** The specification's own limit. */
+/** The largest message that the specification allows. */
 const maxMessageBytes = 128 * 1024 * 1024
 
-/** @see D-Bus Specification 0.43 "Message Format" */
+/** Encodes a method call. @see D-Bus Specification 0.43 "Message Format" */
 export function encodeCall(call: MethodCall, serial: number): Uint8Array {
   const { signature = '', body = [] } = call
   const content = marshal(signature, body)
@@ -48,9 +49,9 @@ export function encodeCall(call: MethodCall, serial: number): Uint8Array {
 }
 
 /**
- * The first message in `bytes`, and how many bytes it has; undefined while it is not whole.
+ * Decodes the first message in `bytes`; undefined while it is incomplete. `size` is its size in bytes.
  *
- * @throws RangeError what is there is no message
+ * @throws RangeError it is not a valid message
  */
 export function decodeMessage(bytes: Uint8Array): { readonly message: Message; readonly size: number } | undefined {
   if (bytes.length < fixedBytes) return undefined
@@ -64,7 +65,7 @@ export function decodeMessage(bytes: Uint8Array): { readonly message: Message; r
   const whole = bytes.subarray(0, size)
   const [list] = new Reader(whole, isLittle, 12).readAll('a(yv)')
   const header = headerFields(list ?? [])
-  const kind = kinds[bytes[1] as keyof typeof kinds] ?? 'signal'
+  const kind = messageKinds[bytes[1] as keyof typeof messageKinds] ?? 'signal'
   const body = new Reader(whole, isLittle, headerBytes).readAll(text(header.get(fields.signature)))
   return {
     size,

@@ -1,7 +1,7 @@
 /** A value of D-Bus. 64-bit integers are bigint; arrays, structs and dictionaries (arrays of pairs) are lists. */
 export type Value = boolean | number | bigint | string | readonly Value[] | Variant
 
-/** A value that carries its type. */
+/** A value with its type. */
 export interface Variant {
   readonly signature: string
   readonly value: Value
@@ -9,7 +9,7 @@ export interface Variant {
 
 export const variant = (signature: string, value: Value): Variant => ({ signature, value })
 
-/** Bytes to whose multiple a value of a type is aligned, by the first letter of the type. */
+/** The alignment of a type in bytes, by its first letter. */
 const alignments: Readonly<Record<string, number>> = {
   y: 1,
   g: 1,
@@ -30,16 +30,17 @@ const alignments: Readonly<Record<string, number>> = {
   '{': 8,
 }
 
+/** The alignment of a type in bytes. @throws RangeError it is not a type */
 export function alignmentOf(type: string): number {
   const alignment = alignments[type[0] ?? '']
-  if (alignment === undefined) throw new RangeError(`"${type}" is no type of D-Bus`)
+  if (alignment === undefined) throw new RangeError(`"${type}" is not a D-Bus type`)
   return alignment
 }
 
 /**
- * The complete types that a signature consists of: `a(sv)su` is `a(sv)`, `s` and `u`.
+ * Splits a signature into its complete types: `a(sv)su` is `a(sv)`, `s` and `u`.
  *
- * @throws RangeError it is no signature
+ * @throws RangeError it is not a signature
  * @see D-Bus Specification 0.43 "Type System"
  */
 export function typesOf(signature: string): readonly string[] {
@@ -52,7 +53,7 @@ export function typesOf(signature: string): readonly string[] {
   return types
 }
 
-/** The types in a struct or a dictionary entry. */
+/** The types of the members of a struct or a dictionary entry. */
 export const membersOf = (type: string): readonly string[] => typesOf(type.slice(1, -1))
 
 function endOfType(signature: string, start: number): number {
@@ -67,5 +68,5 @@ function endOfType(signature: string, start: number): number {
     if ('({'.includes(signature[at] ?? '')) depth++
     else if (')}'.includes(signature[at] ?? '') && --depth === 0 && at > start + 1) return at + 1
   }
-  throw new RangeError(`"${signature}" is no signature of D-Bus`)
+  throw new RangeError(`"${signature}" is not a D-Bus signature`)
 }

@@ -3,7 +3,7 @@ import { alignmentOf, membersOf, typesOf, type Value, type Variant } from './sig
 /**
  * Reads values from a message, whose first byte is at `bytes[0]`.
  *
- * @throws RangeError the bytes end too early, or a signature among them is none
+ * @throws RangeError the bytes end too early, or contain an invalid signature
  * @see D-Bus Specification 0.43 "Marshaling (Wire Format)"
  */
 export class Reader {

@@ -7,7 +7,7 @@ import { marshal } from '../../src/dbus/marshal.ts'
 import { decodeMessage, type Message } from '../../src/dbus/message.ts'
 import { type Value, variant } from '../../src/dbus/signature.ts'
 
-/** What the bus says to a call: nothing at all, an error, or values; signals go before the answer. */
+/** The answer of the bus to a call: none, an error, or values; signals are sent before it. */
 export interface Answer {
   readonly signature?: string
   readonly body?: readonly Value[]
@@ -15,7 +15,7 @@ export interface Answer {
   readonly signals?: readonly { readonly member: string; readonly signature: string; readonly body: readonly Value[] }[]
 }
 
-/** A message bus with somebody on it, in a socket of its own. */
+/** A message bus with one service, on a socket of its own. */
 export class FakeBus {
   readonly calls: Message[] = []
   readonly #directory: string = mkdtempSync(join(tmpdir(), 'fake-bus-'))
@@ -31,7 +31,7 @@ export class FakeBus {
     })
   }
 
-  /** @param serve does whatever the bus does with a new connection */
+  /** @param serve handles a new connection */
   static async raw(serve: (socket: Socket) => void): Promise<FakeBus> {
     const bus = new FakeBus(serve)
     bus.#server.listen(bus.path)
@@ -39,7 +39,7 @@ export class FakeBus {
     return bus
   }
 
-  /** @param answer undefined for none, ever */
+  /** @param answer returns undefined for a call that is never answered */
   static async answering(answer: (call: Message) => Answer | undefined): Promise<FakeBus> {
     const bus: FakeBus = await FakeBus.raw((socket) => bus.#converse(socket, answer))
     return bus

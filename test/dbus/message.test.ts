@@ -6,7 +6,7 @@ import { Reader } from '../../src/dbus/unmarshal.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-// Worked out by hand from the specification, "Marshaling (Wire Format)".
+// The bytes were worked out by hand from the specification, "Marshaling (Wire Format)".
 test.each<[string, readonly Value[], string]>([
   ['y', [255], 'ff'],
   ['yu', [1, 2], '0100000002000000'],
@@ -30,7 +30,7 @@ test.each<[string, readonly Value[], string]>([
   expect(new Reader(bytes, true).readAll(signature)).toEqual(values)
 })
 
-test('a call says whom it is for, and what it passes', () => {
+test('a method call has its destination and its arguments', () => {
   const bytes = encodeCall(
     { destination: 'a.b', path: '/p', interface: 'i.f', member: 'M', signature: 's', body: ['x'] },
     9,
@@ -42,12 +42,12 @@ test('a call says whom it is for, and what it passes', () => {
   expect(decoded?.message).toMatchObject({ kind: 'call', interface: 'i.f', member: 'M', body: ['x'] })
 })
 
-test('a message that is not whole is none yet', () => {
+test('an incomplete message is not decoded', () => {
   const bytes = encodeCall({ destination: 'a.b', path: '/p', interface: 'i.f', member: 'M' }, 1)
   for (let length = 0; length < bytes.length; length++) expect(decodeMessage(bytes.subarray(0, length))).toBeUndefined()
 })
 
-test('whatever one byte of a message becomes, it is decoded or refused', () => {
+test('a message with any one byte changed is decoded or refused', () => {
   const body: readonly Value[] = ['x', [['k', variant('as', ['v'])]]]
   const call = { destination: 'a.b', path: '/p', interface: 'i.f', member: 'M', signature: 'sa(sv)', body }
   const bytes = encodeCall(call, 1)
@@ -71,9 +71,9 @@ test.each([
   ['v', 'x'],
   ['s', 'a\0b'],
 ])('%s is not %j', (signature, value) => {
-  expect(() => marshal(signature, [value])).toThrow('is not of the type')
+  expect(() => marshal(signature, [value])).toThrow('does not have the D-Bus type')
 })
 
-test.each(['(', '()', 'a', 'z', '(s'])('"%s" is no signature', (signature) => {
+test.each(['(', '()', 'a', 'z', '(s'])('"%s" is not a signature', (signature) => {
   expect(() => marshal(signature, [[]])).toThrow(RangeError)
 })

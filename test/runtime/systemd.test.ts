@@ -42,7 +42,7 @@ test('a bus that refuses, hangs up or talks nonsense is an error at once', async
     socket.write('DATA\r\nOK 1\r\n')
     socket.on('data', (chunk) => (chunk.includes('BEGIN') ? socket.write(Buffer.alloc(64, 0xff)) : undefined))
   })
-  await expect(read(closing(mad))).rejects.toEqual(systemdError('what it sends is no message'))
+  await expect(read(closing(mad))).rejects.toEqual(systemdError('it sends an invalid message'))
 })
 
 const property = (call: Message): string => String(call.body[1])
