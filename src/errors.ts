@@ -1,6 +1,6 @@
 /**
- * Every failure this tool diagnoses, by code. Codes are public API: never renamed, never reused after removal.
- * The text is what the code means, for the documentation; the message of an error says what happened to what.
+ * Every failure that this tool diagnoses, by code. Codes are public API: never renamed, never reused after removal.
+ * The text explains the code for the documentation; an error's message names the operation that failed and its object.
  */
 export const errorCodes = {
   ERR_USAGE: 'the command line asks for something that does not exist or does not fit together',
@@ -16,7 +16,7 @@ export const errorCodes = {
   ERR_IMAGE_NOT_FOUND: 'an image that the source does not have',
   ERR_SOURCE_INVALID: 'an archive or directory that is not what its kind requires',
 
-  ERR_POLICY: 'an image that policy.json does not allow, or asks something of that cannot be checked',
+  ERR_POLICY: 'an image that policy.json does not allow, or for which it has a requirement that cannot be checked',
   ERR_REGISTRY: 'a registry answered with an error',
   ERR_REGISTRY_AUTH: 'a registry refused the credentials, or wanted some where none are configured',
   ERR_NETWORK: 'a server could not be reached, or the connection broke for good',
@@ -26,7 +26,7 @@ export const errorCodes = {
   ERR_FILE_SYSTEM: 'the file system refuses an operation: it is full, read-only, or lacks a feature',
   ERR_STORE_INVALID: 'a store that is damaged or was made by something else',
   ERR_STORE_IN_USE: 'a store that another process is pulling into, so that nothing can be removed from it',
-  ERR_BUNDLE_EXISTS: 'the place where a bundle is to be made is taken',
+  ERR_BUNDLE_EXISTS: 'the path for a new bundle exists already',
   ERR_BUNDLE_INVALID: 'a directory that is not a bundle: config.json or rootfs is missing or of the wrong kind',
   ERR_USER_UNKNOWN: 'a user or group that the rootfs does not know',
 
@@ -46,13 +46,13 @@ export const errorCodes = {
   ERR_RUNNER_MISSING: 'the runner binary is missing or for another architecture',
   ERR_PROGRAM_INVALID: 'a program that the runner refuses',
   ERR_SYSCALL: 'a system call of a program failed',
-  ERR_CRIU: 'CRIU is not there, or could not do what was asked',
-  ERR_SYSTEMD: 'systemd, or the message bus that leads to it, did not do what was asked',
+  ERR_CRIU: 'CRIU is not installed, or a checkpoint or restore with it failed',
+  ERR_SYSTEMD: 'a request to systemd failed, or the message bus that leads to it cannot be reached',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes
 
-/** What an error knows beside its sentence. */
+/** Details of an error beside its message. */
 export interface ErrorDetails {
   /** RFC 6901 pointer to the config.json value at fault. */
   readonly pointer?: string | undefined
@@ -61,7 +61,7 @@ export interface ErrorDetails {
   readonly cause?: unknown
 }
 
-/** The one error class: every diagnosed failure is one of these; anything else that is thrown is a bug. */
+/** The one error class: every diagnosed failure is an `OciError`; anything else that is thrown is a bug. */
 export class OciError extends Error {
   readonly code: ErrorCode
   readonly pointer: string | undefined
@@ -76,34 +76,35 @@ export class OciError extends Error {
   }
 }
 
-/** The same error in other words. */
+/** A copy of an error with another message. */
 export function reworded({ code, hint, pointer, cause }: OciError, message: string): OciError {
   return new OciError(code, message, { hint, pointer, cause })
 }
 
-/** Whether `error` is a Node.js system error, of one of these codes (`ENOENT` ...) when any are given. */
+/** True when `error` is a Node.js system error, and has one of `codes` (`ENOENT` ...) if any are given. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return false
   return codes.length === 0 || codes.includes(String(error.code))
 }
 
-/** Whether `error` says of a path that nothing is there, or that nothing can be: it is too long, or its links never end. */
+/** True when `error` says that a path leads to no file, or cannot lead to one: it is too long, or its links form a loop. */
 export const leadsNowhere = (error: unknown): error is NodeJS.ErrnoException =>
   isSystemError(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP')
 
-/** An error as a message between threads can carry it. */
+/** An error in a form that a message between threads can carry. */
 export interface PlainError {
   readonly message: string
   readonly stack: string | undefined
-  /** Of an OciError. */
+  /** Present for an OciError, as are `hint` and `pointer`. */
   readonly code?: ErrorCode
   readonly hint?: string | undefined
   readonly pointer?: string | undefined
-  /** Of a system error. */
+  /** Present for a system error. */
   readonly system?: Pick<NodeJS.ErrnoException, 'code' | 'errno' | 'syscall' | 'path'>
   readonly cause?: PlainError
 }
 
+/** Converts anything that was thrown, with its causes, so that `fromPlainError` can rebuild it in another thread. */
 export function toPlainError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { message: String(error), stack: undefined }
   const { message, stack, cause } = error
@@ -117,6 +118,7 @@ export function toPlainError(error: unknown): PlainError {
   }
 }
 
+/** Rebuilds the error that `toPlainError` converted, with its class, stack and causes. */
 export function fromPlainError({ message, stack, code, hint, pointer, system, cause }: PlainError): Error {
   const inner = cause === undefined ? undefined : fromPlainError(cause)
   const error =

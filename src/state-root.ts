@@ -5,7 +5,7 @@ import { makeDirectories } from './make-directories.ts'
 import { checkTemporaryRoot, temporaryRoot } from './temporary-root.ts'
 import { exactText, isText } from './text.ts'
 
-/** What of the caller decides where its containers are kept. */
+/** The environment variables of the caller; XDG_RUNTIME_DIR decides where its containers' state is kept. */
 export interface RootEnvironment {
   readonly [name: string]: string | undefined
 }
@@ -13,34 +13,34 @@ export interface RootEnvironment {
 /**
  * The directory that keeps the state of the caller's containers unless `--root` names another.
  *
- * `/run/bundle-tool` for euid 0; else `$XDG_RUNTIME_DIR/bundle-tool`, and without that variable `/tmp/bundle-tool-EUID`,
- * which `absoluteRoot` checks.
+ * It is `/run/bundle-tool` for euid 0; else `$XDG_RUNTIME_DIR/bundle-tool`, or without that variable
+ * `/tmp/bundle-tool-EUID`, which `absoluteRoot` checks.
  */
 export function defaultRoot(env: RootEnvironment, euid: number): string {
   if (euid === 0) return '/run/bundle-tool'
   return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'bundle-tool') : temporaryRoot(euid)
 }
 
-/** A path that was given, as seen from the current directory. */
+/** Makes `path` absolute against the current directory; undefined stays undefined. */
 export function absolute(path: string | undefined): string | undefined {
   return path === undefined ? undefined : absolutePath(path)
 }
 
-/** The same for a path that is there to be taken. */
+/** Makes `path` absolute against the current directory. */
 export function absolutePath(path: string): string {
   return path.startsWith('/') ? resolve(path) : resolve(currentDirectory(), path)
 }
 
-/** Byte for byte: in what Node.js says, U+FFFD stands for bytes that are no UTF-8. */
+/** The current directory, byte for byte: `process.cwd()` has U+FFFD in place of bytes that are not UTF-8. */
 function currentDirectory(): string {
   const path = process.cwd()
   return path.includes('\ufffd') ? exactText(readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : path
 }
 
 /**
- * `root` as an absolute path; without one, the caller's default.
- * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers; `ERR_PERMISSION` it is the default
- *   one in /tmp, and somebody else's
+ * Makes `root` absolute; the default is the caller's state root.
+ * @throws OciError `ERR_USAGE` it is empty or `/`, whose directories are not containers, or is not UTF-8; `ERR_PERMISSION` it
+ *   is the default one in /tmp, and somebody else's
  */
 export function absoluteRoot(root: string = defaultRoot(process.env, process.geteuid?.() ?? 0)): string {
   const path = root === '' ? '/' : absolutePath(root)
@@ -51,21 +51,23 @@ export function absoluteRoot(root: string = defaultRoot(process.env, process.get
 }
 
 /**
- * Checks that a path can be said in JSON, and to Node.js.
+ * Checks that a path is UTF-8, without which JSON cannot contain it and Node.js cannot open it.
+ * @param name names the path in the error
  * @throws OciError `ERR_USAGE`
  */
-export function checkPathIsText(what: string, path: string): void {
+export function checkPathIsText(name: string, path: string): void {
   if (isText(path)) return
-  throw new OciError('ERR_USAGE', `${what}, "${path}", is not UTF-8`, {
-    hint: 'use a path that is, or a link with one',
+  throw new OciError('ERR_USAGE', `${name}, "${path}", is not UTF-8`, {
+    hint: 'use a path that is UTF-8, or a symbolic link with such a path',
   })
 }
 
 /**
- * Makes `root` unless it is there; its missing parents too. One that this tool made for all to pass through is closed.
+ * Makes the directory `root` and its missing parents. An existing one of the caller's with mode 0711, which earlier
+ * versions used, is closed to others.
  *
- * Mode 0700, since whoever reaches a container's exec fifo could start it. A directory of a user gets the
- * sticky bit as well, so that the host does not clean it up.
+ * Its mode is 0700, since whoever reaches a container's exec fifo could start the container. For an euid other than 0 it
+ * gets the sticky bit as well, so that the host's clean-up of old files does not remove it.
  * @throws OciError `ERR_FILE_SYSTEM`; `ERR_PERMISSION` as `absoluteRoot`
  * @see XDG Base Directory Specification "Environment variables": files must have the sticky bit to survive clean-up
  */
@@ -76,7 +78,7 @@ export function makeRoot(root: string, euid: number): void {
     if (isNew || isFormer(root, euid)) chmodSync(root, euid === 0 ? 0o700 : 0o1700)
   } catch (error) {
     if (!isSystemError(error)) throw error
-    const why = error.code === 'EEXIST' ? 'it is no directory' : error.code
+    const why = error.code === 'EEXIST' ? 'it is not a directory' : error.code
     throw new OciError('ERR_FILE_SYSTEM', `cannot make "${root}" for the state of containers: ${why}`, {
       hint: 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root',
       cause: error,
@@ -84,7 +86,7 @@ export function makeRoot(root: string, euid: number): void {
   }
 }
 
-/** The mode of the directories that were made before they were closed to others. */
+/** The mode that earlier versions gave to `root`. */
 const formerMode = 0o711
 
 function isFormer(root: string, euid: number): boolean {

@@ -1,22 +1,25 @@
 /**
- * Text of others: config.json, images, registries, file names, the words of the caller. Each of them may say what a terminal
- * or a reader would obey instead of showing it, and some of them are bytes that are no text.
+ * Untrusted text: config.json, images, registries, file names, the caller's arguments. Such a text may contain control
+ * sequences, which a terminal would execute instead of show, or bytes that are not UTF-8.
  */
 
-/** All that is not shown as it is: everything but letters, marks, numbers, punctuation, symbols and the blank. Go's %q, which runc's log has, leaves the same. */
+/**
+ * Characters that are escaped: everything but letters, marks, numbers, punctuation, symbols and the space. Go's %q, which
+ * runc's log uses, keeps the same characters.
+ */
 const hidden = /(?! )[\p{C}\p{Z}]/gu
 const hiddenInLine = /(?![ \n])[\p{C}\p{Z}]/gu
 const plain = /^[\n -~]*$/
 
 /**
- * Text of several lines as a terminal can show it: what is hidden becomes the escape that JSON has for it, so that a JSON
- * document still says the same. Line feeds stay.
+ * Escapes hidden characters in a text of several lines, so that a terminal can show it. Line feeds stay. The escapes are
+ * JSON's, so that a JSON document keeps its meaning.
  */
 export function printableLines(text: string): string {
   return plain.test(text) ? text : text.replace(hiddenInLine, escaped)
 }
 
-/** The same for a text that is to be in one line. */
+/** Escapes hidden characters as `printableLines` does, and line feeds too: the result is one line. */
 export function printable(text: string): string {
   return plain.test(text) && !text.includes('\n') ? text : text.replace(hidden, escaped)
 }
@@ -27,7 +30,10 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 
-/** How a string has a byte that is no UTF-8: U+DC80 to U+DCFF, which no text has alone. Python calls it "surrogateescape". */
+/**
+ * The form of a byte that is not UTF-8 in a string: U+DC80 to U+DCFF, lone surrogates, which no text contains. Python calls
+ * this "surrogateescape".
+ */
 const bytes = /([\udc80-\udcff]+)/u
 const eachByte = /[\udc80-\udcff]/gu
 const firstByte = 0xdc00
@@ -37,10 +43,10 @@ const byteOf = (character: string): number => character.charCodeAt(0) - firstByt
 
 const utf8 = new TextEncoder()
 
-/** The bytes of a string: UTF-8, and those of `exactText` as they were. */
+/** Encodes a string as UTF-8; a byte that `exactText` kept becomes the same byte again. */
 export function bytesOf(text: string): Uint8Array {
   if (!bytes.test(text)) return utf8.encode(text)
-  // What the expression has found is every second part.
+  // split() with a capture group puts each match between two parts of text: the odd indices are matches.
   const parts = text.split(bytes).map((part, at) => (at % 2 === 1 ? Uint8Array.from(part, byteOf) : utf8.encode(part)))
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
@@ -51,7 +57,7 @@ export function bytesOf(text: string): Uint8Array {
   return all
 }
 
-/** The string whose bytes these are, whether they are UTF-8 or not: `bytesOf` gives them back. */
+/** Decodes bytes without loss, also those that are not UTF-8: `bytesOf` of the result returns `given`. */
 export function exactText(given: Uint8Array): string {
   const whole = decoded(given)
   if (!whole.includes('\ufffd')) return whole
@@ -68,7 +74,7 @@ export function exactText(given: Uint8Array): string {
 const decoded = (given: Uint8Array): string =>
   Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('utf8')
 
-/** Where the first byte is that belongs to no character, or the end. */
+/** The index of the first byte at or after `from` that belongs to no UTF-8 character, or the length of `given`. */
 function endOfText(given: Uint8Array, from: number): number {
   let at = from
   while (at < given.length) {
@@ -79,7 +85,10 @@ function endOfText(given: Uint8Array, from: number): number {
   return at
 }
 
-/** How many bytes the character has that begins here; 0 for none. @see Unicode 16.0 table 3-7 "Well-Formed UTF-8 Byte Sequences" */
+/**
+ * The size in bytes of the UTF-8 character that begins at `at`; 0 if none does.
+ * @see Unicode 16.0 table 3-7 "Well-Formed UTF-8 Byte Sequences"
+ */
 function lengthOfCharacter(given: Uint8Array, at: number): number {
   const [lead = 0, second = 0] = given.subarray(at, at + 2)
   if (lead < 0x80) return 1
@@ -91,8 +100,8 @@ function lengthOfCharacter(given: Uint8Array, at: number): number {
   return rest.every((byte) => byte >= 0x80 && byte <= 0xbf) ? length : 0
 }
 
-/** A text of which JSON can be made: bytes that are no text are shown as such. */
+/** Replaces bytes that `exactText` kept by the escape `\xNN`, so that the result can be written as JSON. */
 export const showBytes = (text: string): string => (isText(text) ? text : text.replace(eachByte, escaped))
 
-/** Whether all of it is text: no byte of `exactText`, and no half of a character. */
+/** True when `text` has no lone surrogate: neither a byte that `exactText` kept, nor half of a character. */
 export const isText = (text: string): boolean => !/[\ud800-\udfff]/u.test(text)

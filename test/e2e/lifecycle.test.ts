@@ -116,7 +116,7 @@ test('a root that is no directory is named', () => {
   writeFileSync(file, '')
   expect(call('--root', file, 'run', bundle, 'demo')).toMatchObject({
     status: 1,
-    stderr: expect.stringContaining(`for the state of containers: it is no directory`),
+    stderr: expect.stringContaining(`for the state of containers: it is not a directory`),
   })
 })
 
