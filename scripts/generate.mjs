@@ -21,11 +21,11 @@ const operandOf = (kind) => `OPERAND_${operandNames[kind] ?? 'NUMBER'}`
 const byNumber = Object.entries(ops).sort(([, a], [, b]) => a.number - b.number)
 
 function header() {
-  const opLines = byNumber.map(([name, { number, operands, call }]) => {
+  const opLines = byNumber.map(([name, { number, operands, syscall }]) => {
     const kinds = Object.values(operands).map(operandOf)
     const head = `${name}, ${number}, (${kinds.length ? kinds.join(', ') : 'OPERAND_NONE'})`
-    if (!call) return `\tFUNCTION(${head})`
-    const [called, ...values] = call
+    if (!syscall) return `\tFUNCTION(${head})`
+    const [called, ...values] = syscall
     const given = values.map((value) => argument(value, Object.keys(operands)))
     return `\tCALL(${[head, called, ...(given.length ? given : ['CONSTANT(0)'])].join(', ')})`
   })

@@ -4,23 +4,23 @@
  * elsewhere.
  */
 
-/** The exit code of a process that has found no program to execute, and has done and printed nothing. */
+/** The exit code of a process that has found no program to execute, and has changed and printed nothing. */
 export const noProgram = 75
 /** The exit code of a process that could not execute the program that it was started for. */
 export const notExecuted = 127
 
-/** The first words of the command line by which the binaries are started for something else than their name says. */
+/** First arguments with which the binaries are started for another purpose than their usual one. */
 export const argv0 = {
-  /** Of the runner: it makes way for a program that Node.js has started. */
+  /** For the runner: it makes way for a program that Node.js has started. */
   execute: 'bundle-tool:execute',
-  /** Of the front, followed by a descriptor: a fork server, which takes orders from that socket. */
+  /** For the front, followed by a descriptor: it becomes a fork server, which takes orders from that socket. */
   orders: 'bundle-tool:orders=',
 } as const
 
-/** Begins the name of each variable below, and that of a variable of the caller's which is kept from Node.js. */
+/** The prefix of the variables below, and of the names under which the caller's variables are hidden from Node.js. */
 export const variablePrefix = 'BUNDLE_TOOL_'
 
-/** Variables by which the processes of the tool tell each other something. */
+/** Environment variables with which the processes of the tool pass facts to each other. */
 export const variables = {
   /** The name that the tool was called by. */
   name: 'BUNDLE_TOOL_NAME',
@@ -30,7 +30,7 @@ export const variables = {
   nofile: 'BUNDLE_TOOL_NOFILE',
   /** The descriptor on which the front takes a program. */
   handover: 'BUNDLE_TOOL_HANDOVER',
-  /** The numbers of the reports of a program that failed, which Node.js is to put into words; and the detail of the first. */
+  /** The numbers of the reports of a failed program, from which Node.js makes the message; and the detail of the first. */
   reports: 'BUNDLE_TOOL_REPORTS',
   reportDetail: 'BUNDLE_TOOL_REPORT_DETAIL',
   /** The caller's own choice of a runner. */
@@ -39,7 +39,7 @@ export const variables = {
 
 /** Beginnings of `NAME=value` for variables that change which code Node.js and its libraries run. */
 export const codeVariables = ['NODE_', 'OPENSSL_'] as const
-/** Those of them that decide which servers are trusted: a command that talks to servers needs them. */
+/** The part of them that decides which servers are trusted; a command that talks to servers needs these. */
 export const trustVariables = ['NODE_EXTRA_CA_CERTS=', 'NODE_USE_SYSTEM_CA=', 'OPENSSL_'] as const
 
 /** True for a variable that Node.js does not get. @param hasNetwork for a command that talks to servers */
@@ -73,9 +73,9 @@ export const offlineCommands = [
 ] as const
 
 /**
- * Options of a Node.js that only compiles a program: V8 shall not take 4 ms to seed its hash tables at random, nor collect
- * garbage or optimise code that is gone in a moment; nor shall Node.js look at each directory of a path that has no links.
- * Code is cached for just these options.
+ * Options of a Node.js process that only compiles a program. V8 does not take 4 ms for a random seed of its hash tables, nor
+ * collect garbage or optimise code that is used only once; Node.js does not look up each directory of a path without links.
+ * The code cache is for exactly these options.
  */
 export const compilerFlags = [
   '--no-rehash-snapshot',
@@ -86,23 +86,22 @@ export const compilerFlags = [
   '--preserve-symlinks-main',
 ] as const
 
-/** The state root of a user without XDG_RUNTIME_DIR, but for the user's number, which comes behind it. */
+/** The state root of a user without XDG_RUNTIME_DIR; the uid follows. */
 export const temporaryRootPrefix = '/tmp/bundle-tool-'
-/** The state of a container, in its directory: it goes last, as long as anything is left of the container. */
+/** The name of the file with a container's state, in its directory. It is removed last, after all else of the container. */
 export const stateFile = 'state.json'
-/** The record of a container for the front, beside its state. */
+/** The name of the file with a container's record for the front, beside its state. */
 export const recordFile = '.front'
-/** The front leaves a container with a record of another version to Node.js. */
+/** The version of records; the front leaves a container with another one to Node.js. */
 export const recordVersion = '2'
 /**
- * The first lines of a record: what a container's later life needs, each line perhaps empty. Then come the directories of its
- * cgroups, which go with it, an empty line, and the JSON of `state` without the lines of pid and status.
+ * The first lines of a record, which lifecycle commands need; each may be empty. They are followed by the directories of the
+ * cgroups to remove with the container, an empty line, and the JSON of `state` without the lines of pid and status.
  *
  * - `flags`: `recordFlags` that are true of the container
- * - `freezer`: a file to which `frozen` is written to stop the processes of the container, and `thawed` to let them go on; it
- *   says the same when it is read
- * - `proof`: a file that has the line `proven` when all of the processes, which the container's own freezer was to stop,
- *   have stopped
+ * - `freezer`: a file to which `frozen` is written to freeze the processes of the container, and `thawed` to thaw them; its
+ *   content is one of these
+ * - `proof`: a file that has the line `proven` once the container's own freezer has frozen all of its processes
  */
 export const recordLines = [
   'version',
@@ -119,39 +118,39 @@ export const recordLines = [
 export type RecordLine = (typeof recordLines)[number]
 
 /**
- * What the front may do for a container: kill all of it by its first process, start it, delete it.
+ * Actions that the front may take for a container: kill all of it by its first process, start it, delete it.
  */
 export const recordFlags = { kill: 'k', start: 's', delete: 'd' } as const
 
 /** The FIFO on which a created container waits to be started, beside its state. */
 export const startFifo = 'exec.fifo'
-/** Begins the name of a kept program's file; the hash of its key follows, in 16 hexadecimal digits. */
+/** The prefix of the name of a kept program's file; the hash of its key follows, in 16 hexadecimal digits. */
 export const keptPrefix = '.program-'
-/** The hash is FNV-1a in 64 bits: where it begins, and what it is multiplied by for each byte. */
+/** Parameters of that hash, FNV-1a with 64 bits: the offset basis, and the prime by which it is multiplied for each byte. */
 export const fnvOffset = 0xcbf29ce484222325n
 export const fnvPrime = 0x100000001b3n
 
-/** Begins an encoded program, and a file of a kept one; the version is of both. */
+/** The first bytes of an encoded program, and of the file of a kept one, and the version of both. */
 export const magic = 'BTPR'
 export const keptMagic = 'BTKP'
 export const version = 1
-/** In a text: this byte and a letter stand for a register ('A' is the first), twice this byte for itself. */
+/** In a text, this byte and a letter are a register, of which 'A' is the first; this byte twice is the byte itself. */
 export const textEscape = 1
 export const firstRegister = 65
-/** How many descriptors a program has by number. */
+/** The number of slots for descriptors that a program has. */
 export const maxSlots = 64
 /** The runner refuses a larger program, and reads no larger file of any kind into memory. */
 export const maxProgramBytes = 0x1000_0000
-/** The words of an order of the fork server, each with its NUL. */
+/** The largest size in bytes of the words of an order to the fork server, each with its NUL. */
 export const maxOrderBytes = 0x4000
 
-/** The signal by which a runner hears that nobody waits for its container any more: nobody passes that one on. */
+/** The signal that tells a runner that nobody waits for its container any more; it is not forwarded to the container. */
 export const endSignal = 'SIGPWR'
 
 /**
  * The places at which the two sides of a program meet, by number.
  *
- * - `mapped`: the user namespace has its ids, and the cgroups are there
+ * - `mapped`: the user namespace has its ids, and the cgroups are made
  * - `mounted`, `hooked`: the mounts are made, and the host's hooks have run
  * - `ready`, `go`: the process is ready, and the state is written
  * - `born`: the stage has made the container's process
@@ -174,13 +173,13 @@ export function barrierName(number: number): string {
 /**
  * The kinds of guards: facts that a kept program was compiled from, each compared with the host before the program runs.
  *
- * - `key`: the call that the program is for
- * - `place`: which file or directory a path leads to: device, inode and mode; a link is not followed
- * - `present`, `absent`: that a path leads to something, or to nothing
- * - `executable`, `not_executable`: that access(2) lets the caller execute a path, or does not
+ * - `key`: the command line that the program is for
+ * - `place`: device, inode and mode of the file or directory at a path; a link is not followed
+ * - `present`, `absent`: a path exists, or does not
+ * - `executable`, `not_executable`: access(2) lets the caller execute a path, or does not
  * - `content`: the bytes of a regular file
- * - `mounts`: the mounts in a mountinfo file whose file system types begin alike; from device to options, and from type
- *   to options, since numbers and peer groups are another mount namespace's own
+ * - `mounts`: the lines of a mountinfo file for filesystem types with a common beginning, without the numbers of mounts and
+ *   peer groups, which differ between mount namespaces
  * - `caller`: the ids and effective capabilities of the process
  * - `kernel`: release and version of the kernel
  */
@@ -200,7 +199,7 @@ export const guardKinds = {
 export type GuardKind = keyof typeof guardKinds
 
 /**
- * The kinds of reports, which say numbers only: who compiled the program has the words.
+ * The kinds of reports. They have only numbers, from which the side that compiled the program makes the message.
  *
  * - `begun`: of a fork server: the run has found its program
  * - `pipe`: of a fork server: the ends of a new pipe, in `pid` and `status`
@@ -217,10 +216,10 @@ export const reportKinds = {
   ended: 8,
 } as const
 
-/** What a fork server can be asked for. */
+/** The kinds of orders to a fork server. */
 export const orderKinds = { run: 1, pipe: 2, close: 3, signal: 4 } as const
 
-/** What is written by one side and read by the other, byte for byte. Numbers are little-endian, as on x86-64 and arm64. */
+/** The structures that C and TypeScript exchange, byte for byte. Numbers are little-endian, as on x86-64 and arm64. */
 export const structs = {
   program_header: {
     does: 'An encoded program begins with this; then come the steps, the lists and the strings.',
@@ -296,7 +295,7 @@ export const structs = {
   },
 } as const
 
-/** How many operands a step has room for. */
+/** The largest number of operands of a step. */
 export const maxOperands: number = structs.step.fields.arg[1]
-/** How much is kept of what a failed helper has written, with a NUL. */
+/** The number of bytes that are kept of a failed helper's output, with a NUL. */
 export const detailBytes: number = structs.report.fields.detail[1]

@@ -19,9 +19,10 @@ const { size: stepBytes, at: inStep } = layOut(structs.step)
 const none = 0xffff_ffff_ffff_ffffn
 
 /**
- * The bytes that the runner executes: a header, the steps of each phase, the lists, the strings.
+ * Encodes a program for the runner: a header, the steps of each phase, the lists, the strings. The result without `values`
+ * is cached, and must not be changed.
  *
- * @param values of registers that are known already
+ * @param values values of registers that are known already, which are written in their place
  * @see `structs` of the contract for the layout, which the runner checks whole before the first step
  */
 export function encode(program: Program, values: RegisterValues = {}): Uint8Array {
@@ -33,24 +34,24 @@ export function encode(program: Program, values: RegisterValues = {}): Uint8Arra
   return image
 }
 
-/** Without values: what is kept is most often what is run, too. */
+/** Programs that were encoded without values: the same program is mostly kept and run. */
 const encoded = new WeakMap<Program, Uint8Array>()
 
-/** Nearly every program is ASCII: then no string need be measured before all of them are written. */
+/** Encodes a program as if all strings were ASCII, which nearly always holds, and else once more with exact lengths. */
 function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
   return encodeWith(new StringTable((text) => text.length), program, values) ?? encodeExactly(program, values)
 }
 
 function encodeExactly(program: Program, values: RegisterValues): Uint8Array {
   const image = encodeWith(new StringTable((text) => utf8.encode(text).length, bytesUnlessText), program, values)
-  if (image === undefined) throw new Error('strings are longer than they are')
+  if (image === undefined) throw new Error('the strings of a program do not have their measured lengths')
   return image
 }
 
-/** A string that is no text is the bytes that it stands for. */
+/** Converts a string with bytes that `exactText` kept to these bytes; leaves text as it is. */
 const bytesUnlessText = (value: string): string | Uint8Array => (isText(value) ? value : bytesOf(value))
 
-/** Undefined when the strings are not as long as `strings` takes them to be. */
+/** Encodes a program; undefined if a string does not have the length that `strings` measured. */
 function encodeWith(strings: StringTable, program: Program, values: RegisterValues): Uint8Array | undefined {
   const steps = numbered(program)
   const lists = new ListTable(strings)
@@ -94,23 +95,24 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
   return assemble(counts, new Uint8Array(table.buffer), lists.words(), strings)
 }
 
+/** Values of registers that are known before the program runs. */
 export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
 
-/** The operands that an op declares, in order. */
+/** The operands of an op with their kinds, in order. */
 export function operandsOf(name: OpName): readonly (readonly [name: string, kind: OperandKind])[] {
   return Object.entries(definitionOf(name).operands)
 }
 
 const definitionOf = (name: OpName): OpDefinition => ops[name]
 
-/** 64 bits; a number is written without a bigint, of which there would be hundreds. */
+/** Writes 64 bits. A number is not converted to a bigint first, since a program has hundreds of them. */
 function setWord(view: DataView, at: number, value: number | bigint): void {
   if (typeof value === 'bigint') {
     view.setBigUint64(at, BigInt.asUintN(64, value), true)
     return
   }
-  if (value === 0) return // as the buffer is
-  view.setUint32(at, value, true) // the lower half of it
+  if (value === 0) return // the buffer is zeroed
+  view.setUint32(at, value, true) // keeps the lower half
   if (value < 0 || value >= 2 ** 32) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
 }
 
@@ -138,16 +140,16 @@ function assemble(
   return strings.write(image, size - strings.size) ? image : undefined
 }
 
-// Not Buffer's functions, of which each is compiled when it is first called: together they take half a millisecond.
+// Buffer's functions are avoided: each is compiled when it is first called, which takes half a millisecond in all.
 const utf8 = new TextEncoder()
 
-/** @returns how many bytes it takes; NaN when there is no room */
+/** Writes a text as UTF-8. @returns its number of bytes; NaN if there is no room */
 function writeText(image: Uint8Array, text: string, at: number): number {
   const { read, written } = utf8.encodeInto(text, image.subarray(at))
   return read === text.length ? written : Number.NaN
 }
 
-/** Strings, each once; offset 0 holds an empty one and stands for "none". */
+/** The strings of a program, each stored once. Offset 0 is an empty string and means "none". */
 class StringTable {
   readonly #offsets = new Map<string, number>()
   readonly #parts: (string | Uint8Array)[] = ['']
@@ -155,7 +157,10 @@ class StringTable {
   readonly #convert: (text: string) => string | Uint8Array
   size = 1
 
-  /** @param measure says how many bytes a text has, @param convert what to write in its place */
+  /**
+   * @param measure returns the number of bytes of a text
+   * @param convert returns the text or bytes to store for a string
+   */
   constructor(measure: (text: string) => number, convert: (text: string) => string | Uint8Array = (text) => text) {
     this.#measure = measure
     this.#convert = convert
@@ -163,7 +168,7 @@ class StringTable {
 
   add(given: string | Uint8Array): number {
     const value = typeof given === 'string' ? this.#convert(given) : given
-    // Bytes that are no text have a key that no text has.
+    // The NUL makes the key of bytes differ from that of every text.
     const key = typeof value === 'string' ? value : `\0${Buffer.from(value).toString('latin1')}`
     const known = this.#offsets.get(key)
     if (known !== undefined) return known
@@ -175,15 +180,15 @@ class StringTable {
     return offset
   }
 
-  /** Binary data: its offset, and its length in the upper half. */
+  /** Adds binary data. Returns its offset in the lower half and its length in the upper half. */
   addBytes(bytes: Uint8Array): bigint {
     return BigInt(this.#append(bytes)) | (BigInt(bytes.length) << 32n)
   }
 
-  /** Whether all texts have as many bytes as they were said to have. */
+  /** Writes all parts from `start` to the end of `image`. Returns false if a text does not have its measured length. */
   write(image: Uint8Array, start: number): boolean {
     let at = start
-    let text = '' // of neighbouring strings, written at once
+    let text = '' // consecutive strings, which are written at once
     let end = start
     for (const part of this.#parts) {
       if (typeof part === 'string') {
@@ -208,7 +213,7 @@ class StringTable {
   }
 }
 
-/** Lists of strings. Steps that are given the same array share it: what default_home adds, all of them see. */
+/** Lists of strings. Steps with the same array share a list, so that they all get the HOME that `default_home` adds to it. */
 class ListTable {
   readonly #strings: StringTable
   readonly #starts = new Map<readonly string[], number>()
@@ -224,7 +229,7 @@ class ListTable {
     const start = this.#words.length
     this.#starts.set(values, start)
     for (const value of values) this.#words.push(this.#strings.add(value))
-    this.#words.push(0, 0) // the second end mark is room for default_home
+    this.#words.push(0, 0) // the first ends the list; the second is room for an entry of default_home
     return start
   }
 

@@ -15,7 +15,7 @@ import {
 import type { OperandKind } from './ops.ts'
 import { type AnyOperand, type NumberedStep, numbered, type Program, type Step } from './program.ts'
 
-/** One step as a person reads it. */
+/** One step in the form of the listing. */
 export interface ExplainedStep {
   readonly address: number
   readonly phase: string
@@ -26,7 +26,7 @@ export interface ExplainedStep {
 
 const longestShown = 160
 
-/** Every step of the program, in order, with its operands as text. */
+/** Lists every step of the program, in order, with its operands as text. */
 export function explainProgram(program: Program): readonly ExplainedStep[] {
   return numbered(program).map((entry) => ({
     address: entry.address,
@@ -37,7 +37,7 @@ export function explainProgram(program: Program): readonly ExplainedStep[] {
   }))
 }
 
-/** The listing: one step per line, in stable columns. */
+/** Formats the listing, with one step per line, in stable columns. */
 export function formatExplanation(steps: readonly ExplainedStep[]): string {
   const width = Math.min(72, Math.max(8, ...steps.map((step) => step.operands.length)))
   const line = (address: string, phase: string, name: string, operands: string, from: string): string =>
@@ -49,7 +49,7 @@ export function formatExplanation(steps: readonly ExplainedStep[]): string {
   ].join('\n')
 }
 
-/** The operands of one step, each as text; those that say nothing are left out. */
+/** Formats the operands of one step, without those that are null or no flag. */
 export function explainOperands(step: Step): readonly string[] {
   return operandsOf(step.op)
     .map(([name, kind]) => explainOperand(kind, step.operands[name] ?? null, name))

@@ -1,5 +1,5 @@
 /**
- * The kernel's flags by name, as `compile/` uses them and `explain` prints them.
+ * The kernel's flags by name, which `compile/` uses and `explain` prints.
  *
  * @see linux/mount.h, linux/sched.h, linux/fcntl.h, linux/capability.h, asm-generic/resource.h, linux/prctl.h
  */
@@ -76,7 +76,10 @@ export const openFlags = {
 /** open_tree(2) and mount_setattr(2) */
 export const treeFlags = { CLONE: 1, RECURSIVE: 0x8000, EMPTY_PATH: 0x1000 } as const
 
-/** What `resolve` wants: whatever is there; a directory, or a file, made if missing; a directory, not a link to one. */
+/**
+ * The requirement of `resolve` for the end of a path. EXISTING: it exists. DIRECTORY, FILE: it is one; it is made if missing.
+ * ORDINARY: as DIRECTORY, but it is not a link.
+ */
 export const resolveKind = { EXISTING: 0, DIRECTORY: 1, FILE: 2, ORDINARY: 3 } as const
 
 /** setrlimit(2) */
@@ -108,7 +111,7 @@ export const prctl = {
   NO_NEW_PRIVS: 38,
 } as const
 
-/** capabilities(7), each at its bit. */
+/** capabilities(7); the index of each is its bit. */
 export const capabilityNames = [
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',

@@ -1,6 +1,6 @@
 /**
  * The options of the commands that the front understands: a part of the contract between C and TypeScript. `npm run generate`
- * writes native/contract.h from them; the compiler's reader of arguments, commander and the library derive from them, too.
+ * writes native/contract.h from them; the compiler's parser of arguments, commander and the library derive from them, too.
  */
 
 export type Call = 'create' | 'run' | 'exec'
@@ -8,23 +8,23 @@ export type Call = 'create' | 'run' | 'exec'
 /**
  * The way in which a kept program depends on an option.
  *
- * - `never`: with this option no program is kept
- * - `by_name`: on whether it is given; its value is a register of the program
- * - `by_value`: on its value
- * - `apart`: its value is part of the key in a way of its own (the bundle; the file of --process)
- * - `none`: on nothing, since the option changes nothing
+ * - `never`: no program is kept for a command line with this option
+ * - `by_name`: the key has the option's name; its value, if it has one, is a register of the program
+ * - `by_value`: the key has the option's name and value
+ * - `apart`: the option has a special form in the key (the bundle; the file of --process)
+ * - `none`: the key does not have the option, which changes nothing
  */
 export type Dependence = 'never' | 'by_name' | 'by_value' | 'apart' | 'none'
 
 export type ValueKind = 'text' | 'count' | 'texts' | 'gids'
 
-/** An option of `run`, `create` or `exec`: for the front, the compiler's reader of arguments, commander and the library. */
+/** An option of `run`, `create` or `exec`: for the front, the compiler's parser of arguments, commander and the library. */
 export interface CallOption {
-  /** As it is written behind two dashes. */
+  /** The long name, without its two dashes. */
   readonly name: string
-  /** As it is written behind one dash. */
+  /** The short name, without its dash. */
   readonly letter?: string
-  /** The kind of its value, and the value's name in help; an option without one is a switch. */
+  /** The kind of its value, and the value's name in help; an option without it is a switch. */
   readonly value?: readonly [kind: ValueKind, name: string]
   /** The property of the library's options that it sets; an option without one changes nothing. */
   readonly option?: string
@@ -35,7 +35,7 @@ export interface CallOption {
 
 const forContainers = (help: string): CallOption['help'] => ({ create: help, run: help })
 
-/** Every option of `run`, `create` and `exec`, `--help` aside. An empty value is the same as no option. */
+/** Every option of `run`, `create` and `exec` except `--help`. An option with an empty value counts as not given. */
 export const callOptions: readonly CallOption[] = [
   {
     name: 'bundle',
@@ -214,7 +214,7 @@ export const callOptions: readonly CallOption[] = [
   },
 ]
 
-/** The options that a command takes, in the order of its help. */
+/** The options of a command, in the order of its help. */
 export const optionsOfCall = (call: Call): readonly CallOption[] =>
   callOptions.filter(({ help }) => help[call] !== undefined)
 
@@ -224,11 +224,11 @@ export const logFormats = ['text', 'json'] as const
 /** An option before the command. */
 export interface GlobalOption extends Pick<CallOption, 'name' | 'value' | 'option'> {
   readonly help: string
-  /** True when a call with it is left to the whole command line: neither the front nor the compiler understands it. */
+  /** True when neither the front nor the compiler understands it, so that the full command line takes over. */
   readonly needsAll?: boolean
 }
 
-/** The options before the command that engines give in each call; the whole command line has more. */
+/** The options before the command that engines always give; the full command line has more. */
 export const globalOptions: readonly GlobalOption[] = [
   {
     name: 'root',
@@ -263,13 +263,13 @@ export function globalOption(name: string): GlobalOption {
   return found
 }
 
-/** The commands on a container that is there, which the front does by the container's record. */
+/** The commands on an existing container that the front executes from the container's record. */
 export type LifecycleCommand = 'start' | 'state' | 'kill' | 'delete' | 'pause' | 'resume'
 
 /** A switch of such a command. */
 export interface LifecycleOption extends Pick<CallOption, 'name' | 'letter'> {
   readonly help: string
-  /** True when the front understands it; it leaves a call with another one to Node.js. */
+  /** True when the front understands it; it leaves a command line with another one to Node.js. */
   readonly isForFront?: boolean
 }
 

@@ -1,9 +1,9 @@
 import type { OperandKind, OpName, ops, Phase, RegisterName, TolerableError } from './ops.ts'
 
-/** A descriptor's place, by a name that says what is in it. */
+/** The name of a place for a descriptor; it tells what the descriptor is. */
 export type Slot = string
 
-/** A string, or pieces of one with values that are known only when the program runs. */
+/** A string, or its pieces, some of which are registers: values that are known only when the program runs. */
 export type Text = string | readonly (string | { readonly register: RegisterName })[]
 
 /** The TypeScript type of an operand of each kind. */
@@ -21,7 +21,7 @@ export type OperandValue<K extends OperandKind> = K extends 'slot'
             ? Uint8Array
             : number | bigint
 
-/** What a step is given: one value for each operand that its op declares. */
+/** The operands of a step: one value for each operand that its op declares. */
 export type Operands<Name extends OpName> = {
   readonly [Key in keyof (typeof ops)[Name]['operands']]: (typeof ops)[Name]['operands'][Key] extends infer K extends
     OperandKind
@@ -31,33 +31,34 @@ export type Operands<Name extends OpName> = {
 
 export type AnyOperand = Slot | Text | string | Uint8Array | readonly string[] | number | bigint | null
 
-/** One step: an op with its operands, and where it came from. */
+/** One step: an op with its operands, and its origin. */
 export interface Step {
   readonly op: OpName
   readonly operands: Readonly<Record<string, AnyOperand>>
   /** RFC 6901 pointer into config.json, or the command line option (`--pid-file`), or '' for the runtime's own needs. */
   readonly from: string
-  /** Errors that do not end the program. */
+  /** Errors that are tolerated: they do not end the program. */
   readonly ok: readonly TolerableError[]
 }
 
-/** A step of the host with what takes it back. */
+/** A host step with the steps that undo it. */
 export interface HostStep extends Step {
   readonly undo: readonly Step[]
 }
 
-/** What starts a container, in order. */
+/** A program of the runner: the steps of each phase, in order. `stage` is empty if no first child is needed. */
 export interface Program {
   readonly host: readonly HostStep[]
   readonly stage: readonly Step[]
   readonly child: readonly Step[]
 }
 
+/** A step with its place in the encoded program. */
 export interface NumberedStep {
   readonly address: number
   readonly phase: Phase
   readonly step: Step
-  /** Undo steps: the address of the host step they take back. */
+  /** For an undo step: the address of the host step that it undoes. */
   readonly undoes?: number
 }
 
@@ -71,12 +72,12 @@ export function op<Name extends OpName>(
   return { op: name, operands, from, ok }
 }
 
-/** A host step, and the steps that take it back, in their order. */
+/** Makes a host step with the steps that undo it, in order. */
 export function undoable(step: Step, ...undo: readonly Step[]): HostStep {
   return { ...step, undo }
 }
 
-/** All steps in the order of the encoded program, which is also how `explain` and the runner's reports number them. */
+/** Numbers all steps in the order of the encoded program, for `explain` and the runner's reports too. */
 export function numbered(program: Program): readonly NumberedStep[] {
   const steps: NumberedStep[] = []
   const add = (phase: Phase, step: Step, undoes?: number): void => {

@@ -1,8 +1,8 @@
-/** Structures that are the same in C and here: numbers and bytes one after the other, each aligned to its own size. */
+/** Structures that C and TypeScript share: consecutive numbers and bytes, each aligned to its own size. */
 
 export type FieldType = 'char' | 'u8' | 'u16' | 'u32' | 'i32' | 'u64'
 
-/** A field: the type, how many of them, and what a comment says. */
+/** A field: its type, its count, and the text of its comment. */
 export type Field = readonly [type: FieldType, count?: number, comment?: string]
 
 export interface Struct {
@@ -13,13 +13,13 @@ export interface Struct {
 const sizes: Readonly<Record<FieldType, number>> = { char: 1, u8: 1, u16: 2, u32: 4, i32: 4, u64: 8 }
 
 export interface StructLayout<Name extends string> {
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number
   /** The offset of each field. */
   readonly at: Readonly<Record<Name, number>>
 }
 
-/** Where the fields of a structure are, as a C compiler lays them out. */
+/** Computes the offsets of a structure's fields as a C compiler lays them out. */
 export function layOut<S extends Struct>({ fields }: S): StructLayout<Extract<keyof S['fields'], string>> {
   const at: Record<string, number> = {}
   let end = 0
@@ -33,5 +33,5 @@ export function layOut<S extends Struct>({ fields }: S): StructLayout<Extract<ke
   return { size: aligned(end, widest), at: at as Record<Extract<keyof S['fields'], string>, number> }
 }
 
-/** The first multiple of `size` from `offset` on. */
+/** The first multiple of `size` that is not below `offset`. */
 export const aligned = (offset: number, size: number): number => Math.ceil(offset / size) * size

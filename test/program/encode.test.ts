@@ -24,13 +24,13 @@ test('the header counts the steps of each phase and the whole size', () => {
   expect([12, 16, 20, 24].map((at) => view.getUint32(at, true))).toEqual([2, 1, 3, 1])
 })
 
-test('a string that two steps name is stored once', () => {
+test('a string that two steps share is stored once', () => {
   const path = '/a/string/of/some/length'
   const image = textOf(encode(hostOnly(op('chdir', { path }), op('chdir', { path }))))
   expect(image.split(path).length - 1).toBe(1)
 })
 
-test('a register in a text becomes a reference, and an escape byte in a text stays what it is', () => {
+test('a register in a text becomes a reference, and an escape byte in a text is kept', () => {
   const image = textOf(encode(hostOnly(op('rmdir', { at: null, path: ['/x\x01y/', { register: 'pid' }] }))))
   expect(image).toContain('/x\x01\x01y/\x01B\0')
 })
@@ -50,7 +50,7 @@ test.each([
   ['a string between others', ['a', '日本', 'b']],
   ['four bytes for two units', ['🐋', 'b']],
   ['none', ['a', 'b']],
-])('the strings follow each other, each with its NUL: what is not ASCII is %s', (_, paths) => {
+])('strings follow each other, each with its NUL; %s is not ASCII', (_, paths) => {
   const value = Uint8Array.of(0, 255)
   for (const between of [[], [op('setxattr', { at: null, path: 'f', name: 'user.x', value }, 'f')]]) {
     const image = encode(hostOnly(...paths.map((path) => op('chdir', { path }, path)), ...between))

@@ -19,11 +19,11 @@ test('no op has more operands than a step has room for', () => {
   for (const name of names) expect(operandsOf(name).length, name).toBeLessThanOrEqual(6)
 })
 
-test('a call takes every operand of its op, and no more text than there are places to fill it in', () => {
+test('the system call of an op uses every operand, and at most the two texts for which the runner has buffers', () => {
   for (const name of names) {
-    const { call }: OpDefinition = ops[name]
-    if (call === undefined) continue
-    const used = new Set(call.slice(1).map((argument) => argument.replace('#', '')))
+    const { syscall }: OpDefinition = ops[name]
+    if (syscall === undefined) continue
+    const used = new Set(syscall.slice(1).map((argument) => argument.replace('#', '')))
     const operands = operandsOf(name)
     for (const [operand, kind] of operands) {
       expect(used.has(operand), `${name}: ${operand}`).toBe(true)
@@ -32,7 +32,7 @@ test('a call takes every operand of its op, and no more text than there are plac
       )
     }
     expect(operands.filter(([, kind]) => kind === 'text').length, name).toBeLessThanOrEqual(2)
-    expect(call.length, name).toBeLessThanOrEqual(7)
+    expect(syscall.length, name).toBeLessThanOrEqual(7)
   }
 })
 
@@ -40,10 +40,10 @@ test('there is a bit for every tolerable error', () => {
   expect(Object.keys(tolerableErrors).length).toBeLessThanOrEqual(32)
 })
 
-/** What trees of files are made of and read with, by programs that stand for no config.json. */
+/** Ops for trees of files, which only programs without a config.json use. */
 const opsOfTrees: readonly OpName[] = ['make_node', 'utimens', 'list_xattrs']
 
-test('every op is in a golden program, but for those that only trees of files are made with', () => {
+test('every op is in a golden program, except those for trees of files', () => {
   const goldens = readAll(join(project, 'fixtures/programs'), '.txt')
   const missing = names.filter((name) => !new RegExp(`^ *\\d+  \\w+ +${name}\\b`, 'm').test(goldens))
   expect(missing.sort()).toEqual([...opsOfTrees].sort())
@@ -55,7 +55,7 @@ test('every op is named in a test of the runner', () => {
   expect(untested).toEqual([])
 })
 
-test('native/runner/ops.h and the page of the ops are what the table generates', () => {
+test('all generated files are up to date', () => {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/generate.mjs', '--check'], {
     cwd: project,
     encoding: 'utf8',
