@@ -1,6 +1,9 @@
 import { op, type Program, undoable } from '../program/program.ts'
 
-/** The program that has CRIU do what it is asked for. That it is stopped halfway is its own to take back. */
+/**
+ * Compiles the program that sends `message` to CRIU and waits for its end. The steps have no undo: CRIU cleans up after
+ * itself when it fails.
+ */
 export function compileCheckpoint(criu: string, message: Uint8Array): Program {
   const steps = [
     op('criu_start', { to: 'criu', path: criu }),

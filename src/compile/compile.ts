@@ -56,23 +56,26 @@ import {
 
 const sigkill = 9
 
-/** What the two sides are made from. */
+/** Intermediate results that the host's steps and the container's steps are both made from. */
 interface Parts {
   readonly plan: NamespacePlan
   readonly rootfs: RootfsSteps
-  /** Whether the process begins with its mounts while the host makes the cgroups and writes limits: each has a CPU to itself. */
+  /** True when the process makes its mounts while the host makes the cgroups and writes limits, so that two CPUs are used. */
   readonly mountsMeanwhile: boolean
 }
 
 /**
- * Turns config.json into the program that creates (or runs) the container. Pure: the same input gives the same program.
+ * Turns config.json into the program that creates (or runs) the container.
  *
  * @throws OciError `ERR_CONFIG_INVALID` or `ERR_CONFIG_UNSUPPORTED`, each with the pointer of the field
  */
 export function compile(config: RuntimeConfig, options: CompileOptions, facts: HostFacts): Program {
   const process = config.process
   if (!process) {
-    throw new OciError('ERR_CONFIG_INVALID', 'there is no process to run', { pointer: '/process', hint: 'add one' })
+    throw new OciError('ERR_CONFIG_INVALID', 'config.json has no process to run', {
+      pointer: '/process',
+      hint: 'add /process',
+    })
   }
   const context: CompileContext = {
     ...compileContext(config, options, facts),
@@ -88,7 +91,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   return expectDescriptors(program, options.preserveFds)
 }
 
-/** What the parts of the compiler share; without seccomp, which is the processes' own. */
+/** Builds the context that the compiler's parts share, without seccomp steps, which differ by process. */
 export function compileContext(config: RuntimeConfig, options: CompileOptions, facts: HostFacts): CompileContext {
   return {
     ...options,
@@ -171,7 +174,7 @@ function hasHostHooks({ config: { hooks } }: CompileContext): boolean {
   return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length)
 }
 
-/** Hooks of the runtime's namespaces, while the container's process waits with its mounts made. */
+/** Hooks that run in the runtime's namespaces, while the container's process waits with its mounts made. */
 function hostHooks(context: CompileContext): readonly HostStep[] {
   const { config, bundle } = context
   if (!hasHostHooks(context)) return []
@@ -184,7 +187,7 @@ function hostHooks(context: CompileContext): readonly HostStep[] {
   ].map((step) => undoable(step))
 }
 
-/** The container's side of these, and the hooks of its own namespaces, in the directory of the rootfs. */
+/** The container's barriers around `hostHooks`, then the hooks that run in its own namespaces, in the rootfs directory. */
 function containerHooks(context: CompileContext): readonly Step[] {
   const { config, bundle } = context
   const own = compileHooks('createContainer', config, { status: 'creating', pid: 'own_pid', bundle })
@@ -206,9 +209,9 @@ function containerHooks(context: CompileContext): readonly Step[] {
 }
 
 /**
- * The process that waits for `start` opens the FIFO by its name in the host's procfs, the container's being anything. The
- * directory is a mount of its own, from which nothing else of the host is reached, not by ".." either; a mount namespace
- * that is another container's has no such mount.
+ * Opens the host's /proc/self/fd: the process that waits for `start` opens the FIFO through it, since the container's procfs
+ * may be anything. It is cloned as a mount of its own, from which ".." does not lead to the rest of the host. A container
+ * that joins a mount namespace opens the directory itself.
  */
 function openOwnDescriptors({ config, mode }: CompileContext): readonly Step[] {
   if (mode !== 'create') return []
@@ -217,14 +220,17 @@ function openOwnDescriptors({ config, mode }: CompileContext): readonly Step[] {
     : [op('open', { to: 'fds', at: 'proc', path: 'self/fd', flags: openFlags.PATH | openFlags.DIRECTORY })]
 }
 
-/** Once the command runs. When the container is created first, `start` has these to run. */
+/** Steps that wait until the command runs, then run the poststart hooks. After `create`, `start` runs these hooks. */
 function runningHooks({ config, mode, bundle, pidFile }: CompileContext): readonly HostStep[] {
   const poststart = compileHooks('poststart', config, { status: 'running', pid: 'pid', bundle })
   if (mode === 'create' || (mode === 'foreground' && poststart.length === 0 && pidFile === undefined)) return []
   return [op('sync_closed', {}), ...poststart].map((step) => undoable(step))
 }
 
-/** A time namespace takes its offsets before the first process is in it: it is made for the children to come. */
+/**
+ * Makes a time namespace by unshare(2), which puts only later children into it: its offsets can be written only before the
+ * first process is in it.
+ */
 function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
   if (!isNew(config, 'time')) return []
   const lines = Object.entries(config.linux?.timeOffsets ?? {}).map(
@@ -284,15 +290,16 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
 }
 
 /**
- * Whether the process is as good as ready once it has its root: the host writes that it runs while it takes its ids and
- * rights, and finds out from its end when one of these fails. Nobody enters the container before that.
+ * True when the process may pass `ready` as soon as it has its root: the host writes the state "running" while the process
+ * sets its ids and capabilities, and learns from the process's end if one of these fails. Nobody enters the container
+ * before that.
  */
 function isReadyWithItsRoot(process: Process, context: CompileContext): boolean {
   const waitsForHost = compileRlimits(process, context).host.length > 0 || context.seccomp.host.length > 0
   return context.mode === 'foreground' && !waitsForHost
 }
 
-/** In its user namespace the process is nobody until it takes the ids that were mapped. */
+/** Sets uid and gid 0 of the user namespace: until then the process has the overflow ids. */
 function becomeRoot(isNewNamespace: boolean, context: CompileContext): readonly Step[] {
   const from = '/linux/uidMappings'
   return [
@@ -305,7 +312,7 @@ function becomeRoot(isNewNamespace: boolean, context: CompileContext): readonly 
 function compileNames({ config }: CompileContext): readonly Step[] {
   const needsUts = (pointer: string): Step[] => {
     if (namespacesOf(config).some(({ type }) => type === 'uts')) return []
-    throw new OciError('ERR_CONFIG_INVALID', `${pointer.slice(1)} would change the host's`, {
+    throw new OciError('ERR_CONFIG_INVALID', `${pointer.slice(1)} would change that of the host`, {
       pointer,
       hint: 'add {"type": "uts"} to /linux/namespaces',
     })

@@ -5,7 +5,7 @@ import type { SystemdManager } from './cgroup/systemd.ts'
 import type { HostFacts } from './facts.ts'
 import type { SeccompOptions, SeccompSteps } from './seccomp/steps.ts'
 
-/** What the caller of `compile` asks for, beside config.json. */
+/** Options of `compile`, beside config.json. */
 export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   /** Absolute. */
   readonly bundle: string
@@ -15,40 +15,40 @@ export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   readonly mode: 'create' | 'detached' | 'foreground'
   /** state.json, with registers for what only the runner knows. */
   readonly stateText: Text
-  /** What the front reads of the container, with registers too; none: the front leaves it to Node.js. */
+  /** The record that the front reads for lifecycle commands, with registers; without it the front leaves them to Node.js. */
   readonly frontRecord?: Text | undefined
-  /** Absolute, as the two after it. */
+  /** Absolute path, as are `consoleSocket` and `pidfdSocket`. */
   readonly pidFile?: Exclude<Text, string> | undefined
   readonly consoleSocket?: Text | undefined
   readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
-  /** Who is to hear that the container is ready. */
+  /** The service manager that is told when the container is ready (sd_notify(3)). */
   readonly notify?: NotifyTarget | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
-  /** Makes the cgroup, where that is not left to the runtime. */
+  /** The systemd that makes the cgroup; without it the runtime does. */
   readonly systemd?: SystemdManager | undefined
-  /** Hears what config.json asks for and the host cannot give, where runc too goes on. */
+  /** Receives what config.json asks for and the host cannot give, in cases where runc too continues. */
   readonly warn?: ((message: string) => void) | undefined
-  /** Hears what is worth knowing and no reason to worry. */
+  /** Receives debug messages. */
   readonly debug?: ((message: string) => void) | undefined
 }
 
-/** What the parts of the compiler share. */
+/** Inputs and intermediate results that the compiler's parts share. */
 export interface CompileContext extends CompileOptions {
   readonly config: RuntimeConfig
   readonly facts: HostFacts
   readonly seccomp: SeccompSteps
   readonly cgroups: readonly CgroupPlace[]
-  /** Whether a new user namespace is made or one is joined. */
+  /** True when a user namespace is made or joined. */
   readonly hasUserNamespace: boolean
   readonly hasMountNamespace: boolean
 }
 
-/** A foreground container is known to the host by the tool's own process, `mainPid`. */
+/** A notification socket of the host. A foreground container is known there by the tool's own process, `mainPid`. */
 export interface NotifyTarget {
   /** The host's socket: a path, or an abstract name after "@". */
   readonly host: string

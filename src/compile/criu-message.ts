@@ -4,8 +4,8 @@ export type FieldValue = boolean | number | string | Message | undefined
 export type Message = readonly (readonly [number: number, value: FieldValue])[]
 
 /**
- * A message as CRIU takes it: protocol buffers, of which it uses the two wire types that are here. Numbers are not
- * negative.
+ * Encodes a message for CRIU as a protocol buffer with the two wire types that CRIU uses, varint and length-delimited.
+ * Numbers must not be negative.
  * @see criu images/rpc.proto
  */
 export function encodeMessage(message: Message): Uint8Array {

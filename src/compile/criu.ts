@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import { encodeMessage, type FieldValue, type Message } from './criu-message.ts'
 
-/** What `checkpoint` and `restore` are asked for. */
+/** Options that `checkpoint` and `restore` share. */
 export interface CriuOptions {
   readonly tcpEstablished?: boolean | undefined
   readonly extUnixSk?: boolean | undefined
@@ -9,7 +9,7 @@ export interface CriuOptions {
   readonly fileLocks?: boolean | undefined
   readonly autoDedup?: boolean | undefined
   readonly lazyPages?: boolean | undefined
-  /** `soft`, `full`, `strict` or `ignore`; default: what CRIU's default is. */
+  /** `soft`, `full`, `strict` or `ignore`; default: CRIU's own. */
   readonly manageCgroupsMode?: string | undefined
 }
 
@@ -18,7 +18,7 @@ export interface DumpOptions extends CriuOptions {
   readonly tcpSkipInFlight?: boolean | undefined
   readonly linkRemap?: boolean | undefined
   readonly preDump?: boolean | undefined
-  /** The images of an earlier pre-dump, relative to the directory of the images. */
+  /** The directory of an earlier pre-dump's images, relative to the image directory. */
   readonly parentPath?: string | undefined
   readonly pageServer?: { readonly address: string; readonly port: number } | undefined
 }
@@ -29,25 +29,28 @@ export interface RestoreOptions extends CriuOptions {
   readonly lsmMountContext?: string | undefined
 }
 
-/** A mount whose content is the host's: its name in the images, or when they are written its place, and its source. */
+/**
+ * A mount whose content belongs to the host. For a dump, `key` is its mount point and `value` its name in the images; for a
+ * restore, `key` is that name and `value` the source.
+ */
 export interface ExternalMount {
   readonly key: string
   readonly value: string
 }
 
-/** What both directions need to know of a container. */
+/** Facts about a container that dump and restore requests share. */
 export interface CriuContainer {
   /** Absolute. */
   readonly root: string
   readonly externalMounts: readonly ExternalMount[]
-  /** A file that overrides all this. */
+  /** A CRIU configuration file, whose options override those of the request. */
   readonly configFile?: string | undefined
 }
 
-/** The descriptors that the runner inherits for CRIU; those of namespaces come behind `work`. */
+/** Descriptors that the runner inherits for CRIU. `status` is for a dump; a restore has those of namespaces after `work`. */
 export const criuFds = { images: 3, work: 4, status: 5 } as const
 
-/** Let CRIU go on after a notification. */
+/** The answer to a notification, with which CRIU continues. */
 export const proceed: Uint8Array = encodeMessage([
   [1, 6],
   [3, true],
@@ -57,7 +60,10 @@ const cgroupModes: Readonly<Record<string, number>> = { ignore: 0, soft: 3, full
 const defaultCgroupMode = 6
 const newNetwork = 0x40000000
 
-/** @throws OciError `ERR_USAGE` an unknown mode of cgroups */
+/**
+ * Builds the request for a dump, or a pre-dump with `preDump`.
+ * @throws OciError `ERR_USAGE` an unknown `manageCgroupsMode`
+ */
 export function dumpRequest(
   options: DumpOptions,
   container: CriuContainer & {
@@ -84,15 +90,18 @@ export function dumpRequest(
   ])
 }
 
-/** @throws OciError `ERR_USAGE` an unknown mode of cgroups */
+/**
+ * Builds the request for a restore.
+ * @throws OciError `ERR_USAGE` an unknown `manageCgroupsMode`
+ */
 export function restoreRequest(
   options: RestoreOptions,
   container: CriuContainer & {
-    /** Namespaces to join: the runtime's name of the kind, and a file. */
+    /** Namespaces to join: the type by its name in /proc/PID/ns, and a file. */
     readonly joined: readonly { readonly type: string; readonly path: string }[]
-    /** What takes the place of descriptors and namespaces in the images. */
+    /** Descriptors of ours that replace descriptors and namespaces in the images. */
     readonly inherited: readonly { readonly key: string; readonly fd: number }[]
-    /** By controller, relative to the hierarchy. */
+    /** The cgroup of each controller, relative to the mount point of its hierarchy. */
     readonly cgroupRoots: readonly { readonly controller: string; readonly path: string }[]
   },
 ): Uint8Array {
@@ -124,7 +133,7 @@ const request = (type: number, fields: Message): Uint8Array =>
     [2, fields],
   ])
 
-/** By the numbers of `criu_opts`; network devices are not the runtime's. */
+/** Fields by their numbers in `criu_opts`. A new network namespace is left empty: the runtime does not restore devices. */
 function commonFields(options: CriuOptions, container: CriuContainer, logFile: string): Message {
   return [
     [1, criuFds.images],

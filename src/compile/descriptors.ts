@@ -2,16 +2,16 @@ import { operandsOf } from '../program/encode.ts'
 import { op, type Program, undoable } from '../program/program.ts'
 
 /**
- * Descriptors that a program has beside its slots: 0 to 2; signals, reports, the caller's directory and a pair of sockets
- * to the other process; three pipes to the relay; a hook's input and output.
+ * The number of descriptors that a program may have open beside its slots: 0 to 2; signals, reports, the caller's directory
+ * and a pair of sockets to the other process; three pipes to the relay; a hook's input and output.
  */
 const others = 3 + 5 + 6 + 3
 
 /**
- * The same program with a first step that fails where RLIMIT_NOFILE does not allow all descriptors that the program may open at
- * once: later, what has been made could not be taken back for want of descriptors.
+ * Adds a first step that fails unless RLIMIT_NOFILE allows all descriptors that the program may open at once: a failure for
+ * lack of descriptors after other steps could not be undone.
  *
- * @param inherited how many descriptors from 3 on the container inherits
+ * @param inherited the number of descriptors from 3 on that the container inherits
  */
 export function expectDescriptors(program: Program, inherited = 0): Program {
   const slots = new Set<unknown>()

@@ -32,17 +32,17 @@ import {
   type TerminalOrigin,
 } from './terminal.ts'
 
-/** The running container that gets one more process. */
+/** The running container in which a process is to be started. */
 export interface ExecTarget {
-  /** Its first process, and when that started: field 22 of /proc/PID/stat. */
+  /** Its first process, identified by its start time too: field 22 of /proc/PID/stat. */
   readonly pid: number
   readonly startTime: number
-  /** The namespaces that are not the host's. */
+  /** Types of the namespaces that differ from the host's. */
   readonly namespaces: readonly NamespaceType[]
-  /** Directories of cgroups, absolute; the unified one under the empty name. */
+  /** Absolute cgroup directories by controller; that of the unified hierarchy has the key ''. */
   readonly cgroupPaths: Readonly<Record<string, string>>
   readonly resctrl?: ResctrlGroups | undefined
-  /** The unit to ask systemd for, where the caller may not move processes into its cgroup. */
+  /** The unit to which systemd attaches the process, where the caller may not move it into the cgroup. */
   readonly unit?: AttachTarget | undefined
 }
 
@@ -68,7 +68,7 @@ export type ExecOptions = Pick<
 
 const barriers = { joined: 1, ready: 2, go: 3 } as const
 
-/** `/proc/PID/ns/...` for each type. */
+/** The file name in `/proc/PID/ns` for each type. */
 const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
   user: 'user',
   ipc: 'ipc',
@@ -81,8 +81,8 @@ const namespaceFiles: Readonly<Record<NamespaceType, string>> = {
 }
 
 /**
- * The program that runs one more process in a container: the same as a container's own process, in namespaces and
- * cgroups that are there already.
+ * Compiles the program that runs another process in a running container. It is set up like the container's first process,
+ * but joins the namespaces and cgroups of the container instead of making them.
  *
  * @throws OciError `ERR_CONFIG_INVALID`, `ERR_CONFIG_UNSUPPORTED`, `ERR_USAGE`
  */
@@ -117,7 +117,7 @@ export function compileExecProgram(
   return expectDescriptors(program, options.preserveFds)
 }
 
-/** The same program for whatever command the front is called with. */
+/** A copy of the program without a command: the front fills in the one that it is called with. */
 export function forAnyCommand(program: Program): Program {
   const child = program.child.map((step) => {
     if (step.op === 'find_command') return { ...step, operands: { ...step.operands, name: null } }
@@ -126,8 +126,8 @@ export function forAnyCommand(program: Program): Program {
   return { ...program, child }
 }
 
-/** `cgroupOrigin`: what the cgroups to join come from. */
 interface ExecContext extends CompileContext {
+  /** The option or pointer that the cgroups to join come from. */
   readonly cgroupOrigin: string
   readonly terminalOrigin: TerminalOrigin
 }
@@ -191,7 +191,7 @@ function compileHost(
   ]
 }
 
-/** Joins what must be joined before the container's process is made, whose PID namespace is that of its parent. */
+/** Joins the namespaces that must be joined before the process is cloned, which is born into its parent's PID namespace. */
 function compileStage(joined: readonly NamespaceType[], facts: HostFacts): readonly Step[] {
   const { before, after } = joinAround(joined, facts)
   return [...[...before, 'user' as const, ...after].map(setns), ...cloneFromStage(0)]
@@ -239,7 +239,7 @@ function compileChild(
   ]
 }
 
-/** The CPUs that the process keeps to until it is in its cgroups. */
+/** Sets the CPUs on which the process runs until it is in its cgroups. */
 function compileInitialAffinity({ execCPUAffinity }: Process, { debug }: ExecContext): readonly Step[] {
   if (!execCPUAffinity?.initial) return []
   debug?.(`nsexec: affinity: ${affinityMask(execCPUAffinity.initial)}`)
@@ -253,8 +253,9 @@ function joinByHost(target: ExecTarget, context: ExecContext): readonly HostStep
 }
 
 /**
- * Into the container's cgroups of v1 and, when clone3(2) did not do it, into the unified one. The host moves the process
- * where it cannot move itself. A container that a user could make no cgroup for is in the user's: the process as well.
+ * Moves the process into the container's v1 cgroups and, if `byHost`, into the unified one, where clone3(2) has not put it.
+ * The host moves the process if it cannot move itself. A rootless container may have got no cgroup of its own; the process
+ * then stays in the caller's, as the container did.
  */
 function joinCgroups(
   { cgroupPaths }: ExecTarget,

@@ -1,34 +1,34 @@
 /**
- * What `compile` needs to know of the host. Gathered once by `host/facts.ts`; each fact is also a guard of a
- * kept program.
+ * Facts about the host that `compile` needs. `host/facts.ts` gathers them; the files they are read from become guards of
+ * a kept program.
  */
 export interface HostFacts {
-  /** As `process.arch` has it. */
+  /** `process.arch` of Node.js. */
   readonly arch: string
   readonly euid: number
   readonly egid: number
-  /** Effective capabilities of the caller, a bit each. */
+  /** Effective capabilities of the caller, one bit each. */
   readonly capabilities: bigint
-  /** Whether the caller is in a user namespace other than the first. */
+  /** True when the caller is in a user namespace other than the initial one. */
   readonly inUserNamespace: boolean
   readonly cgroups: CgroupFacts
-  /** Where it is enabled: the file of /proc/PID/attr that takes the profile for the next execve(2). */
+  /** Set when AppArmor is enabled: the file in /proc/PID/attr that takes the profile for the next execve(2). */
   readonly appArmor?: { readonly attribute: 'apparmor/exec' | 'exec' } | undefined
   readonly hasSELinux: boolean
-  /** Where Intel RDT can be used. */
+  /** Set when Intel RDT can be used. */
   readonly resctrl?: ResctrlFacts | undefined
-  /** Whether BFQ is among the I/O schedulers of the block devices: it is the one that heeds weights. */
+  /** True when a block device has the I/O scheduler BFQ, the one that uses weights. */
   readonly hasBfq: boolean
-  /** Whether /proc/kcore is there: only then /dev/core leads somewhere. */
+  /** True when /proc/kcore exists, to which /dev/core links. */
   readonly hasKcore: boolean
-  /** newuidmap(1) and newgidmap(1), where they are installed. */
+  /** Paths of newuidmap(1) and newgidmap(1), if they are installed. */
   readonly idMapHelpers: { readonly uid?: string; readonly gid?: string }
 }
 
-/** Whether the caller's rights are over the host, not over a user namespace of it. */
+/** True when the caller is root on the host, not only in a user namespace. */
 export const isRootOfHost = ({ euid, inUserNamespace }: HostFacts): boolean => euid === 0 && !inUserNamespace
 
-/** The resctrl filesystem, and what it allocates. @see kernel filesystems/resctrl.rst */
+/** The resctrl filesystem and the resources that it allocates. @see kernel filesystems/resctrl.rst */
 export interface ResctrlFacts {
   /** Absolute. */
   readonly mountPoint: string
@@ -39,12 +39,12 @@ export interface ResctrlFacts {
 /** The hierarchies of control groups that containers are put into, and the caller's own cgroup in each. */
 export interface CgroupFacts {
   /**
-   * `v2`: the unified hierarchy alone, which is at /sys/fs/cgroup, or mounted elsewhere and nothing of v1 with it. `hybrid`:
-   * it is beside those of v1. In which hierarchy a controller is: see `placeOf`.
+   * `v2`: the unified hierarchy is at /sys/fs/cgroup, or is mounted elsewhere without any of v1. `hybrid`: it is mounted
+   * beside hierarchies of v1. `placeOf` finds the hierarchy of a controller.
    */
   readonly mode: 'v1' | 'hybrid' | 'v2' | 'none'
   readonly hierarchies: readonly CgroupHierarchy[]
-  /** What the kernel has in hierarchies of v1, wherever and whether these are mounted: the unified one is without it. */
+  /** Controllers that the kernel has in hierarchies of v1, mounted or not, and which the unified one therefore lacks. */
   readonly v1Controllers: readonly string[]
 }
 
@@ -52,7 +52,7 @@ export interface CgroupHierarchy {
   /** `cpu`, `cpuset` ..., or `name=systemd`; empty for the unified hierarchy. */
   readonly controllers: readonly string[]
   readonly isUnified: boolean
-  /** Whether it is mounted read-only: no cgroup can be made there. */
+  /** True when it is mounted read-only, so that no cgroup can be made in it. */
   readonly isReadOnly: boolean
   /** Absolute, without a slash at the end: `/sys/fs/cgroup/cpu,cpuacct`. */
   readonly mountPoint: string

@@ -1,6 +1,6 @@
 import type { Linux } from '../oci/runtime-config.ts'
 
-/** The host's id for one of the container's: the same without a user namespace, undefined where it is not mapped. */
+/** Maps an id of the container to the host's: the same id without a user namespace, undefined if it is not mapped. */
 export function hostID(linux: Linux, id: number, kind: 'uid' | 'gid'): number | undefined {
   if (!linux.namespaces?.some(({ type }) => type === 'user')) return id
   const mapping = linux[`${kind}Mappings`]?.find(

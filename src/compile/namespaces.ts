@@ -8,7 +8,7 @@ import type { HostFacts } from './facts.ts'
 import { mapText } from './mount/bind.ts'
 import { mapWords } from './unshare.ts'
 
-/** CLONE_NEW* of each type. */
+/** The CLONE_NEW* flag of each type. */
 export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
   user: cloneFlags.NEWUSER,
   ipc: cloneFlags.NEWIPC,
@@ -20,7 +20,7 @@ export const namespaceFlags: Readonly<Record<NamespaceType, number>> = {
   time: cloneFlags.NEWTIME,
 }
 
-/** The order in which namespaces are joined: the user namespace gives the rights to join the others. */
+/** The order in which namespaces are joined: the user namespace gives the capabilities to join the others. */
 export const joinOrder: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'network', 'pid', 'mount', 'cgroup', 'time']
 
 export interface NamespacePlan {
@@ -30,11 +30,11 @@ export interface NamespacePlan {
   readonly enter: readonly HostStep[]
   /** Flags for the clone that makes the container's process. */
   readonly cloneFlags: number
-  /** Steps of the first child, when the namespaces must be joined before the new ones are made; else none. */
+  /** Steps of the first child, if namespaces must be joined before new ones are made; else empty. */
   readonly stage: readonly Step[]
-  /** Joined by the container's process itself. */
+  /** Steps with which the container's process itself joins namespaces. */
   readonly join: readonly Step[]
-  /** Made by the container's process once it is in its cgroup. */
+  /** Steps with which the container's process makes namespaces once it is in its cgroup. */
   readonly unshare: readonly Step[]
 }
 
@@ -42,19 +42,19 @@ export function namespacesOf(config: RuntimeConfig): readonly Namespace[] {
   return config.linux?.namespaces ?? []
 }
 
-/** A namespace of this type that is made for the container, not joined by path. */
+/** True when a namespace of this type is made for the container, not joined by path. */
 export function isNew(config: RuntimeConfig, type: NamespaceType): boolean {
   return namespacesOf(config).some((namespace) => namespace.type === type && !namespace.path)
 }
 
-/** Which namespaces are made, which joined, and by which process. */
+/** Decides which namespaces are made, which are joined, and by which process. */
 export function planNamespaces({ config, facts }: CompileContext): NamespacePlan {
   const joined = joinOrder.flatMap((type) => {
     const index = namespacesOf(config).findIndex((namespace) => namespace.type === type && namespace.path)
     const path = namespacesOf(config)[index]?.path
     return path === undefined ? [] : [{ type, path, from: `/linux/namespaces/${index}/path` }]
   })
-  // A time namespace takes its offsets before there is a process in it.
+  // A time namespace is made by unshare(2) on the host's side: its offsets are written before a process is in it.
   const made = namespacesOf(config).filter(
     ({ path, type }) => !path && type !== 'time' && !lateNamespaces(config).includes(type),
   )
@@ -94,10 +94,10 @@ export function planNamespaces({ config, facts }: CompileContext): NamespacePlan
 }
 
 /**
- * When a user namespace is joined: which others the first child joins before it and after it, and which are left to the
- * container's process. Root may join any of them, even one that the user namespace does not own, as long as it has its
- * rights on the host; without privilege it is the user namespace that gives the right. The mounts come last, since paths
- * mean something else after that.
+ * Orders the namespaces to join around the user namespace: those that the first child joins before it and after it, and
+ * those that the container's process joins (`own`). Root joins the others first, since with its capabilities on the host it
+ * may join even one that the user namespace does not own; without privilege only the user namespace gives the right. The
+ * mount namespace comes last, since paths change their meaning with it.
  */
 export function joinAround(
   joined: readonly NamespaceType[],
@@ -111,7 +111,7 @@ export function joinAround(
   return { before: [], after: others.filter(isForChildren), own }
 }
 
-/** The last steps of a stage: the container's process, and word to the host that there is one. */
+/** The last steps of a stage: clones the container's process and tells the host that it exists. */
 export function cloneFromStage(flags: number): readonly Step[] {
   return [
     op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
@@ -119,14 +119,15 @@ export function cloneFromStage(flags: number): readonly Step[] {
   ]
 }
 
-/** Host steps after clone: until a stage has made the container's process, no step may use its pid. */
+/** Host steps after clone that wait for the stage: until it has cloned the container's process, no step may use its pid. */
 export function awaitBirth(hasStage: boolean): readonly HostStep[] {
   return hasStage ? [undoable(op('sync_wait', { barrier: barriers.born }))] : []
 }
 
 /**
- * Namespaces that the process makes when it is what it will be: a cgroup namespace shows the cgroups its maker is in, and
- * the message queues of an IPC namespace belong to its maker, which in a user namespace must be root there.
+ * Types of namespaces that the process makes after it is in its cgroups and has its ids: a cgroup namespace is rooted at the
+ * cgroups of its maker, and the message queues of an IPC namespace belong to its maker, which in a user namespace must be
+ * root there.
  */
 function lateNamespaces(config: RuntimeConfig): readonly NamespaceType[] {
   const hasUser = namespacesOf(config).some(({ type }) => type === 'user')
@@ -138,10 +139,11 @@ function pointerOf(config: RuntimeConfig, type: NamespaceType): string {
 }
 
 /**
- * Host steps after clone that give the new user namespace its ids. The kernel takes any map from a privileged caller;
- * without privilege it takes only the caller's own id, and newuidmap(1) writes what /etc/subuid allows.
+ * Host steps after clone that write the id maps of the new user namespace. The kernel accepts any map from a privileged
+ * caller and only the caller's own id from another, for whom newuidmap(1) writes the ids that /etc/subuid allows.
  *
- * @throws OciError `ERR_CONFIG_INVALID` a new user namespace without mappings
+ * @throws OciError `ERR_CONFIG_INVALID` a new user namespace without mappings; `ERR_PERMISSION` newuidmap(1) or newgidmap(1)
+ * is needed and not installed
  */
 export function compileIdMaps({ config, facts }: CompileContext): readonly HostStep[] {
   if (!isNew(config, 'user')) return []
@@ -162,7 +164,7 @@ export function compileIdMaps({ config, facts }: CompileContext): readonly HostS
   ]
 }
 
-/** Whether setgroups(2) is refused in the container's user namespace. */
+/** True when setgroups(2) is denied in the container's user namespace. */
 export function deniesSetgroups({ config, facts }: CompileContext): boolean {
   return isNew(config, 'user') && facts.euid !== 0 && isOwnId(config.linux?.gidMappings ?? [], facts.egid)
 }

@@ -8,8 +8,8 @@ import { isNew } from './namespaces.ts'
 const maxNameBytes = 15
 
 /**
- * Host steps that move interfaces of the host into the container's network namespace, under their new names, with the
- * permanent addresses of global scope. They are up then. A create that fails brings them back as they were.
+ * Host steps that move interfaces of the host into the container's network namespace, under their new names and with their
+ * permanent addresses of global scope, and set them up. The undo of a failed create moves them back as they were.
  *
  * @throws OciError `ERR_CONFIG_INVALID` a name that no interface can have; `ERR_CONFIG_UNSUPPORTED` without root
  * @see runtime-spec v1.3.0 config-linux.md "Network Devices"
@@ -21,7 +21,7 @@ export function compileNetDevices(context: CompileContext): readonly HostStep[] 
   if (euid !== 0 || inUserNamespace) {
     throw new OciError('ERR_CONFIG_UNSUPPORTED', 'network devices are not supported for rootless containers', {
       pointer: '/linux/netDevices',
-      hint: 'run as root, or remove them from config.json',
+      hint: 'run as root, or remove /linux/netDevices',
     })
   }
   return [
@@ -30,7 +30,7 @@ export function compileNetDevices(context: CompileContext): readonly HostStep[] 
   ]
 }
 
-/** A socket belongs to the network namespace that it was made in. */
+/** Opens a netlink socket in each of the two network namespaces: a socket belongs to the one in which it was made. */
 function openSockets({ config }: CompileContext): readonly HostStep[] {
   const from = '/linux/netDevices'
   const steps = [
@@ -53,9 +53,9 @@ function openSockets({ config }: CompileContext): readonly HostStep[] {
 }
 
 /**
- * Renamed as it is moved, so that a name may be taken on the other side.
+ * Moves one interface and renames it in the same request, so that its old name may be taken in the container.
  *
- * @param saved the slot for what the move takes away
+ * @param saved the slot for the interface's state, of which the move loses a part
  */
 function moveDevice(name: string, newName: string, saved: string): readonly HostStep[] {
   const from = toPointer(['linux', 'netDevices', name])
@@ -69,7 +69,7 @@ function moveDevice(name: string, newName: string, saved: string): readonly Host
       request('own_links', linkRequest({ isUp: false }), name, null),
       op('restore_interface', { socket: 'own_links', interface: name, saved }, from),
     ),
-    // The kernel moves it first, and a rename that fails then has left it there.
+    // The kernel moves the interface before it renames it: a rename that fails would leave it in the container.
     undoable(op('expect_no_interface', { socket: 'links', interface: newName }, from)),
     undoable(
       request('own_links', linkRequest({ name: newName }), name, 'ns_network'),
@@ -80,7 +80,7 @@ function moveDevice(name: string, newName: string, saved: string): readonly Host
   ]
 }
 
-/** What the kernel takes for a name: dev_valid_name(). */
+/** Refuses a name that the kernel's dev_valid_name() refuses. */
 function checkName(name: string, pointer: string): void {
   const isValid = name !== '.' && name !== '..' && /^[^\s/:\0]+$/.test(name) && Buffer.byteLength(name) <= maxNameBytes
   if (isValid) return
@@ -98,8 +98,9 @@ const interfaceUp = 0x1
 const headerBytes = 32
 
 /**
- * RTM_NEWLINK: struct nlmsghdr, struct ifinfomsg and attributes; the runner fills in lengths and numbers. Sets a link up
- * or down, or gives it another name and a network namespace, whose descriptor is the last word.
+ * Encodes an RTM_NEWLINK message (struct nlmsghdr, struct ifinfomsg and attributes) that sets a link up or down, or gives
+ * it another name and a network namespace. The runner fills in lengths, numbers and the namespace's descriptor, which is
+ * the last word.
  */
 function linkRequest(change: { readonly isUp: boolean } | { readonly name: string }): Uint8Array {
   const name = Buffer.from('name' in change ? `${change.name}\0` : '')

@@ -4,10 +4,11 @@ import { OciError } from '../errors.ts'
 const maxNumber = 8191
 
 /**
- * `0-2,5` as 0, 1, 2, 5.
+ * Parses a list such as `0-2,5` into 0, 1, 2, 5.
  *
- * @param what names the numbers in the error, `ERR_CONFIG_INVALID` for those that are none or too large
- * @param max  the largest; by default that of CPUs
+ * @param what names the numbers in the error
+ * @param max  the largest number that is allowed; by default the largest for a CPU
+ * @throws OciError `ERR_CONFIG_INVALID` a part is not a number or range, or too large
  */
 export function parseNumberList(
   text: string,
@@ -27,7 +28,7 @@ export function parseNumberList(
   })
 }
 
-/** The numbers as bits, the least significant first, in as many bytes as `count` of them need. */
+/** Builds a mask of `count` bits, the least significant first, in which the bits `numbers` are set. */
 export function maskOf(numbers: readonly number[], count: number): Uint8Array {
   const mask = new Uint8Array(Math.ceil(count / 8))
   for (const number of numbers) mask[number >> 3] = (mask[number >> 3] ?? 0) | (1 << (number & 7))

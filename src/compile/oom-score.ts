@@ -2,7 +2,7 @@ import type { Process } from '../oci/runtime-config.ts'
 import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, undoable } from '../program/program.ts'
 
-/** Host steps after clone: a lower score takes a right that the process may not have. */
+/** Host steps after clone: a lower score needs a capability (CAP_SYS_RESOURCE) that the process may lack. */
 export function compileOomScore({ oomScoreAdj }: Process): readonly HostStep[] {
   if (oomScoreAdj === undefined) return []
   const path = ['/proc/', { register: 'pid' as const }, '/oom_score_adj']

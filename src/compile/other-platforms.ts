@@ -3,7 +3,7 @@ import type { CompileOptions } from './context.ts'
 
 const sections: readonly string[] = ['vm', 'windows', 'solaris', 'zos']
 
-/** Sections that are for runtimes of another platform mean nothing here, as under runc; but the author may think so. */
+/** Warns of non-empty sections for other platforms, which are ignored here, as by runc. */
 export function warnOfOtherPlatforms(config: RuntimeConfig, warn: CompileOptions['warn']): void {
   for (const [name, value] of Object.entries(config)) {
     const isSet = typeof value === 'object' && value !== null && Object.keys(value).length > 0

@@ -7,7 +7,8 @@ import { hostID } from './id-mapping.ts'
 import { deniesSetgroups } from './namespaces.ts'
 
 /**
- * What the process becomes, from the last descriptors to the command being there; execve comes after the barrier.
+ * Steps of the container's process that set its user, capabilities and directory and find its command; execve comes after
+ * the last barrier.
  *
  * @param env the environment of the command, which gets a HOME if it has none
  */
@@ -46,7 +47,7 @@ export function compileProcess(process: Process, env: readonly string[], context
   ]
 }
 
-/** Without rights over groups the process keeps those of the caller, and can have no others. */
+/** Sets the supplementary groups. Where setgroups(2) is denied, the process keeps the caller's and can have no others. */
 function compileGroups({ user }: Process, context: CompileContext): readonly Step[] {
   const from = '/process/user/additionalGids'
   const gids = user.additionalGids ?? []
@@ -54,15 +55,16 @@ function compileGroups({ user }: Process, context: CompileContext): readonly Ste
     return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from)]
   }
   if (gids.length === 0) return []
-  throw new OciError('ERR_CONFIG_UNSUPPORTED', 'a user who maps no more than the own group can set no others', {
+  throw new OciError('ERR_CONFIG_UNSUPPORTED', "additional groups cannot be set if only the caller's group is mapped", {
     pointer: from,
-    hint: 'remove them, or map more groups: those of /etc/subgid',
+    hint: 'remove them, or map more groups, those of /etc/subgid',
   })
 }
 
 /**
- * The first host steps: as root nobody else may trace the runner, and of the caller's descriptors the container inherits
- * the first three and those it is promised. They are marked here, where procfs can list them on an old kernel.
+ * The first host steps. They forbid others to trace a runner of root, and close the caller's descriptors, except the first
+ * three and those of --preserve-fds. This happens before the container's mounts, since an old kernel needs procfs to list
+ * descriptors.
  */
 export function compileInheritance({ facts, preserveFds }: CompileContext): readonly HostStep[] {
   return [
@@ -72,11 +74,11 @@ export function compileInheritance({ facts, preserveFds }: CompileContext): read
 }
 
 /**
- * The host step that looks at the caller's descriptors 0 to 2. In the foreground nothing of the caller but pipes, sockets and
- * null devices gets into the container: where there is something else, a pipe is made, and the runner relays it. Who detaches
- * gives the container what it has, as with runc; a directory is refused to both.
+ * The host step that prepares the caller's descriptors 0 to 2. In the foreground the container gets only pipes, sockets and
+ * null devices of the caller; anything else is replaced by a pipe, and the runner relays. A detached container gets the
+ * descriptors as they are, as with runc. A directory is refused in both cases.
  *
- * In a user namespace a pipe is given to the process, which could not open it again as /dev/stdout.
+ * In a user namespace the pipes get the process's ids as owner; without that it could not open them as /dev/stdout.
  */
 export function compileStdio(process: Process, { config, mode, facts }: CompileContext): readonly HostStep[] {
   if (process.terminal) return []
@@ -88,12 +90,12 @@ export function compileStdio(process: Process, { config, mode, facts }: CompileC
   return [undoable(op('prepare_stdio', { relay, uid, gid }, standardDescriptors, 'EPERM', 'EINVAL', 'EROFS'))]
 }
 
-/** The first step of the process that the relay is for. */
+/** The first step of the container's process: it takes the descriptors that `compileStdio` has prepared. */
 export function compileRelayed(process: Process, { mode }: CompileContext): readonly Step[] {
   return process.terminal || mode !== 'foreground' ? [] : [op('take_stdio', {}, standardDescriptors)]
 }
 
-/** Where the steps come from: no field of config.json. */
+/** The origin of these steps, which no field of config.json asks for. */
 const standardDescriptors = 'stdio'
 
 /** (uid_t)-1 and (gid_t)-1 */
@@ -104,9 +106,9 @@ export function compileExecve(process: Process, env: readonly string[]): Step {
 }
 
 /**
- * Resource limits. The host sets them while the container's process waits at its last barrier: that process may need
- * more than its limits allow, and only the host may raise one. Where the caller has no right over a process of another
- * user (CAP_SYS_RESOURCE), the process sets them itself just before it becomes that user.
+ * Steps that set resource limits. The host sets them while the container's process waits at its last barrier: that process
+ * may need more than its limits allow, and only the host may raise a limit. If the caller has no CAP_SYS_RESOURCE, the
+ * process sets them itself, just before it takes its user id.
  */
 export function compileRlimits(
   process: Process,
@@ -139,9 +141,9 @@ interface CapabilityMasks {
 }
 
 /**
- * The five sets as masks; without `capabilities` the process has none. Unknown names are left out with a warning.
+ * Converts the five sets to masks; without `capabilities` all are empty. Unknown names are left out with a warning.
  *
- * @throws OciError `ERR_CONFIG_INVALID` what is to be effective is not permitted: capset(2) would refuse it
+ * @throws OciError `ERR_CONFIG_INVALID` an effective capability is not permitted: capset(2) would refuse it
  */
 function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
   const maskOf = (names: readonly string[] | undefined): bigint =>
@@ -159,7 +161,7 @@ function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespa
   if (outside !== undefined) throw notPermitted(outside)
   const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
-  // A config.json that leaves the inheritable set empty means no ambient capabilities, whatever it says of them.
+  // With an empty inheritable set no ambient capability can be raised: a warning for each would be noise.
   if (inheritable !== 0n) {
     for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
   }
@@ -180,7 +182,7 @@ function namesIn(mask: bigint): readonly string[] {
   return capabilityNames.filter((_, bit) => (mask >> BigInt(bit)) & 1n)
 }
 
-/** The last value of a name wins, and an empty HOME counts as none. */
+/** The environment of the command: the last value of a name wins, and an empty HOME is left out. */
 export function environmentOf(process: Process): readonly string[] {
   const variables = new Map((process.env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]))
   if (variables.get('HOME') === 'HOME=') variables.delete('HOME')
@@ -191,7 +193,7 @@ function hasHome(env: readonly string[]): boolean {
   return env.some((entry) => entry.startsWith('HOME='))
 }
 
-/** Without a PATH a command must be given with its own: no search then, and none of the current directory. */
+/** The value of PATH; null without one: there is no search then, and the command must be a path. */
 function searchPath(env: readonly string[]): string | null {
   return env.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) || null
 }

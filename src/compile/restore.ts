@@ -24,11 +24,11 @@ import { compileHooks } from './state/hooks.ts'
 import { compileNotifySocket } from './state/notify.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalCheck } from './terminal.ts'
 
-/** The directory that CRIU has as the root of the container, in its state directory. */
+/** The name of the directory in the state directory that CRIU takes as the container's root. */
 export const criuRootName = 'criu-root'
 
-/** All paths are absolute. */
-export interface CriuCall {
+/** A restore by CRIU: its executable, the encoded request, and its directories. All paths are absolute. */
+export interface CriuRestore {
   readonly path: string
   readonly message: Uint8Array
   readonly imagePath: string
@@ -36,8 +36,8 @@ export interface CriuCall {
 }
 
 /**
- * The program that makes a container of the images of a checkpoint: what surrounds it is made as for a new one, its
- * processes and their mounts are CRIU's.
+ * Compiles the program that restores a container from the images of a checkpoint. State, cgroups and sockets are made as
+ * for a new container; CRIU restores its processes and their mounts.
  *
  * @throws OciError as `compile`
  */
@@ -45,7 +45,7 @@ export function compileRestore(
   config: RuntimeConfig,
   options: CompileOptions,
   facts: HostFacts,
-  criu: CriuCall,
+  criu: CriuRestore,
 ): Program {
   const context = compileContext(config, options, facts)
   checkTerminal(config.process, context)
@@ -56,7 +56,7 @@ const wait = (script: string | null): HostStep =>
   undoable(op('criu_wait', { terminal: 'controller', socket: 'criu', script }))
 const send = (message: Uint8Array): HostStep => undoable(op('criu_send', { socket: 'criu', message }))
 
-function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep[] {
+function compileHost(context: CompileContext, criu: CriuRestore): readonly HostStep[] {
   const { config, facts, noSubreaper, mode } = context
   const isForeground = mode === 'foreground'
   const terminal = config.process.terminal ? 'controller' : null
@@ -72,7 +72,7 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
     ...compileConsoleSocket(context),
     ...(isForeground && !noSubreaper ? [undoable(op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 }))] : []),
     ...enterMounts(context),
-    // Mounts can be made only in directories that are of the mount namespace.
+    // CRIU makes mounts in these directories, which it can only do if they were opened in its mount namespace.
     undoable(op('criu_directory', { path: criu.imagePath, fd: criuFds.images }, '--image-path')),
     undoable(op('criu_directory', { path: criu.workPath, fd: criuFds.work }, '--work-path')),
     undoable(op('criu_start', { to: 'criu', path: criu.path }), op('kill_child', {}), ...compileKill(context)),
@@ -100,8 +100,8 @@ function compileHost(context: CompileContext, criu: CriuCall): readonly HostStep
 }
 
 /**
- * CRIU wants the root to be a mount, and the places of other mounts to be there: in a mount namespace of its own, so
- * that nothing of that is left anywhere.
+ * Enters a mount namespace of CRIU's own, so that no mount is left on the host. There the root is made a mount and the
+ * mount points of other mounts are made, as CRIU requires.
  */
 function enterMounts(context: CompileContext): readonly HostStep[] {
   const root = stateFile(context, criuRootName)
@@ -131,13 +131,16 @@ function enterMounts(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** What is in a tmpfs is in the images, and the cgroups of v1 are in one; /sys/fs/cgroup itself is in sysfs. */
+/**
+ * True when the mount point must be made before CRIU runs. Those in a tmpfs are in the images, and so are those of v1
+ * cgroups; /sys/fs/cgroup itself is in sysfs.
+ */
 function needsPlace({ mount, destination }: MountEntry, all: readonly MountEntry[]): boolean {
   if (mount.type === 'cgroup' || mount.type === 'cgroup2') return false
   return !all.some((other) => other.mount.type === 'tmpfs' && destination.startsWith(`${other.destination}/`))
 }
 
-/** Other places may be in a bind mount: it is made here, too. */
+/** Makes the mount point, and the mount itself if it is a bind mount, in which the mount points of others may be. */
 function makePlace(entry: MountEntry, { bundle }: CompileContext): readonly Step[] {
   const { mount, destination, from } = entry
   if (!isBind(entry)) {
@@ -152,7 +155,7 @@ function makePlace(entry: MountEntry, { bundle }: CompileContext): readonly Step
   ]
 }
 
-/** Hooks, and whoever looks for the runner's directory, are in the mount namespace of the host. */
+/** Returns to the host's mount namespace, in which hooks run and in which others look up the runner's directory. */
 function leaveMounts(): readonly HostStep[] {
   return [op('setns', { slot: 'own_mounts', type: cloneFlags.NEWNS }), op('fchdir', { slot: 'home' })].map((step) =>
     undoable(step),

@@ -53,14 +53,14 @@ export const memoryFlags: Readonly<Record<string, number>> = {
 const cpuMaskBytes = 1024
 const maxNode = 1023
 
-/** Every CPU: the kernel cuts it down to what the cgroup's cpuset allows. */
+/** A mask of every CPU, which the kernel reduces to those that the cgroup's cpuset allows. */
 export const allCpus: Uint8Array = new Uint8Array(cpuMaskBytes).fill(0xff)
 
 /**
- * How the process is scheduled: CPU, I/O, memory nodes and personality, all before seccomp could forbid the calls. The
- * affinity of whoever called the runtime is not the container's.
+ * Steps that set CPU affinity and scheduler, I/O priority, memory policy and personality, before seccomp could forbid the
+ * system calls. The affinity is always set, so that the container does not inherit that of the runtime's caller.
  *
- * @param cpus the CPUs it may run on, as a list; default all that the cgroup allows
+ * @param cpus the CPUs on which the process may run, as a list; default all that the cgroup allows
  */
 export function compileScheduling(
   process: Process,
@@ -69,7 +69,7 @@ export function compileScheduling(
 ): readonly Step[] {
   const { scheduler, ioPriority } = process
   const { memoryPolicy, personality } = config.linux ?? {}
-  if (personality?.flags?.length) warn?.('/linux/personality/flags: no flag is known: they are ignored')
+  if (personality?.flags?.length) warn?.('/linux/personality/flags: ignored, since no flags are defined')
   return [
     cpus === undefined
       ? op('set_affinity', { cpus: allCpus }, '/linux/resources/cpu/cpus', 'EINVAL', 'EPERM')
@@ -91,20 +91,20 @@ export function compileScheduling(
   ]
 }
 
-/** One of the two sets of `execCPUAffinity`. @see runtime-spec 1.3.0 config.md "Linux Process" */
+/** The step that applies one of the two sets of `execCPUAffinity`. @see runtime-spec 1.3.0 config.md "Linux Process" */
 export function compileAffinity(cpus: string, when: 'initial' | 'final'): Step {
   const from = `/process/execCPUAffinity/${when}`
   const numbers = parseNumberList(cpus, from, 'CPU')
   return op('set_affinity', { cpus: maskOf(numbers, Math.max(-1, ...numbers) + 1) }, from)
 }
 
-/** A list of CPUs as a mask: `0-1` is `0x3`. */
+/** Converts a list of CPUs to a hexadecimal mask: `0-1` is `0x3`. */
 export function affinityMask(cpus: string): string {
   const numbers = parseNumberList(cpus, '/process/execCPUAffinity/initial', 'CPU')
   return `0x${numbers.reduce((mask, number) => mask | (1n << BigInt(number)), 0n).toString(16)}`
 }
 
-/** struct sched_attr of sched_setattr(2), in its first version of 48 bytes. */
+/** Encodes the scheduler as struct sched_attr of sched_setattr(2), in its first version of 48 bytes. */
 function compileScheduler(scheduler: Scheduler, config: RuntimeConfig): Step {
   const from = '/process/scheduler'
   const policy = lookUp(policies, scheduler.policy, `${from}/policy`, 'is not a scheduling policy')
@@ -129,14 +129,14 @@ function compileScheduler(scheduler: Scheduler, config: RuntimeConfig): Step {
 }
 
 /**
- * Refuses what the kernel would leave out, or cut down, without a word.
+ * Refuses values that the kernel would ignore or reduce without an error.
  *
  * @see runc libcontainer/configs/validate scheduler
  */
 function checkScheduler({ policy, nice = 0, priority = 0, runtime, deadline, period }: Scheduler, from: string): void {
   const invalid = (field: string, message: string): OciError =>
     new OciError('ERR_CONFIG_INVALID', message, { pointer: `${from}/${field}` })
-  if (nice < -20 || nice > 19) throw invalid('nice', `invalid scheduler.nice: ${nice}: it is -20 to 19`)
+  if (nice < -20 || nice > 19) throw invalid('nice', `invalid scheduler.nice: ${nice}: must be -20 to 19`)
   if (priority !== 0 && policy !== 'SCHED_FIFO' && policy !== 'SCHED_RR') {
     throw invalid('priority', 'scheduler.priority can only be specified for SCHED_FIFO or SCHED_RR policy')
   }

@@ -4,12 +4,12 @@ import { openFlags } from '../program/flags.ts'
 import { op, type Step } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 
-/** Permissions to find a key, as keyrings(7) numbers them: its owner's, and everybody's. */
+/** Permissions to find a key, with the values of keyrings(7): for its owner, and for everybody. */
 const mayFind = { owner: 0x80000, others: 0x8 } as const
 
 /**
- * The session keyring of the container, made or, by `exec`, found by its name: a process that comes from another user
- * namespace is not its owner.
+ * Steps that join the container's session keyring. The first process makes it; `exec` finds it by its name. With a user
+ * namespace everybody may find it, since a process that comes from another user namespace is not its owner.
  */
 export function compileKeyring({ selinuxLabel }: Process, context: CompileContext): readonly Step[] {
   if (context.noNewKeyring) return []
@@ -27,8 +27,10 @@ export function compileKeyring({ selinuxLabel }: Process, context: CompileContex
 }
 
 /**
- * The labels the command will run with, by way of the host's procfs: the container's own /proc could be anything
- * (CVE-2019-16884).
+ * Steps that set the LSM labels with which the command will run. They write to the host's procfs, since the container's own
+ * /proc could be anything (CVE-2019-16884).
+ *
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host has no AppArmor, or no SELinux
  */
 export function compileLabels({ apparmorProfile, selinuxLabel }: Process, { facts }: CompileContext): readonly Step[] {
   const steps: Step[] = []
@@ -46,9 +48,9 @@ export function compileLabels({ apparmorProfile, selinuxLabel }: Process, { fact
 }
 
 /**
- * The label of everything in the filesystems that are made for the container: `linux.mountLabel`.
+ * `linux.mountLabel`, the SELinux label of all files in the filesystems that are made for the container.
  *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host has no SELinux, `ERR_CONFIG_INVALID`
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host has no SELinux; `ERR_CONFIG_INVALID` it contains a quote or backslash
  */
 export function mountLabelOf({ config, facts }: Pick<CompileContext, 'config' | 'facts'>): string | undefined {
   const pointer = '/linux/mountLabel'
@@ -59,14 +61,14 @@ export function mountLabelOf({ config, facts }: Pick<CompileContext, 'config' | 
   return label
 }
 
-/** Data for mount(2) with the label, in quotes: it may have commas. */
+/** Adds the label to data for mount(2), in quotes, since it may contain commas. */
 export function withLabel(data: string, label: string | undefined): string {
   if (label === undefined) return data
   return `${data === '' ? '' : `${data},`}context="${label}"`
 }
 
-function disabled(what: string, pointer: string): OciError {
-  return new OciError('ERR_CONFIG_UNSUPPORTED', `${what} is not enabled on this host`, {
+function disabled(module: string, pointer: string): OciError {
+  return new OciError('ERR_CONFIG_UNSUPPORTED', `${module} is not enabled on this host`, {
     pointer,
     hint: 'remove the field, or enable it in the kernel',
   })

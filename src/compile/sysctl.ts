@@ -18,15 +18,15 @@ const ipcKeys = [
   'kernel.shm_rmid_forced',
 ]
 
-/** `/proc/PID/ns/...` of the namespaces that sysctls can be in. */
+/** The file name in `/proc/PID/ns` of each type of namespace that has sysctls. */
 const namespaceFiles = { ipc: 'ipc', network: 'net', uts: 'uts', user: 'user' } as const
 
 type SysctlNamespace = keyof typeof namespaceFiles
 
 /**
- * Writes `linux.sysctl` by way of the host's procfs: what the container has at /proc may be anything.
+ * Steps that write `linux.sysctl` through the host's procfs, since the container's own /proc may be anything.
  *
- * @throws OciError `ERR_CONFIG_INVALID` a key that would change the host, since its namespace is not the container's own
+ * @throws OciError `ERR_CONFIG_INVALID` a key that would change the host, since the container has no namespace for it
  */
 export function compileSysctl(context: CompileContext): readonly Step[] {
   return sysctlsOf(context).map(({ key, value, pointer }) => {
@@ -35,7 +35,10 @@ export function compileSysctl(context: CompileContext): readonly Step[] {
   })
 }
 
-/** Host steps when the namespaces to join are open: one that is the caller's own is the host's. */
+/**
+ * Host steps, after the namespaces to join are open, that refuse a namespace with sysctls to write if it is the caller's
+ * own: that would change the host.
+ */
 export function compileSysctlChecks(context: CompileContext): readonly HostStep[] {
   return sysctlsOf(context).flatMap(({ type, pointer }) => {
     const isJoined = namespacesOf(context.config).some((namespace) => namespace.type === type && namespace.path)
@@ -45,7 +48,7 @@ export function compileSysctlChecks(context: CompileContext): readonly HostStep[
 }
 
 interface Sysctl {
-  /** With dots between the parts of its name. */
+  /** The name with dots as separators. */
   readonly key: string
   readonly value: string
   readonly type: SysctlNamespace
@@ -60,22 +63,22 @@ function sysctlsOf({ config }: CompileContext): readonly Sysctl[] {
   })
 }
 
-/** A name with empty components or dots alone would lead out of /proc/sys, to any file of the host. */
+/** Refuses a path with a component that is empty, `.` or `..`, which could lead out of /proc/sys to any file of the host. */
 function checkPath(path: string, pointer: string): string {
   if (!path.split('/').some((part) => part === '' || part === '.' || part === '..')) return path
-  throw new OciError('ERR_CONFIG_INVALID', `"${path}" is no name of a sysctl`, {
+  throw new OciError('ERR_CONFIG_INVALID', `"${path}" is not the name of a sysctl`, {
     pointer,
     hint: 'name it as sysctl(8) does: net.ipv4.ip_forward',
   })
 }
 
-/** With `/` as the separator, a `.` is part of a name (an interface), as sysctl(8) has it. */
+/** Converts a name to dots as separators. As in sysctl(8), if `/` is the separator, a `.` belongs to a component's name. */
 function dotted(key: string): string {
   const firstSeparator = /[./]/.exec(key)?.[0]
   return firstSeparator === '/' ? key.replaceAll('.', '\0').replaceAll('/', '.').replaceAll('\0', '/') : key
 }
 
-/** The kind of namespace that a sysctl is in, which the container has one of. */
+/** The type of namespace to which a sysctl belongs. Throws unless the container has a namespace of this type. */
 function namespaceOf(key: string, pointer: string, config: RuntimeConfig): SysctlNamespace {
   const refuse = (why: string, hint: string): OciError =>
     new OciError('ERR_CONFIG_INVALID', `sysctl "${key}" ${why}`, { pointer, hint })

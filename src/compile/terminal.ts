@@ -28,7 +28,10 @@ function terminalError(origin: TerminalOrigin, problem: string, hint: string): O
   })
 }
 
-/** @throws OciError `ERR_USAGE` a terminal that nobody would hold, or a console socket that would get none */
+/**
+ * Checks that `process.terminal`, the mode and --console-socket fit together.
+ * @throws OciError `ERR_USAGE` a detached container with a terminal has no console socket, or the socket would get no terminal
+ */
 export function checkTerminal(
   { terminal }: Process,
   { mode, consoleSocket }: CompileContext,
@@ -63,13 +66,13 @@ export function noTerminal(origin: string): OciError {
   return terminalError(isOrigin(origin) ? origin : from, problem, 'call it from a terminal')
 }
 
-/** Host step before clone: the socket that gets the terminal, opened where its path still means something. */
+/** Host step before clone that connects to the socket for the terminal: the container's process could not resolve its path. */
 export function compileConsoleSocket({ consoleSocket }: CompileContext): readonly HostStep[] {
   if (consoleSocket === undefined) return []
   return [undoable(op('connect', { to: 'console', path: consoleSocket }, '--console-socket'))]
 }
 
-/** Host steps when the process is ready: a pidfd of it, sent as a terminal would be. */
+/** Host steps after the process is ready that send a pidfd of it to --pidfd-socket, in the form of a console socket. */
 export function compilePidfd({ pidfdSocket }: CompileContext): readonly HostStep[] {
   if (pidfdSocket === undefined) return []
   const option = '--pidfd-socket'
@@ -81,14 +84,14 @@ export function compilePidfd({ pidfdSocket }: CompileContext): readonly HostStep
 }
 
 /**
- * Makes the terminal inside the container (its devpts, its /dev/console) and sends the controlling side to the console
- * socket, or to the runner, which relays it.
+ * Steps that make the terminal in the container (in its devpts, bound to its /dev/console) and send the controlling side to
+ * the console socket, or to the runner, which relays it.
  */
 export function compileTerminal(context: CompileContext): readonly Step[] {
   return [...openPty(context), ...bindConsole(), ...handOver(context)]
 }
 
-/** The same for a process that joins a container, whose console is taken. */
+/** Steps like those of `compileTerminal` for `exec`, without /dev/console, which is the first process's terminal. */
 export function compilePty(context: CompileContext): readonly Step[] {
   return [...openPty(context), ...handOver(context)]
 }
@@ -131,7 +134,7 @@ function handOver({ consoleSocket }: CompileContext): readonly Step[] {
   ]
 }
 
-/** Host step after clone: the terminal's controlling side, for the relay. */
+/** Host step after clone that receives the terminal's controlling side for the relay. */
 export function compileTerminalRelay(context: CompileContext): readonly HostStep[] {
   if (!context.config.process?.terminal || context.consoleSocket !== undefined) return []
   return [undoable(op('receive_fd', { to: 'controller' }, from))]

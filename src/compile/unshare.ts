@@ -6,20 +6,20 @@ import type { HostFacts } from './facts.ts'
 export interface UnshareRequest extends IDMappings {
   readonly helpers: Required<HostFacts['idMapHelpers']>
   readonly command: readonly string[]
-  /** `NAME=value`; its PATH is where the command is looked for. */
+  /** `NAME=value` each; the command is searched for in its PATH. */
   readonly env: readonly string[]
   readonly umask: number
 }
 
-/** Where the steps come from: no field of config.json. */
+/** The origin of these steps, which no field of config.json asks for. */
 export const unshareOrigin = 'user namespace'
 
 const mapped = 1
 const sigterm = 15
 
 /**
- * A command as root of a new user namespace, and of nothing else that is new: its directory, descriptors, terminal and
- * supplementary groups are the caller's. Whoever of the callers is killed, it is asked to end.
+ * Compiles the program that runs a command as root of a new user namespace. The directory, descriptors, terminal,
+ * supplementary groups and other namespaces stay the caller's. If a parent is killed, the command gets SIGTERM.
  */
 export function compileUnshare({ uidMappings, gidMappings, helpers, command, env, umask }: UnshareRequest): Program {
   const endWithParent = op('prctl', { option: prctl.PDEATHSIG, value: sigterm })
@@ -49,6 +49,6 @@ export function compileUnshare({ uidMappings, gidMappings, helpers, command, env
 const mapIDs = (helper: string, mappings: readonly IDMapping[]): Step =>
   op('spawn_id_map', { helper, map: mapWords(mappings) }, unshareOrigin)
 
-/** A map as newuidmap(1) takes it. */
+/** Converts mappings to arguments of newuidmap(1). */
 export const mapWords = (mappings: readonly IDMapping[]): string[] =>
   mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))

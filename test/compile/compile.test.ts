@@ -60,14 +60,14 @@ test('root writes any id map, and leaves setgroups alone', () => {
   expect(contents).toEqual(['0 1000 1\n1 100000 65536\n', '0 1000 1\n1 100000 65536\n'])
 })
 
-test('a user maps the own id, setgroups being denied, and calls for nothing that this forbids', () => {
+test('a user maps only the own id with setgroups denied, and the program sets no groups', () => {
   const program = compileWith({ linux: user(own), facts: hosts.rootlessV2 })
   const writes = program.host.filter(({ from }) => from.endsWith('Mappings')).map(({ operands }) => operands.content)
   expect(writes).toEqual(['deny', '0 1000 1\n', '0 1000 1\n'])
   expect(stepsOf(program).some(({ op }) => op === 'setgroups')).toBe(false)
 })
 
-test('a user maps ranges by the helpers, and is told when there are none', () => {
+test('a user maps ranges by the helpers, without which there is an error', () => {
   const helpers = stepsNamed('spawn_id_map', { linux: user(ranges), facts: hosts.rootlessV2 })
   expect(helpers.map(({ operands }) => operands.helper)).toEqual(['/usr/bin/newgidmap', '/usr/bin/newuidmap'])
   expect(() => compileWith({ linux: user(ranges), facts: { ...hosts.rootlessV2, idMapHelpers: {} } })).toThrow(
@@ -96,7 +96,7 @@ test.each([
   expect(step?.operands.env).toEqual(expected)
 })
 
-test('HOME is looked up when it is not given', () => {
+test('HOME is looked up if it is not set', () => {
   expect(stepsNamed('default_home', { process: { env: ['HOME='] } })).toHaveLength(1)
   expect(stepsNamed('default_home', { process: { env: ['HOME=/x'] } })).toHaveLength(0)
 })
@@ -106,7 +106,7 @@ test.each([
   [['PATH=/a', 'PATH=/b'], '/b'],
   [['PATH='], null],
   [[], null],
-])('with the environment %j the command is looked for in %j', (env, path) => {
+])('with the environment %j the command is searched for in %j', (env, path) => {
   expect(stepsNamed('find_command', { process: { env } })[0]?.operands.path).toBe(path)
 })
 
@@ -139,7 +139,7 @@ test.each(['bogus', 'constructor'])('the root propagation %s is refused', (rootf
   )
 })
 
-test('an rlimit that there is not is refused', () => {
+test('an unknown rlimit is refused', () => {
   const rlimits = [
     { type: 'RLIMIT_NOFILE', soft: 1, hard: 1 },
     { type: 'RLIMIT_NONE', soft: 1, hard: 1 },
@@ -154,7 +154,7 @@ test('sections for other platforms are ignored with a warning', () => {
   expect(warnings).toEqual(['config.json: ignoring "vm", which is for another platform'])
 })
 
-test('what the host has not is refused, with the field', () => {
+test('a feature that the host lacks is refused, with the field', () => {
   const unsupported = (pointer: string) => refusal('ERR_CONFIG_UNSUPPORTED', pointer)
   expect(() => compileWith({ process: { apparmorProfile: 'a' } })).toThrow(unsupported('/process/apparmorProfile'))
   expect(() => compileWith({ process: { selinuxLabel: 'a' } })).toThrow(unsupported('/process/selinuxLabel'))
@@ -180,7 +180,7 @@ test('an unknown capability is left out with a warning, the others are kept', ()
   expect(warnings).toEqual(['ignoring unknown capability CAP_NONSENSE'])
 })
 
-/** Whether the process makes its first mount before it waits for the host, which makes cgroups of v1 and writes limits then. */
+/** True when the process makes its first mount before it waits for the host, which makes v1 cgroups and writes limits meanwhile. */
 function mountsMeanwhile(input: CompileTestInput): boolean {
   const { host, child } = compileWith({ ...input, linux: { resources: { pids: { limit: 7 } }, ...input.linux } })
   const ops = child.map(({ op }) => op)
@@ -225,7 +225,7 @@ test('a process is in all of its cgroups before the first of them is mounted and
   expect(host[named('sync_send')]?.undo.map(({ op }) => op)).toEqual(['kill_child', 'cgroup_kill'])
 })
 
-test('on cgroup v2 a process that dies for want of memory is reported, whichever step the host is at after clone', () => {
+test('on cgroup v2 an OOM kill of the process is reported at every step of the host after clone', () => {
   const { host } = compileWith({ facts: hosts.v2, linux: { resources: { memory: { limit: 4096 } } } })
   const undoOf = (name: string) => host.find(({ op }) => op === name)?.undo.map(({ op }) => op)
   expect(undoOf('clone')).toEqual(['kill_child', 'report_file', 'cgroup_kill'])
@@ -238,7 +238,7 @@ const notifying: Seccomp = {
   syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
 }
 
-/** Where the container's process says that it is ready: once it has its root, or when nothing is left that can fail. */
+/** True when the container's process passes `ready` as soon as it has its root, not after its last step that can fail. */
 function isReadyWithItsRoot(input: CompileTestInput): boolean {
   const child = compileWith(input).child.map(({ op, operands }) => (op === 'sync_send' ? operands.barrier : op))
   const ready = child.indexOf(2)

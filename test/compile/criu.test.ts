@@ -6,7 +6,7 @@ import { parseMessage } from '../fake-criu.ts'
 const parse = (bytes: Uint8Array | string) =>
   parseMessage(typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('latin1'))
 
-/** The examples of protobuf's own documentation of its encoding, and the ends of what is sent. */
+/** The examples of the documentation of protocol buffers, and the least and greatest values that are sent. */
 test.each([
   [[[1, 150]], '089601'],
   [[[2, 'testing']], '120774657374696e67'],
@@ -67,7 +67,7 @@ test('each option of a checkpoint is a field of its own', () => {
   expect(parse(dumpRequest({ preDump: true }, dumped)).get(1)).toEqual([4])
 })
 
-test('what is restored joins, inherits and finds what it is told to', () => {
+test('a restore has the namespaces, descriptors and cgroups that it is given', () => {
   const request = parse(
     restoreRequest(
       { lsmProfile: 'selinux:a', lsmMountContext: 'b' },

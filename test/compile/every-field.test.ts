@@ -35,7 +35,7 @@ const own = (controllers: readonly string[]): string =>
 const v1Mounts = v1.map((names, index) => mount(index, `/sys/fs/cgroup/${names}`, 'cgroup', names)).join('')
 const unified = (path: string): string => mount(90, path, 'cgroup2', 'nsdelegate')
 
-/** What hosts say of their cgroups: /proc/self/cgroup, and mountinfo. */
+/** /proc/self/cgroup and mountinfo of each host. */
 const texts: Readonly<Record<HostName, readonly [own: string, mounts: string]>> = {
   v1: [own(v1), v1Mounts],
   hybrid: [own(v1), v1Mounts + unified('/sys/fs/cgroup/unified')],
@@ -52,7 +52,7 @@ function factsOf(host: HostName, needs: Partial<HostFacts>): HostFacts {
 
 type Document = Record<string, unknown>
 
-/** Sets what a pointer leads to, making what is not there: a list where the next name is a number. */
+/** Sets the value at a pointer and makes missing parents: a list if the next name is a number, else an object. */
 function setAt(document: Document, pointer: string, value: unknown): void {
   const names = pointer.slice(1).split('/')
   const last = names.pop() ?? ''
@@ -84,7 +84,7 @@ function documentOf(
   return JSON.stringify(document)
 }
 
-/** Without one there are no containers for a user. */
+/** Adds a user namespace, without which a user cannot run a container. */
 function addUserNamespace(linux: Document, range: unknown): void {
   const list = linux.namespaces as { readonly type: string }[]
   if (list.some(({ type }) => type === 'user')) return
@@ -118,7 +118,7 @@ function compiled(text: string, facts: HostFacts): Compiled {
   }
 }
 
-/** Those of the host carry theirs. */
+/** A step without the undo that host steps have, so that steps of all phases compare equal. */
 const withoutUndo = ({ op, operands, from, ok }: Step): Step => ({ op, operands, from, ok })
 
 const textOf = (step: Step): string =>
@@ -128,9 +128,9 @@ const textOf = (step: Step): string =>
 
 interface Outcome {
   readonly kind: 'done' | 'refused' | 'warned' | 'nothing'
-  /** Of what is done: the ops that differ, or the files that are written. */
+  /** For `done`: the ops that differ, or the files that they write. */
   readonly ops: readonly string[]
-  /** Of what is refused. */
+  /** For `refused`: the pointer of the error. */
   readonly pointer?: string | undefined
 }
 
@@ -151,7 +151,7 @@ function outcomeOf(field: string, example: Example, host: HostName, needs = exam
   return { kind: withIt.warnings.length > 0 ? 'warned' : 'nothing', ops: [] }
 }
 
-/** The op, or the files that it writes. */
+/** The name of the op, or of the file that it writes. */
 function nameOf({ op, operands: { path } }: Step): readonly string[] {
   if (op !== 'write_file' && op !== 'write_lines') return [op]
   const text = [path]
@@ -161,7 +161,7 @@ function nameOf({ op, operands: { path } }: Step): readonly string[] {
   return [text.split('/').at(-1) ?? op]
 }
 
-/** Whether a pointer is that of a field, of what is beside it or in it, or of what it is part of, but not of a whole section. */
+/** True when a pointer is that of a field, of a sibling or member of it, or of an object that contains it, except a whole section. */
 function isNear(pointer: string, field: string): boolean {
   const parent = field.replace(/\/[^/]*$/, '')
   const isPartOf = (part: string, whole: string): boolean => whole !== '' && `${part}/`.startsWith(`${whole}/`)
@@ -178,7 +178,7 @@ test('every field of the schema has an example, and every example is one of a fi
   expect(Object.keys(fieldExamples).sort()).toEqual([...fieldsOf(runtimeConfig)].sort())
 })
 
-test.each(examples)('%s is done, refused by its name, or ignored for a reason', (field, example) => {
+test.each(examples)('%s is applied, refused with its pointer, or ignored for a reason', (field, example) => {
   for (const host of hostNames) {
     const { kind, pointer } = outcomeOf(field, example, host)
     const reason = reasonOf(example, host)
@@ -189,7 +189,7 @@ test.each(examples)('%s is done, refused by its name, or ignored for a reason', 
   }
 })
 
-test('what a host must have for a field refuses it where it is missing', () => {
+test('a field is refused on a host that lacks what it needs', () => {
   for (const [field, example] of examples.filter(([, { needs }]) => needs)) {
     for (const host of hostNames) {
       const { kind, pointer = '' } = outcomeOf(field, example, host, {})
@@ -201,16 +201,16 @@ test('what a host must have for a field refuses it where it is missing', () => {
   }
 })
 
-test('a hierarchy of v1 elsewhere changes nothing of what is done on v2', () => {
+test('a hierarchy of v1 that is mounted elsewhere changes nothing on a v2 host', () => {
   for (const [field, example] of examples) {
     expect(outcomeOf(field, example, 'v2 and v1 elsewhere'), field).toEqual(outcomeOf(field, example, 'v2'))
   }
 })
 
-/** They say what a bind has anyway. */
+/** Options that have no effect on a bind. */
 const ofEveryBind = ['bind', 'defaults', 'remount']
 
-test('every mount option changes what is done with a bind, or is refused by its name', () => {
+test('every mount option changes the steps of a bind, or is refused with its pointer', () => {
   const facts = factsOf('v2', {})
   const withOptions = (...options: readonly string[]): Compiled => {
     const mounts = [{ destination: '/data', source: '/srv', options: ['bind', ...options] }]
@@ -228,7 +228,7 @@ test('every mount option changes what is done with a bind, or is refused by its 
   }
 })
 
-/** `memory.max`, `refused`, or why nothing is done. */
+/** The cell of a field: the files or ops such as `memory.max`, `refused`, or the reason for which it is ignored. */
 function cell(field: string, example: Example, host: HostName): string {
   const { kind, ops } = outcomeOf(field, example, host)
   const needs = example.needs ? `; without ${example.needs.name} refused` : ''
@@ -239,7 +239,7 @@ function cell(field: string, example: Example, host: HostName): string {
   return `ignored${kind === 'warned' ? ' with a warning' : ''}: ${reason}`
 }
 
-/** Fields of one object that have the same cells are one row: `a.{b, c}`. */
+/** The rows of a table. Fields of one object with the same cells share a row: `a.{b, c}`. */
 function rowsOf(cellsOf: (field: string, example: Example) => readonly string[] | undefined): readonly string[] {
   const rows = new Map<string, string[]>()
   for (const [field, example] of examples) {

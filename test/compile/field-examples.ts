@@ -4,18 +4,18 @@ import type { NamespaceType } from '../../src/oci/runtime-config.ts'
 export const hostNames = ['v1', 'hybrid', 'v2', 'v2 and v1 elsewhere', 'rootless on v2'] as const
 export type HostName = (typeof hostNames)[number]
 
-/** One field of config.json, set and not set. */
+/** An example of one field of config.json: its value when set and when not set. */
 export interface Example {
-  /** Where it is in the document, for a field in a list or a map. Default: the field. */
+  /** The pointer in the document, for a field in a list or a map; default: the field. */
   readonly at?: string
   readonly set: unknown
-  /** What it is else; default: absent. */
+  /** The value when not set; default: absent. */
   readonly otherwise?: unknown
-  /** What the document has beside it: values by pointer. */
+  /** Other values of the document, by pointer. */
   readonly beside?: Readonly<Record<string, unknown>>
-  /** What the host must have; without it the field is refused. */
+  /** Facts that the host must have: without them the field is refused. */
   readonly needs?: { readonly name: string; readonly facts: Partial<HostFacts> }
-  /** Why nothing is done with it: everywhere, or on some hosts. */
+  /** The reason for which the field is ignored, on all hosts or on some. */
   readonly ignored?: string | Partial<Record<HostName, string>>
 }
 
@@ -142,7 +142,7 @@ const resctrl = {
 }
 const notInit = '`exec` heeds it: it is not for the first process'
 
-/** One of every field that `runtimeConfig` has. A new field has none, and fails the test until it gets one. */
+/** An example of every field of `runtimeConfig`. A new field fails the test until it has one. */
 export const fieldExamples: Readonly<Record<string, Example>> = {
   '/ociVersion': { set: '1.2.0', otherwise: '1.3.0', ignored: 'it says which version the document follows' },
   '/process/terminal': { set: true },

@@ -23,7 +23,7 @@ const criu = {
   workPath: '/var/log/demo',
 }
 
-/** One more process, `process` of config.json, in a container that runs. */
+/** Compiles an `exec` in a running container, with `process` of config.json. */
 const exec =
   (cgroupPaths: Readonly<Record<string, string>>, mode: 'detached' | 'foreground'): typeof compile =>
   (config, options, facts) => {
@@ -32,7 +32,7 @@ const exec =
     return compileExecProgram(config.process, target, { ...options, mode, config, terminalOrigin: '--process' }, facts)
   }
 
-/** What each case of fixtures/programs is compiled for; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */
+/** The host and options of each case of fixtures/programs; `npm run build && UPDATE_GOLDEN=1 npx vitest ...` rewrites them. */
 export const goldenCases: Record<string, GoldenCase> = {
   default: { facts: hosts.hybrid },
   'default-v1': { facts: hosts.v1 },
@@ -88,7 +88,7 @@ export const goldenCases: Record<string, GoldenCase> = {
 
 export const goldenDirectory: string = join(import.meta.dirname, '../../fixtures/programs')
 
-/** The program of one case. */
+/** Compiles one case. */
 export function compileGolden(name: string): Program {
   const { facts, options, compile: compileProgram = compile } = goldenCases[name] ?? { facts: hosts.hybrid }
   const config = parseRuntimeConfig(readFileSync(join(goldenDirectory, name, 'config.json'), 'utf8'))

@@ -53,7 +53,7 @@ const root = {
 
 const user = { ...root, euid: 1000, egid: 1000, capabilities: 0n }
 
-/** Hosts to compile for: what `readHostFacts` finds on such machines. */
+/** Facts of hosts to compile for, as `readHostFacts` would gather them. */
 export const hosts = {
   v1: { ...root, cgroups: { mode: 'v1', hierarchies: v1Hierarchies, v1Controllers } },
   hybrid: {
@@ -82,7 +82,7 @@ export const hosts = {
   },
 } as const satisfies Record<string, HostFacts>
 
-/** The options of a plain `run`; a file is what ends in `.conf` or is a device. */
+/** The options of a plain `run`. Paths that end in `.conf` and devices are files, others are directories. */
 export const plainRun: CompileOptions = {
   bundle: '/bundle',
   root: '/run/bundle-tool',
@@ -118,7 +118,7 @@ export function compileWith(input: CompileTestInput): Program {
   return compile(config, { ...plainRun, ...filterOf(config, facts), ...input.options }, facts)
 }
 
-/** What `compile` is given of the profile of a config. */
+/** The compiled seccomp profile of a config, as an option of `compile`. */
 export function filterOf({ linux }: RuntimeConfig, { arch }: HostFacts): Pick<CompileOptions, 'filter'> {
   return linux?.seccomp ? { filter: compileSeccomp(linux.seccomp, arch) } : {}
 }

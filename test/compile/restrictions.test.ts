@@ -1,4 +1,4 @@
-// What config.json restricts is carried out, or refused by the name of the field, or warned of: never dropped.
+// A restriction of config.json is applied, refused with its pointer, or ignored with a warning: never dropped silently.
 import { expect, test } from 'vitest'
 import type { Capabilities, Linux, Mount, Process } from '../../src/oci/runtime-config.ts'
 import { mountAttributes } from '../../src/program/flags.ts'
@@ -10,7 +10,7 @@ const stepsNamed = (name: string, input: CompileTestInput): readonly Step[] =>
 const refusal = (code: string, pointer: string): unknown => expect.objectContaining({ code, pointer })
 const invalid = (pointer: string): unknown => refusal('ERR_CONFIG_INVALID', pointer)
 
-/** What is warned of. */
+/** The warnings of a compilation. */
 function warningsOf(input: CompileTestInput): readonly string[] {
   const warnings: string[] = []
   compileWith({ ...input, options: { ...input.options, warn: (message) => warnings.push(message) } })
@@ -27,13 +27,13 @@ test('an effective capability that is not permitted is refused', () => {
   expect(() => compileWith(withCapabilities({ permitted: names, effective: ['CAP_KILL'] }))).not.toThrow()
 })
 
-test('an inheritable capability that the caller does not have is warned of', () => {
+test('an inheritable capability that the caller does not have causes a warning', () => {
   const facts = { ...hosts.hybrid, capabilities: 1n }
   const input = { ...withCapabilities({ inheritable: ['CAP_CHOWN', 'CAP_KILL'] }), facts }
   expect(warningsOf(input)).toEqual([expect.stringContaining('CAP_KILL')])
 })
 
-test('groups are refused where the process would keep those of the caller', () => {
+test('additional groups are refused if the process would keep those of the caller', () => {
   const own = [{ containerID: 0, hostID: 1000, size: 1 }]
   const linux: Linux = { namespaces: [{ type: 'mount' }, { type: 'user' }], uidMappings: own, gidMappings: own }
   const withGroups = (additionalGids: readonly number[]): CompileTestInput => ({
@@ -45,7 +45,7 @@ test('groups are refused where the process would keep those of the caller', () =
   expect(stepsNamed('setgroups', withGroups([]))).toEqual([])
 })
 
-test('of recursive options that contradict each other the later one holds', () => {
+test('the later one of contradicting recursive options holds', () => {
   const attributes = (...options: readonly string[]): readonly unknown[] => {
     const mounts = [{ destination: '/data', source: '/data', options: ['rbind', ...options] }]
     const steps = stepsNamed('mount_setattr', { config: { mounts } }).filter(({ from }) => from === '/mounts/0/options')
@@ -64,7 +64,7 @@ const withMount = (mount: Partial<Mount>): CompileTestInput => ({
   config: { mounts: [{ destination: '/data', ...mount }] },
 })
 
-test('the options of a tmpfs that is filled are those of one that is not', () => {
+test('a tmpfs with tmpcopyup gets the same options as one without', () => {
   const options = ['tmpcopyup', 'sync', 'dirsync', 'lazytime', 'mand', 'size=1m', 'noexec']
   const [step] = stepsNamed('new_mount', withMount({ type: 'tmpfs', options })).filter(
     ({ from }) => from === '/mounts/0',
@@ -94,7 +94,7 @@ test('without a mount namespace the root is read-only nonetheless, and so is a t
   expect(made.map(({ from }) => from)).toEqual(['/mounts/0', '/root/readonly'])
 })
 
-test('devices that are not made, since /dev is a bind mount, are warned of; those elsewhere are made', () => {
+test('devices in a /dev that is a bind mount are left out with a warning; those elsewhere are made', () => {
   const input: CompileTestInput = {
     config: { mounts: [{ destination: '/dev', source: '/dev', options: ['rbind'] }] },
     linux: {
@@ -117,23 +117,23 @@ test.each([
   [{ policy: 'SCHED_FIFO', priority: 5, runtime: 1 }, 'runtime'],
   [{ policy: 'SCHED_OTHER', deadline: 1 }, 'deadline'],
   [{ policy: 'SCHED_IDLE', period: 1 }, 'period'],
-] as const)('%j, of which the kernel would leave out some, is refused', (scheduler, field) => {
+] as const)('%j, a part of which the kernel would ignore, is refused', (scheduler, field) => {
   expect(() => compileWith(withScheduler(scheduler))).toThrow(invalid(`/process/scheduler/${field}`))
 })
 
-test('personality flags, of which there are none, are warned of', () => {
+test('personality flags, none of which are defined, cause a warning', () => {
   const personality = { domain: 'LINUX', flags: ['ADDR_NO_RANDOMIZE'] } as const
   expect(warningsOf({ linux: { personality } })).toEqual([expect.stringContaining('/linux/personality/flags')])
 })
 
-test('a denied system call that does not exist is warned of, one that is allowed is not', () => {
+test('a denied system call that does not exist causes a warning, an allowed one does not', () => {
   const warnings = (defaultAction: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO', action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO') =>
     warningsOf({ linux: { seccomp: { defaultAction, syscalls: [{ names: ['raed'], action }] } } })
   expect(warnings('SCMP_ACT_ALLOW', 'SCMP_ACT_ERRNO')).toEqual([expect.stringContaining('"raed"')])
   expect(warnings('SCMP_ACT_ERRNO', 'SCMP_ACT_ALLOW')).toEqual([])
 })
 
-test('memory is accounted below the cgroup where that is asked for, and the kernel has a choice', () => {
+test('useHierarchy is written on kernels that have the file', () => {
   const input = { linux: { resources: { memory: { useHierarchy: true, limit: 5 } } }, facts: hosts.v1 }
   const [first] = stepsNamed('write_file', input).filter(({ from }) => from.startsWith('/linux/resources/memory'))
   expect(first).toMatchObject({
@@ -143,7 +143,7 @@ test('memory is accounted below the cgroup where that is asked for, and the kern
   })
 })
 
-test('a sysctl of a namespace that is joined is written only if it is not that of the host', () => {
+test("a sysctl is written in a joined namespace only if that is not the host's", () => {
   const path = '/run/netns/x'
   const checks = (namespaces: Linux['namespaces']): readonly Step[] =>
     stepsNamed('expect_other', { linux: { namespaces, sysctl: { 'net.ipv4.ip_forward': '1' } } })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { verdictOf } from '../../src/compile/seccomp/actions.ts'
 import { seccompArchitectures } from '../../src/compile/seccomp/architectures.ts'
-import { callNumbers } from '../../src/compile/seccomp/calls.ts'
+import { syscallNumbers } from '../../src/compile/seccomp/calls.ts'
 import { compileSeccomp } from '../../src/compile/seccomp/filter.ts'
 import { parseSyscallTable } from '../../src/compile/seccomp/syscalls/table.ts'
 import { OciError } from '../../src/errors.ts'
@@ -63,7 +63,7 @@ describe('a filter decides as the one that runc makes with libseccomp', () => {
   function commonNames(): readonly string[] {
     const tables = Object.entries(seccompArchitectures).filter(([, { audit }]) => audits.includes(audit))
     const tokens = tables.map(([name, { audit }]) => (name === 'SCMP_ARCH_X32' ? x32Token : audit))
-    const numbers = tables.map(([, architecture]) => callNumbers(architecture))
+    const numbers = tables.map(([, architecture]) => syscallNumbers(architecture))
     const all = [...new Set(numbers.flatMap(({ byName }) => [...byName.keys()]))]
     const answer = reference.of({
       defaultAction: 'SCMP_ACT_ALLOW',

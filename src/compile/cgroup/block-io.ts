@@ -8,7 +8,7 @@ const throttles = [
   { field: 'throttleWriteIOPSDevice', v1: 'write_iops_device', v2: 'wiops' },
 ] as const
 
-/** @see kernel cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst */
+/** Block I/O limits for cgroup v1. @see kernel cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst */
 export function blockIOLimitsV1(blockIO: BlockIO, host: LimitHost): readonly Limit[] {
   const { limits, add } = collect()
   const file = isForBfq(blockIO, host) ? 'blkio.bfq.weight' : 'blkio.weight'
@@ -27,7 +27,7 @@ export function blockIOLimitsV1(blockIO: BlockIO, host: LimitHost): readonly Lim
   return limits
 }
 
-/** Whether there are weights: only for those it matters, and is looked up, which I/O schedulers the host has. */
+/** True when there are weights. Only then the host's I/O schedulers matter and are read. */
 export function hasWeights({ weight, weightDevice = [] }: BlockIO): boolean {
   return Boolean(weight) || weightDevice.length > 0
 }
@@ -36,7 +36,11 @@ function isForBfq(blockIO: BlockIO, host: LimitHost): boolean {
   return hasWeights(blockIO) && host.hasBfq
 }
 
-/** @see kernel cgroup-v2.rst "IO Interface Files" */
+/**
+ * Block I/O limits for cgroup v2.
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` a leaf weight
+ * @see kernel cgroup-v2.rst "IO Interface Files"
+ */
 export function blockIOLimitsV2(blockIO: BlockIO, host: LimitHost): readonly Limit[] {
   const { limits, add } = collect()
   const [file, convert] = isForBfq(blockIO, host) ? ['io.bfq.weight', String] : ['io.weight', weightToIO]
@@ -63,13 +67,13 @@ function forDevice(
   return value === undefined ? undefined : `${major}:${minor} ${value}`
 }
 
-/** A rate of 0 takes the limit away on v1. */
+/** The rate for `io.max`: 0 is `max`, since it removes the limit on v1. */
 function rateOrMax({ rate }: ThrottleDevice): string {
   return nonZero(rate) === undefined ? 'max' : String(rate)
 }
 
 /**
- * A weight of v1 (10 to 1000) as one of `io.weight` (1 to 10000).
+ * Converts a weight of v1 (10 to 1000) to one of `io.weight` (1 to 10000).
  * @see opencontainers/cgroups ConvertBlkIOToIOWeightValue
  */
 export function weightToIO(weight: number): string {

@@ -13,7 +13,10 @@ import type { UnitProperty } from './unit-property.ts'
 
 const from = '/linux/cgroupsPath'
 
-/** Host steps: the container's cgroup in every hierarchy, empty and with its limits. What clone needs of that is `early`. */
+/**
+ * Host steps that make the container's cgroup in every hierarchy and write its limits. Those in `early` must run before
+ * clone; systemd makes them instead when it is used, see `compileUnit`.
+ */
 export function compileCgroups(context: CompileContext): {
   readonly early: readonly HostStep[]
   readonly late: readonly HostStep[]
@@ -30,8 +33,9 @@ export function compileCgroups(context: CompileContext): {
 }
 
 /**
- * Host steps when the container's process waits: a unit of systemd with the process in it. The limits are written
- * nonetheless: systemd knows some of them, in its own precision, and a controller that it has no use for is not on.
+ * Host steps, while the container's process waits, that have systemd start a unit with the process in it. The limits are
+ * written to the cgroup's files nonetheless: systemd has only some of them, rounds them, and enables no controller that it
+ * does not need.
  */
 export function compileUnit(context: CompileContext): readonly HostStep[] {
   const { config, systemd, cgroups } = context
@@ -53,13 +57,16 @@ export function compileUnit(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** The rules themselves have been warned of by whom writes them. */
+/** Properties of the unit for device rules. The rules are read without warnings, which `compileDeviceRules` gives. */
 function devicePropertiesOf(context: CompileContext, names: DeviceNames): readonly UnitProperty[] {
   const rules = rulesForV1(deviceRulesOf({ ...context, warn: undefined }))
   return deviceProperties(sumOfRules(rules), names, context.warn)
 }
 
-/** Of the controllers of cgroup v1 systemd uses some: in the hierarchies of others there is no cgroup of the unit yet. */
+/**
+ * Makes the unit's cgroup in a hierarchy of a v1 host and moves the process there: systemd makes it only for the controllers
+ * that it uses.
+ */
 function enterV1(place: CgroupPlace, context: CompileContext): readonly HostStep[] {
   const { mountPoint, controllers, isUnified } = place.hierarchy
   const parents = directoriesAbove(place)
@@ -74,7 +81,10 @@ function enterV1(place: CgroupPlace, context: CompileContext): readonly HostStep
   ]
 }
 
-/** The processes end first: systemd would wait for those that ignore SIGTERM, as the first of a PID namespace does. */
+/**
+ * Undo of the unit. The processes are killed first: systemd would wait for those that ignore SIGTERM, as the first process
+ * of a PID namespace does.
+ */
 function compileUnitUndo(context: CompileContext, systemd: SystemdManager): readonly Step[] {
   return [
     ...killProcesses(context),
@@ -83,10 +93,10 @@ function compileUnitUndo(context: CompileContext, systemd: SystemdManager): read
   ]
 }
 
-/** The runtime moves the container's process into the cgroup. */
+/** A host step that moves the container's process into the cgroup. */
 const moveByHost = (place: CgroupPlace): Step => writeControl(cgroupFile(place, 'cgroup.procs'), [{ register: 'pid' }])
 
-/** Host steps when the process runs: into its cgroups, which it was not made in. */
+/** Host steps that move a process into the cgroups after it has been restored: CRIU makes it outside of them. */
 export function compileMoves({ cgroups, systemd }: CompileContext): readonly HostStep[] {
   return systemd === undefined ? cgroups.map((place) => undoable(moveByHost(place))) : []
 }
@@ -95,7 +105,7 @@ function writeControl(path: Text, content: Text, ...tolerated: readonly Tolerabl
   return op('write_file', { at: null, path, content, flags: openFlags.WRONLY, mode: 0 }, from, ...tolerated)
 }
 
-/** The cgroups above it, absolute. */
+/** The absolute directories of the cgroups above `place`. */
 const directoriesAbove = ({ hierarchy, parents }: CgroupPlace): readonly string[] =>
   parents.map((path) => hierarchy.mountPoint + path)
 
@@ -104,13 +114,13 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   const { mountPoint, controllers, isUnified } = hierarchy
   const parents = directoriesAbove(place)
   const own = cgroupFile(place)
-  // A threaded one does not say which processes are in it.
+  // The cgroup.procs of a threaded cgroup cannot be read (EOPNOTSUPP); refuseType below names the reason.
   const tolerated = takesControllers ? (['EOPNOTSUPP'] as const) : []
   const make = op('cgroup_make', { path: own, levels: parents.length }, from, ...tolerated)
   const thawed = expectThawed(place)
   const remove = op('cgroup_remove', { path: own }, from)
   return [
-    // The last check has the undo: a cgroup that was in use before is left as it was.
+    // The undo belongs to the last check, so that a cgroup that was in use before is left as it was.
     thawed ? undoable(make) : undoable(make, remove),
     ...(takesControllers ? [refuseType('threaded', 1, place)] : []),
     ...(thawed ? [undoable(thawed, remove)] : []),
@@ -120,7 +130,7 @@ function makeCgroup(place: CgroupPlace, context: CompileContext): readonly HostS
   ]
 }
 
-/** @param unlessMade 1: not of a cgroup that was made just now, where that is known */
+/** A step that fails if a file of the cgroup has `content`. @param unlessMade 1: no check of a cgroup that was just made */
 const expectNot = (
   place: CgroupPlace,
   operands: { readonly file: string; readonly content: string; readonly unlessMade: 0 | 1 },
@@ -130,7 +140,10 @@ const expectNot = (
   return op('expect_not', { path: cgroupFile(place, file), content, unlessMade }, from, ...tolerated)
 }
 
-/** A cgroup in a threaded subtree takes threads of processes there, no container. @see kernel cgroup-v2.rst "Threads" */
+/**
+ * Refuses a cgroup of this type: one in a threaded subtree takes only threads of processes there, not a container.
+ * @see kernel cgroup-v2.rst "Threads"
+ */
 const refuseType = (content: string, unlessMade: 0 | 1, place: CgroupPlace): HostStep =>
   undoable(expectNot(place, { file: 'cgroup.type', content, unlessMade }))
 
@@ -138,11 +151,11 @@ function expectThawed(place: CgroupPlace): Step | undefined {
   const { controllers, isUnified } = place.hierarchy
   if (isUnified) return expectNot(place, { file: 'cgroup.freeze', content: '1', unlessMade: 1 }, 'ENOENT')
   if (!controllers.includes('freezer')) return undefined
-  // On cgroup v1 a new cgroup is frozen where the one above it is.
+  // On cgroup v1 a new cgroup is frozen if its parent is.
   return expectNot(place, { file: 'freezer.state', content: 'FRO', unlessMade: 0 })
 }
 
-/** Ends what the container's process left in the cgroup; once is enough, every hierarchy has the same processes. */
+/** Undo that kills all processes in the cgroup, in one hierarchy, since all have the same processes. */
 export function compileKill(context: CompileContext): readonly Step[] {
   // The unit may be another container's until it has been made.
   return context.systemd === undefined ? killProcesses(context) : []
@@ -157,9 +170,9 @@ function killProcesses({ cgroups: places }: CompileContext): readonly Step[] {
 }
 
 /**
- * Whether the process may begin with its mounts while the host still makes its cgroups and writes their limits. On cgroup v2
- * it is in its cgroup from the start. On v1 it enters its cgroups by itself later, and what it takes of memory until then
- * counts for the runtime. Network devices are moved to it after that.
+ * True when the process may make its mounts while the host still makes its cgroups and writes their limits. On cgroup v2 it
+ * is in its cgroup from the start. On v1 it enters its cgroups later, and the memory that it uses until then is charged to
+ * the runtime; so that needs to be little and not limited. Network devices must be there before the process goes on.
  */
 export function mayMountMeanwhile({ config, systemd, cgroups, hasUserNamespace }: CompileContext): boolean {
   const { limit, swap } = config.linux?.resources?.memory ?? {}
@@ -174,7 +187,7 @@ export function mayMountMeanwhile({ config, systemd, cgroups, hasUserNamespace }
   )
 }
 
-/** What says whether the kernel killed the process for want of memory, before its cgroup is removed. */
+/** Undo that reports the file with the count of OOM kills, before the cgroup is removed. */
 export function compileOomReport(context: CompileContext): readonly Step[] {
   const place = placeOf('memory', context)
   if (place === undefined || context.config.linux?.resources?.memory?.limit === undefined) return []
@@ -182,7 +195,7 @@ export function compileOomReport(context: CompileContext): readonly Step[] {
   return [op('report_file', { path }, '/linux/resources/memory/limit', 'ENOENT')]
 }
 
-/** On cgroup v2 a controller must be turned on at each level above the container's cgroup. */
+/** Host steps that enable controllers at each level above the container's cgroup, as cgroup v2 requires. */
 function enableControllers(place: CgroupPlace): readonly HostStep[] {
   const tolerated = ['ENOENT', 'EINVAL', 'EBUSY', 'EPERM', 'EACCES', 'EOPNOTSUPP'] as const
   return [place.hierarchy.mountPoint, ...directoriesAbove(place)].map((path) =>
@@ -190,7 +203,10 @@ function enableControllers(place: CgroupPlace): readonly HostStep[] {
   )
 }
 
-/** A new cpuset on cgroup v1 has no CPUs and no memory nodes, and takes no process until it has some. */
+/**
+ * Host steps that copy CPUs and memory nodes from the parent into each new cpuset of cgroup v1, which has none and takes no
+ * process until it has some.
+ */
 function fillCpuset(mountPoint: string, parents: readonly string[], place: CgroupPlace): readonly HostStep[] {
   const levels: readonly Text[] = [mountPoint, ...parents]
   const pairs = [
@@ -208,7 +224,7 @@ function inDirectory(directory: Text, file: string): Text {
   return typeof directory === 'string' ? `${directory}/${file}` : [...directory, `/${file}`]
 }
 
-/** The cgroup that clone3(2) puts the process into: the unified one, before the process has run. */
+/** Opens the unified cgroup, into which clone3(2) puts the process from the start. `slot` is null if there is none. */
 export function compileCloneTarget(context: CompileContext): {
   readonly steps: readonly HostStep[]
   readonly slot: string | null
@@ -223,9 +239,9 @@ export function compileCloneTarget(context: CompileContext): {
 }
 
 /**
- * How the process gets into its cgroups on v1. A process that moves itself by its `tasks` file spares the kernel the
- * lock that any other move takes, which waits for an RCU grace period: milliseconds. Inside a user namespace the process
- * may not, so the host moves it.
+ * Steps that put the process into its cgroups on v1. A process that moves itself through the `tasks` file avoids a kernel
+ * lock that any other move takes and that waits milliseconds for an RCU grace period. A process in a user namespace may not
+ * do that, so the host moves it.
  */
 export function compileJoin(context: CompileContext): {
   readonly host: readonly HostStep[]

@@ -5,12 +5,12 @@ import type { LimitHost } from './limit.ts'
 /** Controllers that the unified hierarchy can have, by their names in cgroup v1. @see kernel cgroup-v2.rst "Controllers" */
 const unifiedControllers = ['cpu', 'cpuset', 'memory', 'blkio', 'pids', 'hugetlb', 'rdma', 'misc']
 
-/** Its name in cgroup v1. */
+/** The name of a controller in cgroup v1. */
 const nameInV1 = (controller: string): string => (controller === 'io' ? 'blkio' : controller)
 
 /**
- * The hierarchy that a controller is in, by either of its names: one of v1 if that is mounted, else the unified one. None
- * where v1 has it and is not mounted, or neither can have it.
+ * The hierarchy with a controller, by either of its names: one of v1 if it is mounted, else the unified one. Undefined if
+ * the controller is in a hierarchy of v1 that is not mounted, or if neither can have it.
  */
 export function hierarchyOf(controller: string, facts: CgroupFacts): CgroupHierarchy | undefined {
   const name = nameInV1(controller)
@@ -19,16 +19,16 @@ export function hierarchyOf(controller: string, facts: CgroupFacts): CgroupHiera
   return facts.mode === 'v2' || canBeUnified(name) ? facts.hierarchies.find(({ isUnified }) => isUnified) : undefined
 }
 
-/** @param controller by either of its names */
+/** True when the unified hierarchy can have a controller. @param controller by either of its names */
 export const canBeUnified = (controller: string): boolean => unifiedControllers.includes(nameInV1(controller))
 
-/** Limits are written to the files of the hierarchy that their controller is in. */
+/** The cgroup version of each controller on this host, which decides the files and the form of its limits. */
 export function limitHost(facts: CgroupFacts): Omit<LimitHost, 'hasBfq'> {
   const isUnified = facts.mode === 'v2'
   return { versionOf: (controller) => (isUnified || hierarchyOf(controller, facts)?.isUnified ? 2 : 1), isUnified }
 }
 
-/** Why a container has no cgroup with this controller, for whoever asks for a limit. @param pointer the limit's */
+/** The error for a limit whose controller has no cgroup of the container, with the reason. @param pointer the limit's */
 export function noController(controller: string, pointer: string, { cgroups: facts, euid }: HostFacts): OciError {
   const hierarchy = hierarchyOf(controller, facts)
   const unsupported = (why: string, hint: string): OciError =>

@@ -1,10 +1,10 @@
-/** One device rule as both cgroup versions need it; undefined numbers match any. */
+/** A device rule for both cgroup versions; an undefined number matches any. */
 export interface DeviceRule {
   readonly allow: boolean
   readonly type: 'a' | 'b' | 'c'
   readonly major: number | undefined
   readonly minor: number | undefined
-  /** Of `r`, `w`, `m`. */
+  /** Letters of `r`, `w` and `m`. */
   readonly access: string
 }
 
@@ -12,10 +12,10 @@ const types = { b: 1, c: 2 } as const // BPF_DEVCG_DEV_*
 const accesses = { m: 1, r: 2, w: 4 } as const // BPF_DEVCG_ACC_*
 const everyAccess = 7
 
-/** Registers of the filter: what was asked for, the two numbers in one as the kernel has them, and scratch. */
+/** Registers of the filter. `device` has both numbers in one, as the kernel encodes them (dev_t). */
 const register = { result: 0, context: 1, type: 2, access: 3, major: 4, minor: 5, device: 6, scratch: 7 } as const
 
-/** Opcodes of eBPF as linux/bpf.h composes them; the operations are on 32 bits. */
+/** Opcodes of eBPF, composed as in linux/bpf.h; operations have 32 bits. */
 const opcode = {
   load32: 0x61, // LDX | MEM | W
   setImmediate: 0xb4, // ALU | MOV | K
@@ -37,11 +37,11 @@ interface Instruction {
   readonly from?: number
   readonly offset?: number
   readonly immediate?: number
-  /** Of a jump: the label that it goes to. */
+  /** The label that a jump goes to. */
   readonly target?: string
 }
 
-/** A text is a label, of the instruction after it. */
+/** An instruction, or the label of the instruction after it. */
 type Line = Instruction | string
 
 const instructionBytes = 8
@@ -52,10 +52,11 @@ const maxMajor = 2 ** (32 - minorBits) - 1
 const maxMinor = 2 ** minorBits - 1
 
 /**
- * The BPF_PROG_TYPE_CGROUP_DEVICE program of a list of rules. The last rule that matches decides; with none, no access.
+ * Compiles rules to a BPF_PROG_TYPE_CGROUP_DEVICE program. The last rule that matches decides; if none does, access is
+ * denied.
  *
- * An allowing rule matches when it has all of the access asked for, a denying one when it has any of it. The kernel's
- * verifier takes 6 µs for each jump, more than for anything else, so rules in a row share what they have in common.
+ * An allowing rule matches when it has all of the requested access, a denying one when it has any of it. The kernel's
+ * verifier takes 6 µs for each jump, more than for other instructions, so consecutive rules share their checks.
  * @see linux/bpf.h struct bpf_cgroup_dev_ctx: access in the upper and type in the lower half of a word, major, minor
  */
 export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
@@ -91,14 +92,14 @@ const answer = (allow: boolean): readonly Line[] => [
 
 const hasNumbers = ({ major, minor }: DeviceRule): boolean => major !== undefined || minor !== undefined
 
-/** Whether it is about every device and any access. */
+/** True when a rule is for every device and all access. */
 export const isForAll = (rule: DeviceRule): boolean =>
   rule.type === 'a' && maskOf(rule.access) === everyAccess && !hasNumbers(rule)
 
 const maskOf = (access: string): number =>
   [...access].reduce((mask, letter) => mask | (accesses[letter as keyof typeof accesses] ?? 0), 0)
 
-/** Rules in a row that differ in their numbers alone. */
+/** Groups consecutive rules that differ only in their numbers. */
 function grouped(rules: readonly DeviceRule[]): readonly (readonly [DeviceRule, ...DeviceRule[]])[] {
   const groups: [DeviceRule, ...DeviceRule[]][] = []
   for (const rule of rules) {
@@ -142,7 +143,7 @@ function ifNumbers({ major, minor }: DeviceRule, target: string): Instruction {
   return { code, to: register.device, immediate: (major << minorBits) | minor, target }
 }
 
-/** Gives every jump its way. */
+/** Resolves labels to jump offsets and encodes the instructions. */
 function assemble(lines: readonly Line[]): Uint8Array {
   const labels = new Map<string, number>()
   const program: Instruction[] = []

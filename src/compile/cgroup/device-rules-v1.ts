@@ -1,12 +1,12 @@
 import { OciError } from '../../errors.ts'
 import { type DeviceRule, isForAll } from './device-filter.ts'
 
-/** What the files of the devices controller of cgroup v1 take: a rule for both types is for all devices and any access. */
+/** A rule for the files of cgroup v1's devices controller, where one for both types is for all devices and all access. */
 export type DeviceRuleV1 = SomeDevices | { readonly allow: boolean; readonly type: 'a' }
 type SomeDevices = Omit<DeviceRule, 'type'> & { readonly type: 'b' | 'c' }
 
 /**
- * Rules as cgroup v1 has them, each with what is to be known of it: one for some devices of both types is two.
+ * Converts rules to cgroup v1, each with its origin. A rule for some devices of both types becomes two.
  *
  * @see security/device_cgroup.c devcgroup_update_access, where "a" stands for all whatever follows it
  */
@@ -22,18 +22,18 @@ function splitRule(rule: DeviceRule): readonly DeviceRuleV1[] {
   return isForAll(rule) ? [{ allow, type }] : (['b', 'c'] as const).map((each) => ({ ...rule, type: each }))
 }
 
-/** What rules come to on cgroup v1: one answer for all devices but some. */
+/** The effect of a list of rules on cgroup v1: a default, and exceptions from it. */
 export interface DeviceExceptions {
   readonly allowsByDefault: boolean
-  /** With the access that has the other answer; where none is left, the empty text. */
+  /** Devices and the access for which the opposite of the default holds; the access is empty if all was taken back. */
   readonly exceptions: readonly (readonly [devices: Devices, access: string])[]
 }
 
 /**
- * Adds the rules up as the devices controller of cgroup v1 does, and refuses those that it would not obey.
+ * Applies the rules as the devices controller of cgroup v1 does, and refuses those that it would silently ignore.
  *
- * It has one default and a list of exceptions to it. A rule that takes back part of a wider exception removes nothing
- * and is no error: a device that config.json denies would stay open.
+ * The controller has one default and a list of exceptions from it. A rule that takes back part of a wider exception changes
+ * nothing there, without an error: a device that config.json denies would stay accessible.
  * @param rules each with its pointer
  * @throws OciError `ERR_CONFIG_UNSUPPORTED`
  * @see security/device_cgroup.c dev_exception_rm
@@ -68,15 +68,15 @@ export interface Devices {
   readonly minor?: number | undefined
 }
 
-/** The devices of a rule as the files of the controller have them: `c 1:*`. */
+/** The devices of a rule in the format of the controller's files: `c 1:*`. */
 function nameOf({ type, major, minor }: Devices): string {
   return `${type} ${major ?? '*'}:${minor ?? '*'}`
 }
 
-/** A line for the files of the controller. */
+/** The line of a rule for the controller's files. */
 export const lineOf = (rule: DeviceRuleV1): string => (rule.type === 'a' ? 'a' : `${nameOf(rule)} ${rule.access}`)
 
-/** Each once. */
+/** Removes repeated letters. */
 const letters = (access: string): string => [...'rwm'].filter((letter) => access.includes(letter)).join('')
 
 function shareLetter(one: string, other: string): boolean {

@@ -21,7 +21,7 @@ const any = (type: 'b' | 'c', access: string): DeviceRule => ({
 const characterDevice = (major: number, minor?: number): DeviceRule => ({ ...any('c', 'rwm'), major, minor })
 
 /**
- * Rules that come after those of config.json: making any node, and using the default devices, terminals and tun.
+ * Rules that follow those of config.json. They allow to make any node, and to use the default devices, terminals and tun.
  *
  * @see runc libcontainer/specconv AllowedDevices
  */
@@ -39,7 +39,7 @@ const defaultRules: readonly (DeviceRule & { readonly path?: string })[] = [
   characterDevice(10, 200),
 ]
 
-/** The rules that hold: those of config.json, then the default ones; each with its pointer. */
+/** All rules with their pointers: those of config.json, then the default ones. */
 export function deviceRulesOf(context: CompileContext): readonly RuleAndPointer[] {
   return [...configuredRules(context), ...rulesOfDefaults(context).map((rule): RuleAndPointer => [rule, from])]
 }
@@ -47,10 +47,10 @@ export function deviceRulesOf(context: CompileContext): readonly RuleAndPointer[
 type RuleAndPointer = readonly [rule: DeviceRule, pointer: string]
 
 /**
- * Which devices the container may use: files of the devices controller on cgroup v1, and where that is not, an eBPF filter
- * on its cgroup in the unified hierarchy.
+ * Steps that restrict devices: through the devices controller of cgroup v1 if it is mounted, else by an eBPF filter on the
+ * container's cgroup in the unified hierarchy.
  *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` config.json has rules, and there is neither
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` config.json restricts devices, and the container has neither cgroup
  */
 export function compileDeviceRules(context: CompileContext): readonly Step[] {
   const v1 = context.cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
@@ -64,12 +64,12 @@ export function compileDeviceRules(context: CompileContext): readonly Step[] {
 
 function compileFiles(place: CgroupPlace, context: CompileContext): readonly Step[] {
   const rules = rulesForV1(deviceRulesOf(context))
-  sumOfRules(rules) // refuses what the controller would not obey
+  sumOfRules(rules) // throws on rules that the controller would ignore
   const write = (file: string, lines: readonly string[], pointer: string): Step =>
     op('write_lines', { path: cgroupFile(place, file), lines }, pointer)
   const configured = rules.filter(([, pointer]) => pointer !== from)
   const defaults = rules.filter(([, pointer]) => pointer === from)
-  // All that comes before something is allowed denies what is denied already.
+  // Rules before the first allowing one have no effect: everything is denied already.
   const firstAllowed = configured.findIndex(([{ allow }]) => allow)
   return [
     write('devices.deny', ['a'], from),
@@ -93,15 +93,15 @@ function compileFilter(place: CgroupPlace, context: CompileContext): readonly St
   ]
 }
 
-/** Whoever is not root of the host may load no filter; runc too goes on. */
+/** Warns that device rules are not enforced: only root of the host may load a filter. runc continues too. */
 function leaveOut(context: CompileContext): readonly Step[] {
   if (isRestricted(context)) {
-    context.warn?.(`${from}: device rules take root's rights on the host, and are not enforced`)
+    context.warn?.(`${from}: device rules are not enforced: that needs root on the host`)
   }
   return []
 }
 
-/** Whether config.json has rules, and these do not end with all being allowed. */
+/** True when config.json has rules that do not amount to allowing all devices. */
 function isRestricted(context: CompileContext): boolean {
   const rules = configuredRules(context)
   const last = rules.findLastIndex(([rule]) => rule.allow && isForAll(rule))
@@ -118,7 +118,7 @@ function nothingToRestrict({ facts }: CompileContext): OciError {
   })
 }
 
-/** A default node that config.json makes itself has the rules that config.json gives. */
+/** The default rules, without those for nodes that config.json makes itself, for which its own rules hold. */
 function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
   const own = new Set((config.linux?.devices ?? []).map(({ path }) => cleanPath(path)))
   return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
@@ -141,15 +141,15 @@ function configuredRules({ config, warn }: CompileContext): readonly RuleAndPoin
   })
 }
 
-/** Nobody knows whether all access is meant, or none. */
+/** The error for a rule without access letters, which could mean all access or none. */
 function noAccess(index: number): OciError {
   return new OciError('ERR_CONFIG_INVALID', `device access at ${index} field cannot be empty`, {
     pointer: `${from}/${index}/access`,
-    hint: 'give the letters of what the rule is for: "rwm" is all',
+    hint: 'set access to letters of r, w and m: "rwm" is all',
   })
 }
 
-/** Other letters mean nothing, and are no reason to refuse what runc runs. */
+/** The letters r, w and m of `text`. Other letters are ignored with a warning, since runc accepts them. */
 function accessOf(text: string, pointer: string, warn: CompileContext['warn']): string {
   const access = text.replace(/[^rwm]/g, '')
   if (access === '') {

@@ -7,18 +7,18 @@ import type { HostFacts, ResctrlFacts } from '../facts.ts'
 
 const from = '/linux/intelRdt'
 
-/** The directories of resctrl that a container's processes are in. */
+/** The resctrl groups of a container's processes, as directories. */
 export interface ResctrlGroups {
-  /** Of its class of service. */
+  /** The group of its class of service. */
   readonly path: Text
-  /** Of its monitoring, if that is asked for. */
+  /** The monitoring group, with `enableMonitoring`. */
   readonly monitoring?: Text | undefined
 }
 
 /**
- * The resctrl groups of a container; undefined for one that asks for none.
+ * The resctrl groups of a container; undefined without `linux.intelRdt`.
  *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host cannot do what is asked for, `ERR_CONFIG_INVALID`
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` the host lacks a resource; `ERR_CONFIG_INVALID` an invalid `closID`
  * @see runtime-spec v1.3.0 config-linux.md "IntelRdt"
  */
 export function resctrlGroups(config: RuntimeConfig, facts: Pick<HostFacts, 'resctrl'>): ResctrlGroups | undefined {
@@ -68,9 +68,9 @@ export function schemataOf({ l3CacheSchema, memBwSchema, schemata = [] }: IntelR
 }
 
 /**
- * Host steps before clone: the groups, with what the class of service may use.
+ * Host steps before clone that make the groups and write the schemata of the class of service.
  *
- * One that is named and gets no schemata must be there; what is named by `closID` may be others' and stays.
+ * A group with a `closID` and no schemata must exist. A group with a `closID` may be shared, and is never removed.
  */
 export function compileResctrlGroups(context: CompileContext): readonly HostStep[] {
   const groups = resctrlGroups(context.config, context.facts)
@@ -99,7 +99,7 @@ function makeGroup(path: Text, pointer: string, isOwn: boolean): HostStep {
   return isOwn ? undoable(make, op('rmdir', { at: null, path }, pointer, 'ENOENT')) : undoable(make)
 }
 
-/** Host steps after clone: the new process goes into the groups; that a group is gone is an error unless tolerated. */
+/** Host steps after clone that move the process into the groups. @param ok tolerates that a group is gone */
 export function joinResctrlGroups(groups: ResctrlGroups | undefined, ...ok: readonly 'ENOENT'[]): readonly HostStep[] {
   if (groups === undefined) return []
   return [groups.path, ...(groups.monitoring === undefined ? [] : [groups.monitoring])].map((path) =>

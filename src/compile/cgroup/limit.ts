@@ -1,27 +1,27 @@
 import { OciError } from '../../errors.ts'
 
-/** A value for a control file: on v1 in the hierarchy of `controller`, on v2 in the unified one. */
+/** A value for a control file of the container's cgroup in the hierarchy of `controller`. */
 export interface Limit {
   readonly controller: string
   readonly file: string
   readonly value: string
-  /** Pointers of the fields that the value is made of, the one to blame first. */
+  /** Pointers of the fields that the value is made of; errors name the first. */
   readonly from: readonly [string, ...string[]]
-  /** Whether the value says nothing that holds anyway where the file is missing. */
+  /** True when a missing file is no error, since its absence has the effect of the value. */
   readonly optional?: boolean
 }
 
-/** What decides how a limit is written. */
+/** Facts about the host that decide the file and the form of a limit. */
 export interface LimitHost {
-  /** The version of cgroups that a controller, by its name in v1, is in. */
+  /** The cgroup version of a controller, by its name in v1. */
   readonly versionOf: (controller: string) => 1 | 2
-  /** Whether there is nothing but the unified hierarchy, whose files `unified` names. */
+  /** True when there is only the unified hierarchy, so that the field `unified` is allowed. */
   readonly isUnified: boolean
-  /** Whether the I/O scheduler that heeds block I/O weights is there; its files have names of their own. */
+  /** True when the host has the I/O scheduler BFQ, whose weights have files of their own. */
   readonly hasBfq: boolean
 }
 
-/** One version for all controllers. */
+/** A host on which all controllers have the same cgroup version. */
 export const hostOf = (version: 1 | 2, hasBfq = false): LimitHost => ({
   versionOf: () => version,
   isUnified: version === 2,
@@ -30,19 +30,19 @@ export const hostOf = (version: 1 | 2, hasBfq = false): LimitHost => ({
 
 export const pointerOf = (field: string): string => `/linux/resources/${field}`
 
-/** In these fields runc's Go zero means "not set". */
+/** Converts 0 to undefined, for fields in which runc takes Go's zero value as "not set". */
 export function nonZero(value: number | bigint | undefined): number | bigint | undefined {
   return value === undefined || BigInt(value) === 0n ? undefined : value
 }
 
-/** What Docker's -1 becomes in a field that takes no negative number; it means "not set". */
+/** -1 as an unsigned number, which Docker writes into `memory.swappiness` for "not set". */
 const minusOne = 2n ** 64n - 1n
 
-/** Undefined where nothing is asked for: in `memory.swappiness`. */
+/** Converts that -1 to undefined. */
 export const unlessMinusOne = (value: number | bigint | undefined): number | bigint | undefined =>
   value !== undefined && BigInt(value) === minusOne ? undefined : value
 
-/** `-1` is no limit. */
+/** Converts a limit to text; a negative one, which means unlimited, to `max`. */
 export const orMax = (value: number | bigint): string => (BigInt(value) < 0n ? 'max' : String(value))
 
 /** Collects limits whose value is one field; an absent one adds nothing. */
@@ -59,6 +59,7 @@ export function collect(): {
   }
 }
 
+/** The error for a field that a cgroup version does not have. */
 export function unsupportedHere(field: string, version: 1 | 2): OciError {
   return new OciError('ERR_CONFIG_UNSUPPORTED', `cgroup v${version} has no ${field.replaceAll('/', '.')}`, {
     pointer: pointerOf(field),

@@ -2,7 +2,7 @@ import { OciError } from '../../errors.ts'
 import type { CPU, Memory, Rdma, Resources } from '../../oci/runtime-config.ts'
 import { collect, type Limit, nonZero, orMax, pointerOf } from './limit.ts'
 
-/** @throws OciError `ERR_CONFIG_INVALID` a negative number other than -1, which is no limit */
+/** Checks memory limits. @throws OciError `ERR_CONFIG_INVALID` a negative number other than -1, which means unlimited */
 export function checkMemory(memory: Memory): void {
   for (const field of ['limit', 'reservation', 'swap'] as const) {
     const value = memory[field]
@@ -28,9 +28,10 @@ export function cpusetLimits({ cpus, mems }: CPU): readonly Limit[] {
 }
 
 /**
- * Huge pages: those in use, and where the kernel can (5.7) those reserved, which would else fail when they are used.
+ * Limits of huge pages: on usage, and since Linux 5.7 on reservations. Without the latter, a reservation above the limit
+ * succeeds and the process gets SIGBUS when it uses the pages.
  *
- * @param suffix what the version of cgroups calls a limit
+ * @param suffix the end of the file names in this version of cgroups
  * @see kernel cgroup-v1/hugetlb.rst
  */
 export function hugepageLimits(
@@ -47,7 +48,7 @@ export function hugepageLimits(
   })
 }
 
-/** The same in both versions. @see kernel cgroup-v1/rdma.rst */
+/** Limits of RDMA devices, in the format of both cgroup versions. @see kernel cgroup-v1/rdma.rst */
 export function rdmaLimits(devices: Readonly<Record<string, Rdma>>): readonly Limit[] {
   const { limits, add } = collect()
   for (const [device, { hcaHandles = 'max', hcaObjects = 'max' }] of Object.entries(devices)) {

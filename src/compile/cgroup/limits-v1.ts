@@ -4,7 +4,7 @@ import { collect, type Limit, nonZero, pointerOf, unlessMinusOne } from './limit
 
 // The files of cgroup v1. @see kernel cgroup-v1/*.rst
 
-/** @throws OciError `ERR_CONFIG_INVALID` */
+/** Refuses `unified`. @throws OciError `ERR_CONFIG_INVALID` it has entries */
 export function refuseUnified(unified: NonNullable<Resources['unified']>): void {
   if (Object.keys(unified).length === 0) return
   throw new OciError('ERR_CONFIG_INVALID', 'invalid configuration: cannot use unified on cgroup v1', {
@@ -15,10 +15,10 @@ export function refuseUnified(unified: NonNullable<Resources['unified']>): void 
 
 export function memoryLimitsV1(memory: Memory): readonly Limit[] {
   const { limits, add } = collect()
-  // As unlimited memory, set by itself, means on v2.
+  // Unlimited memory without a swap limit means unlimited swap, as on v2.
   const isUnlimited = memory.limit !== undefined && BigInt(memory.limit) === -1n && nonZero(memory.swap) === undefined
   if (memory.useHierarchy) {
-    // First: no cgroup below it may be there. Since Linux 5.11, and on v2, it is so in any case.
+    // It comes first, while the cgroup has no children. Since Linux 5.11 every cgroup is hierarchical, as on v2.
     const from = [pointerOf('memory/useHierarchy')] as const
     limits.push({ controller: 'memory', file: 'memory.use_hierarchy', value: '1', from, optional: true })
   }
@@ -55,7 +55,7 @@ export function cpuLimitsV1(cpu: CPU): readonly Limit[] {
   return limits
 }
 
-/** The kernel cuts others down without a word. */
+/** Refuses shares that the kernel would clamp without an error. */
 function sharesInRange(shares: number | bigint | undefined): number | bigint | undefined {
   const value = nonZero(shares)
   if (value === undefined || (value >= 2 && value <= 262_144)) return value

@@ -7,7 +7,7 @@ type Integer = number | bigint
 
 // The files of cgroup v2. @see kernel cgroup-v2.rst
 
-/** @throws OciError `ERR_CONFIG_UNSUPPORTED` */
+/** Refuses network classes and priorities. @throws OciError `ERR_CONFIG_UNSUPPORTED` */
 export function refuseNetwork({ classID, priorities }: NetworkResources): void {
   if (classID) throw unsupportedHere('network/classID', 2)
   if (priorities?.length) throw unsupportedHere('network/priorities', 2)
@@ -24,7 +24,7 @@ export function memoryLimitsV2({ limit, swap, reservation, swappiness, disableOO
       file: 'memory.swap.max',
       value: swapMax,
       from: [pointerOf('memory/swap'), pointerOf('memory/limit')],
-      // A kernel without swap accounting has no such file, and no limit or no swap is what it does.
+      // A kernel without swap accounting has no such file, and limits no swap, or has none.
       optional: swapMax === 'max' || swapMax === '0',
     })
   }
@@ -35,7 +35,10 @@ export function memoryLimitsV2({ limit, swap, reservation, swappiness, disableOO
 
 const positive = (value: Integer): string | undefined => (nonZero(value) === undefined ? undefined : orMax(value))
 
-/** On v2 the swap limit does not include memory. @see opencontainers/cgroups ConvertMemorySwapToCgroupV2Value */
+/**
+ * The value of `memory.swap.max`, which unlike `memory.swap` does not include memory; undefined for "not set".
+ * @see opencontainers/cgroups ConvertMemorySwapToCgroupV2Value
+ */
 function swapWithoutMemory(limit: Integer = 0, swap: Integer = 0): string | undefined {
   const [memory, total] = [BigInt(limit), BigInt(swap)]
   if (total === 0n) return memory < 0n ? 'max' : undefined
@@ -59,7 +62,7 @@ export function cpuLimitsV2(cpu: CPU): readonly Limit[] {
   if (nonZero(cpu.realtimeRuntime)) throw unsupportedHere('cpu/realtimeRuntime', 2)
   const { limits, add } = collect()
   const weight = nonZero(cpu.shares)
-  // In this order: an idle group refuses a weight.
+  // The weight comes first, since an idle cgroup refuses one.
   add('cpu', 'cpu.weight', weight && sharesToWeight(Number(weight)), 'cpu/shares')
   add('cpu', 'cpu.idle', cpu.idle, 'cpu/idle')
   const bandwidth = cpuMax(cpu.quota, cpu.period)
@@ -77,7 +80,7 @@ function cpuMax(quota: Integer | undefined, period: Integer | undefined): string
   return `${max !== undefined && max > 0 ? max : 'max'} ${every ?? 100_000}`
 }
 
-/** A file's lines are written one by one: some take one device or key at a time. */
+/** Limits of the field `unified`. Each line of a value is written by itself: some files take one device or key at a time. */
 export function unifiedLimits(unified: Readonly<Record<string, string>>): readonly Limit[] {
   return Object.entries(unified).flatMap(([file, value]) => {
     const pointer = pointerOf(toPointer(['unified', file]).slice(1))
@@ -98,8 +101,8 @@ export function unifiedLimits(unified: Readonly<Record<string, string>>): readon
 }
 
 /**
- * CPU shares (2 to 262144) as a cgroup v2 weight (1 to 10000): 2 is 1, 1024 is 100, 262144 is 10000, and a curve that is
- * a parabola in the logarithms between.
+ * Converts CPU shares (2 to 262144) to a cgroup v2 weight (1 to 10000): 2 is 1, 1024 is 100, 262144 is 10000. Between them
+ * the logarithm of the weight is quadratic in that of the shares.
  *
  * @see opencontainers/cgroups ConvertCPUSharesToCgroupV2Value
  */

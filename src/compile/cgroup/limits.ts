@@ -6,10 +6,10 @@ import { cpuLimitsV1, memoryLimitsV1, networkLimits, refuseUnified } from './lim
 import { cpuLimitsV2, memoryLimitsV2, refuseNetwork, unifiedLimits } from './limits-v2.ts'
 
 /**
- * The limits of `linux.resources` but for devices, in an order that the kernel accepts for a new cgroup, each for the
- * version of cgroups that its controller is in.
+ * The limits of `linux.resources` except devices, in an order that the kernel accepts for a new cgroup, each for the cgroup
+ * version of its controller.
  *
- * A zero means "not set" where it does so for runc. Files that `unified` names come last and so have the last word.
+ * A zero means "not set" where runc takes it so. The files of `unified` come last and so override others.
  * @throws OciError `ERR_CONFIG_INVALID`; `ERR_CONFIG_UNSUPPORTED` a limit that this version of cgroups does not have
  * @see runtime-spec v1.3.0 config-linux.md "Control groups"
  */

@@ -5,7 +5,7 @@ import { hostID } from '../id-mapping.ts'
 import { isNew } from '../namespaces.ts'
 import { type CgroupPlace, cgroupFile } from './paths.ts'
 
-/** What the owner of a cgroup must own. @see kernel cgroup-v2.rst "Delegation", /sys/kernel/cgroup/delegate */
+/** The files that are delegated with a cgroup. @see kernel cgroup-v2.rst "Delegation", /sys/kernel/cgroup/delegate */
 const delegatedFiles = [
   'cgroup.procs',
   'cgroup.threads',
@@ -15,8 +15,8 @@ const delegatedFiles = [
 ] as const
 
 /**
- * The host's uid that owns the container's cgroup: only where the container has a cgroup namespace of its own and a
- * cgroup file system that it can write to; undefined else, and where its user is not mapped.
+ * The host's uid that is to own the container's cgroup. Undefined unless the container has a new cgroup namespace and a
+ * writable mount of cgroups, and if its user is not mapped.
  *
  * @see runc libcontainer/specconv "CreateCgroupConfig", OwnerUID
  */
@@ -29,7 +29,7 @@ export function cgroupOwner(config: RuntimeConfig): number | undefined {
 const isWritableCgroup = ({ source, destination, options = [] }: Mount): boolean =>
   source === 'cgroup' && /^\/+sys\/+fs\/+cgroup\/*$/.test(destination) && !options.includes('ro')
 
-/** Host steps: the container may make cgroups below its own, and move its processes there. */
+/** Host steps that give the cgroup to the container's user, who may then make cgroups below it and move processes there. */
 export function compileDelegation(place: CgroupPlace, { config, facts }: CompileContext): readonly Step[] {
   const uid = cgroupOwner(config)
   if (facts.cgroups.mode !== 'v2' || facts.euid !== 0 || !uid) return []

@@ -5,23 +5,23 @@ import { hierarchyOf, limitHost } from './controllers.ts'
 import { limitsOf } from './limits.ts'
 import { type SystemdManager, unitOf } from './systemd.ts'
 
-/** Where a container's cgroup is in one hierarchy. */
+/** The place of a container's cgroup in one hierarchy. */
 export interface CgroupPlace {
   readonly hierarchy: CgroupHierarchy
   /** Below the mount point, beginning with a slash; the last component may be the container's ID. */
   readonly path: Text
-  /** The directories above it that must be there, from the top, relative to the mount point. */
+  /** The directories above it that must exist, from the top, relative to the mount point. */
   readonly parents: readonly string[]
-  /** Whether it has files of controllers that must be turned on in the cgroups above it: only in the unified hierarchy. */
+  /** True when controllers must be enabled in the cgroups above it, which is so only in the unified hierarchy. */
   readonly takesControllers: boolean
 }
 
 /**
- * The cgroup of a container in every hierarchy that can take one: not where it is mounted read-only.
+ * The cgroup of a container in every hierarchy that is not mounted read-only.
  *
- * `linux.cgroupsPath`: absolute is below the mount point. Relative or unset (then the ID) is below the caller's own
- * cgroup; where controllers are in the unified hierarchy beside it, since a cgroup with processes cannot give them to its
- * children. For systemd it names a unit.
+ * An absolute `linux.cgroupsPath` is below the mount point. A relative one, or by default the ID, is below the caller's own
+ * cgroup. In a unified hierarchy whose controllers are used it is beside that cgroup instead, since a cgroup with processes
+ * cannot enable controllers for its children. For systemd it names a unit.
  */
 export function cgroupPlaces(
   config: RuntimeConfig,
@@ -57,7 +57,7 @@ export function cgroupPlaces(
   })
 }
 
-/** Whether a hybrid host's unified hierarchy has a controller that config.json wants something of. */
+/** True when config.json has a limit whose controller is in the unified hierarchy of a hybrid host. */
 function hasUnifiedLimits({ linux }: RuntimeConfig, facts: CgroupFacts): boolean {
   if (facts.mode !== 'hybrid' || linux?.resources === undefined) return false
   const isUnified = (controller: string): boolean => hierarchyOf(controller, facts)?.isUnified ?? false
@@ -66,7 +66,7 @@ function hasUnifiedLimits({ linux }: RuntimeConfig, facts: CgroupFacts): boolean
   )
 }
 
-/** Where the files of a controller are, if the container has a cgroup there. */
+/** The container's cgroup in the hierarchy of a controller, if it has one there. */
 export function placeOf(
   controller: string,
   { cgroups, facts }: { readonly cgroups: readonly CgroupPlace[]; readonly facts: { readonly cgroups: CgroupFacts } },
@@ -75,7 +75,7 @@ export function placeOf(
   return cgroups.find(({ hierarchy }) => hierarchy === wanted)
 }
 
-/** The directory of the cgroup, absolute, and what is in it. */
+/** The absolute path of a file in the cgroup, by default of the cgroup's directory. */
 export function cgroupFile(place: CgroupPlace, file = ''): Text {
   const pieces = typeof place.path === 'string' ? [place.path] : place.path
   return [place.hierarchy.mountPoint, ...pieces, ...(file === '' ? [] : [`/${file}`])]

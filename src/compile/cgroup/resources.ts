@@ -9,9 +9,9 @@ import { cgroupFile, placeOf } from './paths.ts'
 import { withSystemdQuota } from './systemd.ts'
 
 /**
- * The limits of `linux.resources`, in an order that the kernel accepts.
+ * Steps that write the limits of `linux.resources`, in an order that the kernel accepts.
  *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` a limit whose controller is not there
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` the controller of a limit is not available
  */
 export function compileResources(context: CompileContext): readonly Step[] {
   const { config, facts, warn } = context
@@ -20,7 +20,7 @@ export function compileResources(context: CompileContext): readonly Step[] {
   const host = {
     ...limitHost(facts.cgroups),
     get hasBfq() {
-      return facts.hasBfq // a file to read for each block device
+      return facts.hasBfq // evaluated only on demand: it reads a file for each block device
     },
   }
   const asked = limitsOf(resources, host)

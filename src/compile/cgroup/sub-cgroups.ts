@@ -1,9 +1,9 @@
 import { OciError } from '../../errors.ts'
 
 /**
- * The cgroups of `--cgroup`: below the container's own, all of them or by controller.
+ * Applies `exec --cgroup`: replaces the container's cgroups, all of them or by controller, by cgroups below them.
  *
- * @param paths the container's, by controller; the unified one under the empty name
+ * @param paths the container's cgroups by controller; that of the unified hierarchy has the key ''
  * @param wanted `path` alone, or `controller[,controller...]:path` each
  * @throws OciError `ERR_USAGE`
  * @see runc exec.go "getSubCgroupPaths"
@@ -12,7 +12,7 @@ export function subCgroups(
   paths: Readonly<Record<string, string>>,
   wanted: readonly string[],
 ): Readonly<Record<string, string>> {
-  // By directory: controllers of one hierarchy go together.
+  // The key is the directory: controllers of one hierarchy share it.
   const moved = new Map<string, string>()
   for (const argument of wanted) {
     const { controllers, path } = parseSubCgroup(argument, wanted.length)
@@ -45,11 +45,11 @@ function beneath(path: string): string {
   return parts.map((part) => `/${part}`).join('')
 }
 
-const refusal = (what: string): OciError => new OciError('ERR_USAGE', `invalid --cgroup argument: ${what}`)
+const refusal = (problem: string): OciError => new OciError('ERR_USAGE', `invalid --cgroup argument: ${problem}`)
 
 function unknownController(controller: string, paths: Readonly<Record<string, string>>): OciError {
   const known = Object.keys(paths).filter((name) => name !== '')
   return new OciError('ERR_USAGE', `unknown controller ${controller} in --cgroup`, {
-    hint: known.length === 0 ? 'name the path alone' : `use one of ${known.join(', ')}`,
+    hint: known.length === 0 ? 'give the path without a controller' : `use one of ${known.join(', ')}`,
   })
 }

@@ -2,7 +2,7 @@ import type { DeviceExceptions, Devices } from './device-rules-v1.ts'
 import type { Limit } from './limit.ts'
 import { quotaPerSecond, type UnitProperty, unlimited } from './unit-property.ts'
 
-/** Files whose value is a property's. */
+/** The systemd property for each file whose value it takes as it is. */
 const sameValue: Readonly<Record<string, string>> = {
   'memory.limit_in_bytes': 'MemoryLimit',
   'cpu.shares': 'CPUShares',
@@ -11,9 +11,9 @@ const sameValue: Readonly<Record<string, string>> = {
 }
 
 /**
- * The limits of cgroup v1 that systemd knows too: it would put back its own values at its next reload.
+ * Unit properties for the limits of cgroup v1 that systemd has too: without them its next reload would reset the files.
  *
- * @param limits the last one of a file holds; a quota needs the period that goes with it, unless that is 100 ms
+ * @param limits the last one for a file holds; a quota needs its period, unless that is 100 ms
  * @see man 5 systemd.resource-control of systemd 252 "Deprecated options"
  */
 export function limitPropertiesV1(limits: readonly Limit[], version: number): readonly UnitProperty[] {
@@ -33,16 +33,17 @@ export function limitPropertiesV1(limits: readonly Limit[], version: number): re
   ]
 }
 
+/** The kernel's default of `cpu.cfs_period_us`, in microseconds. */
 export const defaultPeriod = 100_000
 
 /** Names of device drivers by the type and major number of their devices, as in `c 136`. @see man 5 proc_devices */
 export type DeviceNames = Readonly<Record<string, string>>
 
 /**
- * Which devices a unit may use: as systemd sets it at a reload, so it must be what the rules of config.json come to, or
- * less. The files of the cgroup have the rules themselves.
+ * Unit properties for the devices that a unit may use. systemd applies them at a reload, so they must allow the same as the
+ * rules of config.json, or less. The rules themselves are written to the cgroup's files.
  *
- * @param warn hears of a rule that systemd cannot be told
+ * @param warn receives a message for each rule that a property cannot express
  * @see man 5 systemd.resource-control "DeviceAllow="; runc libcontainer/cgroups/devices/systemd.go
  */
 export function deviceProperties(
@@ -53,13 +54,13 @@ export function deviceProperties(
   const held = exceptions.filter(([, access]) => access !== '')
   const isStrict = !allowsByDefault || held.length > 0
   if (allowsByDefault && isStrict) {
-    warn?.('systemd cannot allow all devices but some: if it is reloaded, the container may use none')
+    warn?.('systemd cannot allow all devices except some: after a reload of systemd the container may use none')
   }
   const allowed = allowsByDefault
     ? []
     : held.flatMap(([devices, access]) => {
         const path = pathOf(devices, names)
-        if (path === undefined) warn?.(`systemd is not told of ${describe(devices)}`)
+        if (path === undefined) warn?.(`after a reload of systemd the container may not use ${describe(devices)}`)
         return path === undefined ? [] : [[path, access] as const]
       })
   return [
@@ -68,7 +69,7 @@ export function deviceProperties(
   ]
 }
 
-/** One device by its numbers, or all of a driver by its name; undefined for what it has no name for. */
+/** The name for `DeviceAllow=` of one device or of all devices of a driver; undefined if there is none. */
 function pathOf({ type, major, minor }: Devices, names: DeviceNames): string | undefined {
   const kind = type === 'b' ? 'block' : 'char'
   if (major === undefined) return minor === undefined ? `${kind}-*` : undefined
@@ -79,6 +80,6 @@ function pathOf({ type, major, minor }: Devices, names: DeviceNames): string | u
 
 function describe({ type, major, minor }: Devices): string {
   return major === undefined
-    ? `the devices of type ${type} with the minor number ${minor}: it cannot name them`
-    : `the device type ${type} and the major number ${major}: there is no driver for it`
+    ? `the devices of type ${type} with the minor number ${minor}: systemd has no name for them`
+    : `the devices of type ${type} with the major number ${major}: they have no driver`
 }

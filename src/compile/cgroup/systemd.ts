@@ -8,24 +8,24 @@ import { type DeviceNames, defaultPeriod, limitPropertiesV1 } from './systemd-v1
 import { annotatedProperties } from './unit-annotations.ts'
 import { microsecondsPerSecond, quotaPerSecond, type UnitProperty, unlimited } from './unit-property.ts'
 
-/** The service manager that makes the container's cgroup, where the caller asks for it. */
+/** The systemd that makes the container's cgroup, with --systemd-cgroup. */
 export interface SystemdManager {
-  /** `user`: the caller's own manager, for whoever is not root on the host. */
+  /** `user`: the caller's own manager, if the caller is not root on the host. */
   readonly kind: 'system' | 'user'
-  /** 252 */
+  /** The major version, such as 252. */
   readonly version: number
-  /** Where its slices are, below the mount point: `/`, or `/user.slice/user-1000.slice/user@1000.service`. */
+  /** The cgroup with its slices, below the mount point: `/`, or `/user.slice/user-1000.slice/user@1000.service`. */
   readonly cgroup: string
-  /** The command that does at run time what needs D-Bus; it gets the name of an action and its input as JSON on stdin. */
+  /** The command that talks to D-Bus at run time; it gets the name of an action as last argument and JSON on stdin. */
   readonly command: readonly string[]
-  /** Where the controllers are on cgroup v1: what else it takes to describe a unit. */
+  /** Set when the controllers are on cgroup v1: further facts for the properties of a unit. */
   readonly v1?: { readonly deviceNames: DeviceNames } | undefined
 }
 
 /** The unit of a container, and its cgroup below that of the manager, beginning with a slash. */
 export interface Unit {
   readonly slice: string
-  /** A scope, or a slice where config.json names one. */
+  /** The name of a scope, or of a slice if config.json names one. */
   readonly name: Text
   readonly isSlice: boolean
   readonly path: Text
@@ -39,9 +39,9 @@ const timeoutMs = 60_000
 /**
  * The unit that `linux.cgroupsPath` names: `slice:prefix:name` is `prefix-name.scope` in the slice.
  *
- * Without a slice it is `system.slice`, or `user.slice` of the user's manager; `-` is the root. Without a value it is
- * `runc-ID.scope`, as engines expect it.
- * @throws OciError `ERR_CONFIG_INVALID`
+ * The default slice is `system.slice`, or `user.slice` of the user's manager; `-` is the root slice. The default unit is
+ * `runc-ID.scope`, as engines expect.
+ * @throws OciError `ERR_CONFIG_INVALID` the field has another form, or its slice is not the name of one
  * @see runc docs/systemd.md "Systemd unit name and placement"
  */
 export function unitOf(config: RuntimeConfig, { kind, cgroup }: SystemdManager): Unit {
@@ -82,7 +82,7 @@ function sliceName(parent: string, kind: SystemdManager['kind']): string {
   })
 }
 
-/** `a-b.slice` is in `a.slice`; `-.slice` is the root. @see man 5 systemd.slice */
+/** The directories of a slice: `a-b.slice` is in `a.slice`; `-.slice` is the root. @see man 5 systemd.slice */
 function slicePath(slice: string): readonly string[] {
   if (slice === '-.slice') return []
   const components = slice.slice(0, -'.slice'.length).split('-')
@@ -90,9 +90,9 @@ function slicePath(slice: string): readonly string[] {
 }
 
 /**
- * A host step, when the container's process waits: systemd makes the unit with the process in it.
+ * A host step, while the container's process waits, that has systemd start the unit with the process in it.
  *
- * @param devices what it may use, for a unit on cgroup v1
+ * @param devices properties for the devices that it may use, for a unit on cgroup v1
  */
 export function compileStartUnit(
   config: RuntimeConfig,
@@ -110,20 +110,20 @@ export function compileStartUnit(
   return action('start-unit', input, manager)
 }
 
-/** What takes that back; a unit that is gone is none to stop. */
+/** The undo of `compileStartUnit`: stops the unit. It succeeds if the unit is gone. */
 export function compileStopUnit(config: RuntimeConfig, manager: SystemdManager): Step {
   const { name } = unitOf(config, manager)
   return action('stop-unit', [`{"kind":"${manager.kind}","unit":"`, ...name, '"}'], manager)
 }
 
-/** A unit that systemd can be asked to put one more process into. */
+/** A unit to which systemd can attach another process. */
 export interface AttachTarget extends Pick<SystemdManager, 'kind' | 'command'> {
   readonly name: string
-  /** Of the unit, absolute. */
+  /** The absolute path of the unit's cgroup. */
   readonly cgroup: string
 }
 
-/** @param directory the cgroup to put it into, absolute: the unit's or one below */
+/** A host step that has systemd attach the process. @param directory the absolute cgroup: the unit's or one below it */
 export function compileAttach(unit: AttachTarget, directory: string): Step {
   const below = directory.startsWith(`${unit.cgroup}/`) ? directory.slice(unit.cgroup.length) : ''
   const request = JSON.stringify({ kind: unit.kind, unit: unit.name, below }).slice(0, -1)
@@ -135,7 +135,7 @@ function action(name: string, input: Text, { command }: Pick<SystemdManager, 'co
   return op('spawn', { path, argv: [...command, name], env: [], input, timeoutMs, inheritEnv: 2 }, from)
 }
 
-/** What annotations say has the last word. */
+/** All properties of the unit; those that annotations set replace others. */
 function unitProperties(
   config: RuntimeConfig,
   unit: Unit,
@@ -165,8 +165,8 @@ function unitProperties(
 const sliceProperties = ({ slice }: Unit): readonly UnitProperty[] => [['Wants', 'as', [slice]]]
 
 /**
- * One process killed for want of memory is not the end of the rest. A unit that has failed stays, with the reason, until the
- * container is deleted.
+ * Properties of a scope. OOMPolicy: systemd must not stop the container when one of its processes is OOM-killed. There is no
+ * CollectMode: a unit that has failed stays, with the reason, until the container is deleted.
  */
 function scopeProperties({ slice }: Unit, version: number): readonly UnitProperty[] {
   return [
@@ -177,12 +177,11 @@ function scopeProperties({ slice }: Unit, version: number): readonly UnitPropert
 }
 
 /**
- * The limits that systemd knows too: it would put back its own values at its next reload.
+ * Unit properties for the limits of cgroup v2 that systemd has too: without them its next reload would reset the files.
  *
- * Devices are not among them: the filter on the cgroup is the runtime's own, and systemd, which is asked for none, leaves
- * it alone.
- * @param limits of cgroup v2; the last one of a file holds
- * @throws OciError `ERR_CONFIG_INVALID` what should be a list of CPUs or memory nodes is none
+ * Devices are not among them: systemd leaves the runtime's filter on the cgroup alone, since it has no filter of its own.
+ * @param limits the last one for a file holds
+ * @throws OciError `ERR_CONFIG_INVALID` an invalid list of CPUs or memory nodes
  * @see man 5 systemd.resource-control
  */
 export function limitProperties(limits: readonly Limit[], version: number): readonly UnitProperty[] {
@@ -190,7 +189,7 @@ export function limitProperties(limits: readonly Limit[], version: number): read
   return [...files.values()].flatMap((limit) => fileProperties(limit, version))
 }
 
-/** Files whose value is a property's. */
+/** The systemd property for each file whose value it takes as it is. */
 const sameValue: Readonly<Record<string, string>> = {
   'memory.max': 'MemoryMax',
   'memory.high': 'MemoryHigh',
@@ -201,13 +200,13 @@ const sameValue: Readonly<Record<string, string>> = {
   'cpu.weight': 'CPUWeight',
 }
 
-/** A file of the cgroup as properties; none for what systemd has no property for. */
+/** The properties for one file of the cgroup; empty if systemd has none for it. */
 function fileProperties({ file, value, from }: Limit, version: number): readonly UnitProperty[] {
   const same = sameValue[file]
   if (same !== undefined) return [[same, 't', value === 'max' ? unlimited : value]]
   switch (file) {
     case 'cpu.idle':
-      // Weight 0 is idle.
+      // CPUWeight=idle is 0 on the bus.
       return value === '1' && version >= 252 ? [['CPUWeight', 't', '0']] : []
     case 'cpu.max':
       return quotaProperties(value, version)
@@ -229,9 +228,9 @@ function quotaProperties(value: string, version: number): readonly UnitProperty[
 }
 
 /**
- * Limits with the quota that systemd would write at its next reload.
+ * Rounds the CPU quota to the value that systemd would write at its next reload.
  *
- * @param all those that hold, on cgroup v1: among them the period that belongs to the quota
+ * @param all all limits that hold; on cgroup v1 they include the period of the quota
  */
 export function withSystemdQuota(limits: readonly Limit[], all: readonly Limit[] = limits): readonly Limit[] {
   const periodV1 = all.findLast(({ file }) => file === 'cpu.cfs_period_us')?.value ?? String(defaultPeriod)
@@ -250,10 +249,11 @@ function roundedQuota(quota: string, period: string): string {
 }
 
 /**
- * Changes of a unit's cgroup as systemd can follow them: for it being idle is a weight, so that only one of the two holds.
+ * Adapts changed limits of a unit's cgroup to systemd, for which idle is a weight: only one of `cpu.weight` and `cpu.idle`
+ * can be set.
  *
- * @param warn hears of a weight that is left out
- * @param all as `withSystemdQuota` takes it
+ * @param warn receives a message if a weight is left out
+ * @param all as in `withSystemdQuota`
  */
 export function limitsForUnit(
   limits: readonly Limit[],
@@ -269,7 +269,7 @@ export function limitsForUnit(
   return rounded.filter(({ file }) => file !== 'cpu.weight')
 }
 
-/** `0-2,5` as bytes, the least significant first, as many as are needed. */
+/** Converts a list such as `0-2,5` to a bitmap of as many bytes as it needs, the least significant first. */
 function bitmap(list: string, pointer: string, what: string): readonly number[] {
   const numbers = parseNumberList(list, pointer, what)
   return [...maskOf(numbers, Math.max(-1, ...numbers) + 1)]

@@ -4,7 +4,7 @@ import type { PropertyValue, UnitProperty } from './unit-property.ts'
 
 const prefix = 'org.systemd.property.'
 
-/** GVariant's names of D-Bus types; those that no property of a unit has are left out. */
+/** D-Bus types by their names in GVariant text, except those that no property of a unit has. */
 const typeNames: Readonly<Record<string, string>> = {
   boolean: 'b',
   byte: 'y',
@@ -20,9 +20,9 @@ const usecPerSec = 1_000_000
 
 /**
  * The properties of the container's unit that annotations `org.systemd.property.NAME` set, in GVariant text: `true`,
- * `'text'`, `uint64 5`, `['a', 'b']`. A `NAMESec` is `NAMEUSec`, a million times as much.
+ * `'text'`, `uint64 5`, `['a', 'b']`. `NAMESec`, in seconds, becomes `NAMEUSec`, in microseconds.
  *
- * @throws OciError `ERR_CONFIG_INVALID`
+ * @throws OciError `ERR_CONFIG_INVALID` an invalid name or value
  * @see runc docs/systemd.md "Auxiliary properties"; GLib "GVariant Text Format"
  */
 export function annotatedProperties(annotations: Readonly<Record<string, string>> = {}): readonly UnitProperty[] {
@@ -44,12 +44,12 @@ export function annotatedProperties(annotations: Readonly<Record<string, string>
 const invalid = (message: string, pointer: string): OciError =>
   new OciError('ERR_CONFIG_INVALID', message, { pointer, hint: "write it as GVariant text: true, 'text', uint64 5" })
 
-/** The type and the value of GVariant text, undefined for what is none. */
+/** Parses GVariant text to a D-Bus type and a value; undefined if it is invalid. */
 function parseValue(text: string): readonly [string, PropertyValue] | undefined {
   const [, word = '', typed = ''] = /^([a-z]+\d*)\s+(\S.*)$/.exec(text) ?? []
   const wanted = typeNames[word]
   if (wanted !== undefined) {
-    const value = wanted in bits ? typed : parseScalar(typed)?.[1]
+    const value = wanted in ranges ? typed : parseScalar(typed)?.[1]
     return value !== undefined && fits(value, wanted) ? [wanted, value] : undefined
   }
   const list = /^\[(.*)\]$/s.exec(text)?.[1]
@@ -63,14 +63,15 @@ function parseScalar(text: string): readonly [string, PropertyValue] | undefined
   return fits(text, 'i') ? ['i', text] : undefined
 }
 
-/** The one kind of list that units have in common use: of strings. */
+/** Parses a list of strings, the only type of list in common use for properties of units. */
 function parseStrings(list: string): readonly [string, PropertyValue] | undefined {
   const pieces = list.trim() === '' ? [] : list.split(/,(?=\s*['"])/)
   const values = pieces.map((piece) => parseScalar(piece.trim()))
   return values.every((value) => value?.[0] === 's') ? ['as', values.map((value) => value?.[1] ?? '')] : undefined
 }
 
-const bits: Readonly<Record<string, readonly [bigint, bigint]>> = {
+/** The least and the greatest value of each type of integer. */
+const ranges: Readonly<Record<string, readonly [bigint, bigint]>> = {
   y: [0n, 0xffn],
   i: [-(2n ** 31n), 2n ** 31n - 1n],
   u: [0n, 2n ** 32n - 1n],
@@ -79,7 +80,7 @@ const bits: Readonly<Record<string, readonly [bigint, bigint]>> = {
 }
 
 function fits(value: PropertyValue, type: string): boolean {
-  const [least, most] = bits[type] ?? []
+  const [least, most] = ranges[type] ?? []
   if (least === undefined || most === undefined) return typeof value === (type === 'b' ? 'boolean' : 'string')
   if (typeof value !== 'string' || !/^-?\d+$/.test(value)) return false
   return BigInt(value) >= least && BigInt(value) <= most

@@ -1,14 +1,14 @@
-/** A property of a unit as D-Bus has it: its name, the type of its value, the value. */
+/** A property of a unit; `type` is the D-Bus signature of its value. */
 export type UnitProperty = readonly [name: string, type: string, value: PropertyValue]
-/** Integers of 64 bits are in decimal. */
+/** A value of a property; an integer of 64 bits is a decimal string. */
 export type PropertyValue = boolean | number | string | readonly PropertyValue[]
 
-/** What systemd calls infinity. */
+/** systemd's value for "infinity": 2^64 - 1. */
 export const unlimited = '18446744073709551615'
 
 export const microsecondsPerSecond = 1_000_000n
 
-/** In microseconds and, as systemd has it, in steps of ten milliseconds, rounded up. */
+/** Converts a quota per period to microseconds per second, rounded up to 10 ms as systemd does. */
 export function quotaPerSecond(quota: bigint, period: bigint): bigint {
   const step = 10_000n
   return (((quota * microsecondsPerSecond) / period + step - 1n) / step) * step

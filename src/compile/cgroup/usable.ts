@@ -5,9 +5,10 @@ import { type HostFacts, isRootOfHost } from '../facts.ts'
 import { type CgroupPlace, cgroupPlaces } from './paths.ts'
 
 /**
- * Without the right to make cgroups a container runs outside of any, as long as config.json names no place and no limit.
+ * The cgroups that are made for a container. Empty for a rootless container whose config.json has no `cgroupsPath` and no
+ * limit: it stays in the caller's cgroups.
  *
- * @throws OciError `ERR_CONFIG_UNSUPPORTED` it names a place, and no hierarchy can take a cgroup of this caller
+ * @throws OciError `ERR_CONFIG_UNSUPPORTED` it has a `cgroupsPath`, and the caller can make a cgroup in no hierarchy
  */
 export function usableCgroups(
   config: RuntimeConfig,
@@ -26,7 +27,7 @@ export function usableCgroups(
   return isPrivileged || isAsked ? usable : []
 }
 
-/** Cgroups of v1 are root's alone. */
+/** True when a user without root may have a cgroup in the hierarchy; those of v1 are root's alone. */
 const isForUsers = ({ hierarchy }: CgroupPlace): boolean => hierarchy.isUnified
 
 function noCgroups({ cgroups: { hierarchies } }: HostFacts): OciError {

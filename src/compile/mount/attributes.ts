@@ -2,7 +2,7 @@ import { mountFlags, resolveKind, treeFlags } from '../../program/flags.ts'
 import { op, type Step } from '../../program/program.ts'
 import type { MountEntry } from './entries.ts'
 
-/** The options that concern a mount and all below it. */
+/** Steps that apply the options for a mount and all mounts below it (`rro` ...). @param reopen see `reopened` */
 export function compileRecursive(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
   const { set, clear } = entry.options.recursive
   if (set === 0 && clear === 0) return []
@@ -12,7 +12,7 @@ export function compileRecursive(entry: MountEntry, slot: string, reopen: boolea
   ]
 }
 
-/** How mounts made below it later spread. */
+/** Steps that set the propagation of a mount. @param reopen see `reopened` */
 export function compilePropagation(entry: MountEntry, slot: string, reopen: boolean): readonly Step[] {
   if (entry.options.propagation.length === 0) return []
   return [
@@ -21,7 +21,7 @@ export function compilePropagation(entry: MountEntry, slot: string, reopen: bool
   ]
 }
 
-/** After mount(2) the descriptor is still what the mount covers: open the mount itself. */
+/** Opens the mount itself: after mount(2) the descriptor in `slot` still refers to the directory that it covers. */
 function reopened(entry: MountEntry, slot: string): Step {
   return op(
     'resolve',
@@ -34,7 +34,7 @@ export function setAttributes(slot: string, set: number, clear: number, flags: n
   return op('mount_setattr', { slot, flags, set, clear, propagation: 0, userns: null }, from)
 }
 
-/** How a mount passes on what is mounted below it later, and with `REC` those below it too. */
+/** A step that sets the propagation of a mount, with MS_REC also of those below it. */
 export function setPropagation(slot: string, propagation: number, from: string): Step {
   const flags = propagation & mountFlags.REC ? treeFlags.RECURSIVE : 0
   return op(

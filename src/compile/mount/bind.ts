@@ -8,7 +8,7 @@ import { compilePropagation, compileRecursive } from './attributes.ts'
 import type { MountEntry } from './entries.ts'
 import { attributesOf } from './options.ts'
 
-/** Steps of both sides for one mount; the host's run while the container's process waits for what it makes. */
+/** Steps of both sides for one mount. The container's process waits for the host's. */
 export interface MountSteps {
   readonly host: readonly HostStep[]
   readonly child: readonly Step[]
@@ -18,10 +18,10 @@ export interface MountSteps {
 const procMagic = 0x9fa0
 
 /**
- * One bind mount: a copy of the source's mount, changed while nobody sees it, then attached.
+ * Steps for one bind mount: copy the source's mount, change its attributes while it is detached, then attach it.
  *
- * In a user namespace the source may be out of the process's reach, and an id mapping is not its to make: there the host
- * enters the container's mount namespace, makes the copy, and hands it over.
+ * In a user namespace the process may not reach the source and may not make an id mapping: there the host enters the
+ * container's mount namespace, makes the copy, and sends its descriptor to the process.
  * @see man 2 mount_setattr "ID-mapped mounts"
  */
 export function compileBind(entry: MountEntry, index: number, context: CompileContext): MountSteps {
@@ -46,7 +46,7 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
       ...(isHandedOver
         ? [op('sync_send', { barrier }, from), op('receive_fd', { to: 'mount' }, `${from}/source`)]
         : copy),
-      // Whatever trusts /proc would trust this (CVE-2019-16884).
+      // Later steps and the container's programs trust /proc: only a procfs may be there (CVE-2019-16884).
       ...(destination === '/proc'
         ? [op('expect_filesystem', { slot: 'mount', magic: procMagic }, `${from}/source`)]
         : []),
@@ -67,7 +67,7 @@ function copySource({ mount, options, from }: MountEntry, mapping: IdMap | undef
   )
 }
 
-/** The host's side: into the container's mount namespace and back, the descriptor `mount` in hand. */
+/** Host steps that run `steps` in the container's mount namespace and send the descriptor `mount` to the process. */
 function handOver(barrier: number, steps: readonly Step[]): readonly HostStep[] {
   const directory = openFlags.PATH | openFlags.DIRECTORY
   return [
@@ -90,7 +90,7 @@ interface IdMap {
   readonly isRecursive: boolean
 }
 
-/** The mapping of a mount: its own, or with the option alone that of the container's user namespace. */
+/** The id mapping of a mount: its own, or with only the option that of the container's user namespace. */
 function idMapping(
   { mount, options, from }: MountEntry,
   { config, hasUserNamespace }: CompileContext,
@@ -130,14 +130,14 @@ function mapCopy({ from }: MountEntry, mapping: IdMap | undefined): readonly Ste
   ]
 }
 
-/** The text of /proc/PID/uid_map. */
+/** Formats mappings as in /proc/PID/uid_map. */
 export function mapText(mappings: readonly IDMapping[]): string {
   return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
 }
 
 /**
- * Without an option that sets or clears a flag, a bind keeps those of its source. With one it loses those that are not
- * named, as far as the kernel lets it: in a user namespace they may be locked, mount_namespaces(7).
+ * Steps that set the flags of a bind mount. Without an option for a flag, it keeps the flags of its source. With one, flags
+ * without an option are cleared, unless the kernel has locked them in a user namespace, mount_namespaces(7).
  */
 function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
   const asked = options.flags & ~(mountFlags.BIND | mountFlags.REC | mountFlags.REMOUNT)
@@ -160,10 +160,10 @@ function compileBindFlags({ options, from }: MountEntry): readonly Step[] {
   ]
 }
 
-/** Without any of these, a mount keeps what it has: mount(2) "MS_REMOUNT". */
+/** Flags for access times: without any of them, mount(2) "MS_REMOUNT" keeps the current ones. */
 const atimeFlags = mountFlags.NOATIME | mountFlags.NODIRATIME | mountFlags.RELATIME | mountFlags.STRICTATIME
 
-/** @throws OciError `ERR_CONFIG_INVALID` there is none */
+/** The source of a bind mount, absolute; a relative one is in the bundle. @throws OciError `ERR_CONFIG_INVALID` it is empty */
 export function absoluteSource(source: string | undefined, bundle: string, pointer: string): string {
   if (source === undefined || source === '') {
     throw new OciError('ERR_CONFIG_INVALID', 'a bind mount needs a source', {

@@ -13,11 +13,11 @@ import { attributesOf } from './options.ts'
 const defaultFlags = mountFlags.NOSUID | mountFlags.NODEV | mountFlags.NOEXEC
 
 /**
- * The cgroup filesystem as the container sees it: on cgroup v2 one mount; on v1 a tmpfs with one directory for each
- * hierarchy. With a cgroup namespace these show the container's cgroup as the root. Without one, a hierarchy of v1 is a bind
- * of the container's own cgroup, and the unified one is there as a whole, as /proc/self/cgroup has paths in it.
+ * Steps that mount cgroups in the container: on cgroup v2 one mount; on v1 a tmpfs with one directory for each hierarchy.
+ * With a cgroup namespace the root of each is the container's cgroup. Without one, a v1 hierarchy is a bind of the
+ * container's own cgroup, but the unified hierarchy is whole, since /proc/self/cgroup has paths relative to its root.
  *
- * @throws OciError `ERR_CONFIG_INVALID` options that are for the file system
+ * @throws OciError `ERR_CONFIG_INVALID` the mount has filesystem options
  */
 export function compileCgroupMount(entry: MountEntry, context: CompileContext): readonly Step[] {
   if (entry.options.data !== '') {
@@ -61,9 +61,9 @@ function mountTmpfs(entry: MountEntry, flags: number, context: CompileContext): 
 
 function mountUnified(entry: MountEntry, context: CompileContext): readonly Step[] {
   const { destination, from, options } = entry
-  if (!isNamespaced(context)) return bindUnified(entry, hierarchyRoot(context), lestItBeWritten(context))
+  if (!isNamespaced(context)) return bindUnified(entry, hierarchyRoot(context), readonlyIfRootless(context))
   const place = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
-  // Its root would be the cgroup of the caller, where the container is then (CVE-2023-25809).
+  // The container is in the caller's cgroup, which would be the root of the mount, writable by it (CVE-2023-25809).
   if (place === undefined) return mountTmpfs(entry, defaultFlags | mountFlags.RDONLY, context)
   if (context.hasUserNamespace || !isOverNewMount(entry, context)) return bindUnified(entry, cgroupFile(place), 0)
   const { flags } = options
@@ -79,10 +79,13 @@ function hierarchyRoot({ facts }: CompileContext): string {
   return facts.cgroups.hierarchies.find(({ isUnified }) => isUnified)?.mountPoint ?? ''
 }
 
-/** Whoever is not root of the host owns cgroups outside of the container, its own among them (CVE-2023-25809). */
-const lestItBeWritten = ({ facts }: CompileContext): number => (isRootOfHost(facts) ? 0 : mountFlags.RDONLY)
+/**
+ * MS_RDONLY for a rootless container: its user owns cgroups outside of the container, which a mount of the whole hierarchy
+ * would let it change (CVE-2023-25809).
+ */
+const readonlyIfRootless = ({ facts }: CompileContext): number => (isRootOfHost(facts) ? 0 : mountFlags.RDONLY)
 
-/** A bind, and no mount of cgroup2, which without a cgroup namespace would change the options that the host has for it. */
+/** Binds `path`. A new mount of cgroup2 without a cgroup namespace would change the mount options of the host. */
 function bindUnified(entry: MountEntry, path: Text, more: number): readonly Step[] {
   const { destination, from } = entry
   return [
@@ -95,8 +98,8 @@ function bindUnified(entry: MountEntry, path: Text, more: number): readonly Step
 }
 
 /**
- * Whether what is at the place is known to be no mount of cgroups, on which the kernel refuses one more (EBUSY): that comes
- * with a bind of /sys, or with the rootfs.
+ * True when the destination is on a filesystem that is newly made for the container and is not one of cgroups. On a bind of
+ * /sys, or on the rootfs, there may be a mount of cgroups already, on which the kernel refuses another (EBUSY).
  */
 function isOverNewMount(entry: MountEntry, context: CompileContext): boolean {
   const entries = mountEntries(context)
@@ -108,7 +111,10 @@ function isOverNewMount(entry: MountEntry, context: CompileContext): boolean {
   return under !== undefined && !isBind(under) && !under.mount.type?.startsWith('cgroup')
 }
 
-/** In a tmpfs of the container's own, where nobody else makes anything yet. */
+/**
+ * Steps that mount one v1 hierarchy in the tmpfs. The directory can be opened by name, since nobody else writes to the tmpfs
+ * yet.
+ */
 function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupPlace): readonly Step[] {
   const { destination, from, options } = entry
   const { controllers } = place.hierarchy
@@ -145,7 +151,7 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
   ]
 }
 
-/** A copy of the mount of one cgroup and those below it. @param more flags beside those that are asked for */
+/** Steps that copy the mount of one cgroup, with the cgroups below it. @param more MS_* flags beside those of the options */
 function openCgroup({ from, options }: MountEntry, path: Text, more: number): readonly Step[] {
   return [
     op('open_tree', { to: 'mount', at: null, path, flags: treeFlags.CLONE }, from),

@@ -45,8 +45,8 @@ const links = [
 ] as const
 
 /**
- * Fills /dev: the devices of config.json and the default ones, the usual links, ptmx. When /dev is a bind mount nothing is
- * made in it, as under runc: it is the host's.
+ * Steps that fill /dev with the devices of config.json and the default ones, the usual links, and ptmx. Nothing is made in a
+ * /dev that is a bind mount, as in runc, since it belongs to the host.
  *
  * @see runtime-spec 1.3.0 config-linux.md "Default Devices"
  */
@@ -57,7 +57,7 @@ export function compileDevices(context: CompileContext): readonly Step[] {
   const nodes = wantedNodes(context)
   const from = '/linux/devices'
   const isEmpty = dev?.mount.type === 'tmpfs' && !dev.options.copyUp
-  /** Whether nothing can be there that no other step makes. */
+  /** True when nothing can be at the path yet. */
   const isFree = (path: string): boolean => isEmpty && !entries.some(({ destination }) => destination === path)
   return [
     ...withoutRepetition([
@@ -82,7 +82,7 @@ function compileDevicesElsewhere(context: CompileContext): readonly Step[] {
   return wanted.filter((node) => !isThere(node)).flatMap((node) => compileNode(node, { context, isFree: false }))
 }
 
-/** A directory is not resolved again for the next node in it. */
+/** Removes a step that resolves the same directory as the previous one. */
 function withoutRepetition(steps: readonly Step[]): readonly Step[] {
   let resolved: unknown
   return steps.filter(({ op: name, operands }) => {
@@ -107,7 +107,7 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
       type,
       major: device.major ?? 0,
       minor: device.minor ?? 0,
-      // Engines give what stat(2) says, the type among it.
+      // Engines write st_mode of stat(2), which includes the file type.
       mode: (device.fileMode ?? 0o666) & 0o7777,
       uid: device.uid ?? 0,
       gid: device.gid ?? 0,
@@ -120,7 +120,7 @@ function wantedNodes({ config }: CompileContext): readonly DeviceNode[] {
   )
 }
 
-/** @throws OciError `ERR_CONFIG_INVALID` the root is no device */
+/** The clean path of a device. @throws OciError `ERR_CONFIG_INVALID` it is the root */
 function devicePath(path: string, from: string): string {
   const clean = cleanPath(path)
   if (clean !== '/') return clean
@@ -137,7 +137,7 @@ function compileNode(
   const slash = path.lastIndexOf('/')
   const name = path.slice(slash + 1)
   const directory = slash <= 0 ? '/' : path.slice(0, slash)
-  // Inside a user namespace nobody may make a device: the host's is bound instead.
+  // In a user namespace mknod(2) of a device is forbidden: the host's device is bound instead.
   if (context.hasUserNamespace && node.type !== 'p') return bindNode(node)
   return [
     op('resolve', { to: 'dev', root: 'root', path: directory, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),

@@ -28,14 +28,14 @@ export function rootfsPath({ config, bundle }: Pick<CompileContext, 'config' | '
   return path.startsWith('/') ? path : `${bundle}/${path}`
 }
 
-/** A destination that is written as a path of the host, below the rootfs, means the place in the container. */
+/** Converts a destination that is a path of the host below the rootfs to the path in the container. */
 export function withoutRoot(path: string, rootfs: string): string {
   const root = cleanPath(rootfs)
   if (root === '/' || !`${path}/`.startsWith(`${root}/`)) return path
   return path.slice(root.length) || '/'
 }
 
-/** An absolute path without `.`, `..` and repeated slashes, as runc takes a relative destination too. */
+/** Makes a path absolute, without `.`, `..` and repeated slashes. A relative one is below the root, as in runc. */
 export function cleanPath(path: string): string {
   const parts: string[] = []
   for (const part of path.split('/')) {
@@ -44,6 +44,8 @@ export function cleanPath(path: string): string {
   }
   return `/${parts.join('/')}`
 }
+
+/** True when the options of a mount make it a bind mount. */
 export function isBind(entry: MountEntry): boolean {
   return (entry.options.flags & mountFlags.BIND) !== 0
 }

@@ -11,7 +11,7 @@ import { attributesOf } from './options.ts'
 
 const tmpfsMagic = 0x01021994
 
-/** The steps that make and attach one mount: its place is resolved once, everything after that goes by descriptor. */
+/** Steps that make and attach one mount. Its destination is resolved once and then used by descriptor. */
 export function compileMount(entry: MountEntry, index: number, context: CompileContext): MountSteps {
   if (entry.destination === '/') {
     throw new OciError('ERR_CONFIG_INVALID', 'a mount cannot cover the root of the container', {
@@ -21,7 +21,7 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
   }
   checkProc(entry)
   if (entry.options.copyUp && (isBind(entry) || entry.mount.type !== 'tmpfs')) {
-    throw invalidOptions(entry, '"tmpcopyup" is for a tmpfs alone')
+    throw invalidOptions(entry, '"tmpcopyup" can be used only with a tmpfs')
   }
   if (isBind(entry)) return compileBind(entry, index, context)
   if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
@@ -45,7 +45,7 @@ function compileNewFilesystem(entry: MountEntry, context: CompileContext): reado
   return compileFilesystem({ ...entry, options }, resolveKind.DIRECTORY)
 }
 
-/** Message queues take no label when they are mounted. */
+/** Labels the root of an mqueue filesystem, which has no mount option for it. */
 function labelDirectory({ destination }: MountEntry, label: string | undefined): readonly Step[] {
   if (label === undefined) return []
   const value = new TextEncoder().encode(label)
@@ -53,7 +53,7 @@ function labelDirectory({ destination }: MountEntry, label: string | undefined):
   return [op('setxattr', { at: 'root', path, name: 'security.selinux', value }, '/linux/mountLabel')]
 }
 
-/** Files of procfs that tools such as lxcfs replace by what fits the container. */
+/** Files of procfs that tools such as lxcfs replace by files with the container's values. */
 const replaceableInProc = [
   'cpuinfo',
   'diskstats',
@@ -67,7 +67,7 @@ const replaceableInProc = [
   'sys/crypto/fips_enabled',
 ]
 
-/** What is under /proc is trusted by everything that writes there: nothing but a procfs goes on it (CVE-2019-16884). */
+/** Refuses mounts on /proc and below it except a procfs and known files: later steps trust /proc (CVE-2019-16884). */
 function checkProc({ mount, destination, from, options }: MountEntry): void {
   if (destination !== '/proc' && !destination.startsWith('/proc/')) return
   if (destination === '/proc' && (mount.type === 'proc' || (options.flags & mountFlags.BIND) !== 0)) return
@@ -78,7 +78,10 @@ function checkProc({ mount, destination, from, options }: MountEntry): void {
   })
 }
 
-/** Where proc and sysfs go must be a directory, not a link to one: the rest of the runtime trusts what is below. */
+/**
+ * Steps that mount a filesystem with mount(2).
+ * @param kind what the destination must be; for proc and sysfs no symbolic link, since later steps trust their content
+ */
 function compileFilesystem(entry: MountEntry, kind: number): readonly Step[] {
   const { mount, destination, options, from } = entry
   const type = mount.type ?? 'none'
@@ -102,7 +105,7 @@ function compileFilesystem(entry: MountEntry, kind: number): readonly Step[] {
   ]
 }
 
-/** A tmpfs without a mode takes that of the directory it covers. */
+/** Steps that mount a tmpfs. Without an option `mode` it gets the mode of the directory that it covers. */
 function compileTmpfs(entry: MountEntry): readonly Step[] {
   const { mount, destination, options, from } = entry
   if (/(^|,)mode=/.test(options.data)) return compileFilesystem(entry, resolveKind.DIRECTORY)
@@ -115,12 +118,12 @@ function compileTmpfs(entry: MountEntry): readonly Step[] {
   ]
 }
 
-/** With tmpcopyup, a tmpfs also gets what is in the directory it covers. */
+/** Steps for a tmpfs with `tmpcopyup`, into which the content of the covered directory is copied. */
 function compileCopyUp(entry: MountEntry, label: string | undefined): readonly Step[] {
   const { destination, options, from } = entry
   const own = ['source', entry.mount.source ?? 'tmpfs', ...(label === undefined ? [] : ['context', label])]
   const pairs = options.data.split(',').filter((option) => option !== '')
-  if (options.flags & mountFlags.REMOUNT) throw invalidOptions(entry, '"remount" is for what is mounted already')
+  if (options.flags & mountFlags.REMOUNT) throw invalidOptions(entry, '"remount" cannot be used with "tmpcopyup"')
   const ofAll = superblockFlags.flatMap(([flag, name]) => (options.flags & flag ? [name, ''] : []))
   const attributes = attributesOf(options.flags & ~mountFlags.RDONLY)
   return [
@@ -137,7 +140,7 @@ function compileCopyUp(entry: MountEntry, label: string | undefined): readonly S
   ]
 }
 
-/** What a file system is told by name, of what mount(2) has flags for. @see fs/fs_context.c common_set_sb_flag */
+/** MS_* flags that fsconfig(2) takes as options by name. @see fs/fs_context.c common_set_sb_flag */
 const superblockFlags = [
   [mountFlags.SYNCHRONOUS, 'sync'],
   [mountFlags.DIRSYNC, 'dirsync'],
@@ -150,14 +153,14 @@ function splitOption(option: string): readonly [string, string] {
   return equals < 0 ? [option, ''] : [option.slice(0, equals), option.slice(equals + 1)]
 }
 
-/** A tmpfs is filled before it is made read-only: the mount points of later entries may be in it. */
+/** True when a mount is made read-only only after all mounts, since the mount points of later entries may be in it. */
 function isLateReadonly(entry: MountEntry): boolean {
   return (
     (entry.options.flags & mountFlags.RDONLY) !== 0 && (entry.mount.type === 'tmpfs' || entry.destination === '/dev')
   )
 }
 
-/** What is done when all mounts are made: a read-only tmpfs becomes so. */
+/** Steps, after all mounts, that make the mount read-only if it asks for that and `isLateReadonly`. */
 export function compileLateReadonly(entry: MountEntry): readonly Step[] {
   if (isBind(entry) || !isLateReadonly(entry)) return []
   return [

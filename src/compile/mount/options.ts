@@ -1,6 +1,6 @@
 import { mountAttributes, mountFlags } from '../../program/flags.ts'
 
-/** The options of a mount, sorted by what carries them out. */
+/** The options of a mount, sorted by the system call that applies them. */
 export interface ParsedMountOptions {
   /** MS_* flags to set. */
   readonly flags: number
@@ -11,9 +11,9 @@ export interface ParsedMountOptions {
   /** MOUNT_ATTR_* to set and to clear on the mount and all below it (`rro`, ...). */
   readonly recursive: { readonly set: number; readonly clear: number }
   readonly copyUp: boolean
-  /** `idmap`, `ridmap`: how ids are mapped, when they are. */
+  /** Set when ids are mapped: `ridmap` maps them on mounts below it too. */
   readonly idMapping: 'idmap' | 'ridmap' | undefined
-  /** What is left for the filesystem: `mode=755,size=65536k`. */
+  /** The other options, which the filesystem interprets: `mode=755,size=65536k`. */
   readonly data: string
 }
 
@@ -87,7 +87,7 @@ const recursive: Readonly<Record<string, Change>> = {
   rsymfollow: ['clear', mountAttributes.NOSYMFOLLOW],
 }
 
-/** Recursive options about access times replace the whole field ATIME. */
+/** Recursive options for access times, which replace the whole field MOUNT_ATTR__ATIME. */
 const atimeOptions = ['rrelatime', 'rnorelatime', 'rnoatime', 'ratime', 'rstrictatime', 'rnostrictatime']
 
 /**
@@ -118,7 +118,7 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
         recursiveClear |= mountAttributes.ATIME
         recursiveSet &= ~mountAttributes.ATIME
       }
-      // Of two that contradict each other the later one holds.
+      // The later one of two contradicting options holds.
       recursiveSet = change === 'set' ? recursiveSet | bit : recursiveSet & ~bit
       recursiveClear = change === 'clear' ? recursiveClear | bit : recursiveClear & ~(bit & ~mountAttributes.ATIME)
     } else if (spread !== undefined) propagations.push(spread)
@@ -137,18 +137,18 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   }
 }
 
-/** Not what every object has: `constructor` is no option. */
+/** Looks up an own property only: `constructor`, which every object inherits, is not an option. */
 function find<T>(table: Readonly<Record<string, T>>, option: string): T | undefined {
   return Object.hasOwn(table, option) ? table[option] : undefined
 }
 
-/** Every option that is not passed on to the filesystem, for `features`. */
+/** All options that are not passed to the filesystem, sorted, for `features`. */
 export function knownMountOptions(): readonly string[] {
   const tables = [flags, propagation, recursive].flatMap((table) => Object.keys(table))
   return [...tables, 'idmap', 'ridmap', 'tmpcopyup'].sort()
 }
 
-/** The MOUNT_ATTR_* that say what these MS_* flags say. */
+/** Converts MS_* flags to MOUNT_ATTR_*. */
 export function attributesOf(msFlags: number): number {
   const pairs: readonly (readonly [number, number])[] = [
     [mountFlags.RDONLY, mountAttributes.RDONLY],

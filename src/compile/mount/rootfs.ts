@@ -21,18 +21,18 @@ const propagationFlags: Readonly<Record<string, number>> = {
 }
 
 export interface RootfsSteps {
-  /** Host steps, which wait for the child's. */
+  /** Host steps for mounts, which wait for the container's process. */
   readonly host: readonly HostStep[]
-  /** Up to the first mount of cgroups: what needs none. */
+  /** Steps before the first mount of cgroups, which can run before the process is in its cgroups. */
   readonly early: readonly Step[]
   readonly late: readonly Step[]
 }
 
 /**
- * Builds the container's tree and makes it the root. The slot `root` is the rootfs from first to last: every path inside
- * is resolved against it, by descriptor, before and after it has become the root.
+ * Steps that make the container's mounts and devices and change the root. The slot `root` is the rootfs throughout: every
+ * path inside is resolved against this descriptor, before and after it has become the root.
  *
- * @param hooks run when all mounts are made and nothing is hidden or read-only yet
+ * @param hooks steps that run after all mounts are made and before paths are masked or made read-only
  */
 export function compileRootfs(context: CompileContext, hooks: readonly Step[]): RootfsSteps {
   const { config } = context
@@ -61,7 +61,7 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
   return { host: mounts.flatMap((mount) => mount.host), early, late }
 }
 
-/** Whether devices are made, not mounted, in a tmpfs of the container's own that is there, and where no mount comes later. */
+/** True when all devices are made by mknod(2) in a tmpfs on /dev among `made`, and no mount of `later` is in /dev. */
 function devicesAreApart(
   made: readonly MountEntry[],
   later: readonly MountEntry[],
@@ -76,7 +76,7 @@ function devicesAreApart(
   )
 }
 
-/** What may be changed no longer, or not be seen. */
+/** Steps that make paths read-only and mask others. */
 function seal(entries: readonly MountEntry[], context: CompileContext): readonly Step[] {
   return [
     ...entries.flatMap(compileLateReadonly),
@@ -86,7 +86,7 @@ function seal(entries: readonly MountEntry[], context: CompileContext): readonly
   ]
 }
 
-/** Without a mount namespace it is a copy of the rootfs and its mounts that is read-only: the host has none of it. */
+/** Makes the root read-only. Without a mount namespace a copy of the rootfs and its mounts is, to spare the host's. */
 function makeReadonly({ hasMountNamespace }: CompileContext): readonly Step[] {
   const from = '/root/readonly'
   const flags = treeFlags.CLONE | treeFlags.RECURSIVE
@@ -119,9 +119,9 @@ function wantedPropagation({ config, noPivot }: CompileContext): number | undefi
 }
 
 /**
- * Gives the mounts of the host the propagation that is wanted, then mounts the rootfs on itself: pivot_root(2) wants a mount.
- * Where they stay shared with the host, what the container mounts in one of them is there too; but the mount that the
- * rootfs is in stays so in no case: pivot_root(2) refuses it, and what is mounted on it would be there too.
+ * Sets the propagation of the host's mounts in the new namespace, then mounts the rootfs on itself, since pivot_root(2)
+ * needs a mount. Mounts that stay shared pass the container's mounts in them on to the host. The mount that contains the
+ * rootfs never stays shared: pivot_root(2) refuses it, and the mount of the rootfs would appear on the host.
  *
  * @see runc libcontainer/rootfs_linux.go prepareRoot
  */
@@ -145,7 +145,7 @@ function takeRoot(context: CompileContext): readonly Step[] {
   ]
 }
 
-/** Mounts that are unbindable already could not be bound into the container: they become so as the last. */
+/** The propagation until bind mounts are made: an unbindable mount could not be bound, so it becomes that at the end. */
 function beforeBinds(wanted: number | undefined): number {
   if (wanted === undefined || wanted === (mountFlags.UNBINDABLE | mountFlags.REC)) {
     return mountFlags.SLAVE | mountFlags.REC
@@ -181,7 +181,7 @@ function needsMountNamespace(pointer: string, { hasMountNamespace }: CompileCont
   })
 }
 
-/** One read-only tmpfs hides all the directories, the container's null device all the files. */
+/** Steps that mask paths: directories by one read-only tmpfs, files by the container's null device. */
 function maskedPaths(context: CompileContext): readonly Step[] {
   const paths = context.config.linux?.maskedPaths ?? []
   const from = '/linux/maskedPaths'
@@ -215,8 +215,8 @@ function maskedPaths(context: CompileContext): readonly Step[] {
 }
 
 /**
- * A moved root leaves the host's mounts below it. Whoever makes a user namespace in the container may mount a procfs or
- * sysfs if one is there in full, and these are: they go.
+ * Unmounts the host's /proc and /sys, which a moved root would leave below it. While a whole procfs or sysfs is in the mount
+ * namespace, a process that makes a user namespace in the container may mount a new one.
  */
 function hideHost(): readonly Step[] {
   return ['/proc', '/sys'].map((path) => op('umount', { path }, '--no-pivot', 'EINVAL'))
@@ -229,7 +229,7 @@ function changeRoot(context: CompileContext): readonly Step[] {
   const setRoot = (to: number): Step =>
     op('mount', { source: null, target: null, path: '/', type: null, flags: to, data: null }, from)
   return [
-    // What is moved to a mount that is shared with the host, or unmounted from it, is so there too.
+    // On a mount that is shared with the host, a move or unmount would happen on the host too.
     ...(context.noPivot && flags & mountFlags.SHARED ? [setRoot(mountFlags.SLAVE)] : []),
     ...(context.noPivot ? hideHost() : []),
     op(context.noPivot ? 'move_root' : 'pivot_root', { root: 'root' }, '/root/path'),

@@ -16,12 +16,12 @@ export const seccompVerdicts: Readonly<Record<SeccompAction, number>> = {
 const EPERM = 1
 const ENOSYS = 38
 
-/** What becomes of system calls that the kernel has and the profile does not know yet. */
+/** The verdict for system calls that are newer than the profile. */
 export const enosysVerdict: number = seccompVerdicts.SCMP_ACT_ERRNO | ENOSYS
-/** What becomes of the system calls of an architecture that is not in the profile. */
+/** The verdict for system calls of an architecture that is not in the profile. */
 export const killThreadVerdict: number = seccompVerdicts.SCMP_ACT_KILL_THREAD
 
-/** Whether an action has an errno to give. */
+/** True when an action returns an errno. */
 export function takesErrno(action: SeccompAction): boolean {
   return action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
 }

@@ -17,22 +17,22 @@ export type SeccompArchitectureName =
   | `SCMP_ARCH_${'X86' | 'X86_64' | 'X32' | 'ARM' | 'AARCH64' | 'RISCV64' | 'LOONGARCH64' | 'S390' | 'S390X'}`
   | `SCMP_ARCH_${'MIPS' | 'MIPS64' | 'MIPS64N32' | 'MIPSEL' | 'MIPSEL64' | 'MIPSEL64N32' | 'PPC' | 'PPC64' | 'PPC64LE'}`
 
-/** What the filter has to know of an architecture that a profile can name. */
+/** Facts about an architecture that the filter needs. */
 export interface SeccompArchitecture {
   /** `AUDIT_ARCH_*` of linux/audit.h, which the kernel puts into `seccomp_data.arch`. */
   readonly audit: number
-  /** The width of an argument that a rule compares, as libseccomp has it: x32 compares 32 bits. */
+  /** The number of bits of an argument that a rule compares, as in libseccomp: 32 for x32. */
   readonly bits: 32 | 64
   readonly isBigEndian: boolean
   /** Its system calls, in the form of `parseSyscallTable`. */
   readonly table: () => string
-  /** The numbers of the calls that carry others (`socketcall`, `ipc`), where the architecture has them. */
+  /** The numbers of socketcall(2) and ipc(2), through which other system calls are made, if the architecture has them. */
   readonly multiplexers?: { readonly socketcall: number; readonly ipc: number }
-  /** Whether two architectures have its `AUDIT_ARCH`, told apart by bit 30 of the number. */
+  /** Set when two architectures have its `AUDIT_ARCH`: bit 30 of the number distinguishes them. */
   readonly sharesNumbers?: true
   /** The bit that is set in each of its numbers. */
   readonly numberBit?: number
-  /** What the kernel shows for a number that it has no call for, where that is not the number itself. */
+  /** The number that the kernel shows for an unknown system call, if that is not the number itself. */
   readonly unknownCall?: number
 }
 
@@ -74,7 +74,7 @@ export const seccompArchitectures: Readonly<Record<SeccompArchitectureName, Secc
   },
 }
 
-/** The architecture of a host, by Node.js's name for it (`process.arch`), or undefined for one without a filter. */
+/** The architecture of a host by its `process.arch`; undefined if filters for it are not supported. */
 export function nativeArchitecture(arch: string): SeccompArchitectureName | undefined {
   return nativeNames.get(arch)
 }
@@ -90,6 +90,7 @@ const nativeNames: ReadonlyMap<string, SeccompArchitectureName> = new Map([
   ['s390x', 'SCMP_ARCH_S390X'],
 ])
 
+/** True when a profile's name of an architecture is known. */
 export function isArchitectureName(name: string): name is SeccompArchitectureName {
   return Object.hasOwn(seccompArchitectures, name)
 }

@@ -1,10 +1,10 @@
 import { OciError } from '../../errors.ts'
 import { allBits, type FilterNode, type TestNode, type Word } from './nodes.ts'
 
-/** The longest filter that the kernel takes: `BPF_MAXINSNS` of linux/bpf_common.h. */
+/** The most instructions that the kernel accepts: `BPF_MAXINSNS` of linux/bpf_common.h. */
 export const maxInstructions: number = 4096
 
-/** Codes of classic BPF (linux/bpf_common.h): class, mode or operation, and source, added up. */
+/** Opcodes of classic BPF (linux/bpf_common.h): the sum of class, mode or operation, and source. */
 const codes = { load: 0x20, and: 0x54, jump: 0x05, return: 0x06, eq: 0x15, gt: 0x25, ge: 0x35 } as const
 
 interface Instruction {
@@ -14,15 +14,15 @@ interface Instruction {
   readonly k: number
 }
 
-/** What a conditional jump reaches: its two distances have eight bits. */
+/** The most instructions that a conditional jump can skip: its two distances have eight bits. */
 const maxDistance = 255
 
 /**
- * Lays a filter out as `struct sock_filter[]`.
+ * Encodes a filter as `struct sock_filter[]`.
  *
- * Jumps go forwards only, so the instructions are laid from the last to the first and a node follows what it jumps to.
- * A node that a predecessor's word suits has a second entry behind its load.
- * @throws OciError `ERR_NOT_SUPPORTED` the filter is longer than the kernel takes
+ * Jumps only go forwards, so the instructions are generated from the last to the first: the targets of a jump come before
+ * it. A node has a second entry after its load, for predecessors that have loaded the same word.
+ * @throws OciError `ERR_NOT_SUPPORTED` the filter is longer than the kernel accepts
  */
 export function assembleFilter(root: FilterNode, isBigEndian: boolean): Uint8Array {
   const assembly = { backwards: [], entries: new Map(), nearest: new Map() }
@@ -33,9 +33,9 @@ export function assembleFilter(root: FilterNode, isBigEndian: boolean): Uint8Arr
 interface Assembly {
   /** The last instruction of the filter comes first. */
   readonly backwards: Instruction[]
-  /** Where the code of a node begins, by `entryKey`: an index into `backwards`. */
+  /** The index in `backwards` at which the code of a node begins, by `entryKey`. */
   readonly entries: Map<string, number>
-  /** The nearest place that leads to a node: its code, a copy of it, or a jump. */
+  /** The index of the nearest instruction that leads to a node: its code, a copy of it, or a jump. */
   readonly nearest: Map<string, number>
 }
 
@@ -44,7 +44,10 @@ interface Position {
   readonly depth: number
 }
 
-/** Lays a node and what it leads to, unless it is there; the accumulator holds `loaded` on entry. */
+/**
+ * Generates the code of a node and of its successors, unless it exists; the accumulator holds `loaded` on entry. Returns the
+ * key of its entry.
+ */
 function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: Position): string {
   const key = entryKey(node, loaded)
   if (assembly.entries.has(key)) return key
@@ -85,7 +88,7 @@ function lay({ backwards }: Assembly, instruction: Instruction): void {
 }
 
 function jump(node: TestNode, yes: string, no: string, assembly: Assembly): Instruction {
-  // A stepping stone for one way moves the other way further off, so both are measured until neither needs one.
+  // A stepping stone for one way moves the target of the other further away, so both are checked until neither needs one.
   while (distance(yes, assembly) > maxDistance || distance(no, assembly) > maxDistance) {
     const [way, target] = distance(yes, assembly) > maxDistance ? [yes, node.yes] : [no, node.no]
     laySteppingStone(way, target, assembly)
@@ -93,14 +96,14 @@ function jump(node: TestNode, yes: string, no: string, assembly: Assembly): Inst
   return { code: codes[node.is], yes: distance(yes, assembly), no: distance(no, assembly), k: node.value }
 }
 
-/** How many instructions the next one to be laid has to skip to get to a node. */
+/** The number of instructions that the next one has to skip to reach a node. */
 function distance(key: string, { backwards, nearest }: Assembly): number {
   return backwards.length - 1 - placeOf(key, nearest)
 }
 
 function placeOf(key: string, places: ReadonlyMap<string, number>): number {
   const place = places.get(key)
-  if (place === undefined) throw new Error(`the filter jumps to ${key}, which is not laid`)
+  if (place === undefined) throw new Error(`the filter jumps to ${key}, which has no code`)
   return place
 }
 
@@ -124,6 +127,7 @@ function encode(instructions: readonly Instruction[], isBigEndian: boolean): Uin
   return bytes
 }
 
+/** The error for a filter that is longer than the kernel accepts. */
 export function tooLong(): OciError {
   return new OciError('ERR_NOT_SUPPORTED', `the seccomp filter has more than ${maxInstructions} instructions`, {
     pointer: '/linux/seccomp/syscalls',

@@ -10,10 +10,10 @@ interface Problem {
 }
 
 /**
- * Checks what the schema cannot: how the fields of a profile fit together and to the host.
+ * Checks that the fields of a profile fit together and fit the host, which the schema cannot check.
  *
- * @throws OciError `ERR_CONFIG_INVALID` with all problems, its pointer that of the first
- * @see runtime-spec v1.3.0 config-linux.md "Seccomp"; runc for what NOTIFY must not be used for
+ * @throws OciError `ERR_CONFIG_INVALID` with all problems and the pointer of the first
+ * @see runtime-spec v1.3.0 config-linux.md "Seccomp"; runc for the restrictions of SCMP_ACT_NOTIFY
  */
 export function checkSeccomp(seccomp: Seccomp, host: { readonly isBigEndian: boolean }): void {
   const problems = [
@@ -29,6 +29,7 @@ export function checkSeccomp(seccomp: Seccomp, host: { readonly isBigEndian: boo
   })
 }
 
+/** True when a rule of the profile asks an agent. */
 export function usesNotify({ syscalls = [] }: Seccomp): boolean {
   return syscalls.some(({ action }) => action === 'SCMP_ACT_NOTIFY')
 }
@@ -70,7 +71,10 @@ function actionProblems({ defaultAction, defaultErrnoRet, syscalls = [] }: Secco
   ]
 }
 
-/** The runner writes where the listener is, after the filter holds: a `write` that waits for the agent waits forever. */
+/**
+ * Problems of SCMP_ACT_NOTIFY. Under a filter that notifies on `write`, the runner's own write, with which it reports the
+ * listener to the host, would wait forever for an agent that does not have the listener yet.
+ */
 function notifyProblems(seccomp: Seccomp): Problem[] {
   const { defaultAction, listenerPath, syscalls = [] } = seccomp
   const writes = syscalls.flatMap(({ action, names }, index) =>

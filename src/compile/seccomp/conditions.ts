@@ -2,19 +2,19 @@ import type { SeccompArg, SeccompOperator } from '../../oci/runtime-config.ts'
 import type { SeccompArchitecture } from './architectures.ts'
 import { allBits, type FilterNode, type NodeFactory, type Ways, type Word } from './nodes.ts'
 
-/** One comparison of an argument, as wide as the architecture compares. */
+/** One comparison of an argument, with the width of the architecture. */
 export interface Condition {
   readonly index: number
   readonly operator: SeccompOperator
   readonly value: bigint
-  /** The bits that are compared; all of them but for SCMP_CMP_MASKED_EQ. */
+  /** The bits that are compared: all of them, except with SCMP_CMP_MASKED_EQ. */
   readonly mask: bigint
 }
 
 /**
- * The conditions of a rule in the order of their arguments, without those that always hold.
+ * Converts the arguments of a rule to conditions, in the order of the arguments, without those that always hold.
  *
- * The architectures of 32 bits compare the lower halves, of the values too, as libseccomp does.
+ * For architectures of 32 bits only the lower halves of arguments and values count, as in libseccomp.
  */
 export function toConditions(args: readonly SeccompArg[], { bits }: SeccompArchitecture): readonly Condition[] {
   return args
@@ -27,7 +27,7 @@ export function toConditions(args: readonly SeccompArg[], { bits }: SeccompArchi
     .toSorted((a, b) => a.index - b.index)
 }
 
-/** Tests one condition after the other; each that fails leads to `no`. */
+/** Builds nodes that lead to `yes` if all conditions hold, else to `no`. */
 export function compileConditions(
   conditions: readonly Condition[],
   architecture: SeccompArchitecture,
@@ -40,11 +40,11 @@ export function compileConditions(
 
 interface ArgumentWords {
   readonly low: Word
-  /** Undefined where the upper half is not compared. */
+  /** Undefined if the upper half is not compared. */
   readonly high: Word | undefined
 }
 
-/** `seccomp_data.args[]` begins at 16; the upper half of each comes first on a big-endian machine. */
+/** The words of an argument. `seccomp_data.args[]` begins at 16; on a big-endian machine the upper half comes first. */
 function argumentWords({ index, mask }: Condition, { bits, isBigEndian }: SeccompArchitecture): ArgumentWords {
   const offset = 16 + 8 * index
   const highMask = highHalf(mask)
@@ -71,7 +71,7 @@ function compileCondition(
     const low = words.low.mask === 0 ? ways.yes : nodes.tests(words.low, 'eq', lowHalf(value), ways)
     return words.high ? highIs(words.high, { yes: low, no: ways.no }) : low
   }
-  // Rules in a row mostly have the same upper half, which is then tested once for all of them.
+  // Consecutive rules mostly have the same upper half, which is then tested once for all of them.
   const highIs = (word: Word, ways: Ways): FilterNode => {
     const high = highHalf(value)
     return nodes.tests(word, 'eq', high, {

@@ -3,35 +3,35 @@ import type { Seccomp } from '../../oci/runtime-config.ts'
 import { killThreadVerdict } from './actions.ts'
 import { isArchitectureName, nativeArchitecture, seccompArchitectures } from './architectures.ts'
 import { assembleFilter } from './assemble.ts'
-import { type CallNumbers, callNumbers } from './calls.ts'
+import { type SyscallNumbers, syscallNumbers } from './calls.ts'
 import { checkSeccomp, usesNotify } from './check.ts'
 import { filterFlags, isFilterFlagName, newListenerFlag } from './flags.ts'
 import { archWord, createNodes, type FilterNode } from './nodes.ts'
 import { rangesOf } from './numbers.ts'
 import { compileTree, mergeRanges } from './tree.ts'
 
-/** What seccomp(2) is called with. */
+/** The arguments of seccomp(2), and messages about the profile. */
 export interface SeccompFilter {
   /** `struct sock_filter[]` in the byte order of the host. */
   readonly instructions: Uint8Array
   /** `SECCOMP_FILTER_FLAG_*`. */
   readonly flags: number
-  /** Whether seccomp(2) returns a listener, which the agent at `listenerPath` has to get. */
+  /** True when seccomp(2) returns a listener, which must be sent to the agent at `listenerPath`. */
   readonly usesNotify: boolean
-  /** What the profile restricts and this filter does not; each is a sentence. */
+  /** Messages about restrictions of the profile that have no effect. */
   readonly warnings: readonly string[]
-  /** What else of the profile has no effect, where runc too goes on. */
+  /** Messages about other entries of the profile that have no effect, which runc ignores too. */
   readonly notes: readonly string[]
 }
 
 /**
  * Compiles a profile to the filter that the kernel runs before each system call.
  *
- * The filter decides as the one that runc makes with libseccomp. It asks for the number by halves, and what it lets
- * through or refuses whatever the arguments, the kernel (5.11) need not run it for.
- * @param arch the architecture of the host, as `process.arch` has it
+ * The filter decides like the one that runc makes with libseccomp. It finds the system call's number by binary search. Calls
+ * that are allowed whatever their arguments need no run of the filter since Linux 5.11.
+ * @param arch `process.arch` of the host
  * @throws OciError `ERR_CONFIG_INVALID` a profile that contradicts itself, with the pointer;
- *   `ERR_NOT_SUPPORTED` no filters for this host, or a filter longer than the kernel takes
+ *   `ERR_NOT_SUPPORTED` no filters for this host, or a filter longer than the kernel accepts
  * @see runtime-spec v1.3.0 config-linux.md "Seccomp"
  */
 export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
@@ -42,7 +42,7 @@ export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
   const { isBigEndian } = seccompArchitectures[native]
   checkSeccomp(seccomp, { isBigEndian })
   const names = new Set([native, ...(seccomp.architectures ?? []).filter(isArchitectureName)])
-  const abis = [...names].map((name) => callNumbers(seccompArchitectures[name]))
+  const abis = [...names].map((name) => syscallNumbers(seccompArchitectures[name]))
   return {
     instructions: assembleFilter(compileArchitectures(seccomp, abis), isBigEndian),
     flags: flagsOf(seccomp),
@@ -51,8 +51,8 @@ export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
   }
 }
 
-/** A call of an architecture that is not in the profile kills the thread, as libseccomp has it. */
-function compileArchitectures(seccomp: Seccomp, abis: readonly CallNumbers[]): FilterNode {
+/** Builds the tests of the architecture. A call of one that is not in the profile kills the thread, as in libseccomp. */
+function compileArchitectures(seccomp: Seccomp, abis: readonly SyscallNumbers[]): FilterNode {
   const nodes = createNodes()
   const audits = new Set(abis.map(({ architecture }) => architecture.audit))
   return [...audits].reduceRight<FilterNode>((no, audit) => {
@@ -65,22 +65,22 @@ function compileArchitectures(seccomp: Seccomp, abis: readonly CallNumbers[]): F
   }, nodes.returns(killThreadVerdict))
 }
 
-/** Without a `flags` field it is SPEC_ALLOW alone; the kernel has it since Linux 4.17. */
+/** The flags for seccomp(2). The default of the field `flags` is SPEC_ALLOW, which exists since Linux 4.17. */
 function flagsOf(seccomp: Seccomp): number {
   const names = seccomp.flags ?? ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']
   const bits = names.filter(isFilterFlagName).map((name) => filterFlags[name])
   return bits.reduce((flags, bit) => flags | bit, usesNotify(seccomp) ? newListenerFlag : 0)
 }
 
-/** Names that no architecture has are most likely mistyped, or of a newer kernel than this tool knows. */
+/** Messages about names that no architecture has: they are probably mistyped, or newer than this tool. */
 function unknownNames(
   { defaultAction, syscalls = [] }: Seccomp,
-  abis: readonly CallNumbers[],
+  abis: readonly SyscallNumbers[],
 ): Pick<SeccompFilter, 'warnings' | 'notes'> {
   const names = new Set(syscalls.flatMap((entry) => entry.names))
   const strange = [...names].filter((name) => abis.every(({ byName }) => !byName.has(name)))
   if (strange.length === 0) return { warnings: [], notes: [] }
-  // Cheaper than the maps of all architectures, which nothing else needs.
+  // A search in the texts is cheaper than parsing the tables of all architectures.
   const words = Object.values(seccompArchitectures).map(({ table }) => table().replaceAll('\n', ' '))
   const unknown = strange.filter((name) => !words.some((text) => text.includes(` ${name} `)))
   const isMeantToRestrict = (name: string): boolean =>

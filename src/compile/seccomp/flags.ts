@@ -2,7 +2,7 @@ export type FilterFlagName = `SECCOMP_FILTER_FLAG_${'TSYNC' | 'LOG' | 'SPEC_ALLO
 
 /** `SECCOMP_FILTER_FLAG_*` of linux/seccomp.h that a profile can name. */
 export const filterFlags: Readonly<Record<FilterFlagName, number>> = {
-  /** The runner has one thread, which TSYNC would change nothing for: runc accepts it and leaves it out. */
+  /** TSYNC has no effect on the runner, which has one thread; runc too accepts and omits it. */
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 1 << 1,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 1 << 2,
@@ -12,6 +12,7 @@ export const filterFlags: Readonly<Record<FilterFlagName, number>> = {
 /** `SECCOMP_FILTER_FLAG_NEW_LISTENER`: seccomp(2) returns the descriptor that notifications are read from. */
 export const newListenerFlag: number = 1 << 3
 
+/** True when a profile's name of a flag is known. */
 export function isFilterFlagName(name: string): name is FilterFlagName {
   return Object.hasOwn(filterFlags, name)
 }

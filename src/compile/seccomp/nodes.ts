@@ -1,4 +1,4 @@
-/** A filter as a graph without cycles: each test looks at one word of `struct seccomp_data` and goes one of two ways. */
+/** A filter as an acyclic graph: each test compares one word of `struct seccomp_data` and leads to one of two nodes. */
 export type FilterNode = ReturnNode | TestNode
 
 export interface ReturnNode {
@@ -12,14 +12,14 @@ export interface TestNode {
   readonly kind: 'test'
   readonly id: number
   readonly word: Word
-  /** `gt` and `ge` compare without sign. */
+  /** `gt` and `ge` compare unsigned numbers. */
   readonly is: 'eq' | 'gt' | 'ge'
   readonly value: number
   readonly yes: FilterNode
   readonly no: FilterNode
 }
 
-/** 32 bits of `struct seccomp_data` at an offset, of which the mask leaves some. */
+/** The 32 bits of `struct seccomp_data` at an offset, combined with a mask by AND. */
 export interface Word {
   readonly offset: number
   readonly mask: number
@@ -30,11 +30,11 @@ export const allBits: number = 0xffffffff
 export const numberWord: Word = { offset: 0, mask: allBits }
 export const archWord: Word = { offset: 4, mask: allBits }
 
-/** Makes nodes of one graph. Equal nodes are one and the same, so that equal parts of a filter are compiled once. */
+/** Makes the nodes of one graph. Equal nodes are the same object, so that equal parts of a filter are compiled once. */
 export interface NodeFactory {
   readonly returns: (verdict: number) => FilterNode
   readonly tests: (word: Word, is: TestNode['is'], value: number, ways: Ways) => FilterNode
-  /** What is left of a node where a word is known to have a value, or not to have it. */
+  /** Simplifies a node for the case that a word is known to have, or not to have, a value. */
   readonly given: (node: FilterNode, fact: Fact) => FilterNode
 }
 
@@ -49,9 +49,10 @@ export interface Ways {
   readonly no: FilterNode
 }
 
-/** Beyond these a graph is left as it is: a filter of that size is refused anyway, and must not take long to refuse. */
+/** Limits beyond which a graph is not simplified: a filter of that size is refused anyway, which must not take long. */
 const maxSimplified = { steps: 50_000, depth: 1000 } as const
 
+/** Makes a factory for one filter. */
 export function createNodes(): NodeFactory {
   const nodes = new Map<string, FilterNode>()
   const simplified = new Map<string, FilterNode>()
@@ -89,7 +90,7 @@ export function createNodes(): NodeFactory {
   }
 }
 
-/** The way that a test goes, if a fact decides it. */
+/** The result of a test if a fact decides it, else undefined. */
 function wayOf({ word, is, value }: TestNode, fact: Fact): keyof Ways | undefined {
   if (word.offset !== fact.word.offset) return undefined
   if (!fact.holds) return word.mask === fact.word.mask && is === 'eq' && value === fact.value ? 'no' : undefined

@@ -1,18 +1,22 @@
 import type { Seccomp, SeccompAction } from '../../oci/runtime-config.ts'
 import { enosysVerdict, killThreadVerdict, verdictOf } from './actions.ts'
 import { x32Bit } from './architectures.ts'
-import { type CallNumbers, largestNumber } from './calls.ts'
+import { largestNumber, type SyscallNumbers } from './calls.ts'
 import { compileConditions } from './conditions.ts'
 import type { FilterNode, NodeFactory } from './nodes.ts'
 import { type NumberRule, rulesByNumber } from './rules.ts'
 import type { NumberRange } from './tree.ts'
 
 /**
- * What becomes of each system call number under one `AUDIT_ARCH`.
+ * The decision for each system call number under one `AUDIT_ARCH`.
  *
  * @param abis one, or x86_64 and x32, whose numbers the kernel shows under the same `AUDIT_ARCH`
  */
-export function rangesOf(seccomp: Seccomp, abis: readonly CallNumbers[], nodes: NodeFactory): readonly NumberRange[] {
+export function rangesOf(
+  seccomp: Seccomp,
+  abis: readonly SyscallNumbers[],
+  nodes: NodeFactory,
+): readonly NumberRange[] {
   const otherwise = nodes.returns(verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet))
   const ruled = new Map<number, FilterNode>()
   for (const abi of abis) decideNumbers(ruled, { seccomp, abi, nodes, otherwise })
@@ -27,15 +31,16 @@ export function rangesOf(seccomp: Seccomp, abis: readonly CallNumbers[], nodes: 
   return [...Uint32Array.from(starts).sort()].map((from) => ({ from, node: nodeFor(from) }))
 }
 
-/** Where bit 30 changes, and the number that a tracer sets to skip a call. */
+/** The number that a tracer sets to skip a call. */
 const skippedCall = 0xffffffff
+/** Numbers at which the ABI changes: those where bit 30 changes, and that of a skipped call. */
 const abiStarts = [1, x32Bit, 2 * x32Bit, 3 * x32Bit, skippedCall]
 
 interface Deciding {
   readonly seccomp: Seccomp
-  readonly abi: CallNumbers
+  readonly abi: SyscallNumbers
   readonly nodes: NodeFactory
-  /** What becomes of a call that no rule holds for. */
+  /** The decision for a call for which no rule holds. */
   readonly otherwise: FilterNode
 }
 
@@ -53,8 +58,8 @@ function decideNumbers(ruled: Map<number, FilterNode>, { seccomp, abi, nodes, ot
   }
 }
 
-/** Whether a number is one of an ABI's; what a tracer skips is everybody's. */
-function hasNumber({ architecture: { sharesNumbers, numberBit } }: CallNumbers, number: number): boolean {
+/** True when a number belongs to an ABI; that of a skipped call belongs to all but x32. */
+function hasNumber({ architecture: { sharesNumbers, numberBit } }: SyscallNumbers, number: number): boolean {
   if (!sharesNumbers) return true
   return numberBit === undefined ? number < x32Bit || number === skippedCall : number >= x32Bit
 }
@@ -65,10 +70,10 @@ interface UnknownNumbers {
 }
 
 /**
- * The numbers that a profile's author cannot have known: those above the largest that the profile names. They get
- * ENOSYS, so that a libc falls back to older calls, unless the default action lets them through anyway. As runc has it.
+ * The numbers that are newer than the profile: those above the largest that it names. As in runc, they get ENOSYS, so that a
+ * libc falls back to older calls, unless the default action lets them through anyway.
  */
-function unknownNumbers({ defaultAction, syscalls = [] }: Seccomp, abi: CallNumbers): UnknownNumbers | undefined {
+function unknownNumbers({ defaultAction, syscalls = [] }: Seccomp, abi: SyscallNumbers): UnknownNumbers | undefined {
   if (permissive.has(defaultAction)) return undefined
   const largest = largestNumber(new Set(syscalls.flatMap(({ names }) => names)), abi)
   if (largest === undefined) return undefined

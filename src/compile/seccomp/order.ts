@@ -3,12 +3,12 @@ import type { SeccompArchitecture } from './architectures.ts'
 import { type Condition, highHalf, lowHalf } from './conditions.ts'
 
 /**
- * Puts the rules of one system call into the order in which they are tried: libseccomp's, not the profile's.
+ * Sorts the rules of one system call into the order in which libseccomp tries them, which is not the profile's.
  *
- * libseccomp keeps the rules in a tree of comparisons of 32 bits, upper halves first, where rules that begin alike share
- * a branch. On each level the later argument comes first, then equality before an upper bound before a lower bound, then
- * the larger value, but the smaller one for an upper bound; what this does not tell apart keeps its order. A rule whose
- * conditions begin another's comes before it.
+ * libseccomp keeps the rules in a tree of 32-bit comparisons, upper halves first, in which rules with a common beginning
+ * share a branch. On each level the later argument comes first; then equality, upper bound, lower bound; then the larger
+ * value, but for upper bounds the smaller one. Otherwise the order of the profile is kept. A rule whose conditions are the
+ * beginning of another rule's comes before that rule.
  */
 export function orderRules<T extends { readonly conditions: readonly Condition[] }>(
   rules: readonly T[],
@@ -45,9 +45,9 @@ function rulesOf<T>({ level, rules }: Branch<T>): readonly T[] {
   return [...rules, ...level.flatMap(rulesOf)]
 }
 
-/** One comparison of the kind that the tree has a level for. */
+/** One comparison in the tree. */
 interface Comparison {
-  /** Of the halves of all arguments: the later argument, and of it the upper half, is the greater. */
+  /** The rank of the compared half among the halves of all arguments: twice the index, and 1 more for the upper half. */
   readonly place: number
   readonly is: 'eq' | 'masked' | 'gt' | 'ge'
   readonly group: number
@@ -55,7 +55,7 @@ interface Comparison {
   readonly mask: number
 }
 
-/** The tests that an operator takes; an upper bound is a lower bound that must not hold. */
+/** The test of each operator; an upper bound is a lower bound that must not hold. */
 const tests = {
   SCMP_CMP_EQ: { is: 'eq', group: 3 },
   SCMP_CMP_NE: { is: 'eq', group: 3 },

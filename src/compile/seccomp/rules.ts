@@ -2,15 +2,15 @@ import { OciError } from '../../errors.ts'
 import type { Seccomp, SeccompSyscall } from '../../oci/runtime-config.ts'
 import { verdictOf } from './actions.ts'
 import { maxInstructions, tooLong } from './assemble.ts'
-import { addCalls, type CallNumbers, type NumberedCall } from './calls.ts'
+import { addSyscalls, type NumberedSyscall, type SyscallNumbers } from './calls.ts'
 import { type Condition, toConditions } from './conditions.ts'
 import { orderRules } from './order.ts'
 
-/** A rule on one number of one architecture. */
+/** A rule for one number of one architecture. */
 export interface NumberRule {
   readonly conditions: readonly Condition[]
   readonly verdict: number
-  /** JSON pointer of the entry of the profile. */
+  /** The JSON pointer of the profile's entry. */
   readonly from: string
 }
 
@@ -18,12 +18,12 @@ export interface NumberRule {
  * The rules of a profile for one architecture, by number, in the order in which they are tried; the default action
  * follows.
  *
- * They apply as under runc with libseccomp. A rule that does what the default action does is dropped, and so is a name
- * that the architecture has no number for. A rule without conditions ends all others of its number, those before it
- * too; of two, the first stands. Rules with conditions are tried in the order of `orderRules`.
- * @throws OciError `ERR_CONFIG_INVALID` two rules want different things of the same call with the same arguments
+ * They apply as in runc with libseccomp. A rule with the default action is dropped, and so is a name without a number on the
+ * architecture. A rule without conditions replaces all others of its number, even those before it; the first of two such
+ * rules holds. Rules with conditions are tried in the order of `orderRules`.
+ * @throws OciError `ERR_CONFIG_INVALID` two rules have different actions for the same call with the same arguments
  */
-export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyMap<number, readonly NumberRule[]> {
+export function rulesByNumber(seccomp: Seccomp, numbers: SyscallNumbers): ReadonlyMap<number, readonly NumberRule[]> {
   const defaultVerdict = verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet)
   const settled = new Map<number, readonly NumberRule[]>()
   const open = new Map<number, RuleSet>()
@@ -31,9 +31,9 @@ export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyM
     const verdict = verdictOf(entry.action, entry.errnoRet)
     if (verdict === defaultVerdict) continue
     const from = `/linux/seccomp/syscalls/${index}`
-    // Most calls have no conditions: one array will do for all of an entry.
+    // Most calls have no conditions: all of an entry share one array.
     const plain: readonly NumberRule[] = [{ conditions: [], verdict, from }]
-    for (const { number, args } of callsOf(entry, numbers)) {
+    for (const { number, args } of syscallsOf(entry, numbers)) {
       if (settled.has(number)) continue
       const conditions = args.length === 0 ? [] : toConditions(args, numbers.architecture)
       if (conditions.length === 0) settled.set(number, plain)
@@ -44,25 +44,25 @@ export function rulesByNumber(seccomp: Seccomp, numbers: CallNumbers): ReadonlyM
   return settled
 }
 
-function inOrder({ byConditions }: RuleSet, { architecture }: CallNumbers): readonly NumberRule[] {
-  // Each rule takes an instruction at least; the order of many more takes too long to work out.
+function inOrder({ byConditions }: RuleSet, { architecture }: SyscallNumbers): readonly NumberRule[] {
+  // Each rule needs at least one instruction, and sorting many more would take too long.
   if (byConditions.size > maxInstructions) throw tooLong()
   return orderRules([...byConditions.values()], architecture)
 }
 
-function callsOf({ names, args = [] }: SeccompSyscall, numbers: CallNumbers): readonly NumberedCall[] {
-  // runc: two conditions on one argument are alternatives, and then so are all conditions of the rule.
+function syscallsOf({ names, args = [] }: SeccompSyscall, numbers: SyscallNumbers): readonly NumberedSyscall[] {
+  // As in runc: if two conditions are on the same argument, all conditions of the rule are alternatives.
   const isRepeated = new Set(args.map(({ index }) => index)).size < args.length
   const alternatives = isRepeated ? args.map((arg) => [arg]) : [args]
-  const calls: NumberedCall[] = []
-  for (const name of names) for (const some of alternatives) addCalls(calls, name, some, numbers)
+  const calls: NumberedSyscall[] = []
+  for (const name of names) for (const some of alternatives) addSyscalls(calls, name, some, numbers)
   return calls
 }
 
-/** The rules with conditions of one number. */
+/** The rules with conditions for one number. */
 interface RuleSet {
   readonly byConditions: Map<string, NumberRule>
-  /** The rules with more conditions than these, one for each verdict. */
+  /** By the key of some conditions: rules that begin with them and have more, one for each verdict. */
   readonly longer: Map<string, readonly NumberRule[]>
 }
 
@@ -81,7 +81,7 @@ function addRule(rule: NumberRule, rules: RuleSet | undefined): RuleSet {
   return set
 }
 
-/** A key for all of the conditions, then for one less, and so on. */
+/** Keys for all of the conditions, for all but the last, and so on down to the first. */
 function conditionKeys(conditions: readonly Condition[]): readonly string[] {
   const keys: string[] = []
   for (const { index, operator, value, mask } of conditions) {
@@ -93,7 +93,7 @@ function conditionKeys(conditions: readonly Condition[]): readonly string[] {
 function conflict(rule: NumberRule, other: NumberRule): OciError {
   return new OciError(
     'ERR_CONFIG_INVALID',
-    `the rule has another action than ${other.from} for the same arguments of a system call`,
+    `the rule and ${other.from} have different actions for the same arguments of a system call`,
     { pointer: rule.from, hint: 'remove one of the two rules' },
   )
 }

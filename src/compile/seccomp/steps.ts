@@ -3,40 +3,42 @@ import { barriers } from '../../program/contract.ts'
 import { type HostStep, op, type Step, type Text, undoable } from '../../program/program.ts'
 import type { SeccompFilter } from './filter.ts'
 
-/** How a process gets its filter. */
+/** The steps with which a process gets its filter. */
 export interface SeccompSteps {
-  /** Load it before privileges are dropped: without no_new_privs it takes one. Else it is loaded last. */
+  /** True when it is loaded before privileges are dropped, since that needs one without no_new_privs; else it is last. */
   readonly isEarly: boolean
   readonly child: readonly Step[]
-  /** While the process waits: the agent gets the listener of a filter that notifies. */
+  /** Host steps, while the process waits, that send the listener of a filter that notifies to the agent. */
   readonly host: readonly HostStep[]
 }
 
-/** How long a process may be kept from its command by an agent that is asked about its system calls. */
+/** The longest time that an agent, asked about system calls, may delay the start of the command. */
 const agentTimeoutMs = 10_000
 
-/** Host step: waits for the container's process, which an agent can hold up once it has its filter. */
+/** A host step that waits for the container's process, with a timeout if an agent could delay it. */
 export function awaitReady(barrier: number, { seccomp }: { readonly seccomp: SeccompSteps }): Step {
   if (seccomp.host.length === 0) return op('sync_wait', { barrier })
   return op('sync_within', { barrier, timeoutMs: agentTimeoutMs }, '/linux/seccomp/listenerPath')
 }
 
-/** The filter of the profile, and who hears what is worth saying of it. */
+/** The filter of the profile, and the receivers of messages about it. */
 export interface SeccompOptions {
-  /** `compileSeccomp` of `linux.seccomp`, which must be given where a config has one. */
+  /** The result of `compileSeccomp`; required if config.json has `linux.seccomp`. */
   readonly filter?: SeccompFilter | undefined
   readonly warn?: ((message: string) => void) | undefined
   readonly debug?: ((message: string) => void) | undefined
 }
 
+/** The steps of a process without a filter. */
 export const noSeccomp: SeccompSteps = { isEarly: false, child: [], host: [] }
 
 /**
- * The steps of `linux.seccomp`.
+ * Compiles the steps for `linux.seccomp`.
  *
- * The process that loaded a notifying filter may do nothing that could be notified before the agent listens, so it does
- * not send the listener: it leaves the number where the host sees it, and the host takes the descriptor, pidfd_getfd(2).
- * @param situation the bundle, and the status that the agent is told
+ * After a process has loaded a filter that notifies, a system call that notifies blocks it until the agent listens. So it
+ * does not send the listener: it stores the number where the host can read it, and the host takes the descriptor with
+ * pidfd_getfd(2).
+ * @param situation the bundle, and the status that is sent to the agent
  */
 export function compileSeccompSteps(
   config: RuntimeConfig,
@@ -69,7 +71,7 @@ export function compileSeccompSteps(
   }
 }
 
-/** @see runtime-spec v1.3.0 config-linux.md "The Container Process State" */
+/** The JSON that is sent to the agent. @see runtime-spec v1.3.0 config-linux.md "The Container Process State" */
 function processState(
   { annotations, linux }: RuntimeConfig,
   { bundle, status }: { readonly bundle: string; readonly status: string },

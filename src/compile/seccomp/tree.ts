@@ -1,17 +1,17 @@
 import { type FilterNode, type NodeFactory, numberWord } from './nodes.ts'
 
-/** System call numbers from one on, as far as the next range begins, that all go the same way. */
+/** Consecutive system call numbers with the same decision, up to the beginning of the next range. */
 export interface NumberRange {
   readonly from: number
   readonly node: FilterNode
 }
 
-/** Makes one range of neighbours that go the same way, whatever rules led there. */
+/** Merges adjacent ranges with the same decision. */
 export function mergeRanges(ranges: readonly NumberRange[]): readonly NumberRange[] {
   return ranges.filter(({ node }, index) => node !== ranges[index - 1]?.node)
 }
 
-/** Asks for the number by halves: as many tests as the number of ranges has binary digits, and seldom one more. */
+/** Builds a binary search for the range of a number: about log2 of the count of ranges tests. */
 export function compileTree(ranges: readonly NumberRange[], nodes: NodeFactory): FilterNode {
   return compilePart(ranges, { start: 0, end: ranges.length }, nodes)
 }
@@ -22,11 +22,11 @@ function compilePart(
   nodes: NodeFactory,
 ): FilterNode {
   const first = ranges[start]
-  if (!first) throw new Error('there is no number without a verdict')
+  if (!first) throw new Error('a number has no verdict')
   if (end - start === 1) return first.node
   const second = ranges[start + 1]
   const third = ranges[start + 2]
-  // A single number within a range takes one test instead of two.
+  // A single number within a range needs one test instead of two.
   if (end - start === 3 && second && third?.from === second.from + 1 && third.node === first.node) {
     return nodes.tests(numberWord, 'eq', second.from, { yes: second.node, no: first.node })
   }

@@ -12,8 +12,8 @@ const [ownerOnly, writtenByAnybody] = [0o600, 0o622]
 const pidFileOption = '--pid-file'
 
 /**
- * Host steps that come first: the state directory, which is the container's ID being taken, and a state.json that
- * names its cgroups, so that whatever comes after can be found and cleaned up by `delete`.
+ * Host steps that come first: they make the state directory, which reserves the container's ID, and a state.json with its
+ * cgroups, so that `delete` can find and remove what later steps make.
  */
 export function compileStateDirectory(context: CompileContext): readonly HostStep[] {
   const directory = stateFile(context)
@@ -28,10 +28,10 @@ export function compileStateDirectory(context: CompileContext): readonly HostSte
 }
 
 /**
- * The FIFO on which the created container waits; its presence is the status "created".
+ * Host steps that make the FIFO on which a created container waits; while it exists, the status is "created".
  *
- * The container's process opens it as the user of its command, by a descriptor, for which the mode of the directory does not
- * matter. Nobody else can open it: the directory is the caller's alone.
+ * The container's process opens it as the user of its command, through a descriptor, so that the mode of the directory does
+ * not matter. Nobody else can open it, since only the caller can enter the directory.
  */
 export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   if (context.mode !== 'create') return []
@@ -46,7 +46,7 @@ export function compileStartFifo(context: CompileContext): readonly HostStep[] {
   ]
 }
 
-/** Host steps while the container's process makes itself ready: what is to be known of it, by names that nobody reads. */
+/** Host steps, while the container's process gets ready, that write its final state to files with temporary names. */
 export function compileFinalState(context: CompileContext): readonly HostStep[] {
   return [
     undoable(op('identify', {})),
@@ -54,14 +54,14 @@ export function compileFinalState(context: CompileContext): readonly HostStep[] 
   ]
 }
 
-/** Host steps when it is ready: the names. */
+/** Host steps, after the process is ready, that rename the files of `compileFinalState` to their final names. */
 export function compileFinalStateName(context: CompileContext): readonly HostStep[] {
   return finalFiles(context).map(({ temporary, path }) =>
     undoable(op('rename', { at: null, from: temporary, to: path })),
   )
 }
 
-/** What the front reads, and state.json with the pid. */
+/** The front's record, if there is one, and state.json with the pid. */
 function finalFiles(
   context: CompileContext,
 ): readonly { readonly temporary: Text; readonly path: Text; readonly content: Text }[] {
@@ -77,8 +77,8 @@ function finalFiles(
 }
 
 /**
- * Host steps before the command starts: the pid file, by a name that nobody reads. No other runner has that, but one of the
- * same pid may have been killed and have left it.
+ * Host steps before the command starts that write the pid file with a temporary name. A runner with the same pid that was
+ * killed may have left a file of that name, which is removed.
  */
 export function compilePidFile(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).flatMap(({ temporary: path }) => {
@@ -90,8 +90,8 @@ export function compilePidFile(context: CompileContext): readonly HostStep[] {
 }
 
 /**
- * Host steps while the command has not begun: the pid file's name is made free. A name that cannot be taken, such as that
- * of a directory, then fails the call before the command does anything.
+ * Host steps before the command starts that remove an old pid file. A path that cannot be replaced, such as a directory,
+ * then fails the create or run before the command does anything.
  */
 export function compilePidFileRoom(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ pidFile }) =>
@@ -99,14 +99,14 @@ export function compilePidFileRoom(context: CompileContext): readonly HostStep[]
   )
 }
 
-/** Host steps when nothing is left that could fail: the pid file, whole and new. It outlives the container. */
+/** Host steps, after all that could fail, that rename the pid file to its final name. It outlives the container. */
 export function compilePidFileName(context: CompileContext): readonly HostStep[] {
   return pidFilesOf(context).map(({ temporary, pidFile }) =>
     undoable(op('rename', { at: null, from: temporary, to: pidFile }, pidFileOption)),
   )
 }
 
-/** The one that is asked for, if one is. */
+/** The pid file of --pid-file, if given, and its temporary name. */
 function pidFilesOf({ pidFile }: CompileContext): readonly { readonly pidFile: Text; readonly temporary: Text }[] {
   return pidFile === undefined ? [] : [{ pidFile, temporary: [...pidFile, '.', { register: 'own_pid' }] }]
 }
@@ -121,8 +121,8 @@ function writeNew(path: Text, content: Text, mode: number): Step {
 }
 
 /**
- * The host's user as whom the container's process waits; undefined where it is not known, since its user namespace is one that
- * is there already, or where the caller may not give a file away.
+ * The host's uid of the container's process while it waits. Undefined if it is not known, since the user namespace is
+ * joined, or if the caller may not give a file to that user.
  */
 function waitingUser({ config, facts, hasUserNamespace }: CompileContext): number | undefined {
   const { linux = {}, process } = config

@@ -3,20 +3,20 @@ import { op, type Step, type Text } from '../../program/program.ts'
 
 export type HookKind = keyof Hooks
 
-/** The version of the runtime specification that hooks are told. */
+/** `ociVersion` of the state that hooks receive. */
 const stateVersion = '1.3.0'
 
-/** What a hook is told of the container. */
+/** The part of the state that differs by hook. */
 export interface HookSituation {
   readonly status: 'creating' | 'created' | 'running' | 'stopped'
-  /** As the hook sees it: `own_pid` for those that the container's process runs. */
+  /** The pid in the hook's PID namespace: the register `own_pid` for hooks that the container's process runs. */
   readonly pid: 'pid' | 'own_pid' | number
   readonly bundle: string
 }
 
 /**
- * The hooks of one kind, in order, each a step that fails when the hook does. A hook without `env` gets `inherited`, or
- * the runtime's own environment.
+ * Steps that run the hooks of one kind, in order; a step fails when its hook does. A hook without `env` gets `inherited`, or
+ * by default the runtime's own environment.
  *
  * @see runtime-spec 1.3.0 config.md "POSIX-platform Hooks", runtime.md "Lifecycle"
  */
@@ -46,7 +46,7 @@ function spawnHook(hook: Hook, input: Text, from: string, inherited: readonly st
   )
 }
 
-/** The state of the container as JSON, with the ID and the pid filled in when the hook runs. */
+/** The state of the container as JSON, with registers for the ID and the pid. */
 function hookState({ annotations }: RuntimeConfig, { status, pid, bundle }: HookSituation): Text {
   const rest = JSON.stringify({ bundle, ...(annotations === undefined ? {} : { annotations }) }).slice(1)
   return [

@@ -4,7 +4,7 @@ import { type HostStep, op, type Program, type Step, type Text, undoable } from 
 import type { CompileContext } from '../context.ts'
 import { stateFile } from './files.ts'
 
-/** The directory of the container's notify socket, in its state directory, and the socket in there. */
+/** Names of the directory of the container's notify socket in its state directory, and of the socket in it. */
 export const notifyDirectory = 'notify'
 export const notifyName = 'notify.sock'
 
@@ -12,9 +12,9 @@ const placeInContainer = '/run/notify'
 const from = '$NOTIFY_SOCKET'
 
 /**
- * A config with the directory of the container's notify socket mounted, and NOTIFY_SOCKET naming the socket.
+ * A copy of the config that mounts the directory of the container's notify socket and sets NOTIFY_SOCKET to the socket.
  *
- * @param directory on the host, absolute
+ * @param directory the absolute path on the host
  * @see man 3 sd_notify
  */
 export function withNotifySocket(config: RuntimeConfig, directory: string): RuntimeConfig {
@@ -28,7 +28,7 @@ export function withNotifySocket(config: RuntimeConfig, directory: string): Runt
   return { ...config, mounts: [...(config.mounts ?? []), mount], process: { ...config.process, env } }
 }
 
-/** Host steps before clone: the directory and, unless `start` is to make it, the socket. */
+/** Host steps before clone that make the directory and, except for `create`, after which `start` does it, the socket. */
 export function compileNotifySocket(context: CompileContext): readonly HostStep[] {
   if (context.notify === undefined) return []
   const path = stateFile(context, notifyDirectory)
@@ -45,7 +45,7 @@ export function compileNotifySocket(context: CompileContext): readonly HostStep[
   ]
 }
 
-/** From within the directory: the address of a socket has room for short paths only. */
+/** Binds the socket from within the directory, since the address of a socket has room only for a short path. */
 function bindIn(directory: Text): readonly HostStep[] {
   return [
     undoable(op('open', { to: 'notify_directory', at: null, path: directory, flags: openFlags.PATH }, from)),
@@ -57,7 +57,7 @@ function bindIn(directory: Text): readonly HostStep[] {
   ]
 }
 
-/** The program that stands beside `start`: the socket, and the relay until the container is ready or has ended. */
+/** Compiles the program that runs beside `start`: it makes the socket and relays until the container is ready or has ended. */
 export function compileNotifyStart(container: { directory: string; init: { pid: number } }, host: string): Program {
   const process = String(container.init.pid)
   const relay = notifyRelay({ host, process, mainPid: process, background: 0 })
@@ -65,20 +65,22 @@ export function compileNotifyStart(container: { directory: string; init: { pid: 
 }
 
 /**
- * Host steps once the container runs: its word that it is ready goes on to the host. A detached run waits for that; for a
- * foreground one a process of its own does.
+ * Host steps, after the container runs, that relay its notification that it is ready to the host. A detached run waits for
+ * it; in a foreground run a separate process does.
  */
 export function compileNotifyRelay({ notify, mode }: CompileContext): readonly HostStep[] {
   if (notify === undefined || mode === 'create') return []
   const isForeground = mode === 'foreground'
   const mainPid: Text = isForeground ? String(notify.mainPid) : [{ register: 'pid' }]
   return [
-    undoable(notifyRelay({ host: notify.host, process: null, mainPid, background: isForeground ? 1 : 0 }, ...unheard)),
+    undoable(
+      notifyRelay({ host: notify.host, process: null, mainPid, background: isForeground ? 1 : 0 }, ...noListener),
+    ),
   ]
 }
 
-/** A host that does not listen keeps no container from running. */
-const unheard = ['ENOENT', 'EACCES', 'EPERM', 'ECONNREFUSED'] as const
+/** Errors that are tolerated: a container runs also if nobody listens on the host. */
+const noListener = ['ENOENT', 'EACCES', 'EPERM', 'ECONNREFUSED'] as const
 
 interface Relay {
   readonly host: string
@@ -87,5 +89,5 @@ interface Relay {
   readonly background: 0 | 1
 }
 
-const notifyRelay = (relay: Relay, ...ok: typeof unheard | []): Step =>
+const notifyRelay = (relay: Relay, ...ok: typeof noListener | []): Step =>
   op('notify_relay', { socket: 'notify', ...relay }, from, ...ok)

@@ -6,7 +6,7 @@ import { compileWith, hosts } from '../hosts.ts'
 
 const { v1, hybrid, v2, rootlessV2 } = hosts
 
-/** A host with other hierarchies: by default the controllers of v1 are those that are mounted. */
+/** A host with these hierarchies; by default the kernel's v1 controllers are those that are mounted. */
 function withHierarchies(
   facts: HostFacts,
   change: (hierarchy: CgroupHierarchy) => CgroupHierarchy | undefined,
@@ -27,7 +27,7 @@ const readOnly = (facts: HostFacts, ...controllers: readonly string[]): HostFact
 
 const program = (resources: Resources, facts: HostFacts, linux: Partial<Linux> = {}): readonly Step[] =>
   compileWith({ linux: { resources, ...linux }, facts }).host
-/** The files of limits that are written, absolute but for the ID. */
+/** The files of limits that are written, as absolute paths with the ID left out. */
 const files = (resources: Resources, facts: HostFacts): readonly string[] =>
   program(resources, facts)
     .filter(({ op, from }) => op === 'write_file' && from.startsWith('/linux/resources/'))
@@ -61,7 +61,7 @@ test('device rules are files of v1 where its controller is mounted, else an eBPF
   expect(howDevicesAreDenied(readOnly(hybrid, 'devices'))).toEqual(['open', 'device_filter'])
 })
 
-test('device rules that nothing can enforce are refused, and a container without any runs', () => {
+test('device rules are refused if they cannot be enforced; a container without rules runs', () => {
   for (const facts of [without(v1, 'devices'), readOnly(v1, 'devices'), readOnly(v2), readOnly(hybrid)]) {
     expect(() => program({ devices: denyAll }, facts)).toThrow(refusal('resources/devices', 'cannot be enforced'))
     expect(() => program({ devices: [{ allow: true, type: 'c', access: 'r' }] }, facts)).toThrow(
@@ -72,7 +72,7 @@ test('device rules that nothing can enforce are refused, and a container without
   }
 })
 
-test('device rules of whoever is not root of the host are warned of', () => {
+test('device rules cause a warning if the caller is not root of the host', () => {
   for (const facts of [rootlessV2, { ...v2, inUserNamespace: true }]) {
     const warnings: string[] = []
     const warn = (message: string): number => warnings.push(message)
@@ -84,7 +84,7 @@ test('device rules of whoever is not root of the host are warned of', () => {
   }
 })
 
-test('a limit goes where its controller is: v1 if mounted, else the unified hierarchy if v1 has not taken it', () => {
+test('a limit is written to v1 if its controller is mounted there, else to the unified hierarchy unless v1 has the controller', () => {
   const limit = { memory: { limit: 4096 } }
   expect(files(limit, hybrid)).toEqual(['/sys/fs/cgroup/memory/user.slice/ID/memory.limit_in_bytes'])
   const unbound = without(hybrid, 'memory')
@@ -93,7 +93,7 @@ test('a limit goes where its controller is: v1 if mounted, else the unified hier
   expect(() => files(limit, without(v1, 'memory'))).toThrow(refusal('resources/memory/limit', 'on this host'))
 })
 
-test('of a hybrid host each limit is for the version of cgroups that its controller is in', () => {
+test('on a hybrid host each limit is written for the cgroup version of its controller', () => {
   const resources = { memory: { limit: -1 }, pids: { limit: 3 }, blockIO: { weight: 500 }, cpu: { shares: 1024 } }
   expect(files(resources, without(hybrid, 'memory')).map((file) => file.split('/').at(-1))).toEqual([
     'memory.swap.max',
@@ -107,7 +107,7 @@ test('of a hybrid host each limit is for the version of cgroups that its control
   )
 })
 
-test('where a limit goes to the unified hierarchy, its cgroup is beside the caller, and controllers are turned on', () => {
+test("for a limit in the unified hierarchy the cgroup is beside the caller's, and controllers are enabled", () => {
   const unified = (own: string): HostFacts =>
     withHierarchies(without(hybrid, 'memory'), (each) => (each.isUnified ? { ...each, own } : each))
   const facts = unified('/a/b')
@@ -120,7 +120,7 @@ test('where a limit goes to the unified hierarchy, its cgroup is beside the call
   expect(enabled({ pids: { limit: 5 } })).toEqual([])
 })
 
-test('a controller that a hierarchy of v1 has taken from the unified one is refused by the name of the field', () => {
+test('a limit whose controller is in an unmounted hierarchy of v1 is refused, with its field', () => {
   const facts = { ...v2, cgroups: { ...v2.cgroups, v1Controllers: ['memory', 'blkio', 'devices'] } }
   expect(() => files({ memory: { limit: 4096 } }, facts)).toThrow(
     refusal('resources/memory/limit', 'one of cgroup v1 has taken it'),
@@ -131,7 +131,7 @@ test('a controller that a hierarchy of v1 has taken from the unified one is refu
   expect(howDevicesAreDenied(facts)).toEqual(['open', 'device_filter'])
 })
 
-test('a hierarchy that is mounted read-only is passed over, unless it is needed', () => {
+test('a hierarchy that is mounted read-only is skipped, and refused if it is needed', () => {
   const facts = readOnly(hybrid, 'pids', 'name=systemd')
   const made = (linux: Partial<Linux>): string => JSON.stringify(program({}, facts, linux))
   for (const linux of [{}, { cgroupsPath: '/a' }]) {
@@ -143,7 +143,7 @@ test('a hierarchy that is mounted read-only is passed over, unless it is needed'
   )
 })
 
-test('with nothing but read-only hierarchies a container runs in the cgroups of the caller, and names no place', () => {
+test("with only read-only hierarchies a container runs in the caller's cgroups, and a cgroupsPath is refused", () => {
   const steps = program({}, readOnly(v2))
   expect(steps.filter(({ op }) => op.startsWith('cgroup_'))).toEqual([])
   expect(() => program({}, readOnly(v2), { cgroupsPath: '/a' })).toThrow(refusal('cgroupsPath', 'mounted read-only'))

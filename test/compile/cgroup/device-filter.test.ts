@@ -11,7 +11,7 @@ interface Request {
 
 const letters = { m: 1, r: 2, w: 4 } as const
 
-/** What the rules say, word for word. */
+/** The decision of the rules by their definition. */
 function expected(rules: readonly DeviceRule[], { type, access, major, minor }: Request): boolean {
   const decisive = rules.findLast((rule) => {
     const mask = [...rule.access].reduce((sum, letter) => sum | letters[letter as keyof typeof letters], 0)
@@ -22,7 +22,7 @@ function expected(rules: readonly DeviceRule[], { type, access, major, minor }: 
   return decisive?.allow ?? false
 }
 
-/** Runs the filter as the kernel would: those of eBPF's instructions that filters have. */
+/** Runs a filter as the kernel would; it knows only the eBPF instructions that filters use. */
 function decide(filter: Uint8Array, { type, access, major, minor }: Request): boolean {
   const context = [((access << 16) | { b: 1, c: 2 }[type]) >>> 0, major, minor]
   const view = new DataView(filter.buffer, filter.byteOffset, filter.byteLength)
@@ -65,17 +65,17 @@ function check(rules: readonly DeviceRule[]): void {
   expect({ rules, wrong }).toEqual({ rules, wrong: [] })
 }
 
-test('a filter decides as the last of the rules that matches, whatever the rules', () => {
+test('a filter decides like the last rule that matches, for random rules', () => {
   check([])
   for (let seed = 0; seed < 300; seed++) check(randomRules(seed))
 })
 
-test('numbers that no device has match none, and are not taken for others', () => {
+test('numbers that no device can have match no device', () => {
   const of = (major: number, minor?: number): DeviceRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' })
   check([of(2 ** 32 + 1, 5), of(4096 + 1, 5), of(1, 2 ** 20 + 5), of(0, 2 ** 20), of(2 ** 32 + 8)])
 })
 
-test('rules that differ in their numbers alone share one look at the type and the access', () => {
+test('rules that differ only in their numbers share one check of the type and the access', () => {
   const rules = Array.from({ length: 10 }, (_, minor): DeviceRule => {
     return { allow: true, type: 'c', major: 1, minor, access: 'rw' }
   })

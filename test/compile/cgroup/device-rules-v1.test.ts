@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { DeviceRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { lineOf, rulesForV1, sumOfRules } from '../../../src/compile/cgroup/device-rules-v1.ts'
 
-/** `allow c 1:* rw` as a rule. */
+/** Parses `allow c 1:* rw` to a rule. */
 function rule(text: string): DeviceRule {
   const [verb, type, numbers = '*:*', access = 'rwm'] = text.split(' ')
   const [major, minor] = numbers.split(':').map((number) => (number === '*' ? undefined : Number(number)))
@@ -30,11 +30,11 @@ test.each([
   ['is wider', ['allow b 7:0 rwm', 'deny b 7:* rwm']],
   ['comes after a new beginning', ['allow b 7:* rwm', 'deny a', 'deny b 7:0 w']],
   ['makes an exception', ['allow a', 'deny b 7:0 w', 'allow b 7:0 w', 'deny b 7:* r']],
-])('a rule that %s is none', (_, rules) => {
+])('a rule that %s takes back no part of a wider one, and is accepted', (_, rules) => {
   expect(() => sum(...rules)).not.toThrow()
 })
 
-test('a rule for some devices of both types, or for some access, is none for all devices', () => {
+test('a rule for some devices of both types, or for some access, does not become one for all devices', () => {
   const lines = (text: string) => rulesForV1([[rule(text), '']]).map(([each]) => lineOf(each))
   expect(lines('allow a *:* rwm')).toEqual(['a'])
   expect(lines('allow a *:* mrw')).toEqual(['a'])
@@ -43,7 +43,7 @@ test('a rule for some devices of both types, or for some access, is none for all
   expect(lines('allow c 1:3 rw')).toEqual(['c 1:3 rw'])
 })
 
-test('what is taken back is allowed no longer', () => {
+test('access that is taken back is no longer allowed', () => {
   const { allowsByDefault, exceptions } = sum('allow c 1:5 rwm', 'deny c 1:5 w', 'allow b 8:0 r', 'deny b 8:0 r')
   expect(allowsByDefault).toBe(false)
   expect(exceptions).toEqual([

@@ -107,7 +107,7 @@ describe('the same field on cgroup v1 and v2', () => {
   })
 })
 
-test('where BFQ is, weights go to its files', () => {
+test('with BFQ, weights are written to its files', () => {
   const { weight, weightDevice } = blockIO
   expect(write({ blockIO: { weight, weightDevice } }, 1, true)).toEqual([
     'blkio.bfq.weight 500',
@@ -119,7 +119,7 @@ test('where BFQ is, weights go to its files', () => {
   ])
 })
 
-test('what only cgroup v1 has', () => {
+test('fields that only cgroup v1 has are written there', () => {
   const resources = {
     memory: { swappiness: 0, disableOOMKiller: true },
     cpu: { realtimePeriod: 1000, realtimeRuntime: 500 },

@@ -1,7 +1,7 @@
 import type { DeviceRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { randomFrom } from '../../conformance/seccomp-profiles.ts'
 
-/** Up to twelve rules of few types, accesses and numbers, so that they are often about the same device. */
+/** Makes up to twelve rules with few types, accesses and numbers, so that they often match the same device. */
 export function randomRules(seed: number): readonly DeviceRule[] {
   const random = randomFrom(seed)
   const pick = <T>(from: readonly [T, ...T[]]): T => from[random(from.length)] ?? from[0]

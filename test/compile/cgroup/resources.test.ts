@@ -25,7 +25,7 @@ test('more shares never weigh less', () => {
   }
 })
 
-/** What is written into which control file, by the file's name. */
+/** The content that is written into control files, by the file's name. */
 function written(resources: Resources, facts: (typeof hosts)[keyof typeof hosts]): Record<string, string> {
   const steps = compileWith({ linux: { resources }, facts }).host.filter(
     ({ op, from }) => op === 'write_file' && from.startsWith('/linux/resources/') && !from.includes('devices'),

@@ -34,7 +34,7 @@ test.each<[Resources, readonly unknown[]]>([
   expect(properties(resources)).toEqual(expected)
 })
 
-test('a systemd that has no periods is told of none', () => {
+test('a systemd without the property for periods gets none', () => {
   expect(properties({ cpu: { quota: 20_000, period: 50_000 } }, 241)).toEqual([['CPUQuotaPerSecUSec', 't', '400000']])
 })
 
@@ -61,7 +61,7 @@ describe('devices of a unit on cgroup v1', () => {
       ]),
     )
 
-  test('one by one, by driver, by kind', () => {
+  test('are named one by one, by driver, or by type', () => {
     expect(
       allowed([
         rule(false, 'a'),
@@ -81,7 +81,7 @@ describe('devices of a unit on cgroup v1', () => {
     })
   })
 
-  test('all, or from now on none', () => {
+  test('are all with the policy auto, and none after a rule that denies all', () => {
     expect(allowed([rule(false, 'a'), rule(true, 'a'), rule(true, 'c', 1, 3)])).toEqual({
       DevicePolicy: 'auto',
       DeviceAllow: [],
@@ -89,27 +89,27 @@ describe('devices of a unit on cgroup v1', () => {
     expect(allowed([rule(true, 'c', 1, 3), rule(false, 'a')])).toEqual({ DevicePolicy: 'strict', DeviceAllow: [] })
   })
 
-  test('what is taken back is not allowed', () => {
+  test('that a later rule denies are not allowed', () => {
     const rules = [rule(true, 'c', 1, 5), rule(true, 'c', 1, 3), rule(false, 'c', 1, 5, 'w'), rule(false, 'c', 1, 3)]
     expect(allowed(rules).DeviceAllow).toEqual([['/dev/char/1:5', 'rm']])
   })
 
-  test('all but some are none, and are warned of', () => {
+  test('are none if all but some are allowed, with a warning', () => {
     const warnings: string[] = []
     expect(allowed([rule(true, 'a'), rule(false, 'c', 10, 229)], (text) => warnings.push(text))).toEqual({
       DevicePolicy: 'strict',
       DeviceAllow: [],
     })
-    expect(warnings.join()).toContain('all devices but some')
+    expect(warnings.join()).toContain('all devices except some')
   })
 
-  test('those with one minor number are not all, and are warned of', () => {
+  test('with one minor number cannot be named, with a warning', () => {
     const warnings: string[] = []
     expect(allowed([rule(true, 'c', undefined, 5)], (text) => warnings.push(text)).DeviceAllow).toEqual([])
     expect(warnings.join()).toContain('minor number 5')
   })
 
-  test('a driver that is not there is warned of', () => {
+  test('without a driver cannot be named, with a warning', () => {
     const warnings: string[] = []
     expect(allowed([rule(true, 'c', 77)], (text) => warnings.push(text)).DeviceAllow).toEqual([])
     expect(warnings.join()).toContain('major number 77')
@@ -124,7 +124,7 @@ const hybridManager = {
   v1: { deviceNames: {} },
 } as const
 
-test('a rule that systemd cannot be told is warned of, once', () => {
+test('a rule that no property of a unit can express causes one warning', () => {
   const warnings: string[] = []
   const warn = (message: string): number => warnings.push(message)
   const devices = [{ allow: true, type: 'c', major: 77, access: 'rw' }] as const

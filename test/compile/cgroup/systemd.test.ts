@@ -49,7 +49,7 @@ test.each([
   'a.service:x:y',
   '-a.slice:x:y',
   'a--b.slice:x:y',
-])('cgroupsPath %j is none', (cgroupsPath) => {
+])('cgroupsPath %j is refused', (cgroupsPath) => {
   expect(() => unit(cgroupsPath)).toThrow(
     expect.objectContaining({ code: 'ERR_CONFIG_INVALID', pointer: '/linux/cgroupsPath' }),
   )
@@ -78,7 +78,7 @@ test.each<[Resources, Readonly<Record<string, unknown>>]>([
   [{ cpu: { cpus: '8191' } }, { 'AllowedCPUs ay': [...Array(1023).fill(0), 128] }],
   [{ unified: { 'memory.high': '4096', 'memory.min': 'max', 'pids.max': '3' }, pids: { limit: 9 } }, unified()],
   [{ hugepageLimits: [{ pageSize: '2MB', limit: 0 }], rdma: { mlx: { hcaHandles: 1 } } }, {}],
-])('%j is what systemd calls %j', (resources, expected) => {
+])('%j becomes the properties %j', (resources, expected) => {
   expect(Object.fromEntries(properties(resources))).toEqual(expected)
 })
 
@@ -114,7 +114,7 @@ test.each<[Resources, readonly string[], boolean]>([
   [{ unified: { 'cpu.idle': '1', 'cpu.weight': '8' } }, ['cpu.idle=1'], true],
   [{ cpu: { idle: 1 } }, ['cpu.idle=1'], false],
   [{ pids: { limit: 3 } }, ['pids.max=3'], false],
-])('of weight and idle systemd can have one: %j is %j', (resources, expected, isWarned) => {
+])('systemd can have only one of weight and idle: %j becomes %j', (resources, expected, isWarned) => {
   const warnings: string[] = []
   const limits = limitsForUnit(limitsOf(resources, hostOf(2)), (text) => warnings.push(text))
   expect(limits.map(({ file, value }) => `${file}=${value}`)).toEqual(expected)

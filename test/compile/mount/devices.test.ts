@@ -27,14 +27,14 @@ test.each(['/', '/dev/..', '///'])('a device at %s is refused', (path) => {
   expect(() => node({ path })).toThrow(invalid('/linux/devices/0/path'))
 })
 
-test('a default device that config.json makes itself is made once, however its path is written', () => {
+test('a default device that config.json lists is made once, in whatever spelling of its path', () => {
   const names = stepsOf(compileWith({ linux: { devices: [{ path: '/dev/null/', type: 'c', major: 1, minor: 3 }] } }))
     .filter(({ op }) => op === 'mknod')
     .map(({ operands }) => operands.path)
   expect(names.filter((name) => name === 'null')).toHaveLength(1)
 })
 
-test('the mode that an engine has from stat(2) makes no other kind of file', () => {
+test('file type bits in a mode from stat(2) do not change the type of the device', () => {
   const block = 0o060000
   expect(node({ fileMode: block | 0o600 })?.operands.mode).toBe(0o020600)
   expect(node({ type: 'p', fileMode: block | 0o1640 })?.operands.mode).toBe(0o011640)
@@ -45,11 +45,14 @@ test.each([
   ['major', 4096],
   ['minor', -1],
   ['minor', 2 ** 20],
-] as const)('a device whose %s number is %i is refused: the kernel would make another one', (field, number) => {
-  const device = { path: '/dev/x', type: 'c', major: 1, minor: 3, [field]: number }
-  const text = JSON.stringify({ ...smallConfig, linux: { ...smallConfig.linux, devices: [device] } })
-  expect(() => parseRuntimeConfig(text)).toThrow(invalid(`/linux/devices/0/${field}`))
-})
+] as const)(
+  'a device whose %s number is %i is refused, since the kernel would make another device',
+  (field, number) => {
+    const device = { path: '/dev/x', type: 'c', major: 1, minor: 3, [field]: number }
+    const text = JSON.stringify({ ...smallConfig, linux: { ...smallConfig.linux, devices: [device] } })
+    expect(() => parseRuntimeConfig(text)).toThrow(invalid(`/linux/devices/0/${field}`))
+  },
+)
 
 const compileRules = (...devices: readonly DeviceRule[]) => compileWith({ linux: { resources: { devices } } })
 
@@ -64,11 +67,11 @@ test.each([undefined, ''])('a device rule with the access %j is refused', (acces
   )
 })
 
-test('a device rule without a type is for all, as with an empty one', () => {
+test('a device rule without a type, or with an empty one, is for all types', () => {
   expect(compileRules({ allow: false, type: '', access: 'rwm' })).toEqual(compileRules({ allow: false, access: 'rwm' }))
 })
 
-test("Docker's -1 as a swappiness is none, and another one that is too much is refused", () => {
+test("Docker's -1 as swappiness means not set, and another value that is too large is refused", () => {
   const compileMemory = (memory: Resources['memory'], host: 'hybrid' | 'v2') =>
     compileWith({ linux: { resources: { memory } }, facts: hosts[host] })
   for (const host of ['hybrid', 'v2'] as const) {
@@ -79,7 +82,7 @@ test("Docker's -1 as a swappiness is none, and another one that is too much is r
   }
 })
 
-test.each(['limit', 'reservation', 'swap'] as const)('memory.%s of -5 is not taken for no limit', (field) => {
+test.each(['limit', 'reservation', 'swap'] as const)('memory.%s of -5 is refused, not taken as unlimited', (field) => {
   for (const facts of [hosts.hybrid, hosts.v2]) {
     expect(() => compileWith({ linux: { resources: { memory: { limit: 5, [field]: -5 } } }, facts })).toThrow(
       invalid(`/linux/resources/memory/${field}`),

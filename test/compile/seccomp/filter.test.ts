@@ -18,7 +18,7 @@ interface Call {
   readonly on?: string
 }
 
-/** What the filter of a profile returns for a call. */
+/** The verdict of a profile's filter for a system call. */
 function verdict(profile: Seccomp, nr: number, { arch = x86_64, args = [], on = 'x64' }: Call = {}): number {
   return runFilter(compileSeccomp(profile, on).instructions, { arch, nr, args }, on !== 's390x').verdict
 }
@@ -72,8 +72,8 @@ describe('actions', () => {
   })
 })
 
-describe('calls that are newer than the profile', () => {
-  test('get ENOSYS, and those that it leaves out get the default', () => {
+describe('system calls that are newer than the profile', () => {
+  test('get ENOSYS, and older ones that it does not name get the default', () => {
     const profile = allowList('read', 'uname')
     expect(verdict(profile, 62)).toBe(errno(1))
     expect(verdict(profile, 63)).toBe(allow)
@@ -89,26 +89,26 @@ describe('calls that are newer than the profile', () => {
     expect(verdict({ ...allowList('uname'), defaultAction }, 64)).not.toBe(errno(ENOSYS))
   })
 
-  test('count a name whose rule does what the default does', () => {
+  test('are above every name, also that of a rule with the default action', () => {
     const profile: Seccomp = { ...allowList('read'), syscalls: [{ names: ['uname'], action: 'SCMP_ACT_ERRNO' }] }
     expect([verdict(profile, 60), verdict(profile, 64)]).toEqual([errno(1), errno(ENOSYS)])
   })
 
-  test('are looked for in each architecture by its own numbers', () => {
+  test('are found by the numbers of each architecture', () => {
     const profile = { ...allowList('openat'), architectures: ['SCMP_ARCH_X86'] }
     expect(verdict(profile, 258)).toBe(errno(ENOSYS))
     expect(verdict(profile, 258, { arch: x86 })).toBe(errno(1))
     expect(verdict(profile, 296, { arch: x86 })).toBe(errno(ENOSYS))
   })
 
-  test('are number 0 on s390x, which hides the number it does not know', () => {
+  test('have the number 0 on s390x, which hides unknown numbers', () => {
     expect(verdict(allowList('read'), 0, { on: 's390x', arch: 0x80000016 })).toBe(errno(ENOSYS))
     expect(verdict(allowList('read'), 3, { on: 's390x', arch: 0x80000016 })).toBe(allow)
   })
 })
 
 describe('architectures', () => {
-  test('that the profile leaves out kill', () => {
+  test('that are not in the profile kill the thread', () => {
     expect(verdict(allowList('read'), 3, { arch: x86 })).toBe(kill)
     expect(verdict(allowList('read'), 0x40000000)).toBe(kill)
   })
@@ -124,7 +124,7 @@ describe('architectures', () => {
     expect(verdict({ ...profile, architectures: [] }, 11, { on: 'ppc64', arch: 0xc0000015 })).toBe(allow)
   })
 
-  test('with socketcall let a socket call through either way', () => {
+  test('with socketcall allow a socket call by both numbers', () => {
     const profile = { ...allowList('connect', 'close_range'), architectures: ['SCMP_ARCH_X86'] }
     expect(verdict(profile, 362, { arch: x86 })).toBe(allow)
     expect(verdict(profile, 102, { arch: x86, args: [3n] })).toBe(allow)
@@ -152,7 +152,7 @@ describe('architectures', () => {
   })
 })
 
-/** What a comparison means, by its name alone. */
+/** The meaning of each operator. */
 const meanings: Readonly<Record<SeccompOperator, (value: bigint, arg: SeccompArg) => boolean>> = {
   SCMP_CMP_NE: (value, arg) => value !== BigInt(arg.value),
   SCMP_CMP_LT: (value, arg) => value < BigInt(arg.value),
@@ -188,27 +188,30 @@ describe('arguments', () => {
     }
   })
 
-  test.each(Array.from({ length: 60 }, (_, seed) => seed))('of profile %i hold together, or any of them', (seed) => {
-    const { syscalls = [], defaultAction } = generateProfile(seed, ['getpid'], { oneAction: true, orderAlone: false })
-    const profile: Seccomp = { defaultAction, syscalls: syscalls.filter(({ args }) => args?.length) }
-    const otherwise = verdict({ defaultAction }, 39)
-    const [rule] = profile.syscalls ?? []
-    const chosen = rule ? verdict({ defaultAction, syscalls: [{ ...rule, args: [] }] }, 39) : otherwise
-    const { instructions } = compileSeccomp(profile, 'x64')
-    const random = randomFrom(seed)
-    for (let round = 0; round < 300; round++) {
-      const args = Array.from({ length: 6 }, () =>
-        BigInt.asUintN(64, (edgeValues[random(20)] ?? 0n) + BigInt(random(3)) - 1n),
-      )
-      const holds = (arg: SeccompArg) => meanings[arg.op](args[arg.index] ?? 0n, arg)
-      const isMatch = profile.syscalls?.some(({ args: wanted = [] }) =>
-        new Set(wanted.map(({ index }) => index)).size < wanted.length ? wanted.some(holds) : wanted.every(holds),
-      )
-      expect(runFilter(instructions, { arch: x86_64, nr: 39, args }).verdict).toBe(isMatch ? chosen : otherwise)
-    }
-  })
+  test.each(Array.from({ length: 60 }, (_, seed) => seed))(
+    'of profile %i must all hold; on a repeated argument any of them',
+    (seed) => {
+      const { syscalls = [], defaultAction } = generateProfile(seed, ['getpid'], { oneAction: true, orderAlone: false })
+      const profile: Seccomp = { defaultAction, syscalls: syscalls.filter(({ args }) => args?.length) }
+      const otherwise = verdict({ defaultAction }, 39)
+      const [rule] = profile.syscalls ?? []
+      const chosen = rule ? verdict({ defaultAction, syscalls: [{ ...rule, args: [] }] }, 39) : otherwise
+      const { instructions } = compileSeccomp(profile, 'x64')
+      const random = randomFrom(seed)
+      for (let round = 0; round < 300; round++) {
+        const args = Array.from({ length: 6 }, () =>
+          BigInt.asUintN(64, (edgeValues[random(20)] ?? 0n) + BigInt(random(3)) - 1n),
+        )
+        const holds = (arg: SeccompArg) => meanings[arg.op](args[arg.index] ?? 0n, arg)
+        const isMatch = profile.syscalls?.some(({ args: wanted = [] }) =>
+          new Set(wanted.map(({ index }) => index)).size < wanted.length ? wanted.some(holds) : wanted.every(holds),
+        )
+        expect(runFilter(instructions, { arch: x86_64, nr: 39, args }).verdict).toBe(isMatch ? chosen : otherwise)
+      }
+    },
+  )
 
-  test('that contradict each other are refused with both places', () => {
+  test('with contradicting actions are refused with both places', () => {
     const args: SeccompArg[] = [{ index: 0, op: 'SCMP_CMP_EQ', value: 5 }]
     const error = caught(() =>
       compileSeccomp(
@@ -239,7 +242,7 @@ describe('size', () => {
     ],
   })
 
-  test('a filter with far jumps is right at each of its ends', () => {
+  test('a filter with far jumps decides correctly at each end', () => {
     const profile = valuesOf(3000)
     for (const value of [0, 1, 254, 255, 256, 257, 700, 2999]) {
       expect([value, verdict(profile, 0, { args: [BigInt(value)] })]).toEqual([value, allow])
@@ -248,13 +251,13 @@ describe('size', () => {
     expect(verdict(profile, 0, { args: [1n << 32n] })).toBe(kill)
   })
 
-  test('a filter that the kernel would not take is refused', () => {
+  test('a filter that is too long for the kernel is refused', () => {
     const error = caught(() => compileSeccomp(valuesOf(5000), 'x64'))
     expect([error.code, error.pointer]).toEqual(['ERR_NOT_SUPPORTED', '/linux/seccomp/syscalls'])
     expect(error.message).toContain('4096')
   })
 
-  test('calls that are treated alike need no test of their own', () => {
+  test('consecutive calls with the same verdict share their tests', () => {
     const { instructions } = compileSeccomp(
       allowList('read', 'write', 'open', 'close', 'stat', 'fstat', 'lstat'),
       'x64',
@@ -266,14 +269,14 @@ describe('size', () => {
 describe('flags', () => {
   const flagsOf = (flags?: string[]) => compileSeccomp({ ...allowList('read'), ...(flags && { flags }) }, 'x64').flags
 
-  test('are SPEC_ALLOW when absent, none when empty, and TSYNC changes nothing', () => {
+  test('are SPEC_ALLOW by default, none when empty, and TSYNC has no effect', () => {
     expect(flagsOf()).toBe(4)
     expect(flagsOf([])).toBe(0)
     expect(flagsOf(['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG'])).toBe(2)
     expect(flagsOf(['SECCOMP_FILTER_FLAG_SPEC_ALLOW', 'SECCOMP_FILTER_FLAG_LOG'])).toBe(6)
   })
 
-  test('that are unknown, or need a listener and have none, are refused', () => {
+  test('that are unknown, or need a listener without having one, are refused', () => {
     expect(caught(() => flagsOf(['SECCOMP_FILTER_FLAG_SPEED'])).pointer).toBe('/linux/seccomp/flags/0')
     expect(caught(() => flagsOf(['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'])).message).toContain('SCMP_ACT_NOTIFY')
   })
@@ -308,13 +311,13 @@ describe('SCMP_ACT_NOTIFY', () => {
   })
 })
 
-describe('what has no effect', () => {
-  test('a name that no architecture has is noted, one of another architecture is not', () => {
+describe('entries without effect', () => {
+  test('a name that no architecture has causes a note, one of another architecture does not', () => {
     const { warnings, notes } = compileSeccomp(allowList('read', 'raed', 'breakpoint'), 'x64')
     expect({ warnings, notes }).toEqual({ warnings: [], notes: ['unknown seccomp syscall "raed" ignored'] })
   })
 
-  test('a name that no architecture has, and that is to be denied, is warned of', () => {
+  test('a denied name that no architecture has causes a warning', () => {
     const syscalls = [{ names: ['read', 'raed'], action: 'SCMP_ACT_ERRNO' } as const]
     const { warnings, notes } = compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW', syscalls }, 'x64')
     expect({ warnings, notes }).toEqual({ warnings: [expect.stringContaining('"raed"')], notes: [] })

@@ -1,4 +1,4 @@
-/** What the kernel shows to a filter: `struct seccomp_data` of linux/seccomp.h, without the instruction pointer. */
+/** The input of a filter: `struct seccomp_data` of linux/seccomp.h, without the instruction pointer. */
 export interface SeccompData {
   readonly arch: number
   readonly nr: number
@@ -7,11 +7,11 @@ export interface SeccompData {
 
 export interface Outcome {
   readonly verdict: number
-  /** How many instructions it took. */
+  /** The number of instructions that were executed. */
   readonly steps: number
 }
 
-/** Runs a filter as the kernel does; throws for what `seccomp_check_filter` and `bpf_check_classic` refuse. */
+/** Runs a filter as the kernel does; throws on a filter that `seccomp_check_filter` or `bpf_check_classic` refuses. */
 export function runFilter(instructions: Uint8Array, data: SeccompData, littleEndian = true): Outcome {
   const filter = new DataView(instructions.buffer, instructions.byteOffset, instructions.byteLength)
   const input = encodeData(data, littleEndian)

@@ -1,9 +1,9 @@
 /**
- * The numbers of an architecture's system calls, by name, each with `bit` set.
+ * Parses a table to system call numbers by name, each with `bit` set.
  *
- * A table is a text: each line holds a number and the names of the system calls counted up from it. The numbers of the
- * tables in this folder are those of Linux 7.1-rc4, from the `syscall.tbl` that each names, as libseccomp's
- * `src/syscalls.csv` (2.6.1) collects them. Numbers are never reused, so an older kernel's are the same or absent.
+ * Each line of a table has a number and the names of the system calls from that number on. The numbers of the tables in
+ * this folder are those of Linux 7.1-rc4, from the `syscall.tbl` that each names, as collected in libseccomp's
+ * `src/syscalls.csv` (2.6.1). Numbers are never reused, so those of an older kernel are the same or absent.
  */
 export function parseSyscallTable(text: string, bit = 0): ReadonlyMap<string, number> {
   const numbers = new Map<string, number>()
