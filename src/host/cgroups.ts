@@ -1,14 +1,14 @@
 import type { CgroupFacts, CgroupHierarchy } from '../compile/facts.ts'
 import { linesOf, unescapeOctal, visibleMounts } from './mountinfo.ts'
 
-/** Where the hierarchies are, or the unified one alone. */
+/** The directory in which the hierarchies are usually mounted, or at which the unified one is. */
 const usualPlace = '/sys/fs/cgroup'
 
 /**
- * The hierarchies that containers are put into, joined with the caller's place in each.
+ * Finds the cgroup hierarchies for containers, with the caller's own cgroup in each.
  *
- * With the unified hierarchy at /sys/fs/cgroup it is that one alone, whatever of cgroup v1 is mounted elsewhere. Else it is
- * each that is mounted, once: rather where it can be written to, then rather below /sys/fs/cgroup.
+ * If the unified hierarchy is at /sys/fs/cgroup, it is the only one, whatever of cgroup v1 is mounted elsewhere. Otherwise
+ * each mounted hierarchy is listed once; of several mounts a writable one is preferred, then one below /sys/fs/cgroup.
  *
  * @param own    /proc/self/cgroup: `ID:CONTROLLERS:PATH` lines
  * @param mounts /proc/self/mountinfo
@@ -26,7 +26,7 @@ export function parseCgroups(own: string, mounts: string): CgroupFacts {
   return { mode: hasV1 ? (hasUnified ? 'hybrid' : 'v1') : hasUnified ? 'v2' : 'none', hierarchies, v1Controllers }
 }
 
-/** The caller's own cgroups, by the controllers of each hierarchy; the unified one has none. */
+/** The caller's own cgroup in each hierarchy. The key is the list of its controllers, which is '' for the unified one. */
 function ownPlaces(own: string): ReadonlyMap<string, string> {
   return new Map(
     linesOf(own).map((line) => {
@@ -36,7 +36,7 @@ function ownPlaces(own: string): ReadonlyMap<string, string> {
   )
 }
 
-/** The best mount of each hierarchy, in the order of their first. */
+/** The preferred mount of each hierarchy, in the order of the first mounts. */
 function onceEach(mounts: readonly CgroupHierarchy[]): readonly CgroupHierarchy[] {
   const best = new Map<string, CgroupHierarchy>()
   for (const mount of mounts) {
@@ -74,7 +74,7 @@ function parseMount(line: string, places: ReadonlyMap<string, string>): readonly
 const isSubset = (key: string, names: readonly string[]): boolean =>
   key.split(',').every((controller) => names.includes(controller))
 
-/** The part of `place` below the mounted `root`; `/` when it is somewhere else. */
+/** The part of `place` below the mounted `root`; `/` if `place` is not below it. */
 function beneath(root: string, place: string): string {
   if (root === '/') return place
   if (place === root) return '/'

@@ -4,17 +4,17 @@ import type { GuardKind } from '../program/contract.ts'
 import { identityOf, linesOf, typeOf } from './mountinfo.ts'
 import { readFile } from './read-file.ts'
 
-/** A fact that a program was compiled from, as the front compares it before the program is used again (native/front/kept.c). */
+/** A fact that a program was compiled from. The front (native/front/kept.c) compares it before it uses the program again. */
 export interface Guard {
   readonly kind: GuardKind
-  /** The path that the fact is about, the key, or the text of the kernel. */
+  /** The path that the fact is about, or for some kinds the key or the kernel's release and version. */
   readonly text: string
   readonly values?: readonly bigint[]
-  /** The bytes that must be there; of `mounts`, behind the type and its NUL. */
+  /** The expected bytes; those of `mounts` follow the type and a NUL. */
   readonly content?: Uint8Array
 }
 
-/** The file or directory that a path leads to. */
+/** The identity and mode of the file or directory that a path leads to. */
 export interface Place {
   readonly device: bigint
   readonly inode: bigint
@@ -25,22 +25,23 @@ const mountInfo = '/proc/self/mountinfo'
 const maxFileBytes = 64 * 1024 * 1024
 
 /**
- * The one way in which the compiler's callers read facts of the host: each answer is recorded as a guard, made of the very
- * bytes that were answered. The same question has the same answer for as long as the door is used.
+ * The only way in which the compiler's callers read facts of the host. It records each answer as a guard, made from the same
+ * bytes as the answer. A question has the same answer for the lifetime of a door.
  */
 export class Door {
   readonly #guards: Guard[] = []
   readonly #answers = new Map<string, unknown>()
   #isWatched = true
 
-  /** Every answer until now; undefined when one of them is no guard's to compare. */
+  /** Guards of all answers so far; undefined if `unwatched` gave one, which no guard can compare. */
   guards(): readonly Guard[] | undefined {
     return this.#isWatched ? this.#guards : undefined
   }
 
   /**
-   * The content of a regular file.
-   * @throws OciError and system errors as `readFile`
+   * Reads a regular file.
+   * @param limit the largest size in bytes
+   * @throws OciError and system errors of `readFile`
    */
   read(path: string, limit: number = maxFileBytes): Buffer {
     return this.#once('content', path, () => {
@@ -49,12 +50,12 @@ export class Door {
     })
   }
 
-  /** The content of a regular file as text, or undefined where there is none. */
+  /** Reads a regular file as text; undefined if there is none. */
   readIfThere(path: string): string | undefined {
     return this.exists(path) ? this.read(path).toString() : undefined
   }
 
-  /** The lines of /proc/self/mountinfo for mounts of the file systems whose types begin with `type`, in their order. */
+  /** The lines of /proc/self/mountinfo, in order, of mounts whose filesystem type begins with `type`. */
   mounts(type: string): readonly string[] {
     return this.#once('mounts', type, () => {
       const found = linesOf(this.#text(mountInfo)).filter((line) => typeOf(line).startsWith(type))
@@ -63,7 +64,7 @@ export class Door {
     })
   }
 
-  /** Whether a path leads to something; links are followed. */
+  /** True when a path exists; links are followed. */
   exists(path: string): boolean {
     return this.#once('exists', path, () => {
       const isThere = unlessRefused(() => statSync(path, { throwIfNoEntry: false })) !== undefined
@@ -71,7 +72,7 @@ export class Door {
     })
   }
 
-  /** Whether the caller may execute a path: access(2). */
+  /** True when the caller may execute a path: access(2). */
   isExecutable(path: string): boolean {
     return this.#once('executable', path, () => {
       const mayExecute = isExecutable(path)
@@ -79,7 +80,7 @@ export class Door {
     })
   }
 
-  /** What a path leads to; a link is not followed. Undefined where there is nothing. */
+  /** The identity of the file at a path, whose last component may be a link, which is not followed; undefined if none exists. */
   place(path: string): Place | undefined {
     return this.#once('place', path, () => {
       const stat = unlessRefused(() => lstatSync(path, { bigint: true, throwIfNoEntry: false }))
@@ -99,7 +100,10 @@ export class Door {
     })
   }
 
-  /** Release and version of the kernel, which decide what the compiler takes for granted; node:os takes ten times as long. */
+  /**
+   * The release and version of the kernel, so that a program is compiled anew for another kernel. They are read from procfs,
+   * since node:os takes ten times as long.
+   */
   kernel(): string {
     return this.#once('kernel', '', () => {
       const [release, version] = ['osrelease', 'version'].map((name) =>
@@ -110,13 +114,13 @@ export class Door {
     })
   }
 
-  /** An answer that no guard compares: a program that is compiled from it is not kept. */
+  /** Returns the answer of `read`, which no guard compares: a program that is compiled with this door is not kept. */
   unwatched<T>(read: () => T): T {
     this.#isWatched = false
     return read()
   }
 
-  /** What several answers are taken from, read once. */
+  /** Reads a file for several answers, once; it records no guard. */
   #text(path: string): string {
     const key = `text\0${path}`
     const known = this.#answers.get(key)
@@ -136,7 +140,7 @@ export class Door {
   }
 }
 
-/** Undefined where the caller may not look, which is the same as nothing being there. */
+/** Calls `look`; undefined on a system error, such as a missing right: the file then counts as absent. */
 function unlessRefused<T>(look: () => T): T | undefined {
   try {
     return look()
@@ -146,7 +150,7 @@ function unlessRefused<T>(look: () => T): T | undefined {
   }
 }
 
-/** Whether the caller may execute a path: access(2). */
+/** True when the caller may execute a path: access(2). */
 export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

@@ -12,7 +12,7 @@ const kcorePath = '/proc/kcore'
 const helperPaths = (name: string): readonly string[] =>
   ['/usr/bin', '/bin', '/usr/local/bin'].map((directory) => `${directory}/${name}`)
 
-/** The facts of this host, each read through the door when it is first asked for. */
+/** Facts about this host; each is read through the door when its property is used, so that only those become guards. */
 export function readHostFacts(door: Door = new Door()): HostFacts {
   door.kernel()
   const caller = door.caller()
@@ -51,13 +51,13 @@ export function readHostFacts(door: Door = new Door()): HostFacts {
   }
 }
 
-/** A mount that another file system covers is as good as none. */
+/** Reads the cgroup hierarchies, without mounts that another filesystem covers. */
 function readCgroups(door: Door): CgroupFacts {
   const mounts = door.mounts('cgroup').filter((line) => door.place(mountPointOf(line))?.device === deviceOf(line))
   return parseCgroups(door.read('/proc/self/cgroup').toString(), mounts.join('\n'))
 }
 
-/** In its directory of its own since Linux 5.8. */
+/** Finds AppArmor if it is enabled. Its attributes have their own directory since Linux 5.8. */
 function findAppArmor(door: Door): HostFacts['appArmor'] {
   const [securityfs = '', own = ''] = appArmorPaths
   if (!door.exists(securityfs)) return undefined
@@ -82,7 +82,7 @@ function offersBfq(): boolean {
   }
 }
 
-/** The active one is in brackets. */
+/** The I/O schedulers of a block device, also the active one, which the file has in brackets. */
 function schedulersOf(device: string): readonly string[] {
   try {
     return readFileSync(`/sys/block/${device}/queue/scheduler`, 'utf8').match(/[\w-]+/g) ?? []
@@ -92,7 +92,7 @@ function schedulersOf(device: string): readonly string[] {
   }
 }
 
-/** Where a helper that maps ids is installed. */
+/** The path of a helper that maps ids; undefined if it is not installed. */
 export function findHelper(
   name: 'newuidmap' | 'newgidmap',
   isThere: (path: string) => boolean = isExecutable,
@@ -100,7 +100,7 @@ export function findHelper(
   return helperPaths(name).find(isThere)
 }
 
-/** Refuses a host that the runner cannot work on, naming what is missing. */
+/** Checks that the host has what every container needs. @throws OciError `ERR_NOT_SUPPORTED` no cgroup filesystem is mounted */
 export function checkHost(facts: HostFacts): void {
   if (facts.cgroups.mode === 'none') {
     throw new OciError('ERR_NOT_SUPPORTED', 'no cgroup filesystem is mounted', {

@@ -1,4 +1,4 @@
-/** The lines of a file of procfs, without empty ones. */
+/** Splits a text of procfs into lines, without empty ones. */
 export function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '')
 }
@@ -6,13 +6,13 @@ export function linesOf(text: string): readonly string[] {
 /** The mount point of a line of /proc/PID/mountinfo. @see man 5 proc_pid_mountinfo */
 export const mountPointOf = (line: string): string => unescapeOctal(line.split(' ', 5)[4] ?? '')
 
-/** The type of the file system of a line of /proc/PID/mountinfo. */
+/** The rest of a line of /proc/PID/mountinfo from the filesystem type on. */
 export const typeOf = (line: string): string => line.slice(line.indexOf(separator) + separator.length)
 
 /**
- * A line of /proc/PID/mountinfo without what differs between mount namespaces: the first two fields, which number the mount
- * and its parent, and the optional ones before the separator, which number peer groups. The front (native/front/kept.c) takes the
- * same out.
+ * A line of /proc/PID/mountinfo without the fields that differ between mount namespaces: the first two, which number the
+ * mount and its parent, and the optional ones before the separator, which number peer groups. The front
+ * (native/front/kept.c) compares guards of mounts without the same fields.
  */
 export function identityOf(line: string): string {
   const end = line.indexOf(separator)
@@ -21,31 +21,31 @@ export function identityOf(line: string): string {
 
 const separator = ' - '
 
-/** The number of the device of a line of /proc/PID/mountinfo, as stat(2) has it: makedev(3) of `MAJOR:MINOR`. */
+/** The device of a line of /proc/PID/mountinfo as a number like st_dev of stat(2): makedev(3) of `MAJOR:MINOR`. */
 export function deviceOf(line: string): bigint {
   const [major = 0n, minor = 0n] = (line.split(' ')[2] ?? '0:0').split(':').map(BigInt)
   return (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n)
 }
 
-/** A field of mountinfo as it was before blanks, tabs, line breaks and backslashes were written in octal. */
+/** Decodes a field of mountinfo, in which spaces, tabs, line feeds and backslashes are octal escapes. */
 export function unescapeOctal(field: string): string {
   if (!field.includes('\\')) return field
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 
 /**
- * The lines of mountinfo whose mount a path leads to, as the kernel follows paths: from the root over the mounts on each
- * directory. A mount that another one hides is left out, whichever of the two is the older one.
+ * The lines of mountinfo whose mount is visible, so that its mount point leads to it. Paths are followed as in the kernel,
+ * from the root over the mounts on each directory: a mount that another one hides is left out, whichever of them is older.
  *
  * @param mounts   /proc/self/mountinfo
- * @param isWanted which of the lines matter
+ * @param isWanted selects lines for the result
  */
 export function visibleMounts(mounts: string, isWanted: (line: string) => boolean): readonly string[] {
   const lines = linesOf(mounts)
   const wanted = lines.filter(isWanted)
   if (wanted.length === 0) return []
   const ids = new Set(lines.map((line) => line.split(' ', 1)[0] ?? ''))
-  /** By what it is mounted on: the mount (none for the root, which is on nothing that is listed) and the directory. */
+  /** The id of a mount by `PARENT DIRECTORY`; the parent is '' for the root, whose parent is not listed. */
   const mountedOn = new Map(
     lines.map((line) => {
       const [id = '', parent = ''] = line.split(' ', 2)
@@ -57,7 +57,7 @@ export function visibleMounts(mounts: string, isWanted: (line: string) => boolea
 
 /** The id of the mount that a path without links leads to. */
 function mountAt(path: string, mountedOn: ReadonlyMap<string, string>): string {
-  // What is mounted on the root later is not entered: absolute paths begin below it.
+  // Absolute paths begin at the process's root, not at a mount that was made on it later.
   let mount = mountedOn.get(' /') ?? ''
   let directory = ''
   for (const name of path.split('/').filter((part) => part !== '')) {

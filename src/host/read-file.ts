@@ -2,23 +2,23 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 import { OciError } from '../errors.ts'
 
 export interface ReadFileOptions {
-  /** Bytes; a larger file is refused. */
+  /** The largest size in bytes; a larger file is refused. */
   readonly limit: number
-  /** Refuse a symbolic link at the end of the path; default: follow it. */
+  /** True to refuse a symbolic link at the end of the path, which is followed by default. */
   readonly noFollow?: boolean
-  /** Read what is no regular file as well, which may block: for a file that the caller has named. */
+  /** True to read also a file that is not regular, which may block: for a path that the caller has given. */
   readonly anyKind?: boolean
-  /** Refuse what another user than the caller could have written. */
+  /** True to refuse a file that another user than the caller could have written. */
   readonly ownOnly?: boolean
 }
 
 /**
- * The content of a file that somebody else may have put there.
+ * Reads a file that may be hostile.
  *
- * Opening never blocks, and nothing is read of a FIFO, a device, a socket or a directory, nor of a file that goes on
- * beyond `limit`, whatever its size is said to be.
- * @throws OciError `ERR_FILE_SYSTEM` it is no regular file, or not the caller's own; `ERR_LIMIT_EXCEEDED`; system errors
- *   of open(2) and read(2), ENXIO for a FIFO that nobody writes to and for a socket
+ * Opening never blocks. FIFOs, devices, sockets and directories are not read, nor is a file beyond `limit`, whatever size
+ * stat(2) reports.
+ * @throws OciError `ERR_FILE_SYSTEM` it is not a regular file, or not the caller's own; `ERR_LIMIT_EXCEEDED`; system errors
+ *   of open(2) and read(2), such as ENXIO for a socket
  */
 export function readFile(path: string, options: ReadFileOptions): Buffer {
   const { noFollow = false, anyKind = false } = options
@@ -34,14 +34,15 @@ export function readFile(path: string, options: ReadFileOptions): Buffer {
 }
 
 function check(path: string, stat: Stats, { anyKind, ownOnly, limit }: ReadFileOptions): void {
-  if (!anyKind && !stat.isFile()) throw new OciError('ERR_FILE_SYSTEM', `"${path}" is ${kindOf(stat)}, no regular file`)
+  if (!anyKind && !stat.isFile())
+    throw new OciError('ERR_FILE_SYSTEM', `"${path}" is ${kindOf(stat)}, not a regular file`)
   if (stat.isFile() && stat.size > limit) throw tooLarge(path, limit)
   if (ownOnly && (stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0)) {
     throw new OciError('ERR_FILE_SYSTEM', `others than the caller could have written "${path}"`)
   }
 }
 
-/** A file of procfs has size 0, and any file may grow meanwhile. */
+/** Reads to the end of the file: `size` is 0 for one of procfs, and any file may grow meanwhile. */
 function readAll(fd: number, path: string, size: number, limit: number): Buffer {
   let bytes = Buffer.allocUnsafe(Math.min(Math.max(size + 1, 16_384), limit + 1))
   for (let used = 0; ; ) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseCgroups } from '../../src/host/cgroups.ts'
 
 let lastID = 30
-/** A line of mountinfo: what is mounted on `parent`, by default on the root. */
+/** A line of mountinfo for a mount on the mount `parent`, by default on the root. */
 function mounted(path: string, what: string, { id = ++lastID, parent = 27, options = 'rw' } = {}): string {
   const [type = '', superOptions = 'rw'] = what.split(' ')
   return `${id} ${parent} 0:${id} / ${path} ${options},relatime shared:5 - ${type} ${type} ${superOptions}\n`
@@ -34,14 +34,14 @@ test('with hierarchies of v1 below /sys/fs/cgroup, the unified one elsewhere doe
   expect(parseCgroups(own, root + mounted('/mnt', 'cgroup2') + tmpfs + memory).mode).toBe('hybrid')
 })
 
-test('hosts that mount elsewhere have what they mount', () => {
+test('hierarchies that are mounted elsewhere are found', () => {
   const v1 = mounted('/cgroup/memory', 'cgroup rw,memory') + mounted('/cgroup/net_cls', 'cgroup rw,net_cls')
   expect(parseCgroups(own, root + v1)).toMatchObject({ mode: 'v1' })
   expect(places(v1)).toEqual(['/cgroup/memory', '/cgroup/net_cls'])
   expect(parseCgroups('0::/\n', root + mounted('/cgroup', 'cgroup2'))).toMatchObject({ mode: 'v2' })
 })
 
-test('of two mounts of a hierarchy that below /sys/fs/cgroup is taken, and rather one that can be written to', () => {
+test('a writable mount of a hierarchy is preferred, then one below /sys/fs/cgroup', () => {
   const usual = mounted('/sys/fs/cgroup/memory', 'cgroup rw,memory')
   const other = mounted('/other', 'cgroup rw,memory')
   const readOnly = mounted('/sys/fs/cgroup/memory', 'cgroup rw,memory', { options: 'ro' })
@@ -53,12 +53,12 @@ test('of two mounts of a hierarchy that below /sys/fs/cgroup is taken, and rathe
 test.each([
   ['the mount', { options: 'ro' }, 'rw,memory'],
   ['the file system', {}, 'ro,memory'],
-])('%s being read-only is seen', (_, options, superOptions) => {
+])('a read-only %s is recognised', (_, options, superOptions) => {
   const mounts = mounted('/sys/fs/cgroup/memory', `cgroup ${superOptions}`, options)
   expect(parseCgroups(own, root + mounts).hierarchies).toMatchObject([{ isReadOnly: true }])
 })
 
-test('a mount that another one hides is none', () => {
+test('a mount that another one hides is left out', () => {
   const memory = mounted('/sys/fs/cgroup/memory', 'cgroup rw,memory', { id: 60, parent: 50 })
   const cgroups = mounted('/sys/fs/cgroup', 'tmpfs', { id: 50, parent: 23 })
   const sys = mounted('/sys', 'sysfs', { id: 23 })
@@ -74,7 +74,7 @@ test('a mount that was moved over an older line hides it, whatever the order of 
   expect(places(moved + mounted('/sys/fs/cgroup', 'tmpfs', { id: 41 }))).toEqual(['/sys/fs/cgroup'])
 })
 
-test('a mount on the root itself hides nothing from paths, and the root of a chroot is not listed', () => {
+test('a mount on the root itself hides no path, and the root of a chroot need not be listed', () => {
   const unified = mounted('/sys/fs/cgroup', 'cgroup2')
   expect(places(unified + mounted('/', 'tmpfs'))).toEqual(['/sys/fs/cgroup'])
   expect(parseCgroups(own, unified).hierarchies).toHaveLength(1)

@@ -40,7 +40,7 @@ test.each([
   expect(hierarchies).toMatchObject([{ own }])
 })
 
-test('mount points with spaces, paths with colons, and mounts of other kinds', () => {
+test('mount points with spaces, paths with colons, and mounts of other types are parsed', () => {
   const mounts = mount('/a\\040b', 'cgroup', 'pids') + mount('/proc', 'proc', 'hidepid=2')
   expect(parseCgroups('1:pids:/with:colon\n', mounts)).toEqual({
     mode: 'v1',

@@ -9,7 +9,7 @@ const { test } = requires('root', 'unshare')
 const top = '/tmp'
 const directories = ['/a', '/a/b', '/a/b/c', '/a/d', '/e'].map((path) => `${top}${path}`)
 
-/** Mounts of two kinds over one another, made and moved at random; then what a path leads to, and mountinfo. */
+/** Makes and moves mounts of two types over one another at random, then prints the mount that each path leads to, and mountinfo. */
 function script(seed: number): string {
   const random = randomFrom(seed)
   const pick = (): string => directories[random(directories.length)] ?? top
@@ -24,7 +24,7 @@ function script(seed: number): string {
   return [`mount -t tmpfs none ${top}`, make, ...steps, look, 'cat /proc/self/mountinfo'].join('\n')
 }
 
-test('the mounts that are seen are those that the kernel leads paths to', () => {
+test('the visible mounts are those to which the kernel resolves paths', () => {
   for (let seed = 0; seed < 15; seed++) {
     const args = ['--mount', '--propagation', 'private', 'sh', '-c', script(seed)]
     const output = execFileSync('unshare', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
