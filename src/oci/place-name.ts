@@ -1,10 +1,10 @@
 /**
- * What an image name says of a place other than a registry: a path; a kind of source that this tool reads; or one that
- * only other tools have.
+ * The meaning of an image name that is not in a registry: a path; a kind of source that this tool reads; or one that only
+ * other tools have.
  */
 export type PlaceName = 'path' | 'source' | 'foreign'
 
-/** Words before a colon that say where an image is: those of `sourceKinds`, and others of containers-transports(5). */
+/** Prefixes before a colon that name a transport: those of `sourceKinds`, and others of containers-transports(5). */
 const words: Readonly<Record<string, PlaceName>> = {
   oci: 'source',
   'oci-archive': 'source',
@@ -21,8 +21,8 @@ const words: Readonly<Record<string, PlaceName>> = {
 const archive = /\.(?:tar|tgz|tar\.(?:gz|xz|zst|bz2))(?::[^/]*)?$/i
 
 /**
- * Tells names of places from names of images in a registry, by the text alone: what is in the current directory does not
- * change what a name means. An image that is called so is named with its registry, as in `docker.io/library/oci:1`.
+ * Distinguishes names of places from names of images in a registry by the text alone: files in the current directory do not
+ * change the meaning of a name. An image with such a name needs its registry, as in `docker.io/library/oci:1`.
  *
  * @returns undefined for the name of an image in a registry
  */
@@ -33,7 +33,7 @@ export function placeNameKind(text: string): PlaceName | undefined {
   return archive.test(text) && isWithoutRegistry(text) ? 'path' : undefined
 }
 
-/** Whether a name has no registry in front, as Docker tells it. */
+/** True when a name has no registry in front, by the rule of Docker. */
 export function isWithoutRegistry(text: string): boolean {
   const [first = '', ...rest] = text.split('/')
   return rest.length === 0 || !(/[.:A-Z]/.test(first) || first === 'localhost')
