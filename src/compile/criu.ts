@@ -23,7 +23,7 @@ export interface DumpOptions extends CriuOptions {
   readonly pageServer?: { readonly address: string; readonly port: number } | undefined
 }
 
-export interface RestoreOptions extends CriuOptions {
+export interface CriuRestoreOptions extends CriuOptions {
   /** `TYPE:NAME`. */
   readonly lsmProfile?: string | undefined
   readonly lsmMountContext?: string | undefined
@@ -95,7 +95,7 @@ export function dumpRequest(
  * @throws OciError `ERR_USAGE` an unknown `manageCgroupsMode`
  */
 export function restoreRequest(
-  options: RestoreOptions,
+  options: CriuRestoreOptions,
   container: CriuContainer & {
     /** Namespaces to join: the type by its name in /proc/PID/ns, and a file. */
     readonly joined: readonly { readonly type: string; readonly path: string }[]

@@ -9,7 +9,7 @@ export type Reply =
   | { readonly kind: 'error'; readonly name: string; readonly text: string }
 
 /** A connection to a message bus. The caller of `connectToBus` closes it. Only one call or wait may be pending at a time. */
-export interface Connection {
+export interface Bus {
   /**
    * Calls a method and waits for its answer.
    * @throws OciError `ERR_SYSTEMD` the connection is lost; the reason of the connection's signal if that is aborted
@@ -28,7 +28,7 @@ export interface Connection {
  * @throws OciError `ERR_SYSTEMD` there is no bus, or it refuses the caller
  * @see D-Bus Specification 0.43 "Authentication Protocol", "Message Bus Messages"
  */
-export async function connectToBus(path: string, signal: AbortSignal): Promise<Connection> {
+export async function connectToBus(path: string, signal: AbortSignal): Promise<Bus> {
   const socket = createConnection(path)
   const connection = new BusConnection(socket, path, signal)
   try {
@@ -53,7 +53,7 @@ const lost = (path: string, why: string, cause?: unknown): OciError =>
     cause,
   })
 
-class BusConnection implements Connection {
+class BusConnection implements Bus {
   readonly #socket: Socket
   readonly #path: string
   readonly #signals: Message[] = []

@@ -1,6 +1,6 @@
 import { chmodSync, linkSync, utimesSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
-import type { ApplyNodeOps, NodeOp } from './node-op.ts'
+import type { ApplyNodeOps, NodeOp } from '../program/node-op.ts'
 import { diskPath, giveOwnerAt, type Site } from './site.ts'
 import type { Timestamp } from './tar/pax.ts'
 import { childPath, type Directory, type Inode } from './tree.ts'

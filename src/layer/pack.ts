@@ -1,8 +1,9 @@
 import { closeSync, readSync } from 'node:fs'
 import { OciError } from '../errors.ts'
 import type { TreeFile } from './scan.ts'
+import { paddingOf } from './tar/header.ts'
 import { shown } from './tar/reader.ts'
-import { formatTarHeader, paddingOf, type TarWriterEntry, tarEnd } from './tar/writer.ts'
+import { formatTarHeader, type TarWriterEntry, tarEnd } from './tar/writer.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 /** Size of a piece of the archive in bytes. */

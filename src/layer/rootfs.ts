@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { OciError, reworded } from '../errors.ts'
+import type { ApplyNodeOps } from '../program/node-op.ts'
 import { byteSource } from './byte-source.ts'
 import { decompress } from './decompress.ts'
 import { checkRatio, type UnpackLimits } from './limits.ts'
-import type { ApplyNodeOps } from './node-op.ts'
 import type { Choices } from './site.ts'
 import { threadedWriter } from './thread/writer.ts'
 import { createWriter, makeRoot, onceEach, type RootfsWriter } from './writer.ts'
 
 export { checkFreeSpace, type UnpackLimits } from './limits.ts'
-export type { ApplyNodeOps, NodeOp } from './node-op.ts'
 export type { Choices } from './site.ts'
 
 export interface RootfsOptions extends Choices {

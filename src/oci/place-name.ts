@@ -38,3 +38,9 @@ export function isWithoutRegistry(text: string): boolean {
   const [first = '', ...rest] = text.split('/')
   return rest.length === 0 || !(/[.:A-Z]/.test(first) || first === 'localhost')
 }
+
+/** Splits a path from the name after it, at the first colon, as skopeo does. */
+export function splitPath(rest: string): [path: string, name: string | undefined] {
+  const colon = rest.indexOf(':')
+  return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
+}

@@ -18,7 +18,7 @@ import { frontRecord } from './kept/front-record.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer/config.ts'
 import { loadBundle } from './load-bundle.ts'
 
-export interface ContainerOptions extends InheritedFds {
+export interface NewContainerOptions extends InheritedFds {
   /** The container ID. */
   readonly id: string
   /** The bundle directory; default `.`. */
@@ -76,7 +76,7 @@ export interface Compiler {
  * @throws OciError the errors of `loadBundle` and `compile`
  */
 export async function compileContainer(
-  options: ContainerOptions & ForegroundOptions & { readonly noCache?: boolean | undefined },
+  options: NewContainerOptions & ForegroundOptions & { readonly noCache?: boolean | undefined },
   mode: CompileOptions['mode'],
   { compile, change = (config) => config }: Compiler = { compile: compileProgram },
 ): Promise<CompiledContainer> {
@@ -141,7 +141,7 @@ export async function compileContainer(
  */
 function withServiceManager(
   config: RuntimeConfig,
-  options: ContainerOptions & { readonly root: string },
+  options: NewContainerOptions & { readonly root: string },
 ): RuntimeConfig {
   const { listenFds, notifySocket, root, id } = options
   const withSocket = notifySocket ? withNotifySocket(config, join(root, id, notifyDirectory)) : config
@@ -156,7 +156,7 @@ function withServiceManager(
 /** The service manager that makes the cgroup; undefined when the runtime makes it. */
 async function systemdFor(
   config: RuntimeConfig,
-  { systemdCgroup = false }: ContainerOptions,
+  { systemdCgroup = false }: NewContainerOptions,
   facts: HostFacts,
 ): Promise<SystemdManager | undefined> {
   if (!systemdCgroup) return undefined

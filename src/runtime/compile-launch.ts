@@ -1,6 +1,6 @@
 import type { CompileOptions } from '../compile/context.ts'
 import { makeRoot } from '../state-root.ts'
-import { type ContainerOptions, compileContainer, type ForegroundOptions } from './compile-container.ts'
+import { compileContainer, type ForegroundOptions, type NewContainerOptions } from './compile-container.ts'
 import type { CompiledCall } from './compiled-call.ts'
 import { parseContainerID } from './container-id.ts'
 import { inheritedFds } from './inherited-fds.ts'
@@ -8,7 +8,7 @@ import { describeCall, givenOptions } from './kept/call.ts'
 import { keepProgram } from './kept/program.ts'
 
 /** The options of a `run` or `create`; the bundle and the host provide the rest. */
-export interface LaunchCall extends ContainerOptions, ForegroundOptions {
+export interface LaunchCall extends NewContainerOptions, ForegroundOptions {
   /** True to use no kept program or filter, and to keep none. */
   readonly noCache?: boolean | undefined
 }
@@ -24,7 +24,7 @@ export async function compileLaunch(given: LaunchCall, mode: CompileOptions['mod
   const id = parseContainerID(options.id)
   const call = describeCall(command, { ...options, detach: mode === 'detached' })
   let hasWarned = false
-  const log: ContainerOptions['log'] = (level, message) => {
+  const log: NewContainerOptions['log'] = (level, message) => {
     if (level === 'warning') hasWarned = true
     options.log?.(level, message)
   }

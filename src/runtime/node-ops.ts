@@ -1,28 +1,7 @@
 import { openFlags } from '../program/flags.ts'
+import type { NodeOp } from '../program/node-op.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import { runProgram } from './runner.ts'
-
-/**
- * An operation of the layer applier that Node.js has no call for, equal to `NodeOp` of layer/. Paths are relative to
- * the rootfs, in bytes.
- */
-export type NodeOp =
-  | {
-      readonly kind: 'mknod'
-      readonly path: Uint8Array
-      readonly mode: number
-      readonly uid: number
-      readonly gid: number
-      readonly major: number
-      readonly minor: number
-    }
-  | { readonly kind: 'setxattr'; readonly path: Uint8Array; readonly name: string; readonly value: Uint8Array }
-  | {
-      readonly kind: 'utimens'
-      readonly path: Uint8Array
-      readonly seconds: bigint
-      readonly nanoseconds: number
-    }
 
 const rootfsSlot = 'rootfs'
 

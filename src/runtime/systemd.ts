@@ -1,5 +1,5 @@
 import type { PropertyValue, UnitProperty } from '../compile/cgroup/unit-property.ts'
-import { type Connection, connectToBus, type Reply } from '../dbus/connection.ts'
+import { type Bus, connectToBus, type Reply } from '../dbus/connection.ts'
 import { type Value, variant } from '../dbus/signature.ts'
 import { OciError } from '../errors.ts'
 
@@ -23,7 +23,7 @@ export interface BusEnvironment {
  */
 export async function withSystemd<T>(
   kind: ManagerKind,
-  use: (connection: Connection) => Promise<T>,
+  use: (connection: Bus) => Promise<T>,
   { env = process.env, timeoutMs = patienceMs }: { readonly env?: BusEnvironment; readonly timeoutMs?: number } = {},
 ): Promise<T> {
   const path = busPath(kind, env)
@@ -71,13 +71,13 @@ function unixPath(addresses = ''): string | undefined {
 }
 
 /** Reads the version and the control group of a service manager, which are needed to place a unit. */
-export async function readManager(connection: Connection): Promise<{ version: number; cgroup: string }> {
+export async function readManager(connection: Bus): Promise<{ version: number; cgroup: string }> {
   const version = await readProperty(connection, 'Version')
   const cgroup = await readProperty(connection, 'ControlGroup')
   return { version: Number(/\d+/.exec(version)?.[0] ?? 0), cgroup: cgroup === '' ? '/' : cgroup }
 }
 
-async function readProperty(connection: Connection, name: string): Promise<string> {
+async function readProperty(connection: Bus, name: string): Promise<string> {
   const reply = await connection.call({
     ...systemd,
     interface: 'org.freedesktop.DBus.Properties',
@@ -96,7 +96,7 @@ async function readProperty(connection: Connection, name: string): Promise<strin
  * @throws OciError `ERR_SYSTEMD` systemd refuses the unit or its job fails
  */
 export async function startUnit(
-  connection: Connection,
+  connection: Bus,
   unit: string,
   properties: readonly UnitProperty[],
   pid?: number,
@@ -116,7 +116,7 @@ export async function startUnit(
 }
 
 /** Stops a unit, which ends its processes, and waits until the unit is gone; one that does not exist is no error. */
-export async function stopUnit(connection: Connection, unit: string): Promise<void> {
+export async function stopUnit(connection: Bus, unit: string): Promise<void> {
   await subscribe(connection)
   const reply = await connection.call({ ...manager, member: 'StopUnit', signature: 'ss', body: [unit, 'replace'] })
   if (!isNoSuchUnit(reply)) await jobDone(connection, unit, succeeded(reply, `cannot stop "${unit}"`))
@@ -125,7 +125,7 @@ export async function stopUnit(connection: Connection, unit: string): Promise<vo
 
 /** Changes properties of a unit until the next start of the machine. A unit that does not exist is no error. */
 export async function setUnitProperties(
-  connection: Connection,
+  connection: Bus,
   unit: string,
   properties: readonly UnitProperty[],
 ): Promise<void> {
@@ -140,14 +140,14 @@ export async function setUnitProperties(
  * @param below a cgroup below the unit's, beginning with a slash, or ''
  * @throws OciError `ERR_SYSTEMD`
  */
-export async function attachProcess(connection: Connection, unit: string, pid: number, below: string): Promise<void> {
+export async function attachProcess(connection: Bus, unit: string, pid: number, below: string): Promise<void> {
   const body = [unit, below, [pid]]
   const reply = await connection.call({ ...manager, member: 'AttachProcessesToUnit', signature: 'ssau', body })
   succeeded(reply, `cannot put process ${pid} into "${unit}"`)
 }
 
 /** Subscribes to signals about jobs, which systemd sends only to subscribed connections. */
-async function subscribe(connection: Connection): Promise<void> {
+async function subscribe(connection: Bus): Promise<void> {
   const rule = `type='signal',sender='${systemd.destination}',interface='${manager.interface}',member='JobRemoved'`
   const match = await connection.call({
     destination: 'org.freedesktop.DBus',
@@ -161,7 +161,7 @@ async function subscribe(connection: Connection): Promise<void> {
   succeeded(await connection.call({ ...manager, member: 'Subscribe' }), 'cannot subscribe to its signals')
 }
 
-async function jobDone(connection: Connection, unit: string, [job]: readonly Value[]): Promise<void> {
+async function jobDone(connection: Bus, unit: string, [job]: readonly Value[]): Promise<void> {
   const result = await connection.signal(({ member, body }) => {
     const [, path, , outcome] = body
     return member === 'JobRemoved' && path === job && typeof outcome === 'string' ? outcome : undefined
@@ -170,7 +170,7 @@ async function jobDone(connection: Connection, unit: string, [job]: readonly Val
   throw failed(`the job for "${unit}" ended as "${result}"`)
 }
 
-async function resetFailed(connection: Connection, unit: string): Promise<void> {
+async function resetFailed(connection: Bus, unit: string): Promise<void> {
   const reply = await connection.call({ ...manager, member: 'ResetFailedUnit', signature: 's', body: [unit] })
   if (!isNoSuchUnit(reply)) succeeded(reply, `cannot reset "${unit}"`)
 }

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { OciError } from '../errors.ts'
-import { placeNameKind } from '../oci/place-name.ts'
+import { placeNameKind, splitPath } from '../oci/place-name.ts'
 import { parseReference } from '../oci/reference.ts'
 import { allow, allowReference, pullAccess, pushAccess } from '../registry/access.ts'
 import type { RegistryOptions } from '../registry/options.ts'
@@ -161,9 +161,3 @@ function placeWithoutWord(text: string): { readonly kind: PlaceKind; readonly re
 }
 
 const isKind = (word: string): word is keyof typeof placeKinds => Object.hasOwn(placeKinds, word)
-
-/** Splits a path from the name after it, at the first colon, as skopeo does. */
-function splitPath(rest: string): [string, string | undefined] {
-  const colon = rest.indexOf(':')
-  return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
-}

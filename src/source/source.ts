@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { leadsNowhere, OciError } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
 import { decompress } from '../layer/decompress.ts'
-import { placeNameKind } from '../oci/place-name.ts'
+import { placeNameKind, splitPath } from '../oci/place-name.ts'
 import { allow } from '../registry/access.ts'
 import { fileOrigin } from '../registry/policy.ts'
 import { foreignPlaceHint } from '../registry/registry-name.ts'
@@ -65,12 +65,6 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
       if (colon >= 0 && !/^[./]/.test(text) && !(await exists(text))) throw usage(text)
       return openByContent(text, options)
   }
-}
-
-/** Splits a path from the name after it, at the first colon, as skopeo does. */
-function splitPath(rest: string): [string, string | undefined] {
-  const colon = rest.indexOf(':')
-  return colon < 0 ? [rest, undefined] : [rest.slice(0, colon), rest.slice(colon + 1)]
 }
 
 /**

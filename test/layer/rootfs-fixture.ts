@@ -10,7 +10,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createRootfs, type NodeOp, type RootfsBuilder, type RootfsOptions } from '../../src/layer/rootfs.ts'
+import { createRootfs, type RootfsBuilder, type RootfsOptions } from '../../src/layer/rootfs.ts'
+import type { NodeOp } from '../../src/program/node-op.ts'
 
 /** A rootfs under construction beside a file of the host that nothing may touch. */
 export interface Fixture {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OciError } from '../../src/errors.ts'
-import type { ApplyNodeOps } from '../../src/layer/rootfs.ts'
+import type { ApplyNodeOps } from '../../src/program/node-op.ts'
 import { createFixture, type Fixture, inPieces, listing } from './rootfs-fixture.ts'
 import { directory, file, hardlink, pax, symlink, tar } from './tar/builder.ts'
 

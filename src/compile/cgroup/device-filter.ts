@@ -1,5 +1,5 @@
 /** A device rule for both cgroup versions; an undefined number matches any. */
-export interface DeviceRule {
+export interface FilterRule {
   readonly allow: boolean
   readonly type: 'a' | 'b' | 'c'
   readonly major: number | undefined
@@ -59,7 +59,7 @@ const maxMinor = 2 ** minorBits - 1
  * verifier takes 6 µs for each jump, more than for other instructions, so consecutive rules share their checks.
  * @see linux/bpf.h struct bpf_cgroup_dev_ctx: access in the upper and type in the lower half of a word, major, minor
  */
-export function deviceFilter(rules: readonly DeviceRule[]): Uint8Array {
+export function deviceFilter(rules: readonly FilterRule[]): Uint8Array {
   const possible = rules.filter(({ major = 0, minor = 0 }) => major <= maxMajor && minor <= maxMinor).toReversed()
   const unconditional = possible.findIndex(isForAll)
   const otherwise = possible[unconditional]?.allow ?? false
@@ -90,18 +90,18 @@ const answer = (allow: boolean): readonly Line[] => [
   { code: opcode.exit },
 ]
 
-const hasNumbers = ({ major, minor }: DeviceRule): boolean => major !== undefined || minor !== undefined
+const hasNumbers = ({ major, minor }: FilterRule): boolean => major !== undefined || minor !== undefined
 
 /** True when a rule is for every device and all access. */
-export const isForAll = (rule: DeviceRule): boolean =>
+export const isForAll = (rule: FilterRule): boolean =>
   rule.type === 'a' && maskOf(rule.access) === everyAccess && !hasNumbers(rule)
 
 const maskOf = (access: string): number =>
   [...access].reduce((mask, letter) => mask | (accesses[letter as keyof typeof accesses] ?? 0), 0)
 
 /** Groups consecutive rules that differ only in their numbers. */
-function grouped(rules: readonly DeviceRule[]): readonly (readonly [DeviceRule, ...DeviceRule[]])[] {
-  const groups: [DeviceRule, ...DeviceRule[]][] = []
+function grouped(rules: readonly FilterRule[]): readonly (readonly [FilterRule, ...FilterRule[]])[] {
+  const groups: [FilterRule, ...FilterRule[]][] = []
   for (const rule of rules) {
     const first = groups.at(-1)?.[0]
     const isLike =
@@ -112,7 +112,7 @@ function grouped(rules: readonly DeviceRule[]): readonly (readonly [DeviceRule, 
   return groups
 }
 
-function compileGroup(group: readonly [DeviceRule, ...DeviceRule[]], end: string): readonly Line[] {
+function compileGroup(group: readonly [FilterRule, ...FilterRule[]], end: string): readonly Line[] {
   const [{ type, allow, access }] = group
   const mask = maskOf(access)
   const whole = group.find((rule) => !hasNumbers(rule))
@@ -136,7 +136,7 @@ function unlessAccess(allow: boolean, mask: number, target: string): readonly In
   ]
 }
 
-function ifNumbers({ major, minor }: DeviceRule, target: string): Instruction {
+function ifNumbers({ major, minor }: FilterRule, target: string): Instruction {
   const code = opcode.jumpIfImmediate
   if (minor === undefined) return { code, to: register.major, immediate: major ?? 0, target }
   if (major === undefined) return { code, to: register.minor, immediate: minor, target }

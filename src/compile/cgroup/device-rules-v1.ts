@@ -1,9 +1,9 @@
 import { OciError } from '../../errors.ts'
-import { type DeviceRule, isForAll } from './device-filter.ts'
+import { type FilterRule, isForAll } from './device-filter.ts'
 
 /** A rule for the files of cgroup v1's devices controller, where one for both types is for all devices and all access. */
 export type DeviceRuleV1 = SomeDevices | { readonly allow: boolean; readonly type: 'a' }
-type SomeDevices = Omit<DeviceRule, 'type'> & { readonly type: 'b' | 'c' }
+type SomeDevices = Omit<FilterRule, 'type'> & { readonly type: 'b' | 'c' }
 
 /**
  * Converts rules to cgroup v1, each with its origin. A rule for some devices of both types becomes two.
@@ -11,12 +11,12 @@ type SomeDevices = Omit<DeviceRule, 'type'> & { readonly type: 'b' | 'c' }
  * @see security/device_cgroup.c devcgroup_update_access, where "a" stands for all whatever follows it
  */
 export function rulesForV1<T>(
-  rules: readonly (readonly [rule: DeviceRule, origin: T])[],
+  rules: readonly (readonly [rule: FilterRule, origin: T])[],
 ): readonly (readonly [rule: DeviceRuleV1, origin: T])[] {
   return rules.flatMap(([rule, origin]) => splitRule(rule).map((part) => [part, origin] as const))
 }
 
-function splitRule(rule: DeviceRule): readonly DeviceRuleV1[] {
+function splitRule(rule: FilterRule): readonly DeviceRuleV1[] {
   const { allow, type } = rule
   if (type !== 'a') return [{ ...rule, type }]
   return isForAll(rule) ? [{ allow, type }] : (['b', 'c'] as const).map((each) => ({ ...rule, type: each }))

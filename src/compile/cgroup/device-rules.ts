@@ -4,13 +4,13 @@ import { op, type Step } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
 import { isRootOfHost } from '../facts.ts'
 import { cleanPath } from '../mount/entries.ts'
-import { type DeviceRule, deviceFilter, isForAll } from './device-filter.ts'
+import { deviceFilter, type FilterRule, isForAll } from './device-filter.ts'
 import { type DeviceRuleV1, lineOf, rulesForV1, sumOfRules } from './device-rules-v1.ts'
 import { type CgroupPlace, cgroupFile } from './paths.ts'
 
 const from = '/linux/resources/devices'
 
-const any = (type: 'b' | 'c', access: string): DeviceRule => ({
+const any = (type: 'b' | 'c', access: string): FilterRule => ({
   allow: true,
   type,
   major: undefined,
@@ -18,14 +18,14 @@ const any = (type: 'b' | 'c', access: string): DeviceRule => ({
   access,
 })
 
-const characterDevice = (major: number, minor?: number): DeviceRule => ({ ...any('c', 'rwm'), major, minor })
+const characterDevice = (major: number, minor?: number): FilterRule => ({ ...any('c', 'rwm'), major, minor })
 
 /**
  * Rules that follow those of config.json. They allow to make any node, and to use the default devices, terminals and tun.
  *
  * @see runc libcontainer/specconv AllowedDevices
  */
-const defaultRules: readonly (DeviceRule & { readonly path?: string })[] = [
+const defaultRules: readonly (FilterRule & { readonly path?: string })[] = [
   any('c', 'm'),
   any('b', 'm'),
   { ...characterDevice(1, 3), path: '/dev/null' },
@@ -44,7 +44,7 @@ export function deviceRulesOf(context: CompileContext): readonly RuleAndPointer[
   return [...configuredRules(context), ...rulesOfDefaults(context).map((rule): RuleAndPointer => [rule, from])]
 }
 
-type RuleAndPointer = readonly [rule: DeviceRule, pointer: string]
+type RuleAndPointer = readonly [rule: FilterRule, pointer: string]
 
 /**
  * Steps that restrict devices: through the devices controller of cgroup v1 if it is mounted, else by an eBPF filter on the
@@ -119,7 +119,7 @@ function nothingToRestrict({ facts }: CompileContext): OciError {
 }
 
 /** The default rules, without those for nodes that config.json makes itself, for which its own rules hold. */
-function rulesOfDefaults({ config }: CompileContext): readonly DeviceRule[] {
+function rulesOfDefaults({ config }: CompileContext): readonly FilterRule[] {
   const own = new Set((config.linux?.devices ?? []).map(({ path }) => cleanPath(path)))
   return defaultRules.filter(({ path }) => path === undefined || !own.has(path))
 }

@@ -19,6 +19,9 @@ export interface TarHeader {
 
 export const blockBytes = 512
 
+/** Number of padding bytes after `size` bytes of data, so that the next header begins at a block. */
+export const paddingOf = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes
+
 /**
  * Decodes the header block at `at`: v7, ustar, star and GNU dialects, told apart by their magic.
  * @returns undefined for a block of zeros, the end marker

@@ -1,5 +1,5 @@
 import { OciError } from '../../errors.ts'
-import { blockBytes, parseTarHeader, type TarHeader } from './header.ts'
+import { blockBytes, paddingOf, parseTarHeader, type TarHeader } from './header.ts'
 import { type PaxRecords, parsePax, paxNumber, paxTime, paxXattrs, type Timestamp } from './pax.ts'
 import {
   oldNumber,
@@ -176,7 +176,7 @@ export function createTarReader(sink: TarSink): TarReader {
       done(Buffer.alloc(0))
       return
     }
-    next(header.size + padding(header.size), (block, at) => {
+    next(header.size + paddingOf(header.size), (block, at) => {
       next(blockBytes, onHeader)
       done(block.subarray(at, at + header.size))
     })
@@ -190,7 +190,7 @@ export function createTarReader(sink: TarSink): TarReader {
   function skip(size: number): void {
     isDelivering = false
     dataLeft = size
-    paddingLeft = padding(size)
+    paddingLeft = paddingOf(size)
   }
 
   /**
@@ -266,7 +266,7 @@ export function createTarReader(sink: TarSink): TarReader {
     sink.entry(entry)
     isDelivering = isFile
     dataLeft = stored
-    paddingLeft = padding(stored)
+    paddingLeft = paddingOf(stored)
     if (!isFile || stored === 0) sink.end()
   }
 
@@ -283,8 +283,6 @@ export function createTarReader(sink: TarSink): TarReader {
 
   return { push, finish }
 }
-
-const padding = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes
 
 function untilNul(body: Buffer): string {
   const nul = body.indexOf(0)

@@ -1,4 +1,4 @@
-import { blockBytes } from './header.ts'
+import { blockBytes, paddingOf } from './header.ts'
 import type { Timestamp } from './pax.ts'
 import type { TarEntryKind } from './reader.ts'
 
@@ -48,9 +48,6 @@ export function formatTarHeader(member: TarWriterEntry): Buffer {
   const header = ustarBlock({ ...plain, path: 'PaxHeaders.0/entry', linkPath: '', size: body.length }, 'x')
   return Buffer.concat([header, body, Buffer.alloc(paddingOf(body.length)), block])
 }
-
-/** Number of padding bytes after `size` bytes of data, so that the next header begins at a block. */
-export const paddingOf = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes
 
 /** The end marker of an archive. */
 export const tarEnd: Buffer = Buffer.alloc(2 * blockBytes)

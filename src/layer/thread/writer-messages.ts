@@ -1,5 +1,5 @@
 import type { PlainError } from '../../errors.ts'
-import type { NodeOp } from '../node-op.ts'
+import type { NodeOp } from '../../program/node-op.ts'
 
 /**
  * A message to the thread that writes a rootfs. `push` is answered by `pushed`, `end` by `ended`, `finish` by

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../../errors.ts'
-import type { NodeOp } from '../node-op.ts'
+import type { NodeOp } from '../../program/node-op.ts'
 import type { RootfsWriter, WriterHost, WriterOptions } from '../writer.ts'
 import { threadEntry, threadEnvironment } from './entry.ts'
 import type { WriterReport, WriterRequest } from './writer-messages.ts'

@@ -1,7 +1,7 @@
 import { type ExplainedStep, explainProgram, formatExplanation } from '../../program/explain.ts'
-import { type ContainerOptions, compileContainer } from '../../runtime/compile-container.ts'
+import { compileContainer, type NewContainerOptions } from '../../runtime/compile-container.ts'
 
-export type ExplainOptions = Omit<ContainerOptions, 'id'>
+export type ExplainOptions = Omit<NewContainerOptions, 'id'>
 
 export interface Explanation {
   readonly steps: readonly ExplainedStep[]

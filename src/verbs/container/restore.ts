@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../../compile/cgroup/paths.ts'
 import type { CompileOptions } from '../../compile/context.ts'
-import { type RestoreOptions as CriuRestoreOptions, criuFds, restoreRequest } from '../../compile/criu.ts'
+import { type CriuRestoreOptions, criuFds, restoreRequest } from '../../compile/criu.ts'
 import type { HostFacts } from '../../compile/facts.ts'
 import { compileRestore, criuRootName } from '../../compile/restore.ts'
 import { leadsNowhere, OciError } from '../../errors.ts'
@@ -10,7 +10,7 @@ import { realPathInRootfs } from '../../layer/real-path.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { stateFile } from '../../program/contract.ts'
 import type { Text } from '../../program/program.ts'
-import { type ContainerOptions, compileContainer, type ForegroundOptions } from '../../runtime/compile-container.ts'
+import { compileContainer, type ForegroundOptions, type NewContainerOptions } from '../../runtime/compile-container.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
 import { type Criu, descriptorsFile, findCriu, runCriu } from '../../runtime/criu.ts'
 import { containerToRestore, externalKey, isExternal, recordedNamespaces } from '../../runtime/criu-container.ts'
@@ -18,7 +18,10 @@ import type { OwnOptions } from '../../runtime/launch.ts'
 import { Fields } from '../../runtime/state-file.ts'
 import { makeRoot } from '../../state-root.ts'
 
-export interface RestoreOptions extends ContainerOptions, Pick<ForegroundOptions, 'noSubreaper'>, CriuRestoreOptions {
+export interface RestoreOptions
+  extends NewContainerOptions,
+    Pick<ForegroundOptions, 'noSubreaper'>,
+    CriuRestoreOptions {
   /** The directory with the images; default `checkpoint`. */
   readonly imagePath?: string | undefined
   /** The directory for logs; default that of the images. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type DeviceRule, deviceFilter } from '../../../src/compile/cgroup/device-filter.ts'
+import { deviceFilter, type FilterRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { randomRules } from './random-device-rules.ts'
 
 interface Request {
@@ -12,7 +12,7 @@ interface Request {
 const letters = { m: 1, r: 2, w: 4 } as const
 
 /** The decision of the rules by their definition. */
-function expected(rules: readonly DeviceRule[], { type, access, major, minor }: Request): boolean {
+function expected(rules: readonly FilterRule[], { type, access, major, minor }: Request): boolean {
   const decisive = rules.findLast((rule) => {
     const mask = [...rule.access].reduce((sum, letter) => sum | letters[letter as keyof typeof letters], 0)
     const isMeant = rule.allow ? (access & mask) === access : (access & mask) !== 0
@@ -59,7 +59,7 @@ function* requests(): Generator<Request> {
         for (const minor of [0, 1, 5, 8, 136, 2 ** 20 - 1]) yield { type, access, major, minor }
 }
 
-function check(rules: readonly DeviceRule[]): void {
+function check(rules: readonly FilterRule[]): void {
   const filter = deviceFilter(rules)
   const wrong = [...requests()].filter((request) => decide(filter, request) !== expected(rules, request))
   expect({ rules, wrong }).toEqual({ rules, wrong: [] })
@@ -71,14 +71,14 @@ test('a filter decides like the last rule that matches, for random rules', () =>
 })
 
 test('numbers that no device can have match no device', () => {
-  const of = (major: number, minor?: number): DeviceRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' })
+  const of = (major: number, minor?: number): FilterRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' })
   check([of(2 ** 32 + 1, 5), of(4096 + 1, 5), of(1, 2 ** 20 + 5), of(0, 2 ** 20), of(2 ** 32 + 8)])
 })
 
 test('rules that differ only in their numbers share one check of the type and the access', () => {
-  const rules = Array.from({ length: 10 }, (_, minor): DeviceRule => {
+  const rules = Array.from({ length: 10 }, (_, minor): FilterRule => {
     return { allow: true, type: 'c', major: 1, minor, access: 'rw' }
   })
-  const instructions = (some: readonly DeviceRule[]) => deviceFilter(some).length / 8
+  const instructions = (some: readonly FilterRule[]) => deviceFilter(some).length / 8
   expect(instructions(rules)).toBe(instructions(rules.slice(0, 1)) + 9)
 })

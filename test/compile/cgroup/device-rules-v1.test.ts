@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { DeviceRule } from '../../../src/compile/cgroup/device-filter.ts'
+import type { FilterRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { lineOf, rulesForV1, sumOfRules } from '../../../src/compile/cgroup/device-rules-v1.ts'
 
 /** Parses `allow c 1:* rw` to a rule. */
-function rule(text: string): DeviceRule {
+function rule(text: string): FilterRule {
   const [verb, type, numbers = '*:*', access = 'rwm'] = text.split(' ')
   const [major, minor] = numbers.split(':').map((number) => (number === '*' ? undefined : Number(number)))
-  return { allow: verb === 'allow', type: type as DeviceRule['type'], major, minor, access }
+  return { allow: verb === 'allow', type: type as FilterRule['type'], major, minor, access }
 }
 
 const sum = (...rules: readonly string[]) =>

@@ -1,8 +1,8 @@
-import type { DeviceRule } from '../../../src/compile/cgroup/device-filter.ts'
+import type { FilterRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { randomFrom } from '../../conformance/seccomp-profiles.ts'
 
 /** Makes up to twelve rules with few types, accesses and numbers, so that they often match the same device. */
-export function randomRules(seed: number): readonly DeviceRule[] {
+export function randomRules(seed: number): readonly FilterRule[] {
   const random = randomFrom(seed)
   const pick = <T>(from: readonly [T, ...T[]]): T => from[random(from.length)] ?? from[0]
   return Array.from({ length: random(13) }, () => ({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { DeviceRule } from '../../../src/compile/cgroup/device-filter.ts'
+import type { FilterRule } from '../../../src/compile/cgroup/device-filter.ts'
 import { rulesForV1, sumOfRules } from '../../../src/compile/cgroup/device-rules-v1.ts'
 import { hostOf } from '../../../src/compile/cgroup/limit.ts'
 import { limitsOf } from '../../../src/compile/cgroup/limits.ts'
@@ -49,11 +49,11 @@ test('a quota is written as systemd rounds it, by the period that holds', () => 
 })
 
 describe('devices of a unit on cgroup v1', () => {
-  const rule = (allow: boolean, type: DeviceRule['type'], major?: number, minor?: number, access = 'rwm') => {
+  const rule = (allow: boolean, type: FilterRule['type'], major?: number, minor?: number, access = 'rwm') => {
     return { allow, type, major, minor, access }
   }
   const names = { 'c 136': 'pts', 'b 8': 'sd' }
-  const allowed = (rules: readonly DeviceRule[], warn?: (message: string) => void) =>
+  const allowed = (rules: readonly FilterRule[], warn?: (message: string) => void) =>
     Object.fromEntries(
       deviceProperties(sumOfRules(rulesForV1(rules.map((each) => [each, '']))), names, warn).map(([name, , value]) => [
         name,

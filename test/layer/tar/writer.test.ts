@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { paddingOf } from '../../../src/layer/tar/header.ts'
 import { createTarReader, type TarEntry } from '../../../src/layer/tar/reader.ts'
-import { formatTarHeader, paddingOf, type TarWriterEntry, tarEnd } from '../../../src/layer/tar/writer.ts'
+import { formatTarHeader, type TarWriterEntry, tarEnd } from '../../../src/layer/tar/writer.ts'
 
 const plain: TarWriterEntry = {
   kind: 'file',
