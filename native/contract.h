@@ -46,7 +46,7 @@ enum record_flag { PLAIN_KILL = 'k', PLAIN_START = 's', PLAIN_DELETE = 'd' };
 #define FNV_OFFSET 0xcbf29ce484222325ULL
 #define FNV_PRIME 0x100000001b3ULL
 
-/* Of a program. */
+/* The first bytes of a program, and of a kept one. */
 #define PROGRAM_MAGIC "BTPR"
 #define KEPT_MAGIC "BTKP"
 

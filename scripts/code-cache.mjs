@@ -133,7 +133,7 @@ function makeBundle(bundle, config) {
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
 }
 
-/** What engines write beside what `spec` does: limits, devices, a user, files of the host and hooks. */
+/** A config.json as engines write it, with more than `spec` has: limits, devices, a user, files of the host and hooks. */
 function engineConfig({ linux, process, mounts, ...config }) {
   const file = {
     destination: '/etc/hosts',
@@ -175,7 +175,7 @@ function engineConfig({ linux, process, mounts, ...config }) {
   }
 }
 
-/** What engines write has rules of each of these kinds. */
+/** A seccomp profile with rules of each kind that engines write. */
 function seccompProfile() {
   const action = 'SCMP_ACT_ALLOW'
   const personality = [0, 8, 0xffffffff].map((value) => [{ index: 0, value, op: 'SCMP_CMP_EQ' }])

@@ -186,7 +186,7 @@ enum record_flag { ${Object.entries(c.recordFlags)
 #define FNV_OFFSET ${hexadecimal(c.fnvOffset)}
 #define FNV_PRIME ${hexadecimal(c.fnvPrime)}
 
-/* Of a program. */
+/* The first bytes of a program, and of a kept one. */
 #define PROGRAM_MAGIC ${quoted(c.magic)}
 #define KEPT_MAGIC ${quoted(c.keptMagic)}
 

@@ -35,7 +35,7 @@ import { startRegistry } from './newcomer-registry.mjs'
 const project = fileURLToPath(new URL('..', import.meta.url))
 const uid = 54_340
 const blockMs = 120_000
-/** What a program that needs a terminal may take to say so. */
+/** The time that a program without its terminal may take to say so. */
 const refusalMs = 15_000
 
 const { place, close } = makePlace()

@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const timeoutSeconds = 3000
 const machineFailed = 125
 
-/** What each is started with, and what runs there: parts of the names of files, each in a machine that was just started. */
+/** The flags of each machine, and its tests: parts of names of files, each in a machine that was just started. */
 const machines = {
   root: { flags: [], tests: ['vm/cgroups'] },
   systemd: { flags: ['--systemd'], tests: ['vm/systemd.test'] },

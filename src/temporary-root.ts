@@ -14,7 +14,7 @@ const sticky = 0o1000
  * Checks that `root`, where it is the caller's temporary one, is a directory of the caller's that nobody else can enter, or is
  * not there. A name in a directory that everybody can write to may have been taken by anybody.
  *
- * What has passed can be used by its name: in a sticky directory of root's nobody but its owner can rename or remove it.
+ * A directory that has passed can be used by its name: in a sticky directory of root's only its owner can rename or remove it.
  * native/front/front.c has the same check; what it refuses comes here for the words.
  * @throws OciError `ERR_PERMISSION`
  */

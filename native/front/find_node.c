@@ -7,7 +7,7 @@
 
 #include <asm/stat.h>
 
-/* Whether the one thing of this path, whose directories are safe, can be changed by nobody but root and the caller. */
+/* True when nobody but root and the caller can change the file or directory at this path, whose parents are safe. */
 static bool is_own(const char *path, uint32_t type)
 {
 	struct stat st;

@@ -44,7 +44,7 @@ static long say_end(const struct server *server, uint32_t number, int status)
 	return reply(server, number, (struct report){.kind = REPORT_ENDED, .status = status});
 }
 
-/* Of the descriptors behind the socket, some are pipes of other runs, whose readers wait until nobody has them. */
+/* Closes the descriptors above the socket: some are pipes of other runs, whose readers wait until nobody has them open. */
 static void close_others(const struct server *server)
 {
 	if (probe(close_range, server->socket + 1, ~0U) != -ENOSYS) /* Linux 5.9 */

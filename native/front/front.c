@@ -180,7 +180,7 @@ static bool become_sealed(const struct call *call)
 	return env && seal(call->argv, env) >= 0;
 }
 
-/* Whether the command was one of the lifecycle's and is done. */
+/* True when the command was one of the lifecycle's and is done. */
 static bool finish_lifecycle(const struct call *call)
 {
 	char root[PATH_SIZE];
@@ -189,7 +189,7 @@ static bool finish_lifecycle(const struct call *call)
 }
 
 /*
- * Whether all that is left of a command is to execute a program, once that is compiled. LISTEN_PID names this process: a
+ * True when a command ends with the execution of a compiled program. LISTEN_PID names this process: a
  * compiler would take the descriptors of LISTEN_FDS for another's.
  */
 static bool ends_in_program(const struct call *call)

@@ -33,7 +33,7 @@ enum option_number {
 	OPTION_COUNT
 };
 
-/* What run, create or exec is asked for. */
+/* A parsed call of run, create or exec. */
 struct request {
 	const char *command;
 	const char *given[OPTION_COUNT]; /* the value of an option, or the option itself; NULL: not given, or empty */
@@ -56,7 +56,7 @@ struct job {
 /* "--NAME VALUE" or "--NAME=VALUE" at argv[*i]; NULL when it is something else. */
 const char *option(char **argv, int *i, const char *name);
 
-/* Whether it can be a container ID, and no option. */
+/* True for a valid container ID that is no option. */
 bool is_plain_id(const char *id);
 
 /* The absolute state root. */
@@ -110,7 +110,7 @@ int explain(const struct call *call, struct vm *vm);
  */
 bool lifecycle(const char *root, const struct call *call);
 
-/* Whether a container is there and not paused. */
+/* True when the container exists and is not paused. */
 bool accepts_exec(const char *root, const char *id);
 
 /* Makes the log if there is to be one, as Node.js does, though there is nothing to write into it. */

@@ -57,7 +57,7 @@ static bool read_process_file(struct place *p, const char *path)
 	       take_command(p->process, p->words, p->text);
 }
 
-/* Whether the descriptors to hand on are there; this process has opened none yet. */
+/* True when the descriptors to hand on are open; this process has opened none yet. */
 static bool has_descriptors(const char *count)
 {
 	uint64_t number = 0;
@@ -70,7 +70,7 @@ static bool has_descriptors(const char *count)
 	return true;
 }
 
-/* What the command is about: a bundle, or a container and a command in it. */
+/* Finds the subject of the command: a bundle, or a container and a command in it. */
 static bool find_subject(struct place *p, const struct request *q, const struct call *call)
 {
 	const char *bundle = q->given[OPTION_BUNDLE], *process = q->given[OPTION_PROCESS];

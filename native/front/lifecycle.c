@@ -213,7 +213,7 @@ static bool resume_container(const struct container *c, char **words)
 	return !words[0] && read_freezer(c) == FROZEN && write_freezer(c, RECORD_THAWED_LINE);
 }
 
-/* Whether there is nothing of a container: engines delete by force what they have deleted, to be sure. */
+/* True when nothing of the container is left: engines delete by force, once more, a container that they have deleted. */
 static bool is_gone(const char *root, const char *id)
 {
 	char path[PATH_SIZE];

@@ -43,7 +43,7 @@ static bool is_small(const char *directory, const char *name)
 }
 
 /*
- * Whether a call has nothing in it that wants the whole command line: src/cli/compiler.ts then compiles it, which is loaded
+ * True when the call needs nothing of the whole command line: src/cli/compiler.ts then compiles it, which is loaded
  * in half the time.
  */
 static bool is_for_compiler(const struct call *call)
@@ -94,7 +94,7 @@ static char **environment_for_node(const struct call *call, char *limit, char *c
 	return with_variables(env, more);
 }
 
-/* What it needs for itself, and for threads where a command has some; without that it aborts. */
+/* The number of descriptors that Node.js needs for itself, and for threads where a command has some; with fewer it aborts. */
 static uint64_t descriptors_for_node(const struct call *call)
 {
 	return needs_network(call->argv[call->command]) ? 64 : 32;

@@ -14,7 +14,7 @@ struct filesystem {
 	long spare[4];
 };
 
-/* Whether mounts are made ready by mount(2), for want of a call of Linux 5.2 or of mount_setattr(2). */
+/* True when mounts are prepared by mount(2), because a call of Linux 5.2 or mount_setattr(2) is missing. */
 bool is_old_kernel(void);
 
 /* mount_setattr(2) of a mount by its descriptor; flags: AT_RECURSIVE. */

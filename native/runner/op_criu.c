@@ -65,7 +65,7 @@ int op_criu_send(struct vm *vm, const struct step *s)
 	return write_all(slot(vm, s, 0), vm->program.strings + (uint32_t)s->arg[1], s->arg[1] >> 32);
 }
 
-/* What is needed of a response and of the notification in it. */
+/* The members of a response, and of the notification in it, that are used here. */
 struct response {
 	uint64_t type, is_success, error, pid;
 	const uint8_t *script, *message;

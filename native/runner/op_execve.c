@@ -86,7 +86,7 @@ int op_close_slots(struct vm *vm, const struct step *s)
 	return 0;
 }
 
-/* What close_range(2) does from Linux 5.11 on, for the descriptors that procfs lists. */
+/* Marks descriptors as close-on-exec by the list in procfs, where close_range(2) cannot (before Linux 5.11). */
 static long mark_from(uint64_t first)
 {
 	struct listing all = {.directory = sys(openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
@@ -120,7 +120,7 @@ static uint64_t next_own(const struct vm *vm, uint64_t first)
 	return lowest;
 }
 
-/* What the caller had open would lead out of a container for as long as it waits to be started: it is closed at once. */
+/* Closes the caller's descriptors at once: they would lead out of a container that waits to be started. */
 static long close_others(const struct vm *vm, uint64_t first)
 {
 	long r = 0;

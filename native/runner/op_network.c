@@ -81,7 +81,10 @@ static int transact(int socket, const struct nlmsghdr *request)
 	return reply.error.error < 0 ? (int)FAIL_AS(sendto, reply.error.error) : 0;
 }
 
-/* What a container was given is its own until the end: an undo step brings back only what none has had. */
+/*
+ * True when a container has had the network device, which then stays its own: an undo step brings back only a device that no
+ * container has had.
+ */
 static bool is_given_away(const struct vm *vm)
 {
 	return vm->phase == PHASE_UNDO && vm->has_exited && !vm->shared->has_failed;

@@ -42,7 +42,7 @@ static long tell(long host, const char *name, const char *value)
 	return JOIN(text, name, value, "\n") ? write_all((int)host, text, strlen(text)) : -EMSGSIZE;
 }
 
-/* What "BARRIER=1" carries is closed when all before it has been read; not every reader knows that. */
+/* Sends "BARRIER=1" with a pipe, which its reader closes once it has read everything before; not every reader does. */
 static long pass_barrier(struct vm *vm, long host)
 {
 	int pipe[2];

@@ -55,7 +55,7 @@ static long start_relay(struct vm *vm, const struct step *s, int terminal, struc
 	return r < 0 ? r : enter_raw_mode(keyboard);
 }
 
-/* What the container wrote before it ended and nobody has read yet. */
+/* Passes on the output that the container wrote before it ended, and restores the terminal. */
 static long finish_relay(struct vm *vm, const struct keyboard *keyboard)
 {
 	int r = end_relay(vm);
@@ -106,7 +106,7 @@ static long take_signal(struct vm *vm, int terminal)
 			info.ssi_signo = SIGKILL;
 		break;
 	}
-	/* What the terminal sends, the processes of a group have all got. */
+	/* A signal of the terminal goes to all processes of its group, so the container has it already. */
 	if (info.ssi_code == SI_KERNEL && sys(getpgid, vm->shared->pid) == sys(getpgid, 0))
 		return 0;
 	r = sys(kill, vm->shared->pid, info.ssi_signo);

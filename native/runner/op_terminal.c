@@ -89,7 +89,7 @@ int op_receive_fd(struct vm *vm, const struct step *s)
 		return (int)FAIL_AS(recvmsg, -EPIPE);
 	if (r < 0)
 		return (int)r;
-	/* What the host gets is the terminal, and the container has not written to it yet. */
+	/* The descriptor is the terminal's controlling side, and the container has not written to it yet. */
 	if (vm->phase == PHASE_HOST && fd >= 0 && (r = clear_onlcr(fd)) < 0)
 		return (int)r;
 	return fill_slot(vm, s, 0, fd);

@@ -45,7 +45,7 @@ static bool may_look_into(const char *directory)
 
 enum found { GONE, RUNNING, ENDED, ENDED_SECRETLY };
 
-/* What /proc says of the process that started then; its status, as wait4(2) has it, once it has ended. */
+/* Looks up in /proc the process that started at that time, and its status, as wait4(2) has it, once it has ended. */
 static enum found look(uint64_t pid, uint64_t start_time, int *status)
 {
 	char directory[32] = "/proc/", path[64], stat[STAT_SIZE];

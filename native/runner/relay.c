@@ -73,7 +73,7 @@ void relay_terminal(struct vm *vm, const struct step *s, int terminal)
 	vm->relay->has_terminal = true;
 }
 
-/* Of several errors the first is what the caller hears of. */
+/* Records an error; the first one is reported. */
 static void lose(struct relay *relay, const struct flow *flow, long error)
 {
 	if (relay->loss.error)
@@ -190,7 +190,10 @@ void wake_relay(struct vm *vm)
 		vm->relay->flows[i].rests = false;
 }
 
-/* Whether there may be more, and how long it is waited for: a terminal has at once what there is, a pipe has an end (-1). */
+/*
+ * True when more data may come. The timeout is how long to wait for it: a terminal has all of it at once (0), a pipe has an
+ * end (-1).
+ */
 static bool is_at_work(const struct relay *relay, int *timeout_ms)
 {
 	bool is_open = false, is_full = false;
@@ -204,7 +207,7 @@ static bool is_at_work(const struct relay *relay, int *timeout_ms)
 }
 
 /*
- * What the container has not read of a file is there for who reads it next: a shell whose loop runs containers has its list
+ * Gives unread input back to a file, for its next reader: a shell whose loop runs containers has its list
  * as their standard input, too.
  */
 static void give_back(struct relay *relay, struct flow *flow)

@@ -21,7 +21,7 @@ void relay_terminal(struct vm *vm, const struct step *s, int terminal);
 /* ppoll(2), in which the relay goes on; -ETIMEDOUT when time is up. At most three descriptors. */
 long wait_for(struct vm *vm, struct pollfd *fds, size_t count, int timeout_ms);
 
-/* Whether more may come from there. */
+/* True when more data may come from this descriptor. */
 bool relays_from(const struct vm *vm, int fd);
 
 /* Has the relay read a terminal again that it may not have read in the background. */

@@ -107,7 +107,7 @@ static int undo(struct vm *vm, uint32_t done)
 	return first_error;
 }
 
-/* What failed, before undoing it runs more steps. */
+/* The report of the step that failed; it is made before the undo steps run. */
 static struct report failure_of(const struct vm *vm, uint32_t at, int error)
 {
 	const struct shared *shared = vm->shared;

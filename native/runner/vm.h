@@ -1,4 +1,4 @@
-/* What every op has in hand: the program, the slots, the registers, and the way to the other process. */
+/* The state that every op works with: the program, the slots, the registers, and the way to the other process. */
 #pragma once
 
 #include "runner/program.h"
@@ -17,7 +17,7 @@ struct shared {
 	char detail[DETAIL_SIZE]; /* what it wrote */
 };
 
-/* Of the caller's descriptors 0 to 2, one that failed while it was relayed: what the container wrote there is lost. */
+/* One of the caller's descriptors 0 to 2 that failed while it was relayed, so that output of the container is lost. */
 struct loss {
 	uint32_t step;
 	int32_t error;
@@ -100,7 +100,7 @@ const char *text(struct vm *vm, const struct step *s, int i, int buffer, size_t 
 /* Puts a descriptor (or passes an error on) into the slot that operand i names. */
 int fill_slot(struct vm *vm, const struct step *s, int i, long fd);
 
-/* Whether the step tolerates this error (a negative errno). */
+/* True when the step tolerates this error (a negative errno). */
 bool is_tolerated(const struct step *s, long error);
 
 /* The flags of openat(2) from those of a program, in which they are x86-64's: two are other bits elsewhere. */

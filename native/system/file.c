@@ -115,7 +115,7 @@ bool is_null_device(const struct stat *st)
 	return S_ISCHR(st->st_mode) && st->st_rdev == 0x103;
 }
 
-/* Whether the file can be executed; a directory cannot. */
+/* Returns 0 when the file can be executed; a directory cannot. */
 static long try_command(const char *path)
 {
 	struct stat st;

@@ -14,13 +14,13 @@ int read_process(uint64_t pid, char *state, uint64_t *start_time);
 /* The same of a file in procfs. */
 int read_stat(int at, const char *path, char *state, uint64_t *start_time);
 
-/* What a shell makes of the status that wait4(2) gives. */
+/* The exit code that a shell derives from a status of wait4(2). */
 int exit_code(int status);
 
-/* Of the monotonic clock. */
+/* The time of the monotonic clock. */
 long milliseconds_now(void);
 
-/* What is left until then, for a wait; a deadline of -1 is none. */
+/* The milliseconds until the deadline, for a wait; a deadline of -1 is none. */
 int left_ms(long deadline);
 
 /* nanosleep(2) */

@@ -20,7 +20,7 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-/* Of a copy in a file, which nobody but its user can read. */
+/* The mode of a copy in a file: only its user can read and execute it. */
 enum { COPY_MODE = S_IRUSR | S_IXUSR };
 
 /* A file without a name that can be executed, whatever vm.memfd_noexec says; before Linux 6.3 any can. */
@@ -76,7 +76,7 @@ static void find_words(struct prctl_mm_map *map, char **argv, char **envp)
 			map->env_end = (uintptr_t)*envp + strlen(*envp) + 1;
 }
 
-/* Whether /proc/PID/exe leads to an empty file now that nobody can write: PR_SET_MM_MAP of prctl(2). */
+/* Makes /proc/PID/exe lead to an empty file that nobody can write, by PR_SET_MM_MAP of prctl(2); false when it does not. */
 static bool leave_file(char **argv, char **envp)
 {
 	const Elf64_Phdr *segment = (const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
@@ -119,7 +119,7 @@ static bool leave_file(char **argv, char **envp)
 
 #endif
 
-/* Whether this process is a copy already. */
+/* True when this process is a sealed copy already. */
 static bool is_copy(long self, const struct stat *st)
 {
 	long seals = sys(fcntl, self, F_GET_SEALS);

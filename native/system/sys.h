@@ -56,7 +56,7 @@ struct failed_call {
 };
 extern struct failed_call failed;
 
-/* Of an error that an op found without a call. 0 is read(2) on x86_64. */
+/* The number for an error that an op found without a system call. 0 is read(2) on x86_64. */
 enum { NO_CALL = -1 };
 
 /* The call that gave this error; NO_CALL for one that the op found itself. */

@@ -14,7 +14,7 @@ export function runtimes(scratch) {
   return found.map(({ name, program }) => ({ name, command: [program, '--root', join(scratch, `root-${name}`)] }))
 }
 
-/** What config.json can be: as `runc spec` writes it, without a terminal, or as Docker does. */
+/** The kinds of config.json: as `runc spec` writes it, without a terminal, or as Docker does. */
 export const configs = existsSync(seccompFile) ? ['spec', 'docker'] : ['spec']
 
 /**

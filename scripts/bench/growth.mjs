@@ -9,7 +9,7 @@ import { peakMemory, timed } from './processes.mjs'
 
 const times = [1, 4, 16]
 
-/** What grows; everything else stays as it is at 1. */
+/** The dimensions that grow; everything else stays as it is at 1. */
 const dimensions = {
   layers: (n) => Array.from({ length: 4 * n }, (_, i) => () => smallFiles(`layer${i}`, { count: 500, size: 4_000 })),
   files: (n) => [() => smallFiles('opt', { count: 5_000 * n, size: 1_000 })],

@@ -44,7 +44,7 @@ const poolBytes = 8_000_000
 const noisePool = makeNoise(numbers(1))
 const textPool = makeText(numbers(2))
 
-/** What is in files, chosen by numbers that the layer has for itself: layers are made side by side. */
+/** The content of files, chosen by numbers of the layer's own: layers are made side by side. */
 function contents(random) {
   const slice = (pool, size) => {
     const at = random() % (pool.length - size)

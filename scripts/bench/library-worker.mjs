@@ -31,7 +31,7 @@ function start(id) {
   })
 }
 
-/** Who starts another program has not loaded the library. */
+/** A program that starts another one has not loaded the library. */
 async function throughLibrary() {
   const { run } = await import(library)
   return (id) => run({ id, bundle, root })

@@ -1,4 +1,4 @@
-// What is measured, what it is measured against, and where.
+// The tool and the peers that are measured, and the places where.
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -24,7 +24,7 @@ export function isInstalled(program) {
   })
 }
 
-/** Whether /sys/fs/cgroup is a cgroup v2 hierarchy and nothing else, the only one that crun takes. */
+/** True when /sys/fs/cgroup is a cgroup v2 hierarchy and nothing else, the only one that crun takes. */
 export const isUnified = () => readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
 
 export function describeMachine() {

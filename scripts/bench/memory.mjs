@@ -1,4 +1,4 @@
-// What stays in memory beside a container in the foreground: every process of the tool that lives as long as it does.
+// The memory that stays beside a container in the foreground: every process of the tool that lives as long as it does.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

@@ -21,7 +21,7 @@ export function timed(command, args, options = {}) {
 export const timedShell = (script, words = [], options = {}) =>
   timed('/bin/sh', ['-e', '-c', script, 'sh', ...words], options)
 
-/** What a program prints. */
+/** The output of a program. */
 export function output(command, ...args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
   if (error) throw error
