@@ -125,7 +125,7 @@ describe.each(ways)('while %s is not done', (_, words) => {
       expect(place.leftovers()).toEqual([])
       await ended(creator)
       expect(creator.exitCode).not.toBe(0)
-      expect(readFileSync(at('stderr'), 'utf8')).toContain('ended by a signal before it was done')
+      expect(readFileSync(at('stderr'), 'utf8')).toContain('ended by a signal before it was complete')
       if (kind === 'createRuntime') await vi.waitFor(() => expect(readProcessStat(hook)).toBe(undefined), soon)
     })
 
