@@ -73,7 +73,8 @@ static char **arguments_for_node(char *node, const struct call *call, bool is_co
 	static const char boot[] = "bin/boot.js", boot_compiler[] = "bin/boot-compiler.cjs";
 	static char script[PATH_SIZE];
 	size_t directory = length_of_directory(call->exe);
-	char *plain[] = {node, script, NULL}, *compiler[] = {node, COMPILER_FLAGS, script, NULL};
+	/* "--": Node.js would read the file of an --env-file behind the script, too. */
+	char *plain[] = {node, "--", script, NULL}, *compiler[] = {node, COMPILER_FLAGS, "--", script, NULL};
 
 	if (directory + sizeof boot_compiler > sizeof script)
 		return NULL;

@@ -67,5 +67,6 @@ export const internalCommand = (): readonly string[] => [...toolCommand(), '--lo
 /** The command that starts the tool's command line. */
 export const toolCommand = (): readonly string[] => [
   process.execPath,
+  '--', // Node.js would read the file of an --env-file behind the script, too
   join(import.meta.dirname, '../../bin/bundle-tool.js'),
 ]
