@@ -12,6 +12,8 @@ const { ops, phases, registers, tolerableErrors } = await import('../dist/progra
 const { commands } = await import('../dist/cli/commands.js')
 const { errorShape, exampleError, jsonShapes } = await import('../dist/cli/json/shapes.js')
 const { errorCodes } = await import('../dist/errors.js')
+const { configFlags } = await import('../dist/bundle/changes/table.js')
+const { configPage } = await import('./config-page.mjs')
 const { jsonPage } = await import('./json-page.mjs')
 const { resolveKind } = await import('../dist/program/flags.js')
 
@@ -239,6 +241,7 @@ function packageFile() {
 
 const files = {
   'package.json': packageFile(),
+  'docs/config.md': configPage(configFlags),
   'docs/json.md': jsonPage({ commands, jsonShapes, errorShape, exampleError, errorCodes }),
   'native/contract.h': contractHeader(),
   'native/runner/ops.h': header(),

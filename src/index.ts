@@ -1,10 +1,12 @@
 import './check-node.ts'
 
+export type { ConfigChanges } from './bundle/changes/config-changes.ts'
 export { type ErrorCode, type ErrorDetails, errorCodes, OciError } from './errors.ts'
 export type { UnpackLimits } from './layer/rootfs.ts'
 export type { RegistryOptions } from './registry/options.ts'
 export { defaultRoot } from './state-root.ts'
 export type { CheckpointOptions } from './verbs/container/checkpoint.ts'
+export type { ConfigOptions } from './verbs/container/config.ts'
 export type { CreateOptions } from './verbs/container/create.ts'
 export type { DeleteOptions } from './verbs/container/delete.ts'
 export type { CgroupStats, ContainerEvent, EventsOptions } from './verbs/container/events.ts'

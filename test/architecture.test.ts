@@ -30,7 +30,7 @@ const allowed: Record<string, readonly string[]> = {
     'tar-stream',
     'undici',
   ],
-  bundle: ['oci', 'store', 'layer', 'text', 'errors'],
+  bundle: ['oci', 'program', 'store', 'layer', 'text', 'errors'],
   dbus: ['errors'],
   host: ['oci', 'compile', 'program', 'text', 'errors'],
   runtime: ['oci', 'make-directories', 'state-root', 'compile', 'program', 'host', 'dbus', 'text', 'errors'],
@@ -54,7 +54,7 @@ const allowed: Record<string, readonly string[]> = {
     'p-limit',
   ],
   cli: ['verbs', 'oci', 'program', 'state-root', 'node-version', 'text', 'errors', 'commander'],
-  library: ['node-version', 'verbs', 'registry', 'layer', 'state-root', 'errors'],
+  library: ['node-version', 'verbs', 'registry', 'bundle', 'layer', 'state-root', 'errors'],
 }
 
 const pure = ['oci', 'program', 'compile']

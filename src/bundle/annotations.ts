@@ -2,7 +2,7 @@ import type { ImageConfig } from '../oci/image-config.ts'
 
 /**
  * Prefixes of annotations that change what a runtime does on the host, so that an image must not set them: those of crun,
- * krun and wasm handlers, CRIU, systemd units, Kata, CRI-O, and hooks that react to annotations.
+ * krun and wasm handlers, CRIU, systemd units, Kata, CRI-O, hooks that react to annotations, and this tool.
  */
 const reservedPrefixes = [
   'run.oci.',
@@ -16,6 +16,7 @@ const reservedPrefixes = [
   'io.kubernetes.cri.',
   'io.containers.trace-syscall',
   'io.podman.annotations.',
+  'bundle-tool.',
 ]
 
 /**

@@ -5,6 +5,7 @@ import type { IDMappings, Mount, Process, RuntimeConfig } from '../oci/runtime-c
 import { toPointer } from '../oci/schema.ts'
 import { isText } from '../text.ts'
 import { imageAnnotations } from './annotations.ts'
+import { withEntrypoint } from './changes/process.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
 import { checkUser } from './id-mappings.ts'
@@ -49,7 +50,7 @@ export async function convertImageConfig(
   const { config = {} } = image
   const user = lookUpUser(rootfs, config.User)
   if (idMappings !== undefined) checkUser(user, idMappings)
-  return {
+  const converted: RuntimeConfig = {
     ...base,
     process: convertProcess(base.process, config, {
       user,
@@ -62,6 +63,7 @@ export async function convertImageConfig(
     mounts: [...(base.mounts ?? []), ...volumeMounts(config)],
     annotations: imageAnnotations(image, onReservedLabel),
   }
+  return withEntrypoint(converted, config.Entrypoint ?? [])
 }
 
 /**

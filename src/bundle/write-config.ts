@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, chown, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { formatExactJson } from '../oci/json.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
@@ -25,6 +25,26 @@ export async function writeRuntimeConfig(bundle: string, config: RuntimeConfig):
       })
     }
     throw cause
+  }
+}
+
+/**
+ * Replaces the text of a config.json, which keeps its owner and its permissions; a link to one stays. Whoever reads it at the
+ * same time, and whoever reads it after a crash, sees the old text or the new one whole.
+ */
+export async function replaceConfigText(bundle: string, text: string): Promise<void> {
+  const target = await realpath(join(bundle, 'config.json'))
+  const { mode, uid, gid } = await stat(target)
+  const temporary = join(dirname(target), `.config.json.${randomBytes(6).toString('hex')}`)
+  try {
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
+    const made = await stat(temporary)
+    if (made.uid !== uid || made.gid !== gid) await chown(temporary, uid, gid)
+    await chmod(temporary, mode & 0o7777)
+    await rename(temporary, target)
+  } catch (error) {
+    await removeIfPossible(temporary)
+    throw error
   }
 }
 

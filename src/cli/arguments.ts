@@ -2,6 +2,7 @@ import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
 import { callOptions } from '../program/options.ts'
 import { valueKinds } from './call-options.ts'
+import { ConfigOption } from './config-options.ts'
 import { foreignFlagHint } from './foreign-flags.ts'
 import { nearest } from './nearest.ts'
 
@@ -21,7 +22,8 @@ export interface RewrittenArguments {
  * Rewrites arguments that follow the rules of Go's flag package, which runc's callers rely on, into commander's:
  * one dash or two before any name, `-name value` and `-name=value`, `-name=false` for a flag that takes no value.
  *
- * A flag with an empty value is not given; a flag of one value that was given before is taken back by it.
+ * A flag with an empty value is not given, unless it changes config.json; a flag of one value that was given before is taken
+ * back by it. A switch that is false is the flag `--no-NAME` where there is one.
  * Flags after the first operand of a command in `commandsWithArguments` are not its own but its operands. "--" ends the
  * flags, wherever they could still be: also between a container's ID and the words of the other command. The global flags
  * may follow the command, where it has none of that name; commander wants them before it. A word behind one dash that names
@@ -86,13 +88,14 @@ export function rewriteArguments(program: Command, given: readonly string[]): Re
     if (option.required) {
       const operand = value ?? args[++index]
       if (operand === undefined) return result(`flag needs an argument: -${name}`)
-      if (operand !== '') words.push(`${flag}=${operand}`)
+      if (operand !== '' || option instanceof ConfigOption) words.push(`${flag}=${operand}`)
       else if (!repeatable.includes(flag)) removeAll(words, `${flag}=`)
       continue
     }
     const isSet = value === undefined ? true : parseBoolean(value)
     if (isSet === undefined) return result(`invalid boolean value "${value}" for -${name}`)
-    if (isSet) words.push(flag)
+    const negation = isSet ? undefined : optionNamed(`no-${name}`, optionsOf(command))?.long
+    if (isSet || negation !== undefined) words.push(negation ?? flag)
   }
   return result()
 }

@@ -10,7 +10,6 @@ export interface BundleFlags {
   readonly out: string
   readonly platform?: string
   readonly force?: boolean
-  readonly tty?: boolean
   readonly subids?: boolean
   readonly quiet?: boolean
   readonly policy?: string
@@ -24,7 +23,7 @@ export interface BundleFlags {
 /** Gives a command the flags that `pull` and `unpack` share. */
 export function withBundleOptions(command: Command): Command {
   const formatted = withFormat(command, { plain: 'text', json: 'a JSON object about what was made, and no progress' })
-  return withTerminalOption(formatted)
+  return formatted
     .requiredOption('-o, --out <bundle>', 'the directory to make', parseOut)
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('-f, --force', 'replace the bundle if there is one')
@@ -44,22 +43,14 @@ function parseOut(path: string): string {
   throw new InvalidArgumentError('a bundle is a directory; "bundle-tool export IMAGE -o -" writes an archive')
 }
 
-/** Gives a command that writes a config.json the choice whether its program has a terminal. */
-export function withTerminalOption(command: Command): Command {
-  return command
-    .option('-t, --tty', 'give the program a terminal: the default')
-    .option('--no-tty', 'give it none: for the background, scripts and the library')
-}
-
 /** The options of `pull` and `unpack` that the flags stand for. */
 export function bundleOptions(flags: BundleFlags): UnpackOptions {
-  const { out, platform, force, tty, subids, policy } = flags
+  const { out, platform, force, subids, policy } = flags
   const { maxUnpackedSize, maxFiles, maxRatio, strictOverlay, keepDirlinks } = flags
   return {
     out,
     platform,
     force,
-    terminal: tty,
     subids,
     policy,
     limits: { maxUnpackedSize, maxFiles, maxRatio },

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { checkpointCommand } from './checkpoint.ts'
 import { completionCommand } from './completion.ts'
+import { configCommand } from './config.ts'
 import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
@@ -66,6 +67,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'repack', kind: 'image', create: repackCommand },
   { name: 'unshare', kind: 'image', create: unshareCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },
+  { name: 'config', kind: 'image', create: configCommand },
   { name: 'explain', kind: 'image', create: explainCommand },
   { name: 'run', kind: 'runtime', create: runCommand },
   { name: 'create', kind: 'runtime', create: createCommand },

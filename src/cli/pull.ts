@@ -8,6 +8,7 @@ import {
   withProgress,
 } from './bundle-options.ts'
 import { compiledAhead } from './compiled-ahead.ts'
+import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
@@ -17,22 +18,24 @@ export function pullCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'pull',
     summary: 'make a bundle of an image in a registry',
-    usage: '[command options] <image>',
+    usage: '[command options] <image> [-- <command> [arguments...]]',
     description: `Fetches an image, verifies it, and makes a bundle of it: its files below "rootfs",
 and a "config.json" that runs it. Layers are kept and not fetched again. Prints
-the full name and the digest of the image.
+the full name and the digest of the image. What it runs, and how, can be changed
+by flags as docker's and podman's, and again later by "config".
 
 EXAMPLES:
     bundle-tool pull alpine:3.20 --out bundle
     bundle-tool pull --platform linux/arm64 quay.io/centos/centos:stream9 --out bundle`,
   })
-  return withStoreOption(withForeignLayers(withRegistryOptions(withBundleOptions(command))))
-    .argument('<image>')
+  const image = withStoreOption(withForeignLayers(withRegistryOptions(withBundleOptions(command)))).argument('<image>')
+  return withConfigOptions(image)
     .option(
       '--keep-unpacked',
       'keep a copy of the files in the store too, which makes the next bundles of the image fast',
     )
-    .action(async (image: string, flags: BundleFlags & RegistryFlags & StoreFlags & KeepFlag) => {
+    .action(async (image: string, words: readonly string[], flags: PullFlags) => {
+      const changes = changesOf(flags, words, context.args)
       if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
       const { pull } = await import('../verbs/image/pull.ts')
       const result = await withProgress(context, flags, (reports) =>
@@ -42,6 +45,7 @@ EXAMPLES:
             ...registryOptions(context, flags),
             ...reports,
             store: flags.store,
+            changes,
             keepUnpacked: flags.keepUnpacked,
             warn: warner(context),
           }),
@@ -53,6 +57,8 @@ EXAMPLES:
       )
     })
 }
+
+type PullFlags = BundleFlags & RegistryFlags & StoreFlags & KeepFlag & ConfigFlags
 
 interface KeepFlag {
   readonly keepUnpacked?: boolean

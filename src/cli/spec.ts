@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
-import { withTerminalOption } from './bundle-options.ts'
 import { compiledAhead } from './compiled-ahead.ts'
+import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
 interface SpecFlags {
   readonly bundle: string
   readonly rootless?: boolean
-  readonly tty?: boolean
 }
 
 /** `spec`: the default config.json. */
@@ -14,20 +13,20 @@ export function specCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'spec',
     summary: 'write a default config.json, which runs "sh"',
-    usage: '[command options]',
+    usage: '[command options] [-- <command> [arguments...]]',
     description: `Writes the file config.json of a bundle, in place of the one that is there. What it
-runs, and how, is then yours to edit.
+runs, and how, is then yours to edit, or to change by "config" and its flags.
 
 EXAMPLES:
     bundle-tool spec -b bundle
     bundle-tool spec --rootless`,
   })
-  return withTerminalOption(command)
+  return withConfigOptions(command)
     .option('-b, --bundle <directory>', 'the bundle (default: the current directory)', '.')
     .option('--rootless', 'write one that an unprivileged user can run')
-    .action(async ({ bundle, rootless, tty }: SpecFlags) => {
+    .action(async (words: readonly string[], { bundle, rootless, ...flags }: SpecFlags & ConfigFlags) => {
       const { spec } = await import('../verbs/container/spec.ts')
-      await spec({ bundle, rootless, terminal: tty })
+      await spec({ bundle, rootless, changes: changesOf(flags, words, context.args), env: context.io.env })
       await compiledAhead(context, bundle)
     })
 }

@@ -7,6 +7,7 @@ import {
   withProgress,
 } from './bundle-options.ts'
 import { compiledAhead } from './compiled-ahead.ts'
+import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
@@ -14,7 +15,7 @@ export function unpackCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'unpack',
     summary: 'make a bundle of an image in a file or directory',
-    usage: '[command options] <source>',
+    usage: '[command options] <source> [-- <command> [arguments...]]',
     description: `Makes a bundle of an image without a network. SOURCE is one of
 
     docker-archive:FILE[:IMAGE]   what "docker save" writes
@@ -31,16 +32,17 @@ EXAMPLES:
     docker save alpine:3.20 | bundle-tool unpack - --out bundle
     docker export demo | bundle-tool unpack rootfs:- --out bundle`,
   })
-  return withBundleOptions(command)
-    .argument('<source>')
-    .action(async (source: string, flags: BundleFlags) => {
+  return withConfigOptions(withBundleOptions(command).argument('<source>')).action(
+    async (source: string, words: readonly string[], flags: BundleFlags & ConfigFlags) => {
+      const changes = changesOf(flags, words, context.args)
       if (await isDoneInNamespace(context, flags)) return compiledAhead(context, flags.out)
       const { unpack } = await import('../verbs/image/unpack.ts')
       const { stdin, env } = context.io
       const result = await withProgress(context, flags, (reports) =>
-        unpack(source, { ...bundleOptions(flags), ...reports, stdin, env, warn: warner(context) }),
+        unpack(source, { ...bundleOptions(flags), ...reports, changes, stdin, env, warn: warner(context) }),
       )
       await compiledAhead(context, result.bundle)
       context.print(result, () => '')
-    })
+    },
+  )
 }

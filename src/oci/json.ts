@@ -26,18 +26,19 @@ export class JsonSyntaxError extends SyntaxError {
 }
 
 /**
- * Parses JSON with exact integers. Members that are `null` are left out, since Go's decoder ignores them. Bytes that are not
+ * Parses JSON with exact integers. Members that are `null` are left out, since Go's decoder ignores them; with `keepsNull` they
+ * stay, for a document that is written again. Bytes that are not
  * UTF-8 (see `exactText`) and escapes of half a character are errors; Go's decoder replaces both by U+FFFD, with which a
  * path to be masked would be another path.
  * It uses `JSON.parse`, but keeps 64-bit integers (RLIM_INFINITY) exact and finds the position of an error itself.
  *
  * @throws JsonSyntaxError
  */
-export function parseExactJson(text: string): unknown {
+export function parseExactJson(text: string, { keepsNull = false }: { readonly keepsNull?: boolean } = {}): unknown {
   checkCharacters(text)
   try {
-    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), reviveLong) ?? null
-    return text.includes('null') ? (JSON.parse(text, revive) ?? null) : JSON.parse(text) // with nothing to leave out
+    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), keepsNull ? integerOf : reviveLong) ?? null
+    return text.includes('null') && !keepsNull ? (JSON.parse(text, revive) ?? null) : JSON.parse(text) // with nothing to leave out
   } catch (error) {
     if (error instanceof SyntaxError) throw locate(text)
     throw error
@@ -102,7 +103,11 @@ function revive(this: unknown, _key: string, value: unknown): unknown {
 }
 
 function reviveLong(this: unknown, key: string, value: unknown): unknown {
-  if (typeof value !== 'string' || !value.startsWith(mark)) return revive.call(this, key, value)
+  return revive.call(this, key, integerOf(key, value))
+}
+
+function integerOf(_key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || !value.startsWith(mark)) return value
   const integer = BigInt(value.slice(mark.length))
   const number = Number(integer)
   return Number.isSafeInteger(number) ? number : integer

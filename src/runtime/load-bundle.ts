@@ -41,7 +41,12 @@ export function readConfig(directory: string, { door = new Door(), onUnknown }: 
   return parseRuntimeConfig(readConfigText(`${directory}/config.json`, door), onUnknown)
 }
 
-function readConfigText(path: string, door: Door): string {
+/**
+ * Reads the text of a config.json.
+ *
+ * @throws OciError `ERR_BUNDLE_INVALID`
+ */
+export function readConfigText(path: string, door: Door = new Door()): string {
   try {
     return exactText(door.read(path, maxRuntimeConfigBytes))
   } catch (cause) {

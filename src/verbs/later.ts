@@ -41,6 +41,16 @@ export const checkpoint: typeof import('./container/checkpoint.ts').checkpoint =
   async () => (await import('./container/checkpoint.ts')).checkpoint,
 )
 
+export const config: typeof import('./container/config.ts').config = later(
+  'config',
+  async () => (await import('./container/config.ts')).config,
+)
+
+export const showConfig: typeof import('./container/config.ts').showConfig = later(
+  'showConfig',
+  async () => (await import('./container/config.ts')).showConfig,
+)
+
 export const containerStats: typeof import('./container/events.ts').containerStats = later(
   'containerStats',
   async () => (await import('./container/events.ts')).containerStats,

@@ -4,6 +4,7 @@ import { OciError } from '../errors.ts'
 import type { Choices } from '../layer/rootfs.ts'
 import type { RegistryOptions } from '../registry/options.ts'
 import type { CheckpointOptions } from './container/checkpoint.ts'
+import type { ConfigOptions } from './container/config.ts'
 import type { CreateOptions } from './container/create.ts'
 import type { DeleteOptions } from './container/delete.ts'
 import type { EventsOptions } from './container/events.ts'
@@ -38,6 +39,7 @@ import type { VerifyOptions } from './image/verify.ts'
 
 interface OptionsOfVerbs {
   checkpoint: CheckpointOptions
+  config: ConfigOptions
   containerStats: ContainerOptions
   copy: CopyOptions
   create: CreateOptions
@@ -67,6 +69,7 @@ interface OptionsOfVerbs {
   restore: RestoreOptions
   resume: ContainerOptions
   run: RunOptions
+  showConfig: Pick<ConfigOptions, 'bundle'>
   spec: SpecOptions
   start: StartOptions
   state: ContainerOptions
@@ -172,6 +175,7 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
     parentPath: false,
     pageServer: false,
   },
+  config: { bundle: false, changes: false, env: false },
   containerStats: container,
   copy,
   create,
@@ -228,7 +232,7 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
   processes: container,
   processTable: { ...container, psArgs: false },
   prune: store,
-  pull: { ...exportImage, out: true, force: false, terminal: false },
+  pull: { ...exportImage, out: true, force: false, terminal: false, changes: false },
   push: { ...copy, from: false, store: false },
   remove: { ...container, force: false, warn: false },
   removeImage: store,
@@ -256,7 +260,8 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
   },
   resume: container,
   run: { ...create, detach: false },
-  spec: { bundle: false, rootless: false, terminal: false },
+  showConfig: { bundle: false },
+  spec: { bundle: false, rootless: false, terminal: false, changes: false, env: false },
   start: { ...container, notifySocket: false, signal: false },
   state: container,
   stats: { root: false, ids: false, intervalMs: true, signal: false },
@@ -266,6 +271,7 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
     out: true,
     force: false,
     terminal: false,
+    changes: false,
     subids: false,
     limits: false,
     platform: false,

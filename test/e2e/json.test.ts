@@ -17,7 +17,7 @@ const { test } = requires('root', 'busybox', 'ps')
 /** The commands that the tests below call. */
 const imageCommands = ['pull', 'unpack', 'inspect', 'list-tags', 'copy', 'push', 'images', 'rmi', 'prune', 'verify']
 const otherCommands = ['login', 'logout', 'repack', 'version', 'features']
-const containerCommands = ['explain', 'state', 'list', 'ps', 'stats', 'events', 'stop', 'wait']
+const containerCommands = ['config', 'explain', 'state', 'list', 'ps', 'stats', 'events', 'stop', 'wait']
 
 plainTest('there is no other command that has a shape', () => {
   expect([...imageCommands, ...otherCommands, ...containerCommands].sort()).toEqual(Object.keys(jsonShapes).sort())

@@ -35,6 +35,14 @@ const exampleState: State = {
 
 /** The documents of the commands for containers and about the tool, by the command's name. */
 export const containerShapes: Readonly<Record<string, CommandShape>> = {
+  config: {
+    shape: array(
+      'the words of a command line that makes this of the default',
+      text('a flag with its value, or a word'),
+    ),
+    note: 'It prints them with `--show`, and nothing without.',
+    example: { command: 'config --show --json -b bundle', document: ['--env=LANG=C.UTF-8', '--', 'ls', '-l'] },
+  },
   explain: {
     shape: array(
       'in the order in which they run',

@@ -8,7 +8,7 @@ import { type PullOptions, pull } from './pull.ts'
 import { unpack } from './unpack.ts'
 
 /** @see PullOptions: `out` is a place of its own */
-export type ExportImageOptions = Omit<PullOptions, 'out' | 'force' | 'terminal'>
+export type ExportImageOptions = Omit<PullOptions, 'out' | 'force' | 'terminal' | 'changes'>
 
 /**
  * The rootfs of an image as a tar archive: what `exportRootfs` gives for a bundle of it, which is made in a temporary

@@ -14,10 +14,13 @@ import {
   type RootfsBuilder,
   type UnpackLimits,
 } from '../../layer/rootfs.ts'
+import type { ImageConfig } from '../../oci/image-config.ts'
+import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { applyNodeOps } from '../../runtime/node-ops.ts'
 import { counted } from '../../source/counted.ts'
 import type { Image } from '../../source/image.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
+import type { ConfigChanger } from './config-changer.ts'
 import type { UnpackedTree } from './unpacked-trees.ts'
 
 /** How far the applying of one layer has come. */
@@ -32,6 +35,8 @@ export interface MakeBundleOptions extends Choices {
   readonly out: string
   readonly force?: boolean | undefined
   readonly terminal?: boolean | undefined
+  /** Changes the config.json that the image asks for. */
+  readonly change: ConfigChanger
   /** The container is to have the ids of the user namespace that this process is root of; see `unshare`. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
@@ -112,15 +117,25 @@ async function applyLayers(
   }
 }
 
-async function runtimeConfig(image: Image, rootfs: string, { subids, terminal, warn }: MakeBundleOptions) {
+async function runtimeConfig(image: Image, rootfs: string, options: MakeBundleOptions): Promise<RuntimeConfig> {
+  return options.change.change(await imageRuntimeConfig(image, rootfs, options), rootfs)
+}
+
+async function imageRuntimeConfig(image: Image, rootfs: string, options: MakeBundleOptions): Promise<RuntimeConfig> {
+  const { subids, terminal, warn, change } = options
   const idMappings = subids ? ownMappings() : undefined
   const rootless = subids || process.geteuid?.() !== 0
   if (image.config === undefined) return defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal })
-  return convertImageConfig(image.config, rootfs, {
+  return convertImageConfig(change.hasUser ? withoutUser(image.config) : image.config, rootfs, {
     rootless,
     idMappings,
     terminal,
     onIgnoredVariable: (entry) => warn?.(`"${entry}" of the image's environment is no NAME=value, and is left out`),
     onReservedLabel: (label) => warn?.(`the label "${label}" is reserved and does not become an annotation`),
   })
+}
+
+/** The image's own user need not exist where another one is asked for. */
+function withoutUser({ config: { User: _, ...config } = {}, ...image }: ImageConfig): ImageConfig {
+  return { ...image, config }
 }

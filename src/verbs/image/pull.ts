@@ -1,3 +1,4 @@
+import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import type { Choices, UnpackLimits } from '../../layer/rootfs.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { formatReference } from '../../oci/reference.ts'
@@ -13,6 +14,7 @@ import { defaultStorePath } from '../../store/location.ts'
 import { openStoreToWrite } from '../../store/store.ts'
 import { beginUse } from '../../store/usage.ts'
 import { checkPlace } from './bundle-directory.ts'
+import { configChanger } from './config-changer.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 import { type UnpackedTree, unpackedTree } from './unpacked-trees.ts'
 
@@ -23,6 +25,8 @@ export interface PullOptions extends RegistryOptions, Choices {
   readonly force?: boolean | undefined
   /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
   readonly terminal?: boolean | undefined
+  /** Changes of the config.json that the image asks for; `terminal` is its `tty`. */
+  readonly changes?: ConfigChanges | undefined
   /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
@@ -66,6 +70,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   const reference = await resolveReference(image, env)
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
+  const change = await configChanger(options)
   const signatures = await allowReference(reference, options)
   const access = await pullAccess(reference, options)
   const store = await openStoreToWrite(options.store ?? defaultStorePath(env))
@@ -75,7 +80,7 @@ export async function pull(name: string, options: PullOptions): Promise<PullResu
   try {
     const found = await source.image(wanted)
     const unpacked = unpackedTreeOf(found, store.path, options)
-    const bundle = await makeBundle(found, { ...options, unpacked, beforeVisible: () => source.stored() })
+    const bundle = await makeBundle(found, { ...options, change, unpacked, beforeVisible: () => source.stored() })
     return { reference: formatReference(reference), digest: found.digest ?? '', bundle }
   } finally {
     await source.close()

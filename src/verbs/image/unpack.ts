@@ -1,7 +1,9 @@
+import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import type { Choices, UnpackLimits } from '../../layer/rootfs.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { openSource } from '../../source/source.ts'
 import { checkPlace } from './bundle-directory.ts'
+import { configChanger } from './config-changer.ts'
 import { type LayerRead, makeBundle } from './make-bundle.ts'
 
 export interface UnpackOptions extends Choices {
@@ -11,6 +13,8 @@ export interface UnpackOptions extends Choices {
   readonly force?: boolean | undefined
   /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
   readonly terminal?: boolean | undefined
+  /** Changes of the config.json that the image asks for; `terminal` is its `tty`. */
+  readonly changes?: ConfigChanges | undefined
   /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
@@ -52,10 +56,11 @@ export async function unpack(sourceName: string, options: UnpackOptions): Promis
   const { out, force = false, platform, stdin, env, policy, signal } = options
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
+  const change = await configChanger(options)
   const source = await openSource(sourceName, { stdin, env, policy, signal })
   try {
     const image = await source.image(wanted)
-    return { image: image.name, digest: image.digest, bundle: await makeBundle(image, options) }
+    return { image: image.name, digest: image.digest, bundle: await makeBundle(image, { ...options, change }) }
   } finally {
     await source.close()
   }

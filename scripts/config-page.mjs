@@ -1,0 +1,64 @@
+// The page docs/config.md, of the table of flags in src/bundle/changes.
+
+/** @returns the page, in Markdown */
+export function configPage(configFlags) {
+  return `# config.json by flags
+
+Generated from \`src/bundle/changes\` by \`npm run generate\`. Do not edit.
+
+\`pull\`, \`unpack\` and \`spec\` take flags that change the config.json they write, and \`config\` takes them for a bundle that is
+there. The names and the values are docker's and podman's. The words behind \`--\` are the command to run.
+
+\`\`\`sh
+bundle-tool unpack --no-tty alpine.tar --out alpine -e LANG=C.UTF-8 -- ls -l
+bundle-tool config -b alpine -w /tmp -u nobody
+bundle-tool config -b alpine --show
+bundle-tool run -b alpine demo
+\`\`\`
+
+\`config\` changes the file in place: whole, or not at all where a flag makes no sense. Members that no flag is about stay, in
+their order, also those that no specification knows. \`config --show\` prints how the file differs from the one that an image
+without wishes gets, as flags, one on each line. What has no flag is said in config.json itself. A flag that is not listed here
+is refused.
+
+| flag | value | meaning |
+| --- | --- | --- |
+${configFlags.map(row).join('\n')}
+
+${notes}`
+}
+
+function row({ name, flag }) {
+  const { letter, placeholder, help, negation } = flag
+  const names = [`--${name}`, ...(letter ? [`-${letter}`] : []), ...(negation ? [`--no-${name}`] : [])]
+  const meaning = negation ? `${help}; \`--no-${name}\`: ${negation}` : help
+  return `| ${names.map((one) => `\`${one}\``).join(', ')} | ${placeholder ? `\`${placeholder}\`` : ''} | ${cell(meaning)} |`
+}
+
+const cell = (text) => text.replaceAll('|', '\\|')
+
+const notes = `## Values
+
+- **The command.** An image has an entrypoint and a command. The words behind \`--\` take the place of the command alone;
+  \`--entrypoint\` takes the place of both. config.json has one list, \`process.args\`: the annotation
+  \`bundle-tool.entrypoint\` says which of its first words are the entrypoint.
+- **Variables.** \`-e NAME\` takes the value from the caller's environment, and removes the variable where it has none there.
+  In a file of variables a value is taken as it is, quotes and all; lines that begin with \`#\` are comments. \`-e\` wins over
+  \`--env-file\`.
+- **The user.** Names are looked up in the rootfs. Groups that \`/etc/group\` lists the user in come along unless a group is
+  named, and \`HOME\` follows the user where nothing else has set it.
+- **Labels** are annotations, as for images. \`--stop-signal\` is what \`bundle-tool stop\` sends first.
+
+## From a program
+
+\`pull\`, \`unpack\`, \`spec\` and \`config\` have the option \`changes\`, of the type \`ConfigChanges\`: a member for each flag, named
+as it is without dashes (\`envFile\` for \`--env-file\`), and \`args\` for the words behind \`--\`. Its values are the texts that
+the command line takes, and true or false for flags without a value.
+
+\`\`\`js
+import { config, showConfig } from 'bundle-tool'
+
+await config({ bundle: 'alpine', changes: { env: ['LANG=C.UTF-8'], workdir: '/tmp', args: ['ls', '-l'] } })
+console.log(await showConfig({ bundle: 'alpine' }))
+\`\`\`
+`

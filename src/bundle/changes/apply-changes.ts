@@ -1,0 +1,67 @@
+import { OciError } from '../../errors.ts'
+import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { isText } from '../../text.ts'
+import type { ConfigChanges, Surroundings } from './config-changes.ts'
+import { refusal } from './flag.ts'
+import { changeArgs } from './process.ts'
+import { configFlags, type NamedFlag } from './table.ts'
+
+/**
+ * Makes changes in a config.json, in the order of the table of flags.
+ *
+ * @returns a new config; members that no change concerns are the same objects
+ * @throws OciError naming the flag and the value; `ERR_USAGE` for a value that makes no sense and for a change that does not exist
+ */
+export function applyChanges(config: RuntimeConfig, changes: ConfigChanges, around: Surroundings): RuntimeConfig {
+  checkNames(changes)
+  const { args } = changes
+  const flagged = configFlags.reduce((changed, named) => applyFlag(changed, named, { changes, around }), config)
+  if (args !== undefined) checkStrings('args', args)
+  const changed = args === undefined ? flagged : changeArgs(flagged, args)
+  if (changed.process.args.length > 0) return changed
+  throw refusal('--entrypoint leaves nothing to run', 'name a command behind "--"')
+}
+
+/** Whether there is anything to change. */
+export const hasChanges = (changes: ConfigChanges): boolean =>
+  Object.values(changes).some((value) => value !== undefined && !(Array.isArray(value) && value.length === 0))
+
+interface Given {
+  readonly changes: ConfigChanges
+  readonly around: Surroundings
+}
+
+function applyFlag(config: RuntimeConfig, { name, property, flag }: NamedFlag, { changes, around }: Given) {
+  const value: unknown = changes[property]
+  if (value === undefined) return config
+  switch (flag.kind) {
+    case 'switch':
+      if (typeof value !== 'boolean') throw refusal(`the change "${property}" must be true or false`)
+      return flag.change(config, value, around, name)
+    case 'text':
+      if (typeof value !== 'number') checkStrings(property, [value])
+      return flag.change(config, String(value), around, name)
+    case 'list':
+      checkStrings(property, value)
+      return value.length === 0 ? config : flag.change(config, value, around, name)
+  }
+}
+
+/** A NUL ends a string of the kernel's, and half a character is no text. */
+function checkStrings(property: string, values: unknown): asserts values is readonly string[] {
+  if (!Array.isArray(values)) throw refusal(`the change "${property}" must be an array of strings`)
+  for (const value of values) {
+    if (typeof value !== 'string')
+      throw refusal(`the change "${property}" must be a string, not ${JSON.stringify(value)}`)
+    if (value.includes('\0') || !isText(value)) {
+      throw refusal(`the change "${property}" is no text: ${JSON.stringify(value)}`)
+    }
+  }
+}
+
+function checkNames(changes: ConfigChanges): void {
+  const known = ['args', ...configFlags.map(({ property }) => property)]
+  const wrong = Object.keys(changes).find((name) => !known.includes(name))
+  if (wrong === undefined) return
+  throw new OciError('ERR_USAGE', `there is no change "${wrong}"`, { hint: `there are ${known.sort().join(', ')}` })
+}

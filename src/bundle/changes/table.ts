@@ -1,0 +1,44 @@
+import type { ConfigChanges } from './config-changes.ts'
+import { annotation, hostname, label, readOnly, stopSignal } from './document.ts'
+import type { Flag, ListFlag, SwitchFlag, TextFlag } from './flag.ts'
+import { entrypoint, env, envFile, tty, user, workdir } from './process.ts'
+
+type FlagFor<Value> = [Value] extends [boolean] ? SwitchFlag : [Value] extends [readonly string[]] ? ListFlag : TextFlag
+
+/** The members of `ConfigChanges` that are flags; `args` are the words behind `--`. */
+export type FlagProperty = keyof Omit<ConfigChanges, 'args'>
+
+/**
+ * Every flag that changes config.json, in the order in which they are applied: command lines, help, manual pages, completions,
+ * docs/config.md and the library follow from this table.
+ */
+const flags: { readonly [Name in FlagProperty]-?: FlagFor<NonNullable<ConfigChanges[Name]>> } = {
+  entrypoint,
+  envFile,
+  env,
+  workdir,
+  user,
+  tty,
+  hostname,
+  readOnly,
+  stopSignal,
+  label,
+  annotation,
+}
+
+/** A flag with its name on the command line, and in the library. */
+export interface NamedFlag {
+  readonly name: string
+  readonly property: FlagProperty
+  readonly flag: Flag
+}
+
+const isProperty = (name: string): name is FlagProperty => Object.hasOwn(flags, name)
+
+export const configFlags: readonly NamedFlag[] = Object.keys(flags)
+  .filter(isProperty)
+  .map((property) => ({
+    name: property.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    property,
+    flag: flags[property],
+  }))

@@ -1,0 +1,34 @@
+import { applyChanges } from '../../bundle/changes/apply-changes.ts'
+import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
+import { defaultConfig } from '../../bundle/default-config.ts'
+import { hostConfigOptions } from '../../bundle/host-options.ts'
+import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import { parseSignal } from '../../runtime/signal.ts'
+
+/** Changes for the config.json of an image whose rootfs is not there yet. */
+export interface ConfigChanger {
+  readonly hasUser: boolean
+  readonly change: (config: RuntimeConfig, rootfs: string) => RuntimeConfig
+}
+
+interface ChangerOptions {
+  readonly changes?: ConfigChanges | undefined
+  readonly subids?: boolean | undefined
+  readonly env?: NodeJS.ProcessEnv | undefined
+}
+
+/**
+ * Checks changes before anything is fetched for them, as far as that can be done without the rootfs.
+ *
+ * @throws OciError naming the flag and the value
+ */
+export async function configChanger({ changes = {}, subids, env }: ChangerOptions): Promise<ConfigChanger> {
+  const around = surroundingsOf({ env, parseSignal })
+  const base = defaultConfig(await hostConfigOptions(subids || process.geteuid?.() !== 0))
+  applyChanges(base, { ...changes, user: undefined }, around(undefined))
+  return {
+    hasUser: changes.user !== undefined,
+    change: (config, rootfs) => applyChanges(config, changes, around(rootfs)),
+  }
+}
