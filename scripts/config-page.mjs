@@ -47,6 +47,22 @@ const notes = `## Values
   \`--env-file\`.
 - **The user.** Names are looked up in the rootfs. Groups that \`/etc/group\` lists the user in come along unless a group is
   named, and \`HOME\` follows the user where nothing else has set it.
+- **Mounts.** A source that begins with \`.\` is relative to the caller's directory, and what it names must be there. A name
+  without a slash is a volume of an engine's, and is refused, as \`type=volume\` is. Options of \`-v\` are \`ro\`, \`rw\`, \`bind\`,
+  \`rbind\` (the default), \`rprivate\` (the default) and the other propagations, \`noexec\`, \`nodev\`, \`nosuid\` and their
+  opposites; \`z\` and \`Z\` do nothing where there is no SELinux, and are refused where there is. A mount takes the place of the
+  one that is at its target. \`--tmpfs\` is \`noexec\`, \`nosuid\` and \`nodev\` unless it says \`exec\`, \`suid\` or \`dev\`.
+- **Devices.** In a user namespace the host's device is mounted, and its rights on the host hold.
+- **Sizes** have \`k\`, \`m\`, \`g\` or \`t\` after them for KiB to TiB. \`-m\` alone allows as much swap as memory, as with docker and
+  podman, where the kernel counts swap.
+- **Rights.** \`--cap-drop\` comes before \`--cap-add\`, so that \`--cap-drop ALL --cap-add CHOWN\` leaves one. \`--privileged\` gives all
+  capabilities and all devices, shows all of /proc and /sys, and takes seccomp, AppArmor and no-new-privileges away; in a
+  user namespace it gives no devices.
+- **seccomp** takes a file in the form of config.json, or in that of docker and podman, such as
+  \`/usr/share/containers/seccomp.json\`: the rules for this machine and for the container's capabilities go into config.json.
+- **cgroups.** Below \`--cgroup-parent\` the container's cgroup is named after the bundle, so that two containers of one bundle
+  do not run at the same time. A parent that ends in \`.slice\` is for \`--systemd-cgroup\`. A user's container has limits only
+  where a cgroup has been delegated to that user.
 - **Labels** are annotations, as for images. \`--stop-signal\` is what \`bundle-tool stop\` sends first.
 
 ## From a program

@@ -12,10 +12,13 @@ export async function hostConfigOptions(rootless: boolean, idMappings?: IDMappin
   return { rootless, cgroupNamespace: await isCgroup2Host(), uid, gid, idMappings }
 }
 
+/** True for the type of a file system of cgroup v2. */
+export const isCgroup2Type = (type: number): boolean => type === cgroup2Magic
+
 /** True when cgroup v2 is mounted at `mountPoint`, so that all controllers are unified; false without cgroups. */
 export async function isCgroup2Host(mountPoint = '/sys/fs/cgroup'): Promise<boolean> {
   try {
-    return (await statfs(mountPoint)).type === cgroup2Magic
+    return isCgroup2Type((await statfs(mountPoint)).type)
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return false
     throw error

@@ -121,6 +121,9 @@ describe('nothing that others wrote steers a terminal', () => {
     }
     await show('explain', place.bundle)
     await show('explain', '--json', place.bundle)
+    await show('config', '--show', '-b', place.bundle)
+    await show('config', '--show', '--json', '-b', place.bundle)
+    await show('config', '-b', place.bundle, '-v', `./${hostile}:/x`)
   })
 
   test('a config.json that is no JSON, and one that is nowhere', async () => {

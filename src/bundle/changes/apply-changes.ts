@@ -1,8 +1,11 @@
 import { OciError } from '../../errors.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { isText } from '../../text.ts'
-import type { ConfigChanges, Surroundings } from './config-changes.ts'
+import { checkCapabilities } from './capabilities.ts'
+import type { ConfigChanges } from './config-changes.ts'
 import { refusal } from './flag.ts'
+import { checkMountPoints } from './mounts.ts'
+import type { Surroundings } from './outside.ts'
 import { changeArgs } from './process.ts'
 import { configFlags, type NamedFlag } from './table.ts'
 
@@ -14,8 +17,10 @@ import { configFlags, type NamedFlag } from './table.ts'
  */
 export function applyChanges(config: RuntimeConfig, changes: ConfigChanges, around: Surroundings): RuntimeConfig {
   checkNames(changes)
-  const { args } = changes
+  const { args, capAdd, capDrop } = changes
   const flagged = configFlags.reduce((changed, named) => applyFlag(changed, named, { changes, around }), config)
+  checkMountPoints(changes)
+  checkCapabilities(capAdd, capDrop)
   if (args !== undefined) checkStrings('args', args)
   const changed = args === undefined ? flagged : changeArgs(flagged, args)
   if (changed.process.args.length > 0) return changed

@@ -1,6 +1,3 @@
-import type { RuntimeConfig } from '../../oci/runtime-config.ts'
-import type { ImageUser } from '../user.ts'
-
 /**
  * Changes of a config.json, by the names and in the values that docker and podman have for them. Each member is the flag of
  * the same name on the command line (`envFile` is `--env-file`), and takes the same text.
@@ -25,19 +22,34 @@ export interface ConfigChanges {
   readonly label?: readonly string[] | undefined
   /** `NAME=value` */
   readonly annotation?: readonly string[] | undefined
+  /** `SOURCE:TARGET[:OPTIONS]`; a source that begins with `.` is relative to the directory of this process. */
+  readonly volume?: readonly string[] | undefined
+  /** `type=bind,source=S,target=T[,readonly]` or `type=tmpfs,target=T` */
+  readonly mount?: readonly string[] | undefined
+  /** `TARGET[:OPTIONS]` */
+  readonly tmpfs?: readonly string[] | undefined
+  /** A number of bytes, also with a unit: `64m`. */
+  readonly shmSize?: string | number | undefined
+  /** `PATH[:TARGET][:rwm]` */
+  readonly device?: readonly string[] | undefined
+  /** `NET_ADMIN`, `CAP_NET_ADMIN`, or `ALL` */
+  readonly capAdd?: readonly string[] | undefined
+  readonly capDrop?: readonly string[] | undefined
+  /** All capabilities, devices and paths; default false. */
+  readonly privileged?: boolean | undefined
+  /** `seccomp=FILE`, `apparmor=PROFILE`, `no-new-privileges`, `systempaths=unconfined` */
+  readonly securityOpt?: readonly string[] | undefined
+  /** `NAME=SOFT[:HARD]` */
+  readonly ulimit?: readonly string[] | undefined
+  /** `NAME=VALUE` */
+  readonly sysctl?: readonly string[] | undefined
+  /** A number of bytes, also with a unit: `1g`. */
+  readonly memory?: string | number | undefined
+  /** The same of memory and swap together; -1 is no limit of swap. */
+  readonly memorySwap?: string | number | undefined
+  readonly cpus?: string | number | undefined
+  readonly cpuShares?: string | number | undefined
+  /** -1 is no limit. */
+  readonly pidsLimit?: string | number | undefined
+  readonly cgroupParent?: string | undefined
 }
-
-/** The facts outside of config.json that changes depend on. */
-export interface Surroundings {
-  /** The caller's environment. */
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Reads a file that a flag names, relative to the caller's directory. */
-  readonly readText: (path: string) => string
-  /** Looks a user up in the rootfs. @throws OciError `ERR_USER_UNKNOWN` */
-  readonly lookUpUser: (text: string) => ImageUser
-  /** @throws OciError `ERR_USAGE` no such signal */
-  readonly parseSignal: (text: string) => number
-}
-
-/** A config.json with one change. */
-export type Change<Value> = (config: RuntimeConfig, value: Value, around: Surroundings) => RuntimeConfig

@@ -1,6 +1,6 @@
 import { OciError } from '../../errors.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
-import type { Surroundings } from './config-changes.ts'
+import type { Surroundings } from './outside.ts'
 
 /** The words that help and the manual have for a flag. */
 export interface FlagText {
@@ -19,8 +19,11 @@ interface FlagOf<Kind, Value, Shown> extends FlagText {
    */
   readonly change: (config: RuntimeConfig, value: Value, around: Surroundings, name: string) => RuntimeConfig
   /** The value with which the flag would make `base` what `config` is. */
-  readonly show: (config: RuntimeConfig, base: RuntimeConfig) => Shown
+  readonly show: Show<Shown>
 }
+
+/** `look` looks at paths of the host. */
+type Show<Shown> = (config: RuntimeConfig, base: RuntimeConfig, look: Surroundings['look']) => Shown
 
 /** A flag that is given or not; with `negation` it can be taken back, as `--no-NAME`. */
 export interface SwitchFlag extends FlagOf<'switch', boolean, boolean | undefined> {
@@ -40,7 +43,7 @@ interface How<Piece, Pieces, Shown> {
   /** Reads one value; pure but for `around`. */
   readonly parse: (text: string, around: Surroundings) => Piece
   readonly apply: (config: RuntimeConfig, pieces: Pieces, around: Surroundings) => RuntimeConfig
-  readonly show: (config: RuntimeConfig, base: RuntimeConfig) => Shown
+  readonly show: Show<Shown>
 }
 
 export function text<Piece>(words: FlagText, { parse, apply, show }: How<Piece, Piece, string | undefined>): TextFlag {
@@ -73,13 +76,15 @@ export function toggle(
   {
     apply,
     show,
-  }: Pick<SwitchFlag, 'show'> & { readonly apply: (config: RuntimeConfig, isSet: boolean) => RuntimeConfig },
+  }: Pick<SwitchFlag, 'show'> & {
+    readonly apply: (config: RuntimeConfig, isSet: boolean, around: Surroundings) => RuntimeConfig
+  },
 ): SwitchFlag {
   return {
     ...words,
     kind: 'switch',
     show,
-    change: (config, isSet, _around, name) => naming(name, undefined, () => apply(config, isSet)),
+    change: (config, isSet, around, name) => naming(name, undefined, () => apply(config, isSet, around)),
   }
 }
 

@@ -1,15 +1,18 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statfsSync } from 'node:fs'
+import { release } from 'node:os'
+import { resolve } from 'node:path'
 import { isSystemError } from '../../errors.ts'
 import { exactText, isText } from '../../text.ts'
+import { isCgroup2Type } from '../host-options.ts'
 import { lookUpUser } from '../user.ts'
-import type { Surroundings } from './config-changes.ts'
 import { refusal } from './flag.ts'
+import { hostDevices, look } from './host-devices.ts'
+import type { Surroundings } from './outside.ts'
 
 /** The parts of the surroundings that other folders know. */
-export interface Elsewhere {
+export interface Elsewhere extends Pick<Surroundings, 'parseSignal' | 'bundleName'> {
   /** Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
-  readonly parseSignal: Surroundings['parseSignal']
 }
 
 /**
@@ -28,9 +31,21 @@ export function surroundingsOf({ env = process.env, ...others }: Elsewhere): (ro
     ...others,
     env,
     readText: readOnce,
+    absolutePath: (path) => resolve(path),
+    look,
+    hostDevices,
+    hasSELinux: existsSync('/sys/fs/selinux/enforce'),
+    countsSwap: countsSwap(),
+    platform: { architecture: process.arch, kernel: release() },
     lookUpUser: (text) =>
       rootfs === undefined ? { uid: 0, gid: 0, additionalGids: [], home: undefined } : lookUpUser(rootfs, text),
   })
+}
+
+/** On cgroup v1 it takes a kernel that was built and started for it (`swapaccount=1`). */
+function countsSwap(): boolean {
+  if (existsSync('/sys/fs/cgroup/memory')) return existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes')
+  return existsSync('/sys/fs/cgroup') && isCgroup2Type(statfsSync('/sys/fs/cgroup').type)
 }
 
 function readText(path: string): string {

@@ -1,7 +1,12 @@
+import { capAdd, capDrop } from './capabilities.ts'
 import type { ConfigChanges } from './config-changes.ts'
+import { device } from './devices.ts'
 import { annotation, hostname, label, readOnly, stopSignal } from './document.ts'
 import type { Flag, ListFlag, SwitchFlag, TextFlag } from './flag.ts'
+import { cgroupParent, cpuShares, cpus, memory, memorySwap, pidsLimit, sysctl, ulimit } from './limits.ts'
+import { mount, shmSize, tmpfs, volume } from './mounts.ts'
 import { entrypoint, env, envFile, tty, user, workdir } from './process.ts'
+import { privileged, securityOpt } from './rights.ts'
 
 type FlagFor<Value> = [Value] extends [boolean] ? SwitchFlag : [Value] extends [readonly string[]] ? ListFlag : TextFlag
 
@@ -24,6 +29,24 @@ const flags: { readonly [Name in FlagProperty]-?: FlagFor<NonNullable<ConfigChan
   stopSignal,
   label,
   annotation,
+  volume,
+  mount,
+  tmpfs,
+  shmSize,
+  device,
+  // What is dropped comes before what is added: --cap-drop ALL --cap-add CHOWN. A seccomp profile looks at both.
+  privileged,
+  capDrop,
+  capAdd,
+  securityOpt,
+  ulimit,
+  sysctl,
+  memory,
+  memorySwap,
+  cpus,
+  cpuShares,
+  pidsLimit,
+  cgroupParent,
 }
 
 /** A flag with its name on the command line, and in the library. */

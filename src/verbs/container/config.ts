@@ -1,6 +1,7 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { look } from '../../bundle/changes/host-devices.ts'
 import { showChanges } from '../../bundle/changes/show-changes.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
@@ -27,7 +28,7 @@ export interface ConfigOptions {
  */
 export async function config({ bundle = '.', changes = {}, env }: ConfigOptions = {}): Promise<void> {
   const text = readConfigText(`${resolve(bundle)}/config.json`)
-  const around = surroundingsOf({ env, parseSignal })
+  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
   const changed = editConfigText(text, (config) =>
     applyChanges(config, changes, around(resolve(bundle, config.root.path))),
   )
@@ -42,7 +43,7 @@ export async function config({ bundle = '.', changes = {}, env }: ConfigOptions 
  */
 export async function showConfig({ bundle = '.' }: Pick<ConfigOptions, 'bundle'> = {}): Promise<readonly string[]> {
   const shown = readConfig(resolve(bundle))
-  return showChanges(shown, await baseOf(shown))
+  return showChanges(shown, await baseOf(shown), look)
 }
 
 async function baseOf({ linux = {} }: RuntimeConfig): Promise<RuntimeConfig> {

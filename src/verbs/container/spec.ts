@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
@@ -29,6 +29,6 @@ export interface SpecOptions {
 export async function spec(options: SpecOptions = {}): Promise<void> {
   const { bundle = '.', rootless = false, terminal, changes = {}, env } = options
   const base = defaultConfig({ ...(await hostConfigOptions(rootless)), terminal })
-  const around = surroundingsOf({ env, parseSignal })
+  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
   await writeRuntimeConfig(bundle, applyChanges(base, changes, around(resolve(bundle, base.root.path))))
 }

@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
@@ -13,6 +14,7 @@ export interface ConfigChanger {
 }
 
 interface ChangerOptions {
+  readonly out: string
   readonly changes?: ConfigChanges | undefined
   readonly subids?: boolean | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
@@ -23,8 +25,8 @@ interface ChangerOptions {
  *
  * @throws OciError naming the flag and the value
  */
-export async function configChanger({ changes = {}, subids, env }: ChangerOptions): Promise<ConfigChanger> {
-  const around = surroundingsOf({ env, parseSignal })
+export async function configChanger({ changes = {}, out, subids, env }: ChangerOptions): Promise<ConfigChanger> {
+  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(out)) })
   const base = defaultConfig(await hostConfigOptions(subids || process.geteuid?.() !== 0))
   applyChanges(base, { ...changes, user: undefined }, around(undefined))
   return {
