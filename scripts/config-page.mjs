@@ -65,6 +65,20 @@ const notes = `## Values
   where a cgroup has been delegated to that user.
 - **Labels** are annotations, as for images. \`--stop-signal\` is what \`bundle-tool stop\` sends first.
 
+## What images get, and spec does not
+
+A config.json that \`pull\` or \`unpack\` makes has the rights that engines give, so that \`chown\`, \`su\`, \`apt-get\` and set-user-ID
+programs work: docker's fourteen capabilities, no \`noNewPrivileges\`, and no limit of open files beside the one of whoever runs
+the container. \`spec\` writes what \`runc spec\` writes: three capabilities, \`noNewPrivileges\`, 1024 open files, and a rootfs that
+cannot be written to. For less than an image gets:
+
+\`\`\`sh
+bundle-tool config -b alpine --cap-drop ALL --security-opt no-new-privileges --ulimit nofile=1024
+\`\`\`
+
+A container of an ordinary user has these rights in a user namespace of its own, where they hold over what belongs to that user.
+With one id alone there is nobody to \`su\` to: \`--subids\` gives more.
+
 ## From a program
 
 \`pull\`, \`unpack\`, \`spec\` and \`config\` have the option \`changes\`, of the type \`ConfigChanges\`: a member for each flag, named

@@ -9,6 +9,7 @@ import { withEntrypoint } from './changes/process.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
 import { checkUser } from './id-mappings.ts'
+import { withImageRights } from './image-rights.ts'
 import { type ImageUser, lookUpUser } from './user.ts'
 
 export interface ConvertOptions {
@@ -31,7 +32,8 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
  * Converts an image config to a runtime config: the default one of `spec` with the image's program, environment, directory,
  * user, annotations and volumes.
  *
- * Unlike in the default config, the rootfs is writable, as programs of images expect. An image without a program runs `sh`.
+ * Unlike in the default config, the rootfs is writable, and root has the rights that engines give, as programs of images
+ * expect. An image without a program runs `sh`.
  * Each volume becomes an empty tmpfs, as in umoci: files in it do not reach the rootfs and do not outlive the container.
  * @param rootfs the directory into which the image is unpacked, in which users are looked up
  * @throws OciError `ERR_USER_UNKNOWN`; `ERR_NOT_SUPPORTED` `idMappings` lack an id of the user; `ERR_MANIFEST_INVALID` a volume
@@ -46,7 +48,7 @@ export async function convertImageConfig(
   checkImageConfig(image)
   const { idMappings, terminal = true, onReservedLabel = () => {}, onIgnoredVariable = () => {} } = options
   const { rootless = process.geteuid?.() !== 0 } = options
-  const base = defaultConfig(await hostConfigOptions(rootless, idMappings))
+  const base = withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings)))
   const { config = {} } = image
   const user = lookUpUser(rootfs, config.User)
   if (idMappings !== undefined) checkUser(user, idMappings)

@@ -10,7 +10,7 @@ const project = join(import.meta.dirname, '../..')
 const newcomer = join(project, 'scripts/newcomer')
 
 /** Every block of the README for which nothing is installed and no engine is needed. */
-const blocks = 6
+const blocks = 7
 
 test.each([
   ['root', 'tmux'],

@@ -7,6 +7,7 @@ import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { editConfigText } from '../../bundle/edit-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
+import { withImageRights } from '../../bundle/image-rights.ts'
 import { replaceConfigText } from '../../bundle/write-config.ts'
 import type { IDMappings, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { readConfig, readConfigText } from '../../runtime/load-bundle.ts'
@@ -50,6 +51,6 @@ async function baseOf({ linux = {} }: RuntimeConfig): Promise<RuntimeConfig> {
   const { uidMappings, gidMappings, namespaces = [] } = linux
   const idMappings: IDMappings | undefined = uidMappings && gidMappings && { uidMappings, gidMappings }
   const rootless = namespaces.some(({ type }) => type === 'user')
-  const base = defaultConfig(await hostConfigOptions(rootless, idMappings))
+  const base = withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings)))
   return { ...base, root: { path: base.root.path }, hostname: 'container' }
 }

@@ -5,6 +5,7 @@ import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
 import { ownMappings } from '../../bundle/id-mappings.ts'
 import { writeImageRecord } from '../../bundle/image-record.ts'
+import { withImageRights } from '../../bundle/image-rights.ts'
 import { writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { OciError } from '../../errors.ts'
 import {
@@ -59,7 +60,7 @@ const threadedBytes = 8 * 1024 ** 2
 
 /**
  * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
- * no image config, gets the default config.json.
+ * no image config, gets the default config.json with the rights of images.
  *
  * @returns the absolute path of the bundle
  * @throws OciError of every kind that images, layers and bundles have; then nothing is left
@@ -125,7 +126,9 @@ async function imageRuntimeConfig(image: Image, rootfs: string, options: MakeBun
   const { subids, terminal, warn, change } = options
   const idMappings = subids ? ownMappings() : undefined
   const rootless = subids || process.geteuid?.() !== 0
-  if (image.config === undefined) return defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal })
+  if (image.config === undefined) {
+    return withImageRights(defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal }))
+  }
   return convertImageConfig(change.hasUser ? withoutUser(image.config) : image.config, rootfs, {
     rootless,
     idMappings,
