@@ -22,6 +22,8 @@ export interface ConfigChanges {
   readonly label?: readonly string[] | undefined
   /** `NAME=value` */
   readonly annotation?: readonly string[] | undefined
+  /** `host`, `none`, or `ns:PATH` for a network namespace that is there. */
+  readonly network?: string | undefined
   /** `SOURCE:TARGET[:OPTIONS]`; a source that begins with `.` is relative to the directory of this process. */
   readonly volume?: readonly string[] | undefined
   /** `type=bind,source=S,target=T[,readonly]` or `type=tmpfs,target=T` */

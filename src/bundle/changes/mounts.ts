@@ -5,6 +5,7 @@ import { type ListFlag, list, refusal, type TextFlag, text } from './flag.ts'
 import { isSame } from './merge-document.ts'
 import { destinationOfMount, parseMount } from './mount-keys.ts'
 import { bindMount, parseBindOptions, parseTmpfs, showTmpfs } from './mount-values.ts'
+import { hasNamesOfHost, isNameMount } from './network.ts'
 import { parseBytes } from './values.ts'
 
 export const volume: ListFlag = list(
@@ -97,7 +98,10 @@ export function checkMountPoints({ volume = [], mount = [], tmpfs = [] }: Config
 
 const added = (config: RuntimeConfig, base: RuntimeConfig): readonly Mount[] =>
   (config.mounts ?? []).filter(
-    (one) => one.destination !== shm.destination && !base.mounts?.some((other) => isSame(one, other)),
+    (one) =>
+      one.destination !== shm.destination &&
+      !base.mounts?.some((other) => isSame(one, other)) &&
+      !(hasNamesOfHost(config) && isNameMount(one)),
   )
 
 function showVolume({ destination, type, source = '', options = [] }: Mount): readonly string[] {

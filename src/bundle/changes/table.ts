@@ -5,6 +5,7 @@ import { annotation, hostname, label, readOnly, stopSignal } from './document.ts
 import type { Flag, ListFlag, SwitchFlag, TextFlag } from './flag.ts'
 import { cgroupParent, cpuShares, cpus, memory, memorySwap, pidsLimit, sysctl, ulimit } from './limits.ts'
 import { mount, shmSize, tmpfs, volume } from './mounts.ts'
+import { network } from './network.ts'
 import { entrypoint, env, envFile, tty, user, workdir } from './process.ts'
 import { privileged, securityOpt } from './rights.ts'
 
@@ -34,6 +35,8 @@ const flags: { readonly [Name in FlagProperty]-?: FlagFor<NonNullable<ConfigChan
   tmpfs,
   shmSize,
   device,
+  // After the mounts, since what is mounted at /etc/hosts by a flag stays.
+  network,
   // What is dropped comes before what is added: --cap-drop ALL --cap-add CHOWN. A seccomp profile looks at both.
   privileged,
   capDrop,
