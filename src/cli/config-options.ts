@@ -8,7 +8,7 @@ export class ConfigOption extends Option {
   readonly takesEmpty = true
 }
 
-/** What commander has found for the flags that change config.json, beside a command's own. */
+/** The values that commander has found for the flags that change config.json, beside a command's own. */
 export type ConfigFlags = Readonly<Record<string, unknown>>
 
 /** Gives a command the flags that change config.json, and the words behind `--`. */

@@ -27,10 +27,6 @@ export function applyChanges(config: RuntimeConfig, changes: ConfigChanges, arou
   throw refusal('--entrypoint leaves nothing to run', 'name a command behind "--"')
 }
 
-/** Whether there is anything to change. */
-export const hasChanges = (changes: ConfigChanges): boolean =>
-  Object.values(changes).some((value) => value !== undefined && !(Array.isArray(value) && value.length === 0))
-
 interface Given {
   readonly changes: ConfigChanges
   readonly around: Surroundings

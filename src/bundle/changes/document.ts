@@ -4,7 +4,7 @@ import { list, refusal, text, toggle } from './flag.ts'
 import { entrypointAnnotation } from './process.ts'
 
 const stopSignalAnnotation = 'org.opencontainers.image.stopSignal'
-/** Of Linux, in bytes (`__NEW_UTS_LEN`). */
+/** The longest name that Linux keeps, in bytes (`__NEW_UTS_LEN`). */
 const maxHostnameBytes = 64
 
 export const hostname: TextFlag = text(

@@ -13,7 +13,7 @@ export function look(path: string): HostDevice | 'other' | undefined {
   }
 }
 
-/** Of the kernel's numbers, as makedev(3) has them. */
+/** The device that a file stands for, its numbers taken apart as by major(3) and minor(3). */
 function deviceOf(stats: Stats): HostDevice | undefined {
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) return undefined
   const number = BigInt(stats.rdev)

@@ -52,7 +52,7 @@ function memberOf(name: string, object: JsonObject): string | undefined {
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Whether two JSON values are equal; members that are undefined are absent. */
+/** True for two JSON values that are equal; members that are undefined are absent. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true
   if (Array.isArray(one) && Array.isArray(other)) {

@@ -64,9 +64,9 @@ function withoutNames(config: RuntimeConfig): RuntimeConfig {
   return { ...config, mounts: config.mounts.filter((mount) => !isNameMount(mount)) }
 }
 
-/** Whether a mount is one that a network brings along. */
+/** True for a mount that a network brings along. */
 export const isNameMount = (mount: Mount): boolean => nameFiles.some((path) => isSame(mount, nameMount(path)))
 
-/** Whether the container has another network than one of its own without a path, and the names of the host. */
+/** True for a container with the names of the host, unless its network is one of its own without a path. */
 export const hasNamesOfHost = ({ mounts = [], linux }: RuntimeConfig): boolean =>
   linux?.namespaces?.some(({ type, path }) => type === 'network' && !path) !== true && mounts.some(isNameMount)

@@ -35,7 +35,7 @@ export interface Surroundings {
   /** All devices below /dev but those that each container has of its own. */
   readonly hostDevices: () => readonly (HostDevice & { readonly path: string })[]
   readonly hasSELinux: boolean
-  /** Whether the kernel counts what of a cgroup is swapped out. */
+  /** True where the kernel counts the swap of a cgroup. */
   readonly countsSwap: boolean
   readonly platform: Platform
   /** The last part of the bundle's path. */

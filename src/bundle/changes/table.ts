@@ -37,7 +37,7 @@ const flags: { readonly [Name in FlagProperty]-?: FlagFor<NonNullable<ConfigChan
   device,
   // After the mounts, since what is mounted at /etc/hosts by a flag stays.
   network,
-  // What is dropped comes before what is added: --cap-drop ALL --cap-add CHOWN. A seccomp profile looks at both.
+  // Rights are dropped before others are added: --cap-drop ALL --cap-add CHOWN. A seccomp profile depends on both.
   privileged,
   capDrop,
   capAdd,

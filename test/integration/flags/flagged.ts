@@ -18,9 +18,9 @@ export interface Flagged {
   readonly place: ContainerPlace
   /** Runs a command of the tool as the caller, in the directory of the place. */
   readonly call: (args: readonly string[], env?: Environment) => Finished
-  /** What a script prints in a container of the default config.json with these flags, which must end well. */
+  /** Returns the output of a script in a container of the default config.json with these flags, which must end well. */
   readonly see: (flags: readonly string[], script: string, env?: Environment) => string
-  /** What `spec` says of flags that it refuses. */
+  /** Returns the error of `spec` for flags that it refuses. */
   readonly refusal: (...flags: readonly string[]) => string
 }
 
