@@ -2,7 +2,7 @@ import type { Command, Option } from 'commander'
 import { OciError } from '../errors.ts'
 import { callOptions } from '../program/options.ts'
 import { valueKinds } from './call-options.ts'
-import { ConfigOption } from './config-options.ts'
+import type { ConfigOption } from './config-options.ts'
 import { foreignFlagHint } from './foreign-flags.ts'
 import { nearest } from './nearest.ts'
 
@@ -88,7 +88,7 @@ export function rewriteArguments(program: Command, given: readonly string[]): Re
     if (option.required) {
       const operand = value ?? args[++index]
       if (operand === undefined) return result(`flag needs an argument: -${name}`)
-      if (operand !== '' || option instanceof ConfigOption) words.push(`${flag}=${operand}`)
+      if (operand !== '' || takesEmpty(option)) words.push(`${flag}=${operand}`)
       else if (!repeatable.includes(flag)) removeAll(words, `${flag}=`)
       continue
     }
@@ -158,3 +158,7 @@ function parseBoolean(value: string): boolean | undefined {
   if (/^(?:0|f|F|false|FALSE|False)$/.test(value)) return false
   return undefined
 }
+
+/** By the property, not the class: that would bring all of commander into the bundle of the compiler. */
+const takesEmpty = (option: Option | undefined): option is ConfigOption =>
+  option !== undefined && 'takesEmpty' in option
