@@ -104,10 +104,11 @@ export function integer(min: number, max: number): Schema<number> {
 
 /** An integer of up to 64 bits, in the form that `parseExactJson` returns. */
 export function int64(min: bigint, max: bigint): Schema<number | bigint> {
+  // As bigints: quickjs-ng 0.16 compares negative numbers with them the wrong way round.
   const isInRange = (value: unknown): boolean =>
     (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) &&
-    value >= min &&
-    value <= max
+    BigInt(value) >= min &&
+    BigInt(value) <= max
   return simple(isInRange, `must be an integer from ${min} to ${max}`)
 }
 
