@@ -1,11 +1,21 @@
-// Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild) and dist/bundle-tool-runner (the C compiler).
+// Builds what is missing or out of date: node_modules, dist/ (tsc), dist/bin (esbuild), dist/bundle-tool-runner (the
+// C compiler) and, where cargo is, dist/bundle-tool-interpreter.
 //
-//   --no-native  nothing that needs a C compiler
+//   --no-native  nothing that needs a C compiler or cargo
 //   --package    for `npm pack`, too: the binaries of other architectures whose compiler is there, manual pages, completions
 //   --all        with --package: an architecture without its compiler is an error
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commitOf } from './commit.mjs'
@@ -130,6 +140,8 @@ if (!wants('no-native') && !isBuilt('dist/.native', build)) {
   writeFileSync('dist/node', `${process.execPath}\n`)
   writeFileSync('dist/.native', build)
 }
+if (!wants('no-native') && !isBuilt('dist/.interpreter/build', build))
+  run(process.execPath, 'scripts/interpreter.mjs', build)
 if (wants('package') && !isBuilt('dist/.package', build)) makePackage()
 
 /** Files that `npm pack` takes beside the rest. */
@@ -143,6 +155,7 @@ function makePackage() {
     if (isThere(used)) {
       mkdirSync(directory)
       compileNative(used, directory)
+      addInterpreter(architecture, directory)
       continue
     }
     const sentence = `the binaries for ${architecture} need ${used}: install ${packages}`
@@ -151,6 +164,15 @@ function makePackage() {
     isWhole = false
   }
   if (isWhole) writeFileSync('dist/.package', build)
+}
+
+/** The interpreter is built where it is to run: Rust's library for another architecture may not be there. */
+function addInterpreter(architecture, directory) {
+  const name = 'bundle-tool-interpreter'
+  const built = join('dist', name)
+  if (architecture === process.arch && existsSync(built)) return copyFileSync(built, join(directory, name))
+  const sentence = `for ${architecture} the package has no interpreter: run "npm pack" on such a machine that has cargo`
+  console.warn(`build: ${sentence}; containers start more slowly there`)
 }
 
 /** Compiles the binaries into a directory; each appears there whole, also while another process executes the old one. */

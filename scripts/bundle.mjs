@@ -140,7 +140,7 @@ await buildModule('writer-thread', { entryPoints: ['src/layer/thread/writer-thre
 await buildModule('file-thread', { entryPoints: ['src/layer/thread/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
 await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
-await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] })
+await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })
 // It says nothing, so nobody reads its names.
 await buildCode(
   'compiler',
@@ -166,7 +166,8 @@ await build({
 writeFileSync(`${out}/package.json`, '{ "type": "commonjs" }\n')
 rmSync('dist/bin', { recursive: true, force: true })
 renameSync(out, 'dist/bin')
-writeFileSync('dist/licenses.txt', [...packages].sort().map(licenseOf).join('\n'))
+const notice = readFileSync('native/interpreter/NOTICE', 'utf8')
+writeFileSync('dist/licenses.txt', [...[...packages].sort().map(licenseOf), notice].join('\n'))
 copyTypes('dist/index.d.ts')
 
 /** A package's name and its license, which goes where its code goes. */

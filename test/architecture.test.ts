@@ -32,6 +32,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   bundle: ['oci', 'program', 'store', 'layer', 'text', 'errors'],
   dbus: ['errors'],
+  interpreter: ['program'],
   host: ['oci', 'compile', 'program', 'text', 'errors'],
   runtime: ['oci', 'make-directories', 'state-root', 'compile', 'program', 'host', 'dbus', 'text', 'errors'],
   verbs: [

@@ -33,7 +33,11 @@ const number = (value: number | bigint): RegExp =>
 
 /** Each fact, how it would be written by hand, and files that have the same text or number for something else. */
 const facts: readonly (readonly [name: string, pattern: RegExp, others?: readonly string[]])[] = [
-  ['the exit code of no program', number(contract.noProgram), ['src/program/ops.ts']],
+  [
+    'the exit code of no program',
+    number(contract.noProgram),
+    ['src/program/ops.ts', 'src/interpreter/system-error.ts'],
+  ],
   ['the exit code of what could not be executed', /exit_with\(127\)|notExecuted = |return 127/, ['src/cli/errors.ts']],
   ...Object.values(contract.argv0).map((text) => ['first word of a command line', begun(text)] as const),
   ['variables of the tool', /BUNDLE_TOOL_(?!BENCH)/],

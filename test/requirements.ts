@@ -40,6 +40,7 @@ const kindsOfHost: readonly string[] = [
   'two CPUs',
   'no-security-module',
   'criu that works',
+  'interpreter', // which needs a newer Rust than Debian has
   '/proc/sys/vm/memfd_noexec', // Linux 6.3
 ]
 
@@ -49,7 +50,7 @@ const kindsOfHost: readonly string[] = [
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
  * @param needs `root`, `cgroup1`, `cgroup2`, `a hybrid hierarchy`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
- *   `libseccomp-dev`, a path, or the name of a program in PATH
+ *   `interpreter`, `libseccomp-dev`, a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
   readonly test: typeof test | typeof test.skip
@@ -70,6 +71,7 @@ function isThere(need: string): boolean {
   if (need === 'a hybrid hierarchy') return existsSync('/sys/fs/cgroup/unified')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
   if (need === 'criu that works') return criuProblem() === undefined
+  if (need === 'interpreter') return existsSync(join(import.meta.dirname, '../dist/bundle-tool-interpreter'))
   if (need === 'two CPUs') return availableParallelism() > 1
   if (need === 'x86_64') return process.arch === 'x64'
   if (need === 'no-security-module') return !securityModules.some((path) => existsSync(path))
@@ -99,6 +101,7 @@ function remedy(need: string): string {
   if (need === 'cgroup1') return 'a cgroup v1 host'
   if (need === 'cgroup2') return 'a cgroup v2 host'
   if (need === 'criu that works') return `a kernel and a CRIU that go together (${criuProblem()})`
+  if (need === 'interpreter') return 'the interpreter (install Rust 1.87 or newer, and run "npm run build")'
   if (need === 'x86_64') return 'an x86-64 host'
   if (need === 'no-security-module') return 'a host without AppArmor and SELinux'
   return `${need} (apt-get install ${packages[need] ?? need})`

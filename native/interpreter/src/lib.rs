@@ -1,0 +1,5 @@
+//! The interpreter of the runtime's TypeScript: QuickJS, and the system calls that the modules in `src/interpreter/` are made of.
+//! It decides nothing. No module is found at run time but those that it is given.
+pub mod engine;
+mod system;
+mod text;

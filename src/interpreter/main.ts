@@ -1,0 +1,65 @@
+import { noProgram, variables } from '../program/contract.ts'
+import { makeBuffer } from './buffer.ts'
+import { makeFileSystem } from './file-system.ts'
+import type { Host, Require } from './host.ts'
+import { mendKeys } from './map-keys.ts'
+import { makePathModule } from './path.ts'
+import { makeProcess, type ProcessObject } from './process.ts'
+import { makeTextEncoder } from './text-encoder.ts'
+
+/** The architecture of the interpreter, as Node.js names it: from the build. */
+declare const interpreterArch: string
+
+type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
+
+/**
+ * Compiles a call for the front, as src/cli/boot-compiler.ts does it in Node.js: gives the modules of Node.js to src/cli/compiler.ts.
+ *
+ * @returns the exit code
+ */
+export default async function start(host: Host): Promise<number> {
+  formatStacks()
+  mendKeys()
+  Math.random = host.random
+  const process = makeProcess(host, interpreterArch)
+  const Buffer = makeBuffer(host)
+  Object.assign(globalThis, { process, Buffer, TextEncoder: makeTextEncoder(host) })
+  const [, script = '', ...words] = process.argv
+  const { compileCall } = makeRequire(host, process, Buffer, script)('./compiler.js') as { compileCall: CompileCall }
+  await compileCall(words, process.env, Number(process.env[variables.handover]))
+  return noProgram
+}
+
+/** Gives modules by the names that Node.js has for them, and those of dist/bin by their paths. */
+function makeRequire(
+  host: Host,
+  process: ProcessObject,
+  buffers: ReturnType<typeof makeBuffer>,
+  script: string,
+): Require {
+  const path = makePathModule(process.cwd)
+  const modules = new Map<string, unknown>([
+    ['node:fs', makeFileSystem(host, buffers, process.arch)],
+    ['node:path', path],
+    ['node:timers/promises', { setTimeout: async (milliseconds: number) => host.sleep(milliseconds) }],
+  ])
+  return function require(name) {
+    if (modules.has(name)) return modules.get(name)
+    const module = { exports: {} }
+    modules.set(name, module.exports)
+    host.load(name.replace(/^\.\/|\.js$/g, ''))(module.exports, require, module, path.join(path.dirname(script), name))
+    modules.set(name, module.exports)
+    return module.exports
+  }
+}
+
+function placeOf(site: NodeJS.CallSite): string {
+  if (site.isNative()) return `${site.getFunctionName()} (native)`
+  return `${site.getFunctionName() || '<anonymous>'} (${site.getFileName()}:${site.getLineNumber()}:${site.getColumnNumber()})`
+}
+
+/** Stacks begin with the error, as those of V8. */
+function formatStacks(): void {
+  Error.prepareStackTrace = (error, sites) =>
+    [String(error), ...sites.map((site) => `    at ${placeOf(site)}`)].join('\n')
+}
