@@ -17,6 +17,8 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define VARIABLE_REPORTS "BUNDLE_TOOL_REPORTS"
 #define VARIABLE_REPORT_DETAIL "BUNDLE_TOOL_REPORT_DETAIL"
 #define VARIABLE_RUNNER "BUNDLE_TOOL_RUNNER"
+#define VARIABLE_INTERPRETER "BUNDLE_TOOL_INTERPRETER"
+#define VARIABLE_INTERPRETER_END "BUNDLE_TOOL_INTERPRETER_END"
 
 /* Beginnings of variables that Node.js does not get; it gets the latter for a command that talks to servers. */
 #define CODE_VARIABLES "NODE_", "OPENSSL_"

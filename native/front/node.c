@@ -42,10 +42,10 @@ static bool is_small(const char *directory, const char *name)
 	       S_ISREG(st.st_mode) && st.st_size <= MAX_UNSEEDED;
 }
 
-/*
- * True when the call needs nothing of the whole command line: src/cli/compiler.ts then compiles it, which is loaded
- * in half the time.
- */
+/* The process that compiles a program. src/cli/compiler.ts is loaded in half the time of the whole command line. */
+enum compiler { COMMAND_LINE, COMPILER_IN_NODE, INTERPRETER };
+
+/* True when the call needs nothing of the whole command line. */
 static bool is_for_compiler(const struct call *call)
 {
 	struct request q;
@@ -59,6 +59,35 @@ static bool is_for_compiler(const struct call *call)
 	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
 }
 
+/*
+ * The interpreter is beside this binary, unless a build had no cargo, or where a variable says: then it must be there. An empty
+ * variable means that none is wanted.
+ */
+static bool find_interpreter(const struct call *call, char *to, size_t size)
+{
+	static const char name[] = "bundle-tool-interpreter";
+	const char *given = variable(call->env, VARIABLE_INTERPRETER);
+	const char *const path[] = {given, NULL};
+	size_t directory = (size_t)(base_name(call->exe) - call->exe);
+
+	if (given)
+		return *given && join(to, size, path);
+	if (directory + sizeof name > size)
+		return false;
+	memcpy(to, call->exe, directory);
+	memcpy(to + directory, name, sizeof name);
+	return sys(faccessat, AT_FDCWD, to, X_OK) >= 0;
+}
+
+static enum compiler choose_compiler(const struct call *call)
+{
+	char path[PATH_SIZE];
+
+	if (!is_for_compiler(call))
+		return COMMAND_LINE;
+	return find_interpreter(call, path, sizeof path) ? INTERPRETER : COMPILER_IN_NODE;
+}
+
 /* Where bin/ is beside this binary, or beside the directory of those for one architecture, as in a package. */
 static size_t length_of_directory(const char *exe)
 {
@@ -68,19 +97,20 @@ static size_t length_of_directory(const char *exe)
 	return (size_t)((end > exe && !memcmp(end, own, sizeof own - 1) ? end + 1 : name) - exe);
 }
 
-static char **arguments_for_node(char *node, const struct call *call, bool is_compiler)
+static char **arguments_for(enum compiler compiler, char *binary, const struct call *call)
 {
 	static const char boot[] = "bin/boot.js", boot_compiler[] = "bin/boot-compiler.cjs";
 	static char script[PATH_SIZE];
 	size_t directory = length_of_directory(call->exe);
 	/* "--": Node.js would read the file of an --env-file behind the script, too. */
-	char *plain[] = {node, "--", script, NULL}, *compiler[] = {node, COMPILER_FLAGS, "--", script, NULL};
+	char *plain[] = {binary, "--", script, NULL}, *with_flags[] = {binary, COMPILER_FLAGS, "--", script, NULL};
+	char *interpreter[] = {binary, script, NULL};
 
 	if (directory + sizeof boot_compiler > sizeof script)
 		return NULL;
 	memcpy(script, call->exe, directory);
-	memcpy(script + directory, is_compiler ? boot_compiler : boot, is_compiler ? sizeof boot_compiler : sizeof boot);
-	return with_variables(is_compiler ? compiler : plain, call->argv + 1);
+	memcpy(script + directory, compiler ? boot_compiler : boot, compiler ? sizeof boot_compiler : sizeof boot);
+	return with_variables(compiler == INTERPRETER ? interpreter : compiler ? with_flags : plain, call->argv + 1);
 }
 
 static char **environment_for_node(const struct call *call, char *limit, char *const *more)
@@ -96,8 +126,10 @@ static char **environment_for_node(const struct call *call, char *limit, char *c
 }
 
 /* The number of descriptors that Node.js needs for itself, and for threads where a command has some; with fewer it aborts. */
-static uint64_t descriptors_for_node(const struct call *call)
+static uint64_t descriptors_for(enum compiler compiler, const struct call *call)
 {
+	if (compiler == INTERPRETER)
+		return 8;
 	return needs_network(call->argv[call->command]) ? 64 : 32;
 }
 
@@ -106,7 +138,7 @@ static int complain_of_limit(const struct call *call)
 	const char *command = call->argv[call->command];
 	char text[128], number[24];
 
-	decimal(number, descriptors_for_node(call));
+	decimal(number, descriptors_for(COMMAND_LINE, call));
 	if (JOIN(text, "too few file descriptors are allowed: Node.js needs ", number, " (ulimit -n)"))
 		complain(text);
 	return command && streq(command, "exec") ? 255 : 1;
@@ -124,38 +156,41 @@ static int complain_of_node(const char *refused)
 	return 1;
 }
 
-static int become(const struct call *call, char *const *more, bool is_compiler)
+static int become(const struct call *call, char *const *more, enum compiler compiler)
 {
-	static char node[PATH_SIZE], refused[PATH_SIZE];
-	char *limit = allow_descriptors(call->env, descriptors_for_node(call));
-	char **argv = arguments_for_node(node, call, is_compiler), **env = environment_for_node(call, limit, more);
+	static char binary[PATH_SIZE], refused[PATH_SIZE];
+	bool is_interpreter = compiler == INTERPRETER;
+	char *limit = allow_descriptors(call->env, descriptors_for(compiler, call));
+	char **argv = arguments_for(compiler, binary, call), **env = environment_for_node(call, limit, more);
 	uint64_t none = 0;
 
-	if (!find_node(call, node, sizeof node, refused, sizeof refused))
+	if (is_interpreter && !find_interpreter(call, binary, sizeof binary))
+		return 1;
+	if (!is_interpreter && !find_node(call, binary, sizeof binary, refused, sizeof refused))
 		return complain_of_node(refused);
 	if (!limit)
-		return complain_of_limit(call);
+		return is_interpreter ? NO_PROGRAM : complain_of_limit(call);
 	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
-		sys(execve, node, argv, env);
-	complain("node cannot be executed");
+		sys(execve, binary, argv, env);
+	complain(is_interpreter ? "bundle-tool-interpreter cannot be executed" : "node cannot be executed");
 	return 1;
 }
 
 int become_node(const struct call *call, char *const *more)
 {
-	return become(call, more, false);
+	return become(call, more, COMMAND_LINE);
 }
 
 /* The child: it ends with its parent, which alone could use what it makes. */
-static _Noreturn void become_child(const struct call *call, int pipe, bool is_compiler)
+static _Noreturn void become_child(const struct call *call, int pipe, enum compiler compiler)
 {
 	char fd[40] = VARIABLE_HANDOVER "=", no_openssl[] = "OPENSSL_CONF=/dev/null"; /* which takes a millisecond to be read */
-	char *const more[] = {fd, is_compiler ? no_openssl : NULL, NULL};
+	char *const more[] = {fd, compiler == COMPILER_IN_NODE ? no_openssl : NULL, NULL};
 
 	decimal(fd + strlen(fd), (uint64_t)pipe);
 	if (sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 || sys(fcntl, pipe, F_SETFD, 0) < 0)
 		exit_with(1);
-	exit_with(become(call, more, is_compiler));
+	exit_with(become(call, more, compiler));
 }
 
 /* src/runtime/runner.ts writes it. */
@@ -205,47 +240,67 @@ static void keep_apart(int child)
 	sys(close, threads.directory);
 }
 
-/*
- * The program is whole when the child has closed the pipe. Its end would take Node.js longer than a container takes to start:
- * the kernel ends a compiler while this process goes on. All of the command line may have something to say after it.
- */
-static int take_program(int pipe, int child, bool is_compiler, struct job *job)
+/* True when there is something to be read, or the end, before the time is up. */
+static bool is_in_time(int pipe)
 {
 	struct pollfd end = {pipe, POLLIN, 0};
 	const struct __kernel_timespec time = {.tv_sec = COMPILE_TIMEOUT_S};
+
+	return sys(ppoll, &end, 1, &time, NULL, 0) != 0;
+}
+
+/*
+ * The program is whole when the child has closed the pipe: this process goes on then, and the kernel ends a compiler meanwhile,
+ * which takes Node.js longer than a container takes to start. All of the command line may have something to say after it. Sets
+ * `status`, as wait4(2) has it, of a child that has given no program.
+ */
+static int take_program(int pipe, int child, enum compiler compiler, struct job *job, int *status)
+{
 	void *image = NULL;
 	size_t size = 0;
-	int status = 0;
-	long r = is_compiler ? sys(ppoll, &end, 1, &time, NULL, 0) : 1;
+	long r;
 
-	if (r == 0 && sys(kill, child, SIGKILL) >= 0) {
-		complain("node has compiled nothing in 30 seconds: allow more processes and memory");
+	if (compiler && !is_in_time(pipe)) {
+		if (sys(kill, child, SIGKILL) < 0 || sys(wait4, child, status, 0, NULL) < 0 || sys(close, pipe) < 0)
+			return 1;
+		if (compiler == COMPILER_IN_NODE)
+			complain("node has compiled nothing in 30 seconds: allow more processes and memory");
 		return 1;
 	}
-	if (r > 0)
-		r = read_program(pipe, &image, &size);
+	r = read_program(pipe, &image, &size);
 	if (sys(close, pipe) < 0 || r < 0)
 		return 1;
-	if (is_compiler && size && parse_handover(image, size, job)) {
+	if (compiler && size && parse_handover(image, size, job)) {
 		job->compiler = child;
-		keep_apart(child);
+		if (compiler == COMPILER_IN_NODE)
+			keep_apart(child);
 		return sys(kill, child, SIGKILL) < 0;
 	}
-	if (sys(wait4, child, &status, 0, NULL) < 0)
+	if (sys(wait4, child, status, 0, NULL) < 0)
 		return 1;
-	if (!status && size && !parse_handover(image, size, job)) {
+	if (!*status && size && !parse_handover(image, size, job)) {
 		complain("the program cannot be read: run \"npm run build\"");
 		return 1;
 	}
-	return exit_code(status);
+	return exit_code(*status);
+}
+
+/* Goes on as all of the command line, which says why there is no program. Only a fault of the interpreter is said by its end. */
+static int go_on_without(const struct call *call, enum compiler compiler, int status)
+{
+	char fault[40] = VARIABLE_INTERPRETER_END "=";
+	char *const more[] = {fault, NULL}, *const nothing[] = {NULL};
+
+	decimal(fault + strlen(fault), (uint64_t)status);
+	return become_node(call, compiler == INTERPRETER && status != NO_PROGRAM << 8 ? more : nothing);
 }
 
 int compile_by_node(const struct call *call, struct job *job)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	char *const nothing[] = {NULL};
-	bool is_compiler = is_for_compiler(call);
-	int pipe[2] = {-1, -1}, code;
+	enum compiler compiler = choose_compiler(call);
+	int pipe[2] = {-1, -1}, status = 0, code;
 	long pid = sys(pipe2, pipe, O_CLOEXEC);
 
 	if (pid >= 0)
@@ -253,11 +308,13 @@ int compile_by_node(const struct call *call, struct job *job)
 	if (pid < 0)
 		return become_node(call, nothing);
 	if (pid == 0)
-		become_child(call, pipe[1], is_compiler);
+		become_child(call, pipe[1], compiler);
 	if (sys(close, pipe[1]) < 0)
 		return 1;
-	code = take_program(pipe[0], (int)pid, is_compiler, job);
-	return is_compiler && code == NO_PROGRAM ? become_node(call, nothing) : code;
+	code = take_program(pipe[0], (int)pid, compiler, job, &status);
+	if (!job->program && (compiler == INTERPRETER || (compiler && code == NO_PROGRAM)))
+		return go_on_without(call, compiler, status);
+	return code;
 }
 
 void reap_compiler(const struct job *job)

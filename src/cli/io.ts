@@ -48,6 +48,8 @@ export interface IO {
   readonly stdin: AsyncIterable<Uint8Array>
   /** Asks the user; undefined where standard input and standard error are not both a terminal. */
   readonly ask?: ((questions: readonly Question[], signal: AbortSignal) => Promise<readonly string[]>) | undefined
+  /** Why the process that the front has started first to compile this call could not do it: a fault of this program. */
+  readonly compilerFault?: string | undefined
   /** Takes a program for the front to execute, which has asked for it; then nothing is left to do here. */
   readonly handOver?: ((message: Uint8Array) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>

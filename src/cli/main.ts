@@ -11,6 +11,7 @@ import { asksForLog, type Globals } from './globals.ts'
 import { type IO, plainIO } from './io.ts'
 import { type Log, openLog } from './log.ts'
 import { newProgram } from './program.ts'
+import { describeUnexpected } from './unexpected-error.ts'
 import { UnknownCommand } from './unknown-command.ts'
 
 /**
@@ -50,6 +51,10 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     const stderr = { write: (text: string) => io.stderr.write(text) }
     const globals = context.globals()
     log = isJson && !asksForLog(globals) ? jsonLog(stderr, globals.debug) : openLog(logOptions(globals), stderr)
+    if (io.compilerFault !== undefined) {
+      const what = `${action.name()} is compiled again by all of the command line`
+      log('warning', describeUnexpected(what, io.compilerFault))
+    }
   })
 
   const { args: rewritten, command, commandName, problem } = rewriteArguments(program, args)

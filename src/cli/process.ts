@@ -45,6 +45,7 @@ export async function runProcess(): Promise<void> {
     onLostOutput: (listener) => {
       onLoss = listener
     },
+    compilerFault: faultOf(takeVariable(variables.interpreterEnd)),
     handOver: handOverTo(takeVariable(variables.handover)),
     env: process.env,
     euid: process.geteuid?.() ?? 0,
@@ -73,6 +74,14 @@ function takeVariable(name: string): string | undefined {
   const value = process.env[name]
   delete process.env[name]
   return value
+}
+
+/** @param status how the interpreter has ended that the front had started to compile the call: as wait(2) has it */
+function faultOf(status: string | undefined): string | undefined {
+  if (status === undefined) return undefined
+  const [code, signal] = [(Number(status) >> 8) & 0xff, Number(status) & 0x7f]
+  const [name = `signal ${signal}`] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? []
+  return signal === 0 ? `the interpreter has ended with exit code ${code}` : `the interpreter was ended by ${name}`
 }
 
 /** The pipe that the front reads a program from. */

@@ -35,6 +35,10 @@ export const variables = {
   reportDetail: 'BUNDLE_TOOL_REPORT_DETAIL',
   /** The caller's own choice of a runner. */
   runner: 'BUNDLE_TOOL_RUNNER',
+  /** The caller's own choice of an interpreter; empty: Node.js compiles. */
+  interpreter: 'BUNDLE_TOOL_INTERPRETER',
+  /** The end of an interpreter that has failed, as wait(2) has it, for a warning. */
+  interpreterEnd: 'BUNDLE_TOOL_INTERPRETER_END',
 } as const
 
 /** Beginnings of `NAME=value` for variables that change which code Node.js and its libraries run. */

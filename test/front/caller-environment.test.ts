@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 import { front } from './ways.ts'
+import { withoutInterpreter } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
 
@@ -102,6 +103,7 @@ const imageCommands = [
 ] as const
 
 test('Node.js is not given what would change the code that it runs, and no command runs it', () => {
+  env = { ...env, ...withoutInterpreter }
   place.configure('true')
   mkdirSync(file('other'))
   for (const args of [...runtimeCommands, ...imageCommands]) {

@@ -7,7 +7,7 @@ import type { Process } from '../../src/oci/runtime-config.ts'
 import { ContainerPlace } from '../container.ts'
 import { takeDescriptor } from '../descriptor-taker.ts'
 import { requires } from '../requirements.ts'
-import { nodeStarted, withoutNode } from './without-node.ts'
+import { nodeStarted, variablesFor, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'python3', 'mkfifo')
 
@@ -27,7 +27,7 @@ function call(path: string, args: readonly string[], fds: readonly number[] = []
   const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
   const outputs = [out, err].map((name) => openSync(name, 'w'))
   const { status } = spawnSync(front, ['--root', place.root, 'exec', ...args], {
-    env: { PATH: path },
+    env: variablesFor(path),
     cwd: place.directory,
     stdio: ['ignore', ...outputs, ...fds],
     timeout: 20_000,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { nodeStarted, withoutNode } from './without-node.ts'
+import { nodeStarted, variablesFor, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'setpriv', 'setarch', 'unshare')
 
@@ -24,7 +24,7 @@ function call(path: string, args: readonly string[], before: readonly string[] =
   const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
   const words = [...before, front, '--root', place.root, ...args]
   const { status } = spawnSync('/bin/sh', ['-c', 'exec "$@" >"$OUT" 2>"$ERR" </dev/null', 'sh', ...words], {
-    env: { PATH: path, OUT: out, ERR: err },
+    env: { ...variablesFor(path), OUT: out, ERR: err },
     cwd: place.directory,
     timeout: 20_000,
   })

@@ -17,7 +17,7 @@ import type { Guard } from '../../src/host/door.ts'
 import { compileContainer } from '../../src/runtime/compile-container.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { nodeStarted, withoutNode } from './without-node.ts'
+import { nodeStarted, variablesFor, withoutNode } from './without-node.ts'
 
 /**
  * Every fact that a program is compiled from, changed, makes the front compile anew. The facts are not listed here: they are
@@ -49,7 +49,7 @@ function run(path: string, before: readonly string[] = []) {
   const words = [...before, front, '--root', place.root, 'run', '-b', place.bundle, place.id]
   const { status, stderr } = spawnSync('/bin/sh', ['-c', 'exec "$@" >/dev/null </dev/null', 'sh', ...words], {
     cwd: place.directory,
-    env: { PATH: path },
+    env: variablesFor(path),
     encoding: 'utf8',
     timeout: 20_000,
   })

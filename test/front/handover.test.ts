@@ -5,8 +5,10 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { withoutInterpreter } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
+const withInterpreter = requires('root', 'busybox', 'interpreter')
 
 const project = join(import.meta.dirname, '../..')
 const front = join(project, 'bin/bundle-tool')
@@ -168,13 +170,18 @@ function stateOf(pid: string): string {
 
 describe('which Node.js is started', () => {
   /** The scripts that Node.js was started with for a call, one after the other. */
-  const scripts = (...args: readonly string[]): readonly string[] => {
+  const scripts = (...args: readonly string[]): readonly string[] => scriptsWith(withoutInterpreter, args)
+  const scriptsWith = (env: Readonly<Record<string, string>>, args: readonly string[]): readonly string[] => {
     const bin = join(place.directory, 'bin')
     const log = join(place.directory, 'started')
     mkdirSync(bin, { recursive: true })
     writeFileSync(log, '')
     writeFileSync(join(bin, 'node'), `#!/bin/sh\necho "$@" >>${log}\nexec ${process.execPath} "$@"\n`, { mode: 0o755 })
-    spawnSync(front, ['--root', place.root, ...args], { cwd: place.bundle, env: { PATH: bin }, stdio: 'ignore' })
+    spawnSync(front, ['--root', place.root, ...args], {
+      cwd: place.bundle,
+      env: { PATH: bin, ...env },
+      stdio: 'ignore',
+    })
     return [...readFileSync(log, 'utf8').matchAll(/\S*\/(boot[\w.-]*)/g)].map(([, name = '']) => name)
   }
 
@@ -196,6 +203,18 @@ describe('which Node.js is started', () => {
     expect(scripts('run', '-keep', place.id)).toEqual(['boot.js'])
     expect(scripts('--debug', 'run', place.id)).toEqual(['boot.js'])
   })
+
+  withInterpreter.test(
+    'none where the interpreter compiles, and the command line where there is something to be said',
+    () => {
+      place.configure('sleep 100')
+      expect(scriptsWith({}, ['run', '-d', '--pid-file', 'pid', place.id])).toEqual([])
+      expect(scriptsWith({}, ['exec', place.id, 'true'])).toEqual([])
+      expect(scriptsWith({}, ['delete', '-f', place.id])).toEqual([])
+      place.write({ ...place.configure('true'), hostname: 'a\0b' })
+      expect(scriptsWith({}, ['run', place.id])).toEqual(['boot.js'])
+    },
+  )
 })
 
 test('a fault of the compiler is said with its stack, and the command line does the call', () => {
@@ -221,6 +240,42 @@ test('a fault of the compiler is said with its stack, and the command line does 
   expect(place.leftovers()).toEqual([])
 })
 
+describe('an interpreter that fails is said, and Node.js does the call', () => {
+  const byInterpreter = (script: string, ...args: readonly string[]) => {
+    const path = join(place.directory, 'interpreter')
+    writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    return call(['env', `BUNDLE_TOOL_INTERPRETER=${path}`, front], args)
+  }
+  const started = 'run is compiled again by all of the command line: internal error, please report it: the interpreter'
+
+  test.each([
+    ['kill -SEGV $$', 'was ended by SIGSEGV'],
+    ['kill -KILL $$', 'was ended by SIGKILL'],
+    ['exit 70', 'has ended with exit code 70'],
+    ['exit 0', 'has ended with exit code 0'],
+    ['echo half >&$BUNDLE_TOOL_HANDOVER; kill -ABRT $$', 'was ended by SIGABRT'],
+  ])('%s', (script, end) => {
+    place.configure('echo out; exit 3')
+    const warning = ` level=warning msg="${started} ${end}"\n`
+    expect(byInterpreter(script, 'run', 'demo')).toEqual({ end: 3, stdout: 'out\n', stderr: warning })
+    const log = join(place.directory, 'log')
+    expect(byInterpreter(script, '--log', log, 'run', '--no-cache', 'demo')).toMatchObject({ end: 3, stderr: '' })
+    expect(readFileSync(log, 'utf8')).toContain(`${started} ${end}`)
+    expect(place.leftovers()).toEqual([])
+  })
+
+  test('one that is not there', () => {
+    place.configure('exit 3')
+    const missing = ['env', 'BUNDLE_TOOL_INTERPRETER=/nonexistent', front]
+    expect(call(missing, ['run', 'demo'])).toMatchObject({ end: 3, stderr: expect.stringContaining('exit code 1') })
+  })
+
+  test('where it says that there is no program, nothing is said', () => {
+    place.configure('exit 3')
+    expect(byInterpreter('exit 75', 'run', 'demo')).toEqual({ end: 3, stdout: '', stderr: '' })
+  })
+})
+
 test('what the command line says after the program has been handed over is said to its end', () => {
   place.configure('exit 3')
   const bin = join(place.directory, 'bin')
@@ -244,7 +299,8 @@ describe('the flags of the compiler', () => {
     writeFileSync(join(bin, 'node'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 })
     writeFileSync(join(place.bundle, 'config.json'), config)
     const words = args.length === 0 ? ['run', '-b', place.bundle, 'demo'] : args
-    return execFileSync(front, ['--root', place.root, ...words], { env: { PATH: bin }, encoding: 'utf8' })
+    const env = { PATH: bin, ...withoutInterpreter }
+    return execFileSync(front, ['--root', place.root, ...words], { env, encoding: 'utf8' })
   }
 
   test('a config.json in which many keys could collide is read with hashes that nobody knows', () => {

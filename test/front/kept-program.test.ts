@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { nodeStarted, withoutNode } from './without-node.ts'
+import { nodeStarted, variablesFor, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'unshare', 'setpriv', 'setarch')
 
@@ -46,7 +46,7 @@ function call(path: string, { tool = front, before = [], args, cwd = place.direc
   const log = join(place.directory, 'stderr')
   const { status } = spawnSync('/bin/sh', ['-c', 'exec "$@" >/dev/null 2>"$LOG" </dev/null', 'sh', ...words], {
     cwd,
-    env: { PATH: path, LOG: log },
+    env: { ...variablesFor(path), LOG: log },
     timeout: 20_000,
     killSignal: 'SIGKILL',
   })
@@ -97,7 +97,7 @@ test.each([
   expect(kept()).toHaveLength(1)
   // The default config.json wants a terminal.
   const words = ['--root', place.root, 'run', '-b', place.bundle, place.id]
-  const command = `PATH=${withoutNode} ${[front, ...words].join(' ')}`
+  const command = `BUNDLE_TOOL_INTERPRETER= PATH=${withoutNode} ${[front, ...words].join(' ')}`
   const shell = spawnSync('script', ['-qec', command, '/dev/null'], {
     input: 'exit 5\n',
     encoding: 'utf8',

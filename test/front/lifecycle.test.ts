@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { recordFile, recordLines } from '../../src/program/contract.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { nodeStarted, withoutNode } from './without-node.ts'
+import { nodeStarted, variablesFor, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
 
@@ -20,7 +20,7 @@ afterEach(() => place.close())
 /** Calls the front; unless `PATH` says otherwise without any Node.js that it could start. */
 function call(args: readonly string[], path = withoutNode) {
   const { status, stdout, stderr } = spawnSync(front, ['--root', place.root, ...args], {
-    env: { PATH: path },
+    env: variablesFor(path),
     encoding: 'utf8',
     timeout: 20_000,
   })

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
+import { withoutInterpreter } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'cgroup1')
 
@@ -22,12 +23,12 @@ afterEach(async () => {
 })
 
 /** Runs the bundle in a cgroup that has room for so many processes and threads. */
-function run(limit: number | 'max') {
+function run(limit: number | 'max', env: Readonly<Record<string, string>> = {}) {
   writeFileSync(join(cgroup, 'pids.max'), String(limit))
   const script = 'echo $$ > "$0"/cgroup.procs; exec "$@"'
   const words = [front, '--root', place.root, 'run', '-b', place.bundle, place.id]
   const { status, signal, stderr } = spawnSync('/bin/sh', ['-c', script, cgroup, ...words], {
-    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
     timeout: 50_000,
@@ -56,6 +57,6 @@ test('a kept run that fails where Node.js cannot explain it ends in time', () =>
 
 test('a run that Node.js cannot compile ends in time', () => {
   place.configure('exit 3')
-  expect(run(6)).toEqual(failed('node has compiled nothing in 30 seconds'))
+  expect(run(6, withoutInterpreter)).toEqual(failed('node has compiled nothing in 30 seconds'))
   expect(existsSync(join(place.root, place.id))).toBe(false)
 })

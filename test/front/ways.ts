@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ContainerPlace, Finished } from '../container.ts'
-import { withoutNode } from './without-node.ts'
+import { variablesFor, withoutNode } from './without-node.ts'
 
 const project = join(import.meta.dirname, '../..')
 
@@ -63,7 +63,7 @@ export function callBy(
     ],
     {
       cwd: place.directory,
-      env: { PATH: path, OUT: out, ERR: err, ...env },
+      env: { ...variablesFor(path), OUT: out, ERR: err, ...env },
       timeout: 20_000,
       killSignal: 'SIGKILL',
     },

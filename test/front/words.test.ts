@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { withoutNode } from './without-node.ts'
+import { variablesFor, withoutNode } from './without-node.ts'
 
 const { test } = requires('root', 'busybox')
 
@@ -38,7 +38,7 @@ function callIn(directory: string, way: Way, ...args: readonly string[]) {
   const text = `cd '${directory}' || exit 99\nexec ${words.join(' ')} >'${out}' 2>'${err}' </dev/null\n`
   writeFileSync(script, text, 'latin1')
   const { status } = spawnSync('/bin/sh', [script], {
-    env: { PATH: way === 'warm' ? withoutNode : `${dirname(process.execPath)}:${tools}` },
+    env: variablesFor(way === 'warm' ? withoutNode : `${dirname(process.execPath)}:${tools}`),
     timeout: 20_000,
   })
   const stderr = readFileSync(err, 'latin1').replace(/time="[^"]*" /g, '')
@@ -55,8 +55,9 @@ describe('exec takes what docker exec is given for a shell', () => {
 
   requires('root', 'script').test.each([['-it'], ['-ti'], ['-i', '-t'], ['-t', '-i']])('%s: a terminal', (...flags) => {
     const words = ['--root', place.root, 'exec', ...flags, place.id, 'sh', '-c', '"test -t 0 && echo terminal"']
+    const variables = (path: string) => Object.entries(variablesFor(path)).map(([name, value]) => `${name}=${value}`)
     const inTerminal = (tool: string, path: string) =>
-      spawnSync('script', ['-qec', `PATH=${path} ${[tool, ...words].join(' ')}`, '/dev/null'], { encoding: 'utf8' })
+      spawnSync('script', ['-qec', [...variables(path), tool, ...words].join(' '), '/dev/null'], { encoding: 'utf8' })
     const node = `${dirname(process.execPath)}:${tools}`
     for (const [tool, path] of [
       [front, node],
