@@ -19,7 +19,7 @@ const files = { errors: 'errors.js', compiler: 'compiler.js', seccomp: 'seccomp.
 
 rmSync(join('dist', binary), { force: true }) // which has the code of other sources
 rmSync(join(directory, 'build'), { force: true })
-const missing = missingTool()
+const missing = missingTool() ?? missingCrates()
 const problem = missing ?? (await makeInterpreter())
 if (problem === undefined) writeFileSync(join(directory, 'build'), build)
 else if (missing === undefined && process.env.MUST_WORK === '1') {
@@ -50,6 +50,11 @@ function missingTool() {
   const [[wantedMajor, wantedMinor], [major, minor]] = [numbers(wanted), numbers(/\d+\.\d+/.exec(stdout)?.[0] ?? '0.0')]
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return undefined
   return `Rust ${wanted} or newer is needed, and cargo is of ${major}.${minor}`
+}
+
+/** Why the engine cannot be had, as without a network; or undefined. */
+function missingCrates() {
+  return problemOf('cargo', ['fetch', '--locked', '--quiet'], { cwd: crate })
 }
 
 /** @returns why it could not be built: one line, and what the tool said; else undefined */
