@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type CommandContext, newCommand } from './context.ts'
+import { type CommandContext, newCommand, warner } from './context.ts'
 import { withFormat } from './format.ts'
 
 /** `logout`: credentials for a registry, forgotten. */
@@ -21,7 +21,7 @@ EXAMPLES:
     .action(async (registry: string | undefined, { authfile: authFile }: { authfile?: string }) => {
       const { logout } = await import('../verbs/image/logout.ts')
       const { env, stderr } = context.io
-      const result = await logout(registry ?? 'docker.io', { authFile, env })
+      const result = await logout(registry ?? 'docker.io', { authFile, env, warn: warner(context) })
       context.print(result, () => '')
       if (context.isJson()) return
       const { registry: name, removedFrom } = result

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { RegistryOptions } from '../registry/options.ts'
-import type { CommandContext } from './context.ts'
+import { type CommandContext, warner } from './context.ts'
 
 /** The flags of every command that talks to a registry. */
 export interface RegistryFlags {
@@ -28,7 +28,16 @@ export function withForeignLayers(command: Command): Command {
 }
 
 /** The options of a verb that the flags stand for. */
-export function registryOptions({ log, io }: CommandContext, flags: RegistryFlags): RegistryOptions {
+export function registryOptions(context: CommandContext, flags: RegistryFlags): RegistryOptions {
+  const { log, io } = context
   const { creds: credentials, authfile: authFile, insecure, foreignLayers } = flags
-  return { credentials, authFile, insecure, foreignLayers, env: io.env, log: (message) => log('debug', message) }
+  return {
+    credentials,
+    authFile,
+    insecure,
+    foreignLayers,
+    env: io.env,
+    log: (message) => log('debug', message),
+    warn: warner(context),
+  }
 }

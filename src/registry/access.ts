@@ -74,7 +74,7 @@ function access(endpoints: readonly Endpoint[], options: RegistryOptions): Regis
   }
 }
 
-function providerOf({ credentials, authFile }: RegistryOptions, env: NodeJS.ProcessEnv): CredentialProvider {
+function providerOf({ credentials, authFile, warn }: RegistryOptions, env: NodeJS.ProcessEnv): CredentialProvider {
   if (typeof credentials === 'string') return givenCredentials(credentials)
-  return credentials ?? configuredCredentials(env, authFile)
+  return credentials ?? configuredCredentials(env, { authFile, warn })
 }

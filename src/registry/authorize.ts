@@ -27,6 +27,9 @@ export async function answerChallenge(response: HttpResponse, options: Authorize
   const challenges = parseChallenges(response.headers('www-authenticate'))
   const { credentials, registry } = options
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.realm !== undefined)
+  if (credentials?.kind === 'registry-token' && challenges.some(({ scheme }) => scheme === 'bearer')) {
+    return `Bearer ${credentials.token}`
+  }
   if (bearer !== undefined) return `Bearer ${await fetchToken(bearer.parameters, response.url, options)}`
   if (challenges.some(({ scheme }) => scheme === 'basic')) {
     if (credentials?.kind === 'password') return basic(credentials)
@@ -95,7 +98,7 @@ async function askToken(
   for (const [name, value] of fields) {
     for (const word of name === 'scope' ? value.split(' ') : [value]) url.searchParams.append(name, word)
   }
-  return http.send(url, { authorization: credentials === undefined ? undefined : basic(credentials), signal })
+  return http.send(url, { authorization: credentials?.kind === 'password' ? basic(credentials) : undefined, signal })
 }
 
 function readToken(body: Buffer, realm: URL): string {

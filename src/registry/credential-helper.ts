@@ -43,11 +43,17 @@ export async function eraseInHelper(name: string, server: string, env: NodeJS.Pr
   await run(name, 'erase', { input: server, env })
 }
 
+/** Member names count in any case, as they do for Go's decoder, which docker and podman read the answer with. */
 function parseAnswer(output: string, name: string): Credentials {
-  const value = parseJsonIfAny(output)
-  const { Username: username, Secret: secret } = { Username: undefined, Secret: undefined, ...Object(value) }
+  const members = Object.entries(Object(parseJsonIfAny(output)))
+  const member = (wanted: string): unknown => members.find(([key]) => key.toLowerCase() === wanted)?.[1]
+  const [username, secret] = [member('username'), member('secret')]
   if (typeof username !== 'string' || typeof secret !== 'string') {
     throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with something other than credentials`)
+  }
+  if (username === '' || secret === '') {
+    const what = username === '' ? 'user name' : 'password'
+    throw new OciError('ERR_REGISTRY_AUTH', `docker-credential-${name} answers with an empty ${what}`)
   }
   if (username === '<token>') return { kind: 'identity-token', token: secret }
   return { kind: 'password', username, password: secret }

@@ -1,6 +1,10 @@
-/** Credentials for a registry: a user name and a password, or a token that stands for both at the token server. */
+/**
+ * Credentials for a registry: a user name and a password, a token that stands for both at the token server
+ * (`identity-token`), or one that the registry itself accepts (`registry-token`).
+ */
 export type Credentials = (
   | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  | { readonly kind: 'registry-token'; readonly token: string }
   | { readonly kind: 'identity-token'; readonly token: string }
 ) & {
   /** The option or the file that the credentials come from, for messages. */

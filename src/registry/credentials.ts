@@ -1,27 +1,54 @@
 import { OciError } from '../errors.ts'
 import { type AuthFile, authFiles, readAuthFile, readAuthText } from './auth-file.ts'
+import { keysOf, pathKeys, registryKeys } from './auth-keys.ts'
 import { askHelper } from './credential-helper.ts'
 import type { CredentialProvider, Credentials } from './credential-provider.ts'
+import { authFilesHelper, readCredentialHelpers } from './registries-conf.ts'
 
-/** Keys under which Docker Hub's credentials are found; the second is the one that docker itself writes. */
-const hubKeys = ['docker.io', 'https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']
+export interface ConfiguredOptions {
+  /** The one file to look into; credential helpers of registries.conf are left out with it. */
+  readonly authFile?: string | undefined
+  /** Told, once each, what cannot be used and is passed over. */
+  readonly warn?: ((message: string) => void) | undefined
+}
 
 /**
- * The credentials configured for docker, podman and similar tools: `DOCKER_AUTH_CONFIG` (the content of a config.json),
- * then the files of `authFiles`; the first that has the registry counts.
+ * The credentials that docker, podman and their kin have been given: by the credential helpers of registries.conf in their
+ * order, among which `containers-auth.json`, the default, stands for `DOCKER_AUTH_CONFIG` (the content of a config.json) and
+ * the files of `authFiles`; the first that knows the registry counts.
  *
  * In one file a credential helper of the registry comes first, then the longest path of containers' `auth.json`
- * (`host/team/app`, `host/team`, `host`), then the file's own helper.
- * @param authFile the only file to read
- * @throws OciError `ERR_REGISTRY_AUTH` a file is invalid, or a helper fails
+ * (`host/team/app`, `host/team`, `host`), then the file's own helper. A helper that fails is passed over with a warning, as
+ * is an entry that cannot be read: a public image needs no credentials.
+ * @throws OciError `ERR_REGISTRY_AUTH` a file is not what docker writes; `ERR_CONFIG_INVALID`
  */
-export function configuredCredentials(env: NodeJS.ProcessEnv, authFile?: string): CredentialProvider {
+export function configuredCredentials(
+  env: NodeJS.ProcessEnv,
+  { authFile, warn = () => {} }: ConfiguredOptions = {},
+): CredentialProvider {
   let files: Promise<readonly AuthFile[]> | undefined
-  return async (registry, repository = '') => {
+  let helpers: Promise<readonly string[]> | undefined
+  const warned = new Set<string>()
+  const warnOnce = (message: string): void => {
+    if (!warned.has(message)) warn(message)
+    warned.add(message)
+  }
+
+  async function lookIntoFiles(wanted: Wanted): Promise<Credentials | undefined> {
     files ??= readAll(env, authFile)
     for (const file of await files) {
-      const found = await lookUp(file, { registry, repository, env })
+      const found = await lookUp(file, wanted)
       if (found !== undefined) return { ...found, from: file.path }
+    }
+    return undefined
+  }
+
+  return async (registry, repository = '') => {
+    const wanted = { registry, repository, env, warn: warnOnce }
+    helpers ??= authFile === undefined ? readCredentialHelpers(env) : Promise.resolve([authFilesHelper])
+    for (const helper of await helpers) {
+      const found = await (helper === authFilesHelper ? lookIntoFiles(wanted) : ask(helper, 'registries.conf', wanted))
+      if (found !== undefined) return { from: 'registries.conf', ...found }
     }
     return undefined
   }
@@ -45,12 +72,6 @@ export function givenCredentials(text: string, from = '--creds'): CredentialProv
   return async () => ({ kind: 'password', username, password, from })
 }
 
-/** The keys that stand for a whole registry, first the one to write. */
-export function registryKeys(registry: string): readonly string[] {
-  if (registry === 'docker.io') return ['https://index.docker.io/v1/', ...hubKeys]
-  return [registry, `https://${registry}`, `https://${registry}/`, `https://${registry}/v1/`, `https://${registry}/v2/`]
-}
-
 async function readAll(env: NodeJS.ProcessEnv, authFile: string | undefined): Promise<readonly AuthFile[]> {
   const text = env.DOCKER_AUTH_CONFIG
   const isGiven = authFile === undefined && text !== undefined && text !== ''
@@ -63,28 +84,39 @@ interface Wanted {
   readonly registry: string
   readonly repository: string
   readonly env: NodeJS.ProcessEnv
+  readonly warn: (message: string) => void
 }
 
-async function lookUp(file: AuthFile, { registry, repository, env }: Wanted): Promise<Credentials | undefined> {
-  const keys = registryKeys(registry)
-  const serverKey = keys[0] ?? registry
-  const helper = keys.map((key) => file.helpers[key]).find((name) => name !== undefined)
-  if (helper !== undefined) return askHelper(helper, serverKey, env)
-  for (const key of [...pathKeys(registry, repository), ...keys]) {
-    const entry = file.auths[key]
-    const credentials = entry === undefined ? undefined : toCredentials(entry, file.path)
+async function lookUp(file: AuthFile, wanted: Wanted): Promise<Credentials | undefined> {
+  const { registry, repository } = wanted
+  for (const key of keysOf(registry, file.helpers)) {
+    const found = await ask(file.helpers[key] ?? '', file.path, wanted)
+    if (found !== undefined) return found
+  }
+  for (const key of [...pathKeys(registry, repository), ...keysOf(registry, file.auths)]) {
+    const entry = Object.hasOwn(file.auths, key) ? file.auths[key] : undefined
+    const credentials = entry === undefined ? undefined : toCredentials(entry, () => wanted.warn(unreadable(key, file)))
     if (credentials !== undefined) return credentials
   }
-  return file.store === undefined ? undefined : askHelper(file.store, serverKey, env)
+  return file.store === undefined ? undefined : ask(file.store, file.path, wanted)
 }
 
-/** `host/a/b`, `host/a`: the keys of containers' auth.json that are longer than a host. */
-function pathKeys(registry: string, repository: string): string[] {
-  const parts = repository === '' ? [] : repository.split('/')
-  return parts.map((_, index) => [registry, ...parts.slice(0, parts.length - index)].join('/'))
+const unreadable = (key: string, { path }: AuthFile): string =>
+  `the "auth" of ${key} in ${path} is not base64 of name:password, and is not used`
+
+/** What a helper keeps about a registry; one that fails is passed over. @param from where it is named, for messages */
+async function ask(helper: string, from: string, { registry, env, warn }: Wanted): Promise<Credentials | undefined> {
+  try {
+    return await askHelper(helper, registryKeys(registry)[0] ?? registry, env)
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error
+    warn(`${error.message}; ${from} names it for ${registry}, which is asked without it`)
+    return undefined
+  }
 }
 
-function toCredentials(entry: Readonly<Record<string, unknown>>, path: string): Credentials | undefined {
+function toCredentials(entry: Readonly<Record<string, unknown>>, onUnreadable: () => void): Credentials | undefined {
+  if (isText(entry.registrytoken)) return { kind: 'registry-token', token: entry.registrytoken }
   if (isText(entry.identitytoken)) return { kind: 'identity-token', token: entry.identitytoken }
   if (isText(entry.username) && isText(entry.password)) {
     return { kind: 'password', username: entry.username, password: entry.password }
@@ -92,8 +124,10 @@ function toCredentials(entry: Readonly<Record<string, unknown>>, path: string): 
   if (!isText(entry.auth)) return undefined
   const text = Buffer.from(entry.auth, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon <= 0) throw new OciError('ERR_REGISTRY_AUTH', `an "auth" in ${path} is not base64 of name:password`)
-  return { kind: 'password', username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') }
+  if (colon > 0)
+    return { kind: 'password', username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') }
+  onUnreadable()
+  return undefined
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''

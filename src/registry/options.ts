@@ -20,4 +20,6 @@ export interface RegistryOptions {
   readonly signal?: AbortSignal | undefined
   /** Called about failed attempts and what follows. */
   readonly log?: ((message: string) => void) | undefined
+  /** Told of what is passed over and does no harm, as a credential helper that is not installed. */
+  readonly warn?: ((message: string) => void) | undefined
 }

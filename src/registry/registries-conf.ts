@@ -89,15 +89,7 @@ function matchLength(prefix: string, name: string): number {
 
 /** Parses one file of the second format (`[[registry]]`). */
 export async function parseRegistriesConf(text: string, file: string): Promise<RegistryEntry[]> {
-  const { parse } = await import('smol-toml')
-  let value: Record<string, unknown>
-  try {
-    value = parse(text)
-  } catch (cause) {
-    throw new OciError('ERR_CONFIG_INVALID', `${file} is not TOML: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    })
-  }
+  const value = await parseToml(text, file)
   if (value.registries !== undefined) {
     throw new OciError('ERR_CONFIG_INVALID', `${file} is in the first format of registries.conf`, {
       pointer: '/registries',
@@ -105,6 +97,17 @@ export async function parseRegistriesConf(text: string, file: string): Promise<R
     })
   }
   return tables(value.registry, file, 'registry').map((table) => toEntry(table, file))
+}
+
+async function parseToml(text: string, file: string): Promise<Record<string, unknown>> {
+  const { parse } = await import('smol-toml')
+  try {
+    return parse(text)
+  } catch (cause) {
+    throw new OciError('ERR_CONFIG_INVALID', `${file} is not TOML: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
+  }
 }
 
 function toEntry(table: Record<string, unknown>, file: string): RegistryEntry {
@@ -131,7 +134,30 @@ function toMirror(table: Record<string, unknown>, file: string, digestOnly: bool
   return { location: withoutSlash(location), isInsecure: flag(table, 'insecure', file), pull }
 }
 
-/** The files to read, in this order; some may be missing. */
+/** The name among `credential-helpers` that stands for the files of credentials. */
+export const authFilesHelper = 'containers-auth.json'
+
+/**
+ * The credential helpers that registries.conf names, in the order in which they are asked; a later file's list replaces an
+ * earlier one. Default: the files of credentials alone.
+ *
+ * @throws OciError `ERR_CONFIG_INVALID`
+ * @see containers-registries.conf(5) "GLOBAL SETTINGS"
+ */
+export async function readCredentialHelpers(env: NodeJS.ProcessEnv, system?: string): Promise<readonly string[]> {
+  let helpers: readonly string[] = [authFilesHelper]
+  for (const file of await configFiles(env, system)) {
+    const own = (await parseToml((await readIfThere(file)) ?? '', file))['credential-helpers']
+    if (own === undefined) continue
+    if (!Array.isArray(own) || !own.every((name) => typeof name === 'string')) {
+      throw invalid(file, '"credential-helpers" is not a list of strings')
+    }
+    helpers = own
+  }
+  return helpers
+}
+
+/** The files there may be, in the order they are read. */
 export async function configFiles(env: NodeJS.ProcessEnv, system = '/etc/containers'): Promise<string[]> {
   const named = env.CONTAINERS_REGISTRIES_CONF
   if (named !== undefined && named !== '') return [named]

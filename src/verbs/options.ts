@@ -98,6 +98,7 @@ const registry: Names<RegistryOptions> = {
   env: false,
   signal: false,
   log: false,
+  warn: false,
 }
 const criu = {
   tcpEstablished: false,
@@ -224,10 +225,11 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
     env: false,
     signal: false,
     log: false,
+    warn: false,
     username: true,
     password: true,
   },
-  logout: { authFile: false, env: false },
+  logout: { authFile: false, env: false, warn: false },
   pause: container,
   processes: container,
   processTable: { ...container, psArgs: false },

@@ -70,12 +70,17 @@ test('helpers are used: that of the registry first, the general one last', async
   expect(await lookUp(config, 'z.example')).toBeUndefined()
 })
 
-test('a helper that is missing, and one whose name is a path, are errors', async () => {
-  await expect(lookUp({ credHelpers: { 'x.example': 'none' } }, 'x.example')).rejects.toMatchObject({
-    code: 'ERR_REGISTRY_AUTH',
-    message: 'the credential helper docker-credential-none is not installed',
-  })
-  await expect(lookUp({ credsStore: '../evil' }, 'x.example')).rejects.toThrow('"../evil" is not the name')
+test('a helper that is missing, and one whose name is a path, are passed over with a warning', async () => {
+  for (const [config, warning] of [
+    [{ credHelpers: { 'x.example': 'none' } }, /^the credential helper docker-credential-none is not installed; /],
+    [{ credsStore: '../evil' }, /^"..\/evil" is not the name of a credential helper; /],
+  ] as const) {
+    const warnings: string[] = []
+    writeFileSync(join(directory, 'config.json'), JSON.stringify(config))
+    const find = configuredCredentials(env, { warn: (message) => warnings.push(message) })
+    expect([await find('x.example'), await find('x.example')]).toEqual([undefined, undefined])
+    expect(warnings).toEqual([expect.stringMatching(warning)])
+  }
 })
 
 test('a missing helper delays nothing', () => {

@@ -2,9 +2,9 @@ import { OciError } from '../../errors.ts'
 import { parseRegistry } from '../../oci/reference.ts'
 import { pushAccess } from '../../registry/access.ts'
 import { dockerConfigPath, readAuthFile, writeAuths } from '../../registry/auth-file.ts'
+import { keysOf, registryKeys } from '../../registry/auth-keys.ts'
 import { connect } from '../../registry/connection.ts'
 import { storeInHelper } from '../../registry/credential-helper.ts'
-import { registryKeys } from '../../registry/credentials.ts'
 import { discard } from '../../registry/http.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 
@@ -32,9 +32,9 @@ export async function login(name: string, options: LoginOptions): Promise<LoginR
   const registry = parseRegistry(name)
   await checkCredentials(registry, options)
   const file = await readAuthFile(authFile ?? (env.REGISTRY_AUTH_FILE || dockerConfigPath(env)))
-  const [server = registry, ...otherKeys] = registryKeys(registry)
-  const helper = [server, ...otherKeys].map((key) => file.helpers[key]).find((found) => found !== undefined)
-  const keeper = helper ?? file.store
+  const [server = registry] = registryKeys(registry)
+  const [helperKey] = keysOf(registry, file.helpers)
+  const keeper = helperKey === undefined ? file.store : file.helpers[helperKey]
   if (keeper !== undefined) {
     await storeInHelper(keeper, { server, username, password }, env)
     return { registry, keptIn: `docker-credential-${keeper}` }
