@@ -3,6 +3,7 @@ import { parseJsonIfAny } from '../oci/json.ts'
 import { connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { type HttpResponse, parseUrl, readBody } from './http.ts'
+import { nextLink } from './link.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 
@@ -43,7 +44,7 @@ function parseTags(body: Buffer, url: URL): string[] {
 
 /** The URL of the next page; it must be on the same host, or credentials would go to another. */
 function nextPage(response: HttpResponse): URL | undefined {
-  const target = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.header('link') ?? '')?.[1]
+  const target = nextLink(response.headers('link').join(', '))
   if (target === undefined) return undefined
   const url = parseUrl(target, response.url)
   if (url !== undefined && url.origin === response.url.origin) return url
