@@ -89,7 +89,7 @@ struct step {
 
 _Static_assert(sizeof(struct step) == 64, "as src/program/structs.ts lays it out");
 
-/* What a runner or a fork server says. */
+/* A report of a runner or a fork server. */
 struct report {
 	uint32_t kind;
 	uint32_t step;
@@ -104,7 +104,7 @@ struct report {
 
 _Static_assert(sizeof(struct report) == 1056, "as src/program/structs.ts lays it out");
 
-/* What a fork server is asked for; the words of a command line follow, each with its NUL. */
+/* An order to a fork server; the words of a command line follow, each with its NUL. */
 struct order {
 	uint32_t kind;
 	uint32_t number;
@@ -133,7 +133,7 @@ struct guard {
 
 _Static_assert(sizeof(struct guard) == 72, "as src/program/structs.ts lays it out");
 
-/* What Node.js hands to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program. */
+/* The message from Node.js to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program. */
 struct handover {
 	uint32_t program; /* where it begins */
 	uint32_t reserved;

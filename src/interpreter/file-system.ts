@@ -3,7 +3,7 @@ import type { Answer, Host, Path } from './host.ts'
 import { type BigIntStats, bigIntStatsOf, type Stats, statsOf } from './stats.ts'
 import { type FailedCall, systemError } from './system-error.ts'
 
-/** Of open(2) and access(2), which are the same on x86-64 and on arm64 but for O_NOFOLLOW and O_DIRECTORY. */
+/** Constants of open(2) and access(2), which are the same on x86-64 and on arm64 but for O_NOFOLLOW and O_DIRECTORY. */
 function constantsOf(arch: string) {
   const isArm = arch === 'arm64'
   return {

@@ -1,7 +1,7 @@
 /** A path: a string, of which the system gets the UTF-8, or bytes. */
 export type Path = string | Uint8Array
 
-/** What a system call gave, or the number of its error, negative. */
+/** The result of a system call, or the negative number of its error. */
 export type Answer<T> = T | number
 
 /**

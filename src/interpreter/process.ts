@@ -51,7 +51,7 @@ export function makeProcess(host: Host, arch: string): ProcessObject {
   }
 }
 
-/** Of a variable that is there twice, the first value counts, as in getenv(3). */
+/** The first value of a variable that occurs twice counts, as in getenv(3). */
 function environmentOf(entries: readonly string[]): Readonly<Record<string, string>> {
   const env: Record<string, string> = Object.create(null)
   for (const entry of entries) {

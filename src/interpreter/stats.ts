@@ -1,4 +1,4 @@
-/** What a file is, by the bits of its mode. @see man 7 inode */
+/** The types of files, by the bits of the mode. @see man 7 inode */
 const kinds = { mask: 0o170000, directory: 0o040000, file: 0o100000, fifo: 0o010000, socket: 0o140000, link: 0o120000 }
 
 const names = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'blksize', 'blocks'] as const

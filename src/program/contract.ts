@@ -250,7 +250,7 @@ export const structs = {
     },
   },
   report: {
-    does: 'What a runner or a fork server says.',
+    does: 'A report of a runner or a fork server.',
     fields: {
       kind: ['u32'],
       step: ['u32'],
@@ -268,7 +268,7 @@ export const structs = {
     },
   },
   order: {
-    does: 'What a fork server is asked for; the words of a command line follow, each with its NUL.',
+    does: 'An order to a fork server; the words of a command line follow, each with its NUL.',
     fields: {
       kind: ['u32'],
       number: ['u32'],
@@ -294,7 +294,7 @@ export const structs = {
     fields: { kind: ['u32'], text: ['u32', 1, 'bytes, with the NUL'], value: ['u64', 8] },
   },
   handover: {
-    does: 'What Node.js hands to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program.',
+    does: 'The message from Node.js to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program.',
     fields: { program: ['u32', 1, 'where it begins'], reserved: ['u32'] },
   },
 } as const

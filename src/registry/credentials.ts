@@ -104,7 +104,7 @@ async function lookUp(file: AuthFile, wanted: Wanted): Promise<Credentials | und
 const unreadable = (key: string, { path }: AuthFile): string =>
   `the "auth" of ${key} in ${path} is not base64 of name:password, and is not used`
 
-/** What a helper keeps about a registry; one that fails is passed over. @param from where it is named, for messages */
+/** The credentials that a helper keeps for a registry; a helper that fails is passed over. @param from where it is named, for messages */
 async function ask(helper: string, from: string, { registry, env, warn }: Wanted): Promise<Credentials | undefined> {
   try {
     return await askHelper(helper, registryKeys(registry)[0] ?? registry, env)
