@@ -4,7 +4,7 @@ import { compileContainer, type ForegroundOptions, type NewContainerOptions } fr
 import type { CompiledCall } from './compiled-call.ts'
 import { parseContainerID } from './container-id.ts'
 import { inheritedFds } from './inherited-fds.ts'
-import { describeCall, givenOptions } from './kept/call.ts'
+import { commandOf, describeLaunch, givenOptions } from './kept/call.ts'
 import { keepProgram } from './kept/program.ts'
 
 /** The options of a `run` or `create`; the bundle and the host provide the rest. */
@@ -19,10 +19,9 @@ export interface LaunchCall extends NewContainerOptions, ForegroundOptions {
  * @throws OciError `ERR_CONTAINER_ID_INVALID`, and as `compileContainer`
  */
 export async function compileLaunch(given: LaunchCall, mode: CompileOptions['mode']): Promise<CompiledCall> {
-  const command = commandOf(mode)
-  const options = givenOptions(command, given)
+  const options = givenOptions(commandOf(mode), given)
   const id = parseContainerID(options.id)
-  const call = describeCall(command, { ...options, detach: mode === 'detached' })
+  const call = describeLaunch(options, mode)
   let hasWarned = false
   const log: NewContainerOptions['log'] = (level, message) => {
     if (level === 'warning') hasWarned = true
@@ -41,5 +40,3 @@ export async function compileLaunch(given: LaunchCall, mode: CompileOptions['mod
     },
   }
 }
-
-export const commandOf = (mode: CompileOptions['mode']): 'create' | 'run' => (mode === 'create' ? 'create' : 'run')

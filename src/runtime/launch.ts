@@ -6,7 +6,7 @@ import { parseContainerID } from './container-id.ts'
 import { type Outcome, successOf } from './execute.ts'
 import type { FrontOptions } from './execute-call.ts'
 import { inheritedFds } from './inherited-fds.ts'
-import { describeCall, givenOptions } from './kept/call.ts'
+import { commandOf, describeLaunch, givenOptions } from './kept/call.ts'
 import { runKept } from './kept/run.ts'
 import type { RunProgramOptions } from './runner.ts'
 
@@ -27,8 +27,7 @@ export interface OwnOptions extends FrontOptions, Pick<RunProgramOptions, 'abort
  * Executes the program that was kept for this call; otherwise compiles the bundle, keeps the program, and executes it.
  */
 export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOptions['mode']): Promise<Outcome> {
-  const command = mode === 'create' ? 'create' : 'run'
-  const options = givenOptions(command, given)
+  const options = givenOptions(commandOf(mode), given)
   const runOptions = {
     id: parseContainerID(options.id),
     paths: options,
@@ -41,8 +40,7 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
     onLeftover: (message: string) => options.log?.('warning', message),
   }
   const { bundle = '.', root, handOver, noKept, reports } = options
-  const call = describeCall(command, { ...options, detach: mode === 'detached' })
-  const mayBeKept = call === plainCalls[mode] && !handOver && !noKept
+  const mayBeKept = describeLaunch(options, mode) === plainCalls[mode] && !handOver && !noKept
   const kept = mayBeKept ? await runKept({ mode, bundle, root: absoluteRoot(root) }, runOptions) : undefined
   if (kept?.reports.every(({ kind }) => successes.includes(kind))) return successOf(kept)
   options.abort?.signal.throwIfAborted()

@@ -1,3 +1,4 @@
+import type { CompileOptions } from '../../compile/context.ts'
 import { type Call, optionsOfCall } from '../../program/options.ts'
 
 /** Options of the library that do not change the compiled program. */
@@ -53,3 +54,12 @@ export function describeCall(call: Call, options: object): string | undefined {
   }
   return left.size > 0 || lines.some((line) => line.includes('\n')) ? undefined : lines.join('\n')
 }
+
+type Mode = CompileOptions['mode']
+
+/** The command that launches a container in a mode. */
+export const commandOf = (mode: Mode): 'create' | 'run' => (mode === 'create' ? 'create' : 'run')
+
+/** Describes a `run` or `create` as `describeCall` does. */
+export const describeLaunch = (options: object, mode: Mode): string | undefined =>
+  describeCall(commandOf(mode), { ...options, detach: mode === 'detached' })
