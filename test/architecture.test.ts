@@ -54,7 +54,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'p-limit',
   ],
-  cli: ['verbs', 'oci', 'program', 'state-root', 'node-version', 'text', 'errors', 'commander'],
+  cli: ['verbs', 'bundle', 'oci', 'program', 'state-root', 'node-version', 'text', 'errors', 'commander'],
   library: ['node-version', 'verbs', 'registry', 'bundle', 'layer', 'state-root', 'errors'],
 }
 

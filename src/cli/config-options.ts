@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
+import { configFlags, type NamedFlag } from '../bundle/changes/table.ts'
 import { OciError } from '../errors.ts'
 import type { ConfigOptions } from '../verbs/container/config.ts'
-import { configFlags, type NamedFlag } from '../verbs/container/config-flags.ts'
 
 /** An option whose value may be empty, and then is given nonetheless. */
 export class ConfigOption extends Option {

@@ -6,6 +6,14 @@ import { isText } from '../text.ts'
  */
 export type Integer = number | bigint
 
+/** A parsed JSON object. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** True for a JSON object: not for an array, nor for `null`. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** The error for a text that is not JSON. Line and column count from 1; the column counts UTF-16 units. */
 export class JsonSyntaxError extends SyntaxError {
   readonly line: number

@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from './json.ts'
 /**
  * Schemas of config.json: the form of a JSON value, the TypeScript type of the parsed value, and the messages for a value
  * of another form.
@@ -248,13 +249,13 @@ function readArray({ item }: ArrayForm, value: unknown, findings: Finding[]): un
 }
 
 function readRecord({ item }: RecordForm, value: unknown, findings: Finding[]): unknown {
-  if (!isObject(value)) return refuse('must be an object', value, findings)
+  if (!isJsonObject(value)) return refuse('must be an object', value, findings)
   const made = Object.entries(value).map(([name, one]) => [name, readMember(item, one, name, findings)] as const)
   return made.some(([, one]) => one === invalid) ? invalid : Object.fromEntries(made)
 }
 
 function readObject(form: ObjectForm, value: unknown, findings: Finding[]): unknown {
-  if (!isObject(value)) return refuse('must be an object', value, findings)
+  if (!isJsonObject(value)) return refuse('must be an object', value, findings)
   const given = withSpecNames(form, value, findings)
   const made: Record<string, unknown> = {}
   let isValid = true
@@ -273,10 +274,8 @@ function readMember(schema: Schema<unknown>, value: unknown, key: PropertyKey, f
   return made
 }
 
-type Given = Readonly<Record<string, unknown>>
-
 /** Renames the members of an object to the schema's names; unknown ones become findings. */
-function withSpecNames({ members, names }: ObjectForm, value: Given, findings: Finding[]): Given {
+function withSpecNames({ members, names }: ObjectForm, value: JsonObject, findings: Finding[]): JsonObject {
   const given = Object.keys(value)
   if (given.every((name) => Object.hasOwn(members, name))) return value
   const named: Record<string, unknown> = {}
@@ -290,7 +289,3 @@ function withSpecNames({ members, names }: ObjectForm, value: Given, findings: F
 
 /** Folds the case of a name as Go does, for which "ſ" equals s and the Kelvin sign equals k (`toLowerCase` does the latter). */
 const foldName = (name: string): string => name.toLowerCase().replaceAll('ſ', 's')
-
-function isObject(value: unknown): value is Given {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

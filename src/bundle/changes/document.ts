@@ -2,6 +2,7 @@ import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { ListFlag, SwitchFlag, TextFlag } from './flag.ts'
 import { list, refusal, text, toggle } from './flag.ts'
 import { entrypointAnnotation } from './process.ts'
+import { splitAssignment } from './values.ts'
 
 const stopSignalAnnotation = 'org.opencontainers.image.stopSignal'
 /** The longest name that Linux keeps, in bytes (`__NEW_UTS_LEN`). */
@@ -65,9 +66,7 @@ export const annotation: ListFlag = list(
 )
 
 function parseAnnotation(text: string, missing: string | undefined): readonly [name: string, value: string] {
-  const at = text.indexOf('=')
-  const name = at < 0 ? text : text.slice(0, at)
-  const value = at < 0 ? missing : text.slice(at + 1)
+  const [name, value = missing] = splitAssignment(text)
   if (name === '' || value === undefined) throw refusal('it must be NAME=value')
   if (name === entrypointAnnotation) throw refusal('this name is the one of --entrypoint')
   return [name, value]

@@ -1,3 +1,5 @@
+import { isJsonObject, type JsonObject } from '../../oci/json.ts'
+
 /**
  * Puts changes of a parsed document into the document itself, so that members that the parser does not know, and the order
  * of all, stay as they are.
@@ -11,7 +13,7 @@ export function mergeDocument(document: unknown, before: unknown, after: unknown
   if (Array.isArray(document) && Array.isArray(before) && Array.isArray(after)) {
     return document.length === before.length ? mergeArray(document, before, after) : after
   }
-  if (isObject(document) && isObject(before) && isObject(after)) return mergeObject(document, before, after)
+  if (isJsonObject(document) && isJsonObject(before) && isJsonObject(after)) return mergeObject(document, before, after)
   return after
 }
 
@@ -30,8 +32,6 @@ function mergeArray(document: readonly unknown[], before: readonly unknown[], af
   })
 }
 
-type JsonObject = Readonly<Record<string, unknown>>
-
 /** Names are in any case, as Go's decoder takes them; of a name that is there twice, the last one counts. */
 function mergeObject(document: JsonObject, before: JsonObject, after: JsonObject): JsonObject {
   const names = new Map(Object.keys(document).map((name) => [memberOf(name, before) ?? memberOf(name, after), name]))
@@ -49,15 +49,12 @@ function memberOf(name: string, object: JsonObject): string | undefined {
   return Object.keys(object).find((known) => known.toLowerCase() === name.toLowerCase())
 }
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** True for two JSON values that are equal; members that are undefined are absent. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((item, index) => isSame(item, other[index]))
   }
-  if (!isObject(one) || !isObject(other)) return false
+  if (!isJsonObject(one) || !isJsonObject(other)) return false
   return [...new Set([...Object.keys(one), ...Object.keys(other)])].every((name) => isSame(one[name], other[name]))
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { JsonSyntaxError, parseExactJson } from '../../oci/json.ts'
+import { isJsonObject, type JsonObject, JsonSyntaxError, parseExactJson } from '../../oci/json.ts'
 import { seccomp } from '../../oci/runtime-config/seccomp.ts'
 import type { Seccomp } from '../../oci/runtime-config.ts'
 import { parseBy } from '../../oci/schema.ts'
@@ -10,8 +10,6 @@ export interface SeccompProfile {
   /** The filter for a machine and a container with these capabilities. */
   readonly filter: (platform: Platform, capabilities: readonly string[]) => Seccomp
 }
-
-type JsonObject = Readonly<Record<string, unknown>>
 
 /** The names that profiles of engines have for architectures. */
 const architectures: Readonly<Record<string, readonly [name: string, audit: string]>> = {
@@ -40,7 +38,7 @@ export function parseSeccompProfile(text: string): SeccompProfile {
 function parseDocument(text: string): JsonObject {
   try {
     const document = parseExactJson(text)
-    if (isObject(document)) return document
+    if (isJsonObject(document)) return document
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error
     throw refusal(`the profile is not JSON: ${error.message}`)
@@ -70,7 +68,7 @@ interface RuleFacts {
 }
 
 function applies({ includes = {}, excludes = {} }: JsonObject, facts: RuleFacts): boolean {
-  const [wanted, unwanted] = [includes, excludes].map((value) => (isObject(value) ? value : {}))
+  const [wanted, unwanted] = [includes, excludes].map((value) => (isJsonObject(value) ? value : {}))
   const has = (value: unknown, name: string): boolean => Array.isArray(value) && value.includes(name)
   const [arches, caps] = [wanted?.arches, wanted?.caps]
   if (has(unwanted?.arches, facts.architecture)) return false
@@ -100,7 +98,4 @@ function plainRule({ includes: _, excludes: __, comment: ___, name, errno, ...ru
   }
 }
 
-const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : [])

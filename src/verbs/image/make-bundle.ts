@@ -1,5 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import { checkImageConfig, convertImageConfig } from '../../bundle/convert.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
@@ -32,16 +33,27 @@ export interface LayerRead {
   readonly size: number | undefined
 }
 
-export interface MakeBundleOptions extends Choices {
+/** The options of every verb that makes a bundle of an image. */
+export interface NewBundleOptions extends Choices {
+  /** Where the bundle is to appear. */
   readonly out: string
+  /** Replace a bundle that is there; default false. */
   readonly force?: boolean | undefined
+  /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
   readonly terminal?: boolean | undefined
-  /** Changes the config.json that the image asks for. */
-  readonly change: ConfigChanger
-  /** The container is to have the ids of the user namespace that this process is root of; see `unshare`. */
+  /** Changes of the config.json that the image asks for; `terminal` is its `tty`. */
+  readonly changes?: ConfigChanges | undefined
+  /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
   readonly subids?: boolean | undefined
   /** How much the layers may ask for; by default what real images stay below. */
   readonly limits?: UnpackLimits | undefined
+  /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
+  readonly platform?: string | undefined
+}
+
+export interface MakeBundleOptions extends Omit<NewBundleOptions, 'changes' | 'platform'> {
+  /** Changes the config.json that the image asks for. */
+  readonly change: ConfigChanger
   readonly signal?: AbortSignal | undefined
   /** Told what the image asks for and is done differently. */
   readonly warn?: ((message: string) => void) | undefined

@@ -1,5 +1,3 @@
-import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
-import type { Choices, UnpackLimits } from '../../layer/rootfs.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { formatReference } from '../../oci/reference.ts'
 import { allowReference, pullAccess } from '../../registry/access.ts'
@@ -15,24 +13,10 @@ import { openStoreToWrite } from '../../store/store.ts'
 import { beginUse } from '../../store/usage.ts'
 import { checkPlace } from './bundle-directory.ts'
 import { configChanger } from './config-changer.ts'
-import { type LayerRead, makeBundle } from './make-bundle.ts'
+import { type LayerRead, makeBundle, type NewBundleOptions } from './make-bundle.ts'
 import { type UnpackedTree, unpackedTree } from './unpacked-trees.ts'
 
-export interface PullOptions extends RegistryOptions, Choices {
-  /** Where the bundle is to appear. */
-  readonly out: string
-  /** Replace a bundle that is there; default false. */
-  readonly force?: boolean | undefined
-  /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
-  readonly terminal?: boolean | undefined
-  /** Changes of the config.json that the image asks for; `terminal` is its `tty`. */
-  readonly changes?: ConfigChanges | undefined
-  /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
-  readonly subids?: boolean | undefined
-  /** How much the layers may ask for; by default what real images stay below. */
-  readonly limits?: UnpackLimits | undefined
-  /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
-  readonly platform?: string | undefined
+export interface PullOptions extends RegistryOptions, NewBundleOptions {
   /** Keep a copy of the rootfs in the store: the next bundle of the image is a copy of that. Default false. */
   readonly keepUnpacked?: boolean | undefined
   /** Directory of the store; default: /var/lib/bundle-tool, or `$XDG_DATA_HOME/bundle-tool` for others than root. */

@@ -1,26 +1,10 @@
-import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
-import type { Choices, UnpackLimits } from '../../layer/rootfs.ts'
 import { parsePlatform } from '../../oci/platform.ts'
 import { openSource } from '../../source/source.ts'
 import { checkPlace } from './bundle-directory.ts'
 import { configChanger } from './config-changer.ts'
-import { type LayerRead, makeBundle } from './make-bundle.ts'
+import { type LayerRead, makeBundle, type NewBundleOptions } from './make-bundle.ts'
 
-export interface UnpackOptions extends Choices {
-  /** Where the bundle is to appear. */
-  readonly out: string
-  /** Replace a bundle that is there; default false. */
-  readonly force?: boolean | undefined
-  /** Give the program a terminal; default true. Without one it can run in the background, from scripts and with streams. */
-  readonly terminal?: boolean | undefined
-  /** Changes of the config.json that the image asks for; `terminal` is its `tty`. */
-  readonly changes?: ConfigChanges | undefined
-  /** Made by root of a user namespace (`unshare`), for containers that have its ids. Default false. */
-  readonly subids?: boolean | undefined
-  /** How much the layers may ask for; by default what real images stay below. */
-  readonly limits?: UnpackLimits | undefined
-  /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
-  readonly platform?: string | undefined
+export interface UnpackOptions extends NewBundleOptions {
   /** The stream that `rootfs:-` reads; default: none. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined
   /** The file that says which images may be used; default: containers' policy.json. */
