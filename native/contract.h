@@ -27,9 +27,6 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 /* Commands that talk to no server. */
 #define OFFLINE_COMMANDS "run", "create", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "ps", "spec", "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"
 
-/* Options of a Node.js that only compiles a program. */
-#define COMPILER_FLAGS "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--min-semi-space-size=4", "--no-opt", "--no-sparkplug", "--preserve-symlinks-main"
-
 /* Names of files. */
 #define STATE_FILE "state.json"
 #define RECORD_FILE ".front"

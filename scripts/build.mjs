@@ -75,18 +75,15 @@ function run(command, ...args) {
 }
 
 /** Caches V8's code: commands start sooner with it, and do the same without it. */
-function cacheCode(name, ...args) {
-  const { status, stderr } = spawnSync(process.execPath, args, {
+function cacheCode() {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/code-cache.mjs'], {
     stdio: ['ignore', 'inherit', 'pipe'],
     encoding: 'utf8',
   })
   if (status === 0) return process.stderr.write(stderr)
-  if (process.env.MUST_WORK === '1') {
-    console.error(`build: there is no code cache of ${name}\n${stderr}`)
-    process.exit(1)
-  }
+  if (process.env.MUST_WORK === '1') stop(`there is no code cache\n${stderr}`)
   const [why = stderr.trim()] = stderr.match(/^\w*Error: .*$/m) ?? []
-  console.warn(`build: ${name} starts more slowly, for want of a code cache: ${why}`)
+  console.warn(`build: commands start more slowly, for want of a code cache: ${why}`)
 }
 
 const filesBelow = (directory) =>
@@ -125,11 +122,7 @@ const build = digestOfSources()
 if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, 'scripts/bundle.mjs', build)
-  const { compilerFlags } = await import('../dist/program/contract.js')
-  cacheCode('the command line', 'scripts/code-cache.mjs', 'cli')
-  cacheCode('the compiler of seccomp', ...compilerFlags, 'scripts/code-cache.mjs', 'seccomp.code')
-  cacheCode('the compiler', ...compilerFlags, 'scripts/code-cache.mjs', 'compiler')
-  cacheCode('what handles images', 'scripts/code-cache-images.mjs')
+  cacheCode()
   writeFileSync('dist/.typescript', build)
 }
 

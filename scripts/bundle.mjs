@@ -1,10 +1,9 @@
 // Bundles the command line into dist/bin: loading modules one by one takes longer than most commands, and so does reading
 // code that is not needed. cli.js has the runtime's commands; images.js those for images, undici.js the HTTP client, whole,
 // which both images.js and fetch-thread.js load when they call a registry. All share errors.js, since an error is known by its
-// class. compiler.js is what the front starts to compile a program, all in one but for seccomp.js, which compiles filters:
-// most of the text and a quarter of the code, for containers that have one. What is compiled of each is kept beside it
-// (code-cache.mjs), in NAME.cache. index.mjs is the library, in pieces that are loaded when they are needed: it takes a program
-// 10 ms and not 300, and little memory, which makes every spawn faster.
+// class. compiler.js is the code of the interpreter, all in one but for seccomp.js, which compiles filters: most of the text
+// and a quarter of the code, for containers that have one. index.mjs is the library, in pieces that are loaded when they are
+// needed: it takes a program 10 ms and not 300, and little memory, which makes every spawn faster.
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize, resolve } from 'node:path'
 import * as esbuild from 'esbuild'
@@ -14,8 +13,6 @@ const out = 'dist/bin.new'
 const [buildID = 'none'] = process.argv.slice(2)
 const errors = resolve('src/errors.ts')
 const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
-/** Each module asks anew for what Node.js has, which takes 20 us. */
-const requireOnce = 'const load = require, loaded = {}; require = (name) => (loaded[name] ??= load(name));'
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
 const common = {
   bundle: true,
@@ -110,9 +107,6 @@ await build({
   format: 'esm',
   outfile: `${out}/check-node.mjs`,
 })
-// By the name Node.js knows it for CommonJS, and reads no package.json.
-await build({ ...boot, entryPoints: ['src/cli/boot-compiler.ts'], outfile: `${out}/boot-compiler.cjs` })
-
 /** Bundles `input` as a function expression of what Node.js gives to a CommonJS module. */
 const buildCode = (name, input, { plugins = [inOtherFiles], banner = moduleDirectory + moduleUrl } = {}) =>
   build({
@@ -142,11 +136,7 @@ await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 
 await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
 await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })
 // It says nothing, so nobody reads its names.
-await buildCode(
-  'compiler',
-  { entryPoints: ['src/cli/compiler.ts'], minify: true },
-  { banner: requireOnce + moduleDirectory },
-)
+await buildCode('compiler', { entryPoints: ['src/cli/compiler.ts'], minify: true }, { banner: moduleDirectory })
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
 await build({
   ...common,

@@ -165,9 +165,6 @@ ${definitions('VARIABLE_', c.variables).join('\n')}
 /* Commands that talk to no server. */
 #define OFFLINE_COMMANDS ${listed(c.offlineCommands)}
 
-/* Options of a Node.js that only compiles a program. */
-#define COMPILER_FLAGS ${listed(c.compilerFlags)}
-
 /* Names of files. */
 #define STATE_FILE ${quoted(c.stateFile)}
 #define RECORD_FILE ${quoted(c.recordFile)}

@@ -42,7 +42,6 @@ const facts: readonly (readonly [name: string, pattern: RegExp, others?: readonl
   ...Object.values(contract.argv0).map((text) => ['first word of a command line', begun(text)] as const),
   ['variables of the tool', /BUNDLE_TOOL_(?!BENCH)/],
   ['variables that are kept from Node.js', /['"^]\(?\??:?(?:NODE_\(|NODE_["']|OPENSSL_["'|)])/],
-  ['options of the compiler', /--no-rehash-snapshot|--no-sparkplug/],
   ['the file of the state', begun(contract.stateFile)],
   ['the record for the front', /['"/]\.front\b/],
   ['the FIFO of start', begun(contract.startFifo)],

@@ -268,7 +268,7 @@ int start(int argc, char **argv, char **env)
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_node(&call, nothing);
 	if (!find_kept(&call, &job)) {
-		int code = compile_by_node(&call, &job);
+		int code = compile(&call, &job);
 
 		if (!job.program)
 			return code;

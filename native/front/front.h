@@ -95,8 +95,11 @@ bool find_node(const struct call *call, char *to, size_t size, char *refused, si
 /* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
 int become_node(const struct call *call, char *const *more);
 
-/* Lets Node.js compile what is asked for. Its exit code, when there is no program: it has said why, or has been of help. */
-int compile_by_node(const struct call *call, struct job *job);
+/*
+ * Lets the interpreter compile what is asked for, or Node.js where there is no interpreter or the call needs all of the command
+ * line. Returns the exit code when there is no program: Node.js has said why.
+ */
+int compile(const struct call *call, struct job *job);
 
 /* So that it is nobody else's to reap. */
 void reap_compiler(const struct job *job);

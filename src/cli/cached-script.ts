@@ -7,8 +7,7 @@ import { isSystemError } from '../errors.ts'
  * Runs NAME.js in `directory`, a function expression of what Node.js gives to a CommonJS module, from V8's code cache in
  * NAME.cache, and gives what it exports.
  *
- * Compiling takes longer than most commands. A cache holds for the Node.js that made it and for the flags of V8 that it had:
- * none, or for `compiler` those in native/front/node.c. Another one sees that, and compiles.
+ * Compiling takes longer than most commands. A cache holds for the Node.js that made it; another one sees that, and compiles.
  */
 export function loadCached<T extends object>(directory: string, name: string, require: NodeJS.Require): T {
   const filename = join(directory, `${name}.js`)

@@ -13,7 +13,7 @@ declare const interpreterArch: string
 type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
 
 /**
- * Compiles a call for the front, as src/cli/boot-compiler.ts does it in Node.js: gives the modules of Node.js to src/cli/compiler.ts.
+ * Compiles a call for the front: gives the modules of Node.js to src/cli/compiler.ts.
  *
  * @returns the exit code
  */

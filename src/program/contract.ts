@@ -76,20 +76,6 @@ export const offlineCommands = [
   'wait',
 ] as const
 
-/**
- * Options of a Node.js process that only compiles a program. V8 does not take 4 ms for a random seed of its hash tables, nor
- * collect garbage or optimise code that is used only once; Node.js does not look up each directory of a path without links.
- * The code cache is for exactly these options.
- */
-export const compilerFlags = [
-  '--no-rehash-snapshot',
-  '--no-verify-snapshot-checksum',
-  '--min-semi-space-size=4',
-  '--no-opt',
-  '--no-sparkplug',
-  '--preserve-symlinks-main',
-] as const
-
 /** The state root of a user without XDG_RUNTIME_DIR; the uid follows. */
 export const temporaryRootPrefix = '/tmp/bundle-tool-'
 /** The name of the file with a container's state, in its directory. It is removed last, after all else of the container. */

@@ -48,7 +48,7 @@ requires('root', 'git', 'setpriv').test('an ordinary user builds a fresh clone, 
     expect(build).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(withoutCargo) })
     const caches = readdirSync(join(clone, 'dist/bin')).filter((name) => name.endsWith('.cache'))
     expect(caches.map((name) => name.replace(/(\.code)?\.cache$/, ''))).toEqual(
-      expect.arrayContaining(['cli', 'compiler', 'seccomp', 'images', 'undici', 'fetch-thread', 'writer-thread']),
+      expect.arrayContaining(['cli', 'images', 'undici', 'fetch-thread']),
     )
     expectDemo(npm('start'))
     expect(readdirSync(temporary)).toEqual([])

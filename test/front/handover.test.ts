@@ -1,9 +1,10 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
+import { nodeCompiler } from '../interpreter/compiled.ts'
 import { requires } from '../requirements.ts'
 import { withoutInterpreter } from './without-node.ts'
 
@@ -185,23 +186,23 @@ describe('which Node.js is started', () => {
     return [...readFileSync(log, 'utf8').matchAll(/\S*\/(boot[\w.-]*)/g)].map(([, name = '']) => name)
   }
 
-  test('the compiler alone, where there is nothing to be said', () => {
+  test('the command line, where there is no interpreter', () => {
     place.configure('sleep 100')
-    expect(scripts('run', '-d', '--pid-file', 'pid', place.id)).toEqual(['boot-compiler.cjs'])
-    expect(scripts('exec', place.id, 'true')).toEqual(['boot-compiler.cjs'])
+    expect(scripts('run', '-d', '--pid-file', 'pid', place.id)).toEqual(['boot.js'])
+    expect(scripts('exec', place.id, 'true')).toEqual(['boot.js'])
     expect(scripts('delete', '-f', place.id)).toEqual([])
-    expect(scripts('create', place.id)).toEqual(['boot-compiler.cjs'])
+    expect(scripts('create', place.id)).toEqual(['boot.js'])
     expect(scripts('create', place.id)).toEqual(['boot.js']) // the kept program failed, which is to be explained
     expect(scripts('delete', place.id)).toEqual([])
   })
 
-  test('the command line too, where there is', () => {
-    place.write({ ...place.configure('true'), hostname: 'a\0b' })
-    expect(scripts('run', place.id)).toEqual(['boot-compiler.cjs', 'boot.js'])
-    expect(scripts('run', '-b', '/nonexistent', place.id)).toEqual(['boot.js'])
-    expect(scripts('run', '--tty', place.id)).toEqual(['boot-compiler.cjs', 'boot.js'])
-    expect(scripts('run', '-keep', place.id)).toEqual(['boot.js'])
-    expect(scripts('--debug', 'run', place.id)).toEqual(['boot.js'])
+  test('without options of its own, so that its hash tables have a seed', () => {
+    const bin = join(place.directory, 'bin')
+    mkdirSync(bin)
+    writeFileSync(join(bin, 'node'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 })
+    const env = { PATH: bin, ...withoutInterpreter }
+    const started = execFileSync(front, ['run', '-b', place.bundle, 'demo'], { env, encoding: 'utf8' })
+    expect(started).toBe(`-- ${join(project, 'dist/bin/boot.js')} run -b ${place.bundle} demo\n`)
   })
 
   withInterpreter.test(
@@ -215,29 +216,15 @@ describe('which Node.js is started', () => {
       expect(scriptsWith({}, ['run', place.id])).toEqual(['boot.js'])
     },
   )
-})
 
-test('a fault of the compiler is said with its stack, and the command line does the call', () => {
-  const copy = join(place.directory, 'dist')
-  for (const name of ['bundle-tool', 'bundle-tool-runner', 'bin']) {
-    cpSync(join(project, 'dist', name), join(copy, name), { recursive: true, filter: (from) => !from.endsWith('.mjs') })
-  }
-  cpSync(join(project, 'package.json'), join(place.directory, 'package.json'))
-  renameSync(join(copy, 'bin/seccomp.js'), join(copy, 'bin/whole.js'))
-  const faulty = "{ compileSeccomp() { throw new TypeError('a fault') } }"
-  const isCompiler = "process.argv[1].endsWith('boot-compiler.cjs')"
-  writeFileSync(join(copy, 'bin/seccomp.js'), `module.exports = ${isCompiler} ? ${faulty} : require('./whole.js')`)
-  place.configure('echo out; exit 3', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } })
-  const fault = /internal error, please report it: TypeError: a fault\\n {4}at .*seccomp\.js/
-  const { stderr, ...answer } = call([join(copy, 'bundle-tool')], ['run', 'demo'])
-  expect(answer).toEqual({ end: 3, stdout: 'out\n' })
-  expect(stderr).toMatch(fault)
-  expect(stderr).toMatch(/^ ?level=warning msg="[^"]*"\n$/)
-  const log = join(place.directory, 'log')
-  const logged = call([join(copy, 'bundle-tool')], ['--log', log, 'run', '--no-cache', 'demo'])
-  expect(logged).toEqual({ end: 3, stdout: 'out\n', stderr: '' })
-  expect(readFileSync(log, 'utf8')).toMatch(fault)
-  expect(place.leftovers()).toEqual([])
+  withInterpreter.test('not the interpreter for a file in which many keys could collide', () => {
+    const config = JSON.stringify(place.configure('exit 3'))
+    const largest = 128 * 1024
+    writeFileSync(join(place.bundle, 'config.json'), config.padEnd(largest))
+    expect(scriptsWith({}, ['run', place.id])).toEqual([])
+    writeFileSync(join(place.bundle, 'config.json'), config.padEnd(largest + 1))
+    expect(scriptsWith({}, ['run', place.id])).toEqual(['boot.js'])
+  })
 })
 
 describe('an interpreter that fails is said, and Node.js does the call', () => {
@@ -270,6 +257,21 @@ describe('an interpreter that fails is said, and Node.js does the call', () => {
     expect(call(missing, ['run', 'demo'])).toMatchObject({ end: 3, stderr: expect.stringContaining('exit code 1') })
   })
 
+  test('a fault of the compiler is said with its stack', () => {
+    const faulty = `FAULT=1 exec ${process.execPath} ${nodeCompiler} "$@"`
+    place.configure('echo out; exit 3', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } })
+    const fault = /internal error, please report it: TypeError: a fault\\n {4}at .*node-compiler\.cjs/
+    const { stderr, ...answer } = byInterpreter(faulty, 'run', 'demo')
+    expect(answer).toEqual({ end: 3, stdout: 'out\n' })
+    expect(stderr).toMatch(fault)
+    expect(stderr).toMatch(/^ ?level=warning msg="[^"]*"\n$/)
+    const log = join(place.directory, 'log')
+    const logged = byInterpreter(faulty, '--log', log, 'run', '--no-cache', 'demo')
+    expect(logged).toEqual({ end: 3, stdout: 'out\n', stderr: '' })
+    expect(readFileSync(log, 'utf8')).toMatch(fault)
+    expect(place.leftovers()).toEqual([])
+  })
+
   test('where it says that there is no program, nothing is said', () => {
     place.configure('exit 3')
     expect(byInterpreter('exit 75', 'run', 'demo')).toEqual({ end: 3, stdout: '', stderr: '' })
@@ -290,39 +292,6 @@ test('what the command line says after the program has been handed over is said 
   expect(status).toBe(3)
   expect(stderr).toContain('child process in init(): all steps are done')
   expect(stderr).toMatch(/^late$/m)
-})
-
-describe('the flags of the compiler', () => {
-  const flags = (config: string, ...args: readonly string[]): string => {
-    const bin = join(place.directory, 'bin')
-    mkdirSync(bin, { recursive: true })
-    writeFileSync(join(bin, 'node'), '#!/bin/sh\necho "$@"\n', { mode: 0o755 })
-    writeFileSync(join(place.bundle, 'config.json'), config)
-    const words = args.length === 0 ? ['run', '-b', place.bundle, 'demo'] : args
-    const env = { PATH: bin, ...withoutInterpreter }
-    return execFileSync(front, ['--root', place.root, ...words], { env, encoding: 'utf8' })
-  }
-
-  test('a config.json in which many keys could collide is read with hashes that nobody knows', () => {
-    expect(flags('{}')).toMatch(/--no-rehash-snapshot .*boot-compiler\.cjs/)
-    expect(flags(' '.repeat(128 * 1024 + 1))).toMatch(/^-- \S*boot\.js /)
-    expect(flags('{}', 'run', '-bundle=.', 'demo')).not.toContain('--no-rehash-snapshot')
-    expect(flags('{}', 'list')).not.toContain('--no-rehash-snapshot')
-  })
-
-  test('V8 takes the code that the build has cached for them', () => {
-    const script = `
-      const { Script } = require('node:vm')
-      const { readFileSync } = require('node:fs')
-      const cachedData = readFileSync('dist/bin/compiler.cache')
-      const script = new Script(readFileSync('dist/bin/compiler.js', 'latin1'), { filename: 'compiler.js', cachedData })
-      process.exit(script.cachedDataRejected ? 1 : 0)`
-    const words = flags('{}').split(' ')
-    const used = words.slice(0, words.indexOf('--'))
-    expect(used.length).toBeGreaterThan(0)
-    expect(spawnSync(process.execPath, [...used, '-e', script], { cwd: project }).status).toBe(0)
-    expect(spawnSync(process.execPath, ['-e', script], { cwd: project }).status).toBe(1)
-  })
 })
 
 test('a program that cannot be read is not run', () => {

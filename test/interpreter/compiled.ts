@@ -3,14 +3,16 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
-import { compilerFlags } from '../../src/program/contract.ts'
 
 const built = join(import.meta.dirname, '../../dist')
-const script = join(built, 'bin/boot-compiler.cjs')
+const script = join(built, 'bin/boot.js')
 
-/** The ways to compile a call, as the front starts them. */
+/** The code of the interpreter, in Node.js, started as the interpreter is. */
+export const nodeCompiler: string = join(import.meta.dirname, 'node-compiler.cjs')
+
+/** The ways to compile a call. */
 const compilers = {
-  node: [process.execPath, ...compilerFlags, script],
+  node: [process.execPath, nodeCompiler, script],
   interpreter: [join(built, 'bundle-tool-interpreter'), script],
 } as const
 
