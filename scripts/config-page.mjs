@@ -63,8 +63,11 @@ const notes = `## Values
 - **Rights.** \`--cap-drop\` comes before \`--cap-add\`, so that \`--cap-drop ALL --cap-add CHOWN\` leaves one. \`--privileged\` gives all
   capabilities and all devices, shows all of /proc and /sys, and takes seccomp, AppArmor and no-new-privileges away; in a
   user namespace it gives no devices.
-- **seccomp** takes a file in the form of config.json, or in that of docker and podman, such as
-  \`/usr/share/containers/seccomp.json\`: the rules for this machine and for the container's capabilities go into config.json.
+- **seccomp** takes a file in the form of config.json, or in that of docker and podman: the rules for this machine and for the
+  container's capabilities go into config.json. \`default\` is the profile that podman uses on this host,
+  \`/etc/containers/seccomp.json\` or \`/usr/share/containers/seccomp.json\`; without these it is one of the tool's own, which denies
+  what docker's denies (\`src/bundle/changes/own-seccomp-profile.ts\` has it with its reasons). It follows when \`config\` changes the
+  capabilities. \`unconfined\`, which \`pull\`, \`unpack\` and \`spec\` start from, is no filter.
 - **cgroups.** Below \`--cgroup-parent\` the container's cgroup is named after the bundle, so that two containers of one bundle
   do not run at the same time. A parent that ends in \`.slice\` is for \`--systemd-cgroup\`. A user's container has limits only
   where a cgroup has been delegated to that user.

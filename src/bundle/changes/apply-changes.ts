@@ -7,6 +7,7 @@ import { refusal } from './flag.ts'
 import { checkMountPoints } from './mounts.ts'
 import type { Surroundings } from './outside.ts'
 import { changeArgs } from './process.ts'
+import { withSeccompOfCapabilities } from './rights.ts'
 import { configFlags, type NamedFlag } from './table.ts'
 
 /**
@@ -18,7 +19,8 @@ import { configFlags, type NamedFlag } from './table.ts'
 export function applyChanges(config: RuntimeConfig, changes: ConfigChanges, around: Surroundings): RuntimeConfig {
   checkNames(changes)
   const { args, capAdd, capDrop } = changes
-  const flagged = configFlags.reduce((changed, named) => applyFlag(changed, named, { changes, around }), config)
+  const given = configFlags.reduce((changed, named) => applyFlag(changed, named, { changes, around }), config)
+  const flagged = withSeccompOfCapabilities(given, config, around)
   checkMountPoints(changes)
   checkCapabilities(capAdd, capDrop)
   if (args !== undefined) checkStrings('args', args)

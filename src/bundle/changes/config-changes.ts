@@ -39,7 +39,7 @@ export interface ConfigChanges {
   readonly capDrop?: readonly string[] | undefined
   /** All capabilities, devices and paths; default false. */
   readonly privileged?: boolean | undefined
-  /** `seccomp=FILE`, `apparmor=PROFILE`, `no-new-privileges`, `systempaths=unconfined` */
+  /** `seccomp=default`, `seccomp=FILE`, `apparmor=PROFILE`, `no-new-privileges`, `systempaths=unconfined` */
   readonly securityOpt?: readonly string[] | undefined
   /** `NAME=SOFT[:HARD]` */
   readonly ulimit?: readonly string[] | undefined

@@ -22,7 +22,7 @@ export const device: ListFlag = list(
     },
     apply: addDevices,
     // One that is somewhere else on the host has no name here.
-    show: ({ linux = {} }, _base, look) =>
+    show: ({ linux = {} }, _base, { look }) =>
       (linux.devices ?? [])
         .filter((one) => isOfHost(one, look(one.path)))
         .map(({ path, type, major, minor }) => {

@@ -10,6 +10,9 @@ export interface FlagText {
   readonly help: string
 }
 
+/** The facts of the host by which values are found in a config.json. */
+export type ShownHost = Pick<Surroundings, 'look' | 'platform' | 'engineSeccomp'>
+
 interface FlagOf<Kind, Value, Shown> extends FlagText {
   readonly kind: Kind
   /**
@@ -22,8 +25,7 @@ interface FlagOf<Kind, Value, Shown> extends FlagText {
   readonly show: Show<Shown>
 }
 
-/** `look` looks at paths of the host. */
-type Show<Shown> = (config: RuntimeConfig, base: RuntimeConfig, look: Surroundings['look']) => Shown
+type Show<Shown> = (config: RuntimeConfig, base: RuntimeConfig, host: ShownHost) => Shown
 
 /** A flag that is given or not; with `negation` it can be taken back, as `--no-NAME`. */
 export interface SwitchFlag extends FlagOf<'switch', boolean, boolean | undefined> {

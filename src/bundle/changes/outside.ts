@@ -38,6 +38,8 @@ export interface Surroundings {
   /** True where the kernel counts the swap of a cgroup. */
   readonly countsSwap: boolean
   readonly platform: Platform
+  /** The text of the seccomp profile that engines on this host use; undefined where none is installed. */
+  readonly engineSeccomp: () => string | undefined
   /** The last part of the bundle's path. */
   readonly bundleName: string
 }

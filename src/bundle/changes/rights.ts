@@ -1,11 +1,12 @@
-import type { Mount, RuntimeConfig } from '../../oci/runtime-config.ts'
+import type { Mount, RuntimeConfig, Seccomp } from '../../oci/runtime-config.ts'
 import { capabilityNames } from '../../program/flags.ts'
 import { capabilitiesOf, withCapabilities } from './capabilities.ts'
 import { addDevices } from './devices.ts'
-import { type ListFlag, list, refusal, type SwitchFlag, toggle } from './flag.ts'
+import { type ListFlag, list, refusal, type ShownHost, type SwitchFlag, toggle } from './flag.ts'
+import { isSame } from './merge-document.ts'
 import type { Surroundings } from './outside.ts'
 import { withProcess } from './process.ts'
-import { parseSeccompProfile, type SeccompProfile } from './seccomp-profile.ts'
+import { defaultSeccompProfile, parseSeccompProfile, type SeccompProfile } from './seccomp-profile.ts'
 import { hasNamespace, withLinux, withResources } from './values.ts'
 
 export const privileged: SwitchFlag = toggle(
@@ -45,18 +46,45 @@ type SecurityOption =
 export const securityOpt: ListFlag = list(
   {
     placeholder: 'option',
-    help: 'seccomp=FILE, apparmor=PROFILE, no-new-privileges, systempaths; "unconfined" for none',
+    help: 'seccomp=default, a file or unconfined; apparmor=PROFILE, no-new-privileges ...',
   },
   {
     parse: parseOption,
     apply: (config, options, around) => options.reduce((changed, option) => secure(changed, option, around), config),
-    show: ({ process }, base) => [
-      ...(process.noNewPrivileges === true && !base.process.noNewPrivileges ? ['no-new-privileges'] : []),
-      ...(process.noNewPrivileges !== true && base.process.noNewPrivileges ? ['no-new-privileges=false'] : []),
-      ...(process.apparmorProfile ? [`apparmor=${process.apparmorProfile}`] : []),
-    ],
+    show: (config, base, host) => securityOptions(config, base, host),
   },
 )
+
+function securityOptions(config: RuntimeConfig, base: RuntimeConfig, host: ShownHost): readonly string[] {
+  const { process } = config
+  return [
+    ...(process.noNewPrivileges === true && !base.process.noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(process.noNewPrivileges !== true && base.process.noNewPrivileges ? ['no-new-privileges=false'] : []),
+    ...(process.apparmorProfile ? [`apparmor=${process.apparmorProfile}`] : []),
+    ...(hasDefaultSeccomp(config, host) ? ['seccomp=default'] : []),
+  ]
+}
+
+const defaultSeccompOf = (config: RuntimeConfig, { platform, engineSeccomp }: ShownHost): Seccomp =>
+  defaultSeccompProfile(engineSeccomp()).filter(platform, capabilitiesOf(config))
+
+/** True for a filter that is the default one for the capabilities. */
+function hasDefaultSeccomp(config: RuntimeConfig, host: ShownHost): boolean {
+  return config.linux?.seccomp !== undefined && isSame(config.linux.seccomp, defaultSeccompOf(config, host))
+}
+
+/** The default filter depends on the capabilities: it follows when they change. */
+export function withSeccompOfCapabilities(
+  changed: RuntimeConfig,
+  before: RuntimeConfig,
+  host: ShownHost,
+): RuntimeConfig {
+  const isLeft = changed.linux?.seccomp !== undefined && changed.linux.seccomp === before.linux?.seccomp
+  if (!isLeft || isSame(capabilitiesOf(changed), capabilitiesOf(before)) || !hasDefaultSeccomp(before, host)) {
+    return changed
+  }
+  return withLinux(changed, { seccomp: defaultSeccompOf(changed, host) })
+}
 
 function parseOption(text: string, around: Surroundings): SecurityOption {
   const [, name = '', value] = /^([^=:]*)(?:[=:](.*))?$/s.exec(text) ?? []
@@ -71,6 +99,7 @@ function parseOption(text: string, around: Surroundings): SecurityOption {
     throw refusal('there is no such option', 'use seccomp=, apparmor=, no-new-privileges or systempaths=unconfined')
   }
   if (value === 'unconfined') return { kind: 'seccomp', profile: undefined }
+  if (value === 'default') return { kind: 'seccomp', profile: defaultSeccompProfile(around.engineSeccomp()) }
   return { kind: 'seccomp', profile: parseSeccompProfile(around.readText(value)) }
 }
 

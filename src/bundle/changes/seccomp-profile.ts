@@ -5,6 +5,7 @@ import type { Seccomp } from '../../oci/runtime-config.ts'
 import { parseBy } from '../../oci/schema.ts'
 import { refusal } from './flag.ts'
 import type { Platform } from './outside.ts'
+import { ownSeccompProfile } from './own-seccomp-profile.ts'
 
 export interface SeccompProfile {
   /** The filter for a machine and a container with these capabilities. */
@@ -24,7 +25,14 @@ const architectures: Readonly<Record<string, readonly [name: string, audit: stri
  * @throws OciError `ERR_USAGE`
  */
 export function parseSeccompProfile(text: string): SeccompProfile {
-  const document = parseDocument(text)
+  return profileOf(parseDocument(text))
+}
+
+/** The profile that engines on this host have (`text`), or else the tool's own. @throws OciError `ERR_USAGE` */
+export const defaultSeccompProfile = (text: string | undefined): SeccompProfile =>
+  text === undefined ? profileOf(ownSeccompProfile()) : parseSeccompProfile(text)
+
+function profileOf(document: JsonObject): SeccompProfile {
   return {
     filter: (platform, capabilities) => {
       const result = parseBy(seccomp(), forMachine(document, platform, capabilities))
@@ -47,7 +55,7 @@ function parseDocument(text: string): JsonObject {
 }
 
 function forMachine(
-  { archMap, defaultErrno: _, ...profile }: JsonObject,
+  { archMap, defaultErrno, ...profile }: JsonObject,
   { architecture, kernel }: Platform,
   capabilities: readonly string[],
 ): JsonObject {
@@ -58,7 +66,13 @@ function forMachine(
   const syscalls = listOf(profile.syscalls)
     .filter((rule) => applies(rule, facts))
     .map(plainRule)
-  return { ...profile, ...(own && { architectures: own }), ...('syscalls' in profile && { syscalls }) }
+  const errno = errnoOf(defaultErrno)
+  return {
+    ...(errno !== undefined && { defaultErrnoRet: errno }),
+    ...profile,
+    ...(own && { architectures: own }),
+    ...('syscalls' in profile && { syscalls }),
+  }
 }
 
 interface RuleFacts {
@@ -88,14 +102,20 @@ function isAtLeast(kernel: string, least: string): boolean {
 
 /** A rule without what only engines read; a name alone, and an error by its name, in the words of config.json. */
 function plainRule({ includes: _, excludes: __, comment: ___, name, errno, ...rule }: JsonObject): JsonObject {
-  const number =
-    typeof errno === 'string' ? Object.entries(constants.errno).find(([one]) => one === errno)?.[1] : undefined
-  if (typeof errno === 'string' && number === undefined) throw refusal(`there is no error "${errno}"`)
+  const number = errnoOf(errno)
   return {
     ...rule,
     ...(name !== undefined && { names: [name] }),
     ...(number !== undefined && rule.errnoRet === undefined && { errnoRet: number }),
   }
+}
+
+/** The number of an error that a profile has by its name; an empty name is none. */
+function errnoOf(name: unknown): number | undefined {
+  if (typeof name !== 'string' || name === '') return undefined
+  const found = Object.entries(constants.errno).find(([one]) => one === name)
+  if (found === undefined) throw refusal(`there is no error "${name}"`)
+  return found[1]
 }
 
 const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : [])

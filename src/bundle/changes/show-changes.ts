@@ -1,6 +1,6 @@
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
+import type { ShownHost } from './flag.ts'
 import { isSame } from './merge-document.ts'
-import type { Surroundings } from './outside.ts'
 import { argsBehindEntrypoint } from './process.ts'
 import { configFlags, type NamedFlag } from './table.ts'
 
@@ -9,11 +9,11 @@ import { configFlags, type NamedFlag } from './table.ts'
  *
  * @returns words as they stand behind a command: `--env=A=b`, `--tty`, `--`, `sh`
  */
-export function showChanges(config: RuntimeConfig, base: RuntimeConfig, look: Surroundings['look']): readonly string[] {
+export function showChanges(config: RuntimeConfig, base: RuntimeConfig, host: ShownHost): readonly string[] {
   const args = argsBehindEntrypoint(config)
   const isBase = isSame(config.process.args, base.process.args)
   return [
-    ...configFlags.flatMap((named) => showFlag(named, { config, base, look })),
+    ...configFlags.flatMap((named) => showFlag(named, { config, base, host })),
     ...(isBase ? [] : ['--', ...args]),
   ]
 }
@@ -21,20 +21,20 @@ export function showChanges(config: RuntimeConfig, base: RuntimeConfig, look: Su
 interface Shown {
   readonly config: RuntimeConfig
   readonly base: RuntimeConfig
-  readonly look: Surroundings['look']
+  readonly host: ShownHost
 }
 
-function showFlag({ name, flag }: NamedFlag, { config, base, look }: Shown): readonly string[] {
+function showFlag({ name, flag }: NamedFlag, { config, base, host }: Shown): readonly string[] {
   switch (flag.kind) {
     case 'switch': {
-      const isSet = flag.show(config, base, look)
+      const isSet = flag.show(config, base, host)
       return isSet === undefined ? [] : [isSet ? `--${name}` : `--no-${name}`]
     }
     case 'text': {
-      const value = flag.show(config, base, look)
+      const value = flag.show(config, base, host)
       return value === undefined ? [] : [`--${name}=${value}`]
     }
     case 'list':
-      return flag.show(config, base, look).map((value) => `--${name}=${value}`)
+      return flag.show(config, base, host).map((value) => `--${name}=${value}`)
   }
 }

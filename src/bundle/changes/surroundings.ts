@@ -37,10 +37,17 @@ export function surroundingsOf({ env = process.env, ...others }: Elsewhere): (ro
     hasSELinux: existsSync('/sys/fs/selinux/enforce'),
     countsSwap: countsSwap(),
     platform: { architecture: process.arch, kernel: release() },
+    engineSeccomp: () => {
+      const found = engineProfiles.find((path) => existsSync(path))
+      return found === undefined ? undefined : readOnce(found)
+    },
     lookUpUser: (text) =>
       rootfs === undefined ? { uid: 0, gid: 0, additionalGids: [], home: undefined } : lookUpUser(rootfs, text),
   })
 }
+
+/** The administrator's, then that of containers-common, as podman looks for them. */
+const engineProfiles = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json']
 
 /** On cgroup v1 it takes a kernel that was built and started for it (`swapaccount=1`). */
 function countsSwap(): boolean {

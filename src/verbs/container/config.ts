@@ -1,7 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
-import { look } from '../../bundle/changes/host-devices.ts'
 import { showChanges } from '../../bundle/changes/show-changes.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
@@ -44,7 +43,8 @@ export async function config({ bundle = '.', changes = {}, env }: ConfigOptions 
  */
 export async function showConfig({ bundle = '.' }: Pick<ConfigOptions, 'bundle'> = {}): Promise<readonly string[]> {
   const shown = readConfig(resolve(bundle))
-  return showChanges(shown, await baseOf(shown), look)
+  const around = surroundingsOf({ parseSignal, bundleName: basename(resolve(bundle)) })
+  return showChanges(shown, await baseOf(shown), around())
 }
 
 async function baseOf({ linux = {} }: RuntimeConfig): Promise<RuntimeConfig> {
