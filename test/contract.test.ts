@@ -36,7 +36,7 @@ const facts: readonly (readonly [name: string, pattern: RegExp, others?: readonl
   [
     'the exit code of no program',
     number(contract.noProgram),
-    ['src/program/ops.ts', 'src/interpreter/system-error.ts'],
+    ['src/program/ops/attributes.ts', 'src/interpreter/system-error.ts'],
   ],
   ['the exit code of what could not be executed', /exit_with\(127\)|notExecuted = |return 127/, ['src/cli/errors.ts']],
   ...Object.values(contract.argv0).map((text) => ['first word of a command line', begun(text)] as const),

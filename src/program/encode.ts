@@ -1,16 +1,7 @@
 import { bytesOf, isText } from '../text.ts'
 import { firstRegister, magic, maxSlots, structs, textEscape, version } from './contract.ts'
-import {
-  type OpDefinition,
-  type OperandKind,
-  type OpName,
-  ops,
-  phases,
-  type RegisterName,
-  registers,
-  type TolerableError,
-  tolerableErrors,
-} from './ops.ts'
+import type { OpDefinition, OperandKind } from './ops/definition.ts'
+import { type OpName, ops, phases, type RegisterName, registers, type TolerableError, tolerableErrors } from './ops.ts'
 import { type AnyOperand, numbered, type Program, type Text } from './program.ts'
 import { layOut } from './structs.ts'
 

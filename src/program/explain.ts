@@ -12,7 +12,7 @@ import {
   resource,
   treeFlags,
 } from './flags.ts'
-import type { OperandKind } from './ops.ts'
+import type { OperandKind } from './ops/definition.ts'
 import { type AnyOperand, type NumberedStep, numbered, type Program, type Step } from './program.ts'
 
 /** One step in the form of the listing. */

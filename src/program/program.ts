@@ -1,4 +1,5 @@
-import type { OperandKind, OpName, ops, Phase, RegisterName, TolerableError } from './ops.ts'
+import type { OperandKind } from './ops/definition.ts'
+import type { OpName, ops, Phase, RegisterName, TolerableError } from './ops.ts'
 
 /** The name of a place for a descriptor; it tells what the descriptor is. */
 export type Slot = string

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { operandsOf } from '../../src/program/encode.ts'
-import { type OpDefinition, type OpName, ops, tolerableErrors } from '../../src/program/ops.ts'
+import type { OpDefinition } from '../../src/program/ops/definition.ts'
+import { type OpName, ops, tolerableErrors } from '../../src/program/ops.ts'
 
 const project = join(import.meta.dirname, '../..')
 const names = Object.keys(ops) as OpName[]
@@ -13,6 +14,14 @@ test('op numbers are unique and fit their place in a step', () => {
   expect(new Set(numbers).size).toBe(numbers.length)
   for (const number of numbers) expect(number).toBeGreaterThan(0)
   expect(Math.max(...numbers)).toBeLessThan(2 ** 16)
+})
+
+test('an op is declared once', async () => {
+  const directory = join(project, 'src/program/ops')
+  const groups = readdirSync(directory).filter((name) => name !== 'definition.ts')
+  const tables = await Promise.all(groups.map((name) => import(join(directory, name))))
+  const declared = tables.flatMap((table) => Object.values(table).flatMap((group) => Object.keys(group as object)))
+  expect(declared.sort()).toEqual([...names].sort())
 })
 
 test('no op has more operands than a step has room for', () => {
