@@ -17,7 +17,9 @@ import { usableCgroups } from './cgroup/usable.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
+import { containerHooks, hostHooks, runningHooks } from './hooks.ts'
 import { compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
+import { compileNames } from './names.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
 import { compileOomScore } from './oom-score.ts'
@@ -53,8 +55,6 @@ import {
   compileTerminalCheck,
   compileTerminalRelay,
 } from './terminal.ts'
-
-const sigkill = 9
 
 /** Intermediate results that the host's steps and the container's steps are both made from. */
 interface Parts {
@@ -170,44 +170,6 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
   ]
 }
 
-function hasHostHooks({ config: { hooks } }: CompileContext): boolean {
-  return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length)
-}
-
-/** Hooks that run in the runtime's namespaces, while the container's process waits with its mounts made. */
-function hostHooks(context: CompileContext): readonly HostStep[] {
-  const { config, bundle } = context
-  if (!hasHostHooks(context)) return []
-  const situation = { status: 'creating', pid: 'pid', bundle } as const
-  return [
-    op('sync_wait', { barrier: barriers.mounted }),
-    ...compileHooks('prestart', config, situation),
-    ...compileHooks('createRuntime', config, situation),
-    op('sync_send', { barrier: barriers.hooked }),
-  ].map((step) => undoable(step))
-}
-
-/** The container's barriers around `hostHooks`, then the hooks that run in its own namespaces, in the rootfs directory. */
-function containerHooks(context: CompileContext): readonly Step[] {
-  const { config, bundle } = context
-  const own = compileHooks('createContainer', config, { status: 'creating', pid: 'own_pid', bundle })
-  const from = '/hooks/createContainer'
-  return [
-    ...(hasHostHooks(context)
-      ? [op('sync_send', { barrier: barriers.mounted }), op('sync_wait', { barrier: barriers.hooked })]
-      : []),
-    // A hook may take any time, and the process that waits for it must not outlive a runner that is killed meanwhile.
-    ...(own.length > 0
-      ? [
-          op('prctl', { option: prctl.PDEATHSIG, value: sigkill }, from),
-          op('fchdir', { slot: 'root' }, from),
-          ...own,
-          op('prctl', { option: prctl.PDEATHSIG, value: 0 }, from),
-        ]
-      : []),
-  ]
-}
-
 /**
  * Opens the host's /proc/self/fd: the process that waits for `start` opens the FIFO through it, since the container's procfs
  * may be anything. It is cloned as a mount of its own, from which ".." does not lead to the rest of the host. A container
@@ -218,13 +180,6 @@ function openOwnDescriptors({ config, mode }: CompileContext): readonly Step[] {
   return isNew(config, 'mount')
     ? [op('open_tree', { to: 'fds', at: null, path: '/proc/self/fd', flags: treeFlags.CLONE })]
     : [op('open', { to: 'fds', at: 'proc', path: 'self/fd', flags: openFlags.PATH | openFlags.DIRECTORY })]
-}
-
-/** Steps that wait until the command runs, then run the poststart hooks. After `create`, `start` runs these hooks. */
-function runningHooks({ config, mode, bundle, pidFile }: CompileContext): readonly HostStep[] {
-  const poststart = compileHooks('poststart', config, { status: 'running', pid: 'pid', bundle })
-  if (mode === 'create' || (mode === 'foreground' && poststart.length === 0 && pidFile === undefined)) return []
-  return [op('sync_closed', {}), ...poststart].map((step) => undoable(step))
 }
 
 /**
@@ -306,21 +261,5 @@ function becomeRoot(isNewNamespace: boolean, context: CompileContext): readonly 
     op('setgid', { gid: 0 }, from),
     op('setuid', { uid: 0 }, from),
     ...(context.facts.euid === 0 || !isNewNamespace ? [] : [op('prctl', { option: prctl.DUMPABLE, value: 0 })]),
-  ]
-}
-
-function compileNames({ config }: CompileContext): readonly Step[] {
-  const needsUts = (pointer: string): Step[] => {
-    if (namespacesOf(config).some(({ type }) => type === 'uts')) return []
-    throw new OciError('ERR_CONFIG_INVALID', `${pointer.slice(1)} would change that of the host`, {
-      pointer,
-      hint: 'add {"type": "uts"} to /linux/namespaces',
-    })
-  }
-  return [
-    ...(config.hostname ? [...needsUts('/hostname'), op('sethostname', { name: config.hostname }, '/hostname')] : []),
-    ...(config.domainname
-      ? [...needsUts('/domainname'), op('setdomainname', { name: config.domainname }, '/domainname')]
-      : []),
   ]
 }

@@ -4,7 +4,7 @@ import { OciError } from '../errors.ts'
 import { endSignal, reportKinds as kinds, structs } from '../program/contract.ts'
 import { layOut } from '../program/structs.ts'
 import { type Abort, endOnAbort } from './abort.ts'
-import type { Failure } from './failure.ts'
+import type { Failure } from './reported-failure.ts'
 
 /** The result of a program. */
 export type Outcome =

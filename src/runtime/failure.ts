@@ -1,27 +1,14 @@
-import { constants } from 'node:os'
 import { noTerminal } from '../compile/terminal.ts'
 import { OciError } from '../errors.ts'
 import { explainOperands } from '../program/explain.ts'
 import { resolveKind } from '../program/flags.ts'
-import type { AnyOperand, NumberedStep, Step } from '../program/program.ts'
+import type { NumberedStep, Step } from '../program/program.ts'
 import { errorName, errorText } from './error-names.ts'
 import { hintFor } from './failure-hints.ts'
+import { criuFailed, helperFailed, mapFailed } from './helper-failure.ts'
+import { needsNewProcess, newProcessIsGone } from './new-process-failure.ts'
+import { type Failure, textOf } from './reported-failure.ts'
 import { syscallName } from './syscall-names.ts'
-
-/** The runner's report of a failed step. */
-export interface Failure {
-  readonly step: number
-  readonly error: number
-  /** Number of the system call that failed; -1 for an error that the step found without one. */
-  readonly syscall: number
-  readonly pid: number
-  /** Wait status (wait4(2)) of a helper, such as a hook, that failed. */
-  readonly status: number
-  /** Wait status of the new process plus one, if it had ended before it was killed for the failure; else 0. */
-  readonly end: number
-  /** Output of a failed helper. */
-  readonly detail: string
-}
 
 /** Turns the runner's numbers into an error that says what failed, on which thing, from which field, and what to do. */
 export function describeFailure(steps: readonly NumberedStep[], failure: Failure): OciError {
@@ -189,59 +176,6 @@ function stdioFailed({ op }: Step, errno: string, failure: Failure): OciError | 
   )
 }
 
-/** The error for a failed helper, in runc's words: `error running createRuntime hook #1: exit status 2: its output`. */
-function helperFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
-  if (step.from === '/linux/cgroupsPath') return systemdFailed(errno, failure, pointer)
-  const [, kind, index] = /^\/hooks\/(\w+)\/(\d+)$/.exec(step.from) ?? []
-  if (kind === undefined) return undefined
-  const output = failure.detail.trim()
-  const how = hookEnd(step, errno, failure)
-  return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
-    pointer,
-  })
-}
-
-/** The error of newuidmap(1) or newgidmap(1), which state on standard error what they refuse. */
-function mapFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {
-  const helper = textOf(step, 'helper')
-  const said = failure.detail.trim()
-  const file = helper.endsWith('newgidmap') ? '/etc/subgid' : '/etc/subuid'
-  return new OciError('ERR_PERMISSION', said === '' ? `${helper}: ${hookEnd(step, errno, failure)}` : said, {
-    pointer,
-    hint: `check that ${file} has these ids for you alone and once, and that ${helper} may gain privileges`,
-  })
-}
-
-/** The error for a failure of CRIU: the first error in its log, which has more. */
-function criuFailed({ operands }: Step, errno: string, { detail, status }: Failure): OciError {
-  const script = operands.script === null ? '' : ` before "${operands.script}"`
-  const how =
-    errno === 'EIO' ? `errno ${status}${detail === '' ? '' : `: ${detail.trim()}`}` : `it ended${script} (${errno})`
-  return new OciError('ERR_CRIU', `criu failed: ${how}`, { hint: 'its log is in the directory of --work-path' })
-}
-
-/** The error for a failed request to systemd, from the log of this tool, which made the request. */
-function systemdFailed(errno: string, { detail }: Failure, pointer: string | undefined): OciError {
-  const said = /"msg":("(?:[^"\\]|\\.)*")/.exec(detail)?.[1]
-  const text = said === undefined ? detail.trim() : String(JSON.parse(said))
-  return new OciError('ERR_SYSTEMD', text === '' ? `systemd could not be asked (${errno})` : text, { pointer })
-}
-
-function hookEnd(step: Step, errno: string, failure: Failure): string {
-  const signal = failure.status & 0x7f
-  const status = failure.status >> 8
-  if (errno === 'ETIMEDOUT') return 'context deadline exceeded: it took longer than its timeout'
-  if (errno !== 'ECHILD') return `${errorText(failure.error)} (${errno})`
-  if (signal !== 0) return `signal: ${signalName(signal)}`
-  return status === 127 ? `"${textOf(step, 'path')}" cannot be executed (exit status 127)` : `exit status ${status}`
-}
-
-/** The name of a signal, in runc's words where callers match them. */
-function signalName(signal: number): string {
-  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0]
-  return name === 'SIGSYS' ? 'bad system call' : (name ?? String(signal))
-}
-
 /** The error for a failed connection. By EAGAIN connect(2) says that the listener's queue stayed full. */
 function connectFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError | undefined {
   const problem = errno === 'EAGAIN' ? 'it does not accept a connection' : `${errorText(failure.error)} (${errno})`
@@ -268,62 +202,6 @@ function agentIsSilent(pointer: string | undefined): OciError {
   )
 }
 
-/**
- * True for a host step that fails when the new process has ended, since it communicates with that process or names it.
- * Failures of hooks and files are their own.
- */
-function needsNewProcess(step: Step): boolean {
-  switch (step.op) {
-    case 'clone':
-    case 'sync_send':
-    case 'sync_wait':
-    case 'sync_within':
-    case 'sync_closed':
-    case 'receive_fd':
-    case 'identify':
-    case 'open_pidfd':
-    case 'take_listener':
-    case 'prlimit':
-    case 'spawn_id_map':
-      return true
-    case 'send_fd':
-      return step.operands.socket === null
-    case 'spawn':
-      return step.from === '/linux/cgroupsPath' // systemd, which is told the process
-    case 'write_file':
-      return (
-        namesProcess(step.operands.path) ||
-        (namesProcess(step.operands.content) && /\/(tasks|cgroup\.procs)$/.test(textOf(step, 'path')))
-      )
-    default:
-      return namesProcess(step.operands.path)
-  }
-}
-
-function namesProcess(text: AnyOperand | undefined): boolean {
-  return Array.isArray(text) && text.some((piece) => typeof piece === 'object' && piece.register === 'pid')
-}
-
-/** The error for a new process that ended without a report: killed from outside, in most cases for lack of memory. */
-function newProcessIsGone(steps: readonly NumberedStep[], { end, detail }: Failure): OciError {
-  const status = end - 1
-  const signal = status & 0x7f
-  // The text of memory.events, or memory.oom_control on cgroup v1, which the program read before it removed the cgroup.
-  if (/^oom_kill [1-9]/m.test(detail)) {
-    return new OciError('ERR_SYSCALL', 'container init was OOM-killed (memory limit too low?)', {
-      pointer: '/linux/resources/memory/limit',
-      hint: 'raise the limit: the container needs more memory than that before its command runs',
-    })
-  }
-  const makesContainer = steps.some(({ step }) => step.from === 'ID')
-  const how = signal === 0 ? `exited with ${status >> 8}` : `was killed by signal ${signal}`
-  return new OciError(
-    'ERR_SYSCALL',
-    `the ${makesContainer ? "container's first" : 'new'} process ${how} while it was being set up`,
-    { hint: signal === 9 ? 'raise the memory limit if there is one: the container may have reached it' : undefined },
-  )
-}
-
 /** The field of config.json and the thing it names: `mounts[3] (tmpfs on /dev/shm)`. */
 function subject(step: Step): string {
   const field = step.from
@@ -345,11 +223,4 @@ function thingOf(step: Step): string {
     default:
       return textOf(step, 'path') || explainOperands(step).join(' ')
   }
-}
-
-function textOf(step: Step, operand: string): string {
-  const value = step.operands[operand]
-  if (typeof value === 'string') return value
-  if (!Array.isArray(value)) return ''
-  return value.map((piece) => (typeof piece === 'string' ? piece : `{${piece.register}}`)).join('')
 }

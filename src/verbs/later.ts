@@ -3,13 +3,14 @@
  * every spawn of it faster. Options that a verb does not have are refused.
  */
 
+import { checkOptions } from './check-options.ts'
 import { type CreateOptions, create as createContainer } from './container/create.ts'
 import type { ExecOptions } from './container/exec.ts'
 import type { Features, FeaturesOptions } from './container/features.ts'
 import type { RestoreOptions } from './container/restore.ts'
 import { type RunOptions, run as runContainer } from './container/run.ts'
 import type { Resources } from './container/update.ts'
-import { checkOptions, type VerbWithOptions } from './options.ts'
+import type { VerbWithOptions } from './options.ts'
 
 /** The function that loads a verb and calls it. */
 function later<Args extends unknown[], Result>(

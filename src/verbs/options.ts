@@ -1,6 +1,3 @@
-/** The names of the options of every verb, which programs without types are told of when they have one wrong. */
-
-import { OciError } from '../errors.ts'
 import type { Choices } from '../layer/rootfs.ts'
 import type { RegistryOptions } from '../registry/options.ts'
 import type { CheckpointOptions } from './container/checkpoint.ts'
@@ -84,7 +81,7 @@ interface OptionsOfVerbs {
 
 export type VerbWithOptions = keyof OptionsOfVerbs
 
-/** For each option, whether it must be given. */
+/** True for each option that must be given. */
 type Names<T> = { readonly [Key in keyof Required<T>]: undefined extends T[Key] ? false : true }
 
 const container: Names<ContainerOptions> = { root: false, id: true }
@@ -163,7 +160,8 @@ const copy: Names<CopyOptions> = {
   onBlob: false,
 }
 
-const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> } = {
+/** The options of every verb, which programs without types are told of when they have one wrong. */
+export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> } = {
   checkpoint: {
     ...container,
     ...criu,
@@ -290,33 +288,3 @@ const names: { readonly [Verb in VerbWithOptions]: Names<OptionsOfVerbs[Verb]> }
   verify: { ...store, signal: false },
   wait: { ...container, signal: false },
 }
-
-const stdioNames = { stdin: false, stdout: false, stderr: false }
-
-/**
- * Refuses options that a verb does not have, or lacks.
- *
- * @param args what the verb is called with, its options last
- * @throws OciError `ERR_USAGE` naming the option
- */
-export function checkOptions(verb: VerbWithOptions, args: readonly unknown[]): void {
-  const given = args.at(-1)
-  const options = isObject(given) ? given : {}
-  checkNames(`${verb}()`, options, names[verb])
-  if (isObject(options.stdio) && 'stdio' in names[verb]) checkNames(`stdio of ${verb}()`, options.stdio, stdioNames)
-}
-
-function checkNames(what: string, given: Readonly<Record<string, unknown>>, known: Readonly<Record<string, boolean>>) {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue
-    throw new OciError('ERR_USAGE', `${what} has no option "${name}"`, {
-      hint: `it has ${Object.keys(known).sort().join(', ')}`,
-    })
-  }
-  for (const [name, isNeeded] of Object.entries(known)) {
-    if (isNeeded && given[name] === undefined) throw new OciError('ERR_USAGE', `${what} needs the option "${name}"`)
-  }
-}
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { cloneFlags } from '../../src/program/flags.ts'
 import type { Phase } from '../../src/program/ops.ts'
 import { op, type Step, type Text } from '../../src/program/program.ts'
-import { describeFailure, type Failure } from '../../src/runtime/failure.ts'
+import { describeFailure } from '../../src/runtime/failure.ts'
+import type { Failure } from '../../src/runtime/reported-failure.ts'
 import { syscallName } from '../../src/runtime/syscall-names.ts'
 
 const { EPERM, ENOENT, ESRCH, EINTR, EBADF, ECHILD, EACCES, EBUSY, EEXIST, EPIPE, EINVAL, EXDEV, ENOSPC } =
