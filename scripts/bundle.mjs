@@ -4,8 +4,9 @@
 // class. compiler.js is the code of the interpreter, all in one but for seccomp.js, which compiles filters: most of the text
 // and a quarter of the code, for containers that have one. index.mjs is the library, in pieces that are loaded when they are
 // needed: it takes a program 10 ms and not 300, and little memory, which makes every spawn faster.
+import { execFileSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, normalize, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import * as esbuild from 'esbuild'
 
 const out = 'dist/bin.new'
@@ -171,11 +172,7 @@ function licenseOf(directory) {
 /** Copies the declarations of the library to dist/types: these alone of all that tsc writes are for others. */
 function copyTypes(entry) {
   rmSync('dist/types', { recursive: true, force: true })
-  const seen = new Set([entry])
-  for (const file of seen) {
-    cpSync(file, file.replace(/^dist/, 'dist/types'))
-    for (const [, name] of readFileSync(file, 'utf8').matchAll(/(?:from|import)[ (]['"](\.[^'"]+)\.ts['"]/g)) {
-      seen.add(normalize(join(dirname(file), `${name}.d.ts`)))
-    }
-  }
+  const args = ['--ignoreConfig', '--noLib', '--types', '', '--listFilesOnly', entry]
+  const listed = execFileSync('node_modules/.bin/tsc', args, { encoding: 'utf8' }).trim().split('\n')
+  for (const file of listed.map((path) => relative('dist', path))) cpSync(join('dist', file), join('dist/types', file))
 }

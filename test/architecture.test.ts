@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { importsOfTypes, importsOfValues, modules } from './imports.ts'
 
-/** What each area of src/ may import: areas of ours, then npm packages. CONTRIBUTING.md explains the table. */
+/** The imports that each area of src/ may have: areas of ours, then npm packages. CONTRIBUTING.md explains the table. */
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   memory: [],
@@ -60,11 +61,8 @@ const allowed: Record<string, readonly string[]> = {
 
 const pure = ['oci', 'program', 'compile']
 
-/** `import ... from 'x'`, `export ... from 'x'`, `import 'x'` and `import('x')`, and not a string that reads like one. */
-const importPattern = /^(?:import|export)\s(?:[\w\s{},*$]*?from\s)?\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'/gm
-
-const src = join(import.meta.dirname, '../src')
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const values = await importsOfValues()
+const types = importsOfTypes()
 
 const sharedFiles: readonly string[] = [
   'errors.ts',
@@ -82,37 +80,45 @@ function areaOf(file: string): string {
   return sharedFiles.includes(file) ? file.slice(0, -3) : 'library'
 }
 
-test.each(files)('%s imports only what its area may', (file) => {
-  const text = readFileSync(join(src, file), 'utf8')
-  const area = areaOf(file)
-  // The command line names types of what verbs take.
-  const imports = [...text.matchAll(importPattern)]
-    .filter(([statement]) => area !== 'cli' || !statement.startsWith('import type'))
-    .map((match) => match[1] ?? match[2] ?? '')
-  for (const name of imports) {
-    if (name.startsWith('node:')) {
-      if (pure.includes(area)) expect(['node:buffer'], `${file} does no I/O`).toContain(name)
-      continue
-    }
-    const target = name.startsWith('.')
-      ? areaOf(normalize(join(dirname(file), name)))
-      : name.replace(/^(@[^/]+\/)?([^/]+).*/, '$1$2')
-    if (target !== area) expect(allowed[area], `${file} imports ${name}`).toContain(target)
-  }
+/** The area of a module, or the name of a package without the path in it. */
+function areaOrPackage(name: string): string {
+  return modules.includes(name) ? areaOf(name) : name.replace(/^(@[^/]+\/)?([^/]+).*/, '$1$2')
+}
+
+test('all modules are read', () => {
+  expect([...values.keys()].sort()).toEqual(modules)
+  expect(types.get('cli/run.ts')).toContain('cli/context.ts')
+  expect(types.get('oci/document.ts')).toContain('zod/mini')
 })
 
-/** What a module imports, directly or not, `import()` and types aside. */
+test.each(modules)('%s imports only what its area may', (file) => {
+  const area = areaOf(file)
+  const names = (values.get(file) ?? []).map(({ name }) => name)
+  if (pure.includes(area)) {
+    const ofNode = names.filter((name) => name.startsWith('node:') && name !== 'node:buffer')
+    expect(ofNode, `${file} does no I/O`).toEqual([])
+  }
+  // The command line names types of what verbs take.
+  const more = area === 'cli' ? [] : (types.get(file) ?? [])
+  const targets = new Set([...names, ...more].filter((name) => !name.startsWith('node:')).map(areaOrPackage))
+  targets.delete(area)
+  for (const target of targets) expect(allowed[area], `${file} imports ${target}`).toContain(target)
+})
+
+/** The modules that a module imports, directly or not, `import()` and types aside. */
 function importedBy(file: string, seen: Set<string> = new Set()): ReadonlySet<string> {
   if (seen.has(file)) return seen
   seen.add(file)
-  const pattern = /^(?:import|export)\s(?!type\b)(?:[\w\s{},*$]*?from\s)?\s*'(\.[^']+)'/gm
-  for (const [, name = ''] of readFileSync(join(src, file), 'utf8').matchAll(pattern)) {
-    importedBy(normalize(join(dirname(file), name)), seen)
+  for (const { name, isOwn, isLate } of values.get(file) ?? []) {
+    if (isOwn && !isLate) importedBy(name, seen)
   }
   return seen
 }
 
-/** Those that read or write the disk, and what a program is compiled from is none of it. */
+const imports = (file: string, pattern: RegExp): boolean =>
+  (values.get(file) ?? []).some(({ name }) => pattern.test(name))
+
+/** Modules that read or write the disk, but nothing that a program is compiled from. */
 const besideTheDoor: Readonly<Record<string, string>> = {
   'host/door.ts': 'is the door',
   'host/read-file.ts': 'is how the door opens files',
@@ -129,7 +135,7 @@ const besideTheDoor: Readonly<Record<string, string>> = {
 
 test('what a program is compiled from is read through the door', () => {
   const withDisk = [...importedBy('runtime/compile-container.ts')].filter((file) =>
-    /from 'node:fs(?:\/promises)?'/.test(readFileSync(join(src, file), 'utf8')),
+    imports(file, /^node:fs(?:\/promises)?$/),
   )
   expect(withDisk.sort()).toEqual(Object.keys(besideTheDoor).sort())
 })
@@ -137,14 +143,14 @@ test('what a program is compiled from is read through the door', () => {
 test('config.json is read without zod, whose schemas would take a sixth of each compiled run', () => {
   const files = [...importedBy('runtime/compile-container.ts')]
   expect(files).toContain('oci/runtime-config.ts')
-  expect(files.filter((file) => /from 'zod/.test(readFileSync(join(src, file), 'utf8')))).toEqual([])
+  expect(files.filter((file) => imports(file, /^zod\b/))).toEqual([])
 })
 
 /** `catch {`, and a promise whose rejection nobody looks at. */
 const namelessPattern = /\bcatch\s*\{|\.catch\(\(\) =>(?!.*\/\/)/
 
 test('no error is caught without a name, but where a comment says who else gets it', () => {
-  const project = join(src, '..')
+  const project = join(import.meta.dirname, '..')
   const nameless = ['src', 'scripts'].flatMap((directory) =>
     readdirSync(join(project, directory), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.([cm]?js|ts)$/.test(file))
@@ -157,13 +163,8 @@ test('no error is caught without a name, but where a comment says who else gets 
 })
 
 test('no modules import each other, directly or not, by types either', () => {
-  const pattern = /^(?:import|export)\s(?:[\w\s{},*$]*?from\s)?\s*'(\.[^']+)'/gm
-  const importsOf = (file: string): readonly string[] =>
-    Array.from(readFileSync(join(src, file), 'utf8').matchAll(pattern), ([, name = '']) =>
-      normalize(join(dirname(file), name)),
-    )
   // A module of a circle imports one of it, and is imported by one of it.
-  let open = new Map(files.map((file) => [file, importsOf(file)]))
+  let open = new Map(modules.map((file) => [file, types.get(file) ?? []]))
   for (let size = -1; size !== open.size; ) {
     size = open.size
     const imported = new Set([...open.values()].flat())
