@@ -39,6 +39,6 @@ export function turnOffAllBut(before: string): void {
   }
 }
 
-/** What cgroups below the root of a hybrid host's unified hierarchy have, with blanks between. */
+/** The files of cgroups below the root of a hybrid host's unified hierarchy, with blanks between. */
 export const unifiedControllers = (): string =>
   existsSync(unifiedControl) ? readFileSync(unifiedControl, 'utf8').trim() : ''

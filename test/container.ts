@@ -128,7 +128,7 @@ export class ContainerPlace {
     return names.filter((name) => !/^\.(program|filter)-/.test(name))
   }
 
-  /** What is left of the container on the machine: nothing, after its end. */
+  /** The remains of the container on the machine: none, after its end. */
   leftovers(): readonly string[] {
     const state = this.states().map((name) => `state ${name}`)
     const mounts = readFileSync('/proc/self/mountinfo', 'utf8')

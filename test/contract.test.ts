@@ -8,7 +8,7 @@ import { layOut } from '../src/program/structs.ts'
 
 const project = join(import.meta.dirname, '..')
 
-/** What is written by hand: TypeScript, C and scripts, without comments, beside the contract itself and what is made of it. */
+/** The files that are written by hand, without comments: TypeScript, C and scripts beside the contract and the files made of it. */
 const sources = ['src', 'native', 'scripts'].flatMap((directory) =>
   readdirSync(join(project, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.([ch]|ts|mjs)$/.test(name))

@@ -83,7 +83,7 @@ export class FakeCriu {
     return readFileSync(join(this.#place, 'cgroup'), 'utf8')
   }
 
-  /** What its descriptors 0 to 2 were. */
+  /** The targets of its descriptors 0 to 2. */
   get descriptors(): readonly string[] {
     return readFileSync(join(this.#place, 'descriptors'), 'utf8').trimEnd().split('\n')
   }

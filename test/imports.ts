@@ -36,7 +36,7 @@ export async function importsOfValues(): Promise<ReadonlyMap<string, readonly Im
     ([file, { imports }]) =>
       [
         file.slice(below.length),
-        // What esbuild itself adds is in "<runtime>".
+        // Code that esbuild itself adds is in "<runtime>".
         imports
           .filter(({ path }) => path !== '<runtime>')
           .map(({ path, external, kind }) => ({

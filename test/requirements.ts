@@ -31,7 +31,7 @@ const securityModules: readonly string[] = [
   '/sys/fs/selinux',
 ]
 
-/** What a host is, not what it has: tests of the other kind run in a virtual machine. */
+/** Kinds of hosts, which no package changes: tests of the other kind run in a virtual machine. */
 const kindsOfHost: readonly string[] = [
   'cgroup1',
   'cgroup2',
@@ -80,7 +80,7 @@ function isThere(need: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((directory) => isExecutable(join(directory, need)))
 }
 
-/** What CRIU has against this kernel, in its own words. */
+/** The reason why CRIU does not work on this kernel, in its own words. */
 function criuProblem(): string | undefined {
   const { status, stderr, error } = spawnSync('criu', ['check'], { encoding: 'utf8' })
   if (status === 0) return undefined

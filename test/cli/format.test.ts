@@ -10,7 +10,7 @@ import { call } from './call.ts'
 
 const context = { io: { name: 'x', env: {}, euid: 0 }, globals: () => ({}) } as unknown as CommandContext
 
-/** What they print is no data of theirs, or nothing. */
+/** Commands that print no data of their own. */
 const without = [
   'export', // an archive
   'unshare', // what the command prints

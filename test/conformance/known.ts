@@ -3,7 +3,7 @@ import type { Observation } from './observe.ts'
 interface Difference {
   readonly topic: string
   readonly theirs: RegExp
-  /** What to put in its place; without it the line is left out. */
+  /** The replacement; without it the line is left out. */
   readonly ours?: string
   /** The minor versions of runc 1 that differ: from, to; default all. */
   readonly since?: number
@@ -14,8 +14,8 @@ interface Difference {
 }
 
 /**
- * What runc does and bundle-tool deliberately does not, taken out of what was seen under runc: each a rule with its
- * reason, applied to every line of a topic.
+ * Deliberate differences, which are taken out of the observations under runc: each a rule with its reason, applied to
+ * every line of a topic.
  */
 const differences: readonly Difference[] = [
   // config.json asks for a read-only /sys/fs/cgroup; runc leaves the tmpfs that holds the cgroup v1 mounts writable.
@@ -32,7 +32,7 @@ const differences: readonly Difference[] = [
   { topic: 'mountinfo', theirs: /^(\/ \/data .* - tmpfs tmpfs rw),uid=/, ours: '$1,mode=755,uid=', until: 4 },
   // In a user namespace the message queues belong to its root, and to its group, which runc leaves to nobody.
   { topic: 'dev', theirs: /^(drwxrwxrwt +2 0 +)65534 (.* mqueue)$/, ours: '$10     $2' },
-  // Who asks for no capabilities gets none, as under runc before 1.3 and crun; runc 1.5 leaves the process all of its own.
+  // A config without capabilities gets none, as under runc before 1.3 and crun; runc 1.5 leaves the process all of its own.
   {
     topic: 'status',
     theirs: /^(Cap(Prm|Eff|Bnd):\t).*/,
@@ -44,7 +44,7 @@ const differences: readonly Difference[] = [
   { topic: 'output', theirs: /can't raise ambient capability/ },
 ]
 
-/** What runc 1.`minor`'s container saw, as bundle-tool's should see it. */
+/** The observations of runc 1.`minor`'s container, as those of bundle-tool's should be. */
 export function expected(theirs: Observation, name: string, minor: number): Observation {
   const rules = differences.filter(
     ({ since = 0, until = minor, only = name, but }) =>

@@ -22,14 +22,14 @@ import { cgroupsNamed } from '../cgroup-directories.ts'
 /** A config.json as a test writes it: no type, since some are wrong on purpose. */
 export type Json = { [key: string]: unknown }
 
-/** What a container saw of itself, by topic, and how it ended. */
+/** The container's view of itself, by topic, and its end. */
 export interface Observation {
   readonly status: number | null
-  /** What hooks have written to files in the directory `log` of the laboratory. */
+  /** The files that hooks have written in the directory `log` of the laboratory. */
   readonly log: Readonly<Record<string, string>>
   readonly sections: Readonly<Record<string, readonly string[]>>
   readonly stderr: string
-  /** What is there after the container has gone: cgroups, state. */
+  /** The remains after the container has gone: cgroups, state. */
   readonly left: readonly string[]
 }
 
@@ -117,7 +117,7 @@ export function openLaboratory(): Laboratory {
       ? ['script', '-qec', `stty rows 33 cols 99; ${words.join(' ')}`, '/dev/null']
       : words
     const result = spawnSync(program, args, {
-      // Who is typing does not hang up before the container has ended: script(1) would pass that on.
+      // The typist does not hang up before the container has ended: script(1) would pass that on.
       stdio: [terminal ? typing : 'pipe', 'pipe', 'pipe', typing],
       ...(terminal ? {} : { input: stdin }),
       encoding: 'utf8',

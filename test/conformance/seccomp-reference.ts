@@ -6,7 +6,7 @@ import { verdictOf } from '../../src/compile/seccomp/actions.ts'
 import type { Seccomp, SeccompOperator } from '../../src/oci/runtime-config.ts'
 import { runFilter, type SeccompData } from '../compile/seccomp/interpreter.ts'
 
-/** What libseccomp makes of a profile. */
+/** The result of libseccomp for a profile. */
 export type Reference =
   | { readonly kind: 'conflict' }
   | {
@@ -53,7 +53,7 @@ export function buildReference(): { readonly of: (profile: Seccomp) => Reference
 }
 
 /**
- * What the filter that runc would load says: libseccomp's, behind runc's own answer to calls that are newer than the
+ * The answer of the filter that runc would load: libseccomp's, behind runc's own answer to calls that are newer than the
  * profile.
  */
 export function referenceOutcome(profile: Seccomp, reference: Reference & { kind: 'filter' }, data: SeccompData) {

@@ -12,6 +12,6 @@ export function cloneProject(clone: string): void {
   for (const path of git('ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0').filter(Boolean)) {
     if (existsSync(join(project, path))) cpSync(join(project, path), join(clone, path), { verbatimSymlinks: true })
   }
-  // What `npm ci` makes: the build of this checkout, which on a clean one runs it, has made it.
+  // The packages that `npm ci` has installed for the build of this checkout.
   cpSync(join(project, 'node_modules'), join(clone, 'node_modules'), { recursive: true, verbatimSymlinks: true })
 }

@@ -23,7 +23,7 @@ const print = (...args: readonly string[]): string => {
   return stdout
 }
 
-// What `bundle-tool list` says for the scripts: that there are two containers.
+// Stands for `bundle-tool list`, by which the scripts learn of two containers.
 mkdirSync(root)
 writeFileSync(join(place, 'bundle-tool'), '#!/bin/sh\n[ "$*" = "list --quiet" ] && echo web && echo database\n', {
   mode: 0o755,

@@ -122,7 +122,7 @@ bundle-tool = ["${tool}"]
   })
 
   test('gives a container that is run, and one more process, a terminal', () => {
-    // Of a container that ends at once, podman 4.3 on a busy host may show nothing: it lets go of conmon before conmon has read all.
+    // On a busy host podman 4.3 may show nothing of a container that ends at once: it lets go of conmon before conmon has read all.
     const script = ['sh', '-c', 'tty; sleep 0.3; exit 3']
     const client = ['podman', '--tmpdir', place.at('tmp'), '--runtime', 'bundle-tool']
     const expected = { status: 3, stdout: expect.stringContaining('/dev/pts/0\n') }

@@ -1,4 +1,4 @@
-// What a kill -9 leaves behind, at random moments of four commands. KILLS=300 does it three hundred times.
+// The remains of a kill -9 at random moments of four commands. KILLS=300 does it three hundred times.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -123,7 +123,7 @@ const leftovers = () => [
   ...marked().map((pid) => `process ${pid}: ${readOrNothing(`/proc/${pid}/cmdline`)}`),
 ]
 
-/** Whether nothing is left, or is about to be left. */
+/** True when nothing is left, or everything is about to go. */
 async function isAllGone(): Promise<boolean> {
   const deadline = Date.now() + 1_000
   while (leftovers().length > 0) {

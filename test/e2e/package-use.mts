@@ -1,4 +1,4 @@
-// What the types of the package allow, and what they do not; it is checked and never run.
+// Uses that the types of the package allow, and others that they refuse; the file is checked and never run.
 import { PassThrough } from 'node:stream'
 import {
   type ContainerStatus,

@@ -59,7 +59,7 @@ function runWith(version: string, name: string, ...args: readonly string[]): Fin
   return { status, stdout, stderr }
 }
 
-/** What goes on in the background holds no output open. */
+/** Runs a command so that its processes in the background hold no output open. */
 const quietly = ['sh', '-c', 'exec "$@" >/dev/null 2>&1 </dev/null', 'sh'] as const
 
 const nodeDirectory = (version: string): string =>

@@ -64,7 +64,7 @@ const pull = (...options: readonly string[]): string =>
     `${registry.host}/app:1`,
   ].join(' ')
 
-/** What a shell command writes to a terminal of its own. */
+/** The output of a shell command to a terminal of its own. */
 async function onTerminal(command: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -83,7 +83,7 @@ async function onTerminal(command: string, env: Readonly<Record<string, string>>
   return output
 }
 
-/** What stands in each line, without what steers the terminal. */
+/** The text of each line, without the bytes that steer the terminal. */
 const linesOf = (output: string): readonly string[] =>
   output.replaceAll(/\u001b\[(?:\d*[A-Z]|\?7[hl])/g, '').split(/[\r\n]+/)
 

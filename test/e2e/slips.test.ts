@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { forms, ImageCommands } from './image-command.ts'
 
-/** What a command says and how it ends; log lines without their time. */
+/** The output and the end of a command; log lines without their time. */
 async function said(form: readonly string[], ...args: readonly string[]) {
   using commands = new ImageCommands()
   const { status, stderr } = await commands.run(form, args)

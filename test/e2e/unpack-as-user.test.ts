@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(top, { recursive: true })
 })
 
-/** What CentOS, Debian and others contain, and a user has no right to make as it is. */
+/** Files of CentOS, Debian and others that a user has no right to make as they are. */
 const layers = [
   tar(
     ...['bin', 'dev', 'etc', 'run', 'var'].map((name) => directory(name)),

@@ -16,7 +16,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { directory, file, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
 
-/** What a user with a line in /etc/subuid has, by `podman unshare` or the like: root and 65535 others. */
+/** The ids of a user with a line in /etc/subuid, by `podman unshare` or the like: root and 65535 others. */
 const map = '0 100000 65536'
 
 let top = ''

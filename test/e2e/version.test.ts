@@ -20,7 +20,7 @@ function git(...words: readonly string[]): string {
   return execFileSync('git', [...who, ...words], { cwd: directory, encoding: 'utf8' }).trim()
 }
 
-/** What a build in this directory would say. */
+/** The version that a build in this directory would print. */
 function commitOf(place: string): string {
   const script = `import { commitOf } from '${project}/scripts/commit.mjs'; console.log(commitOf(process.argv[1]))`
   const words = ['--input-type=module', '-e', script, place]

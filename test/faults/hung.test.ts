@@ -1,4 +1,4 @@
-// What a container waits for and does not get: each ends in an error that names it, and leaves nothing.
+// A container that waits in vain: each wait ends in an error that names its object, and leaves nothing.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'

@@ -30,7 +30,7 @@ static int number_of(pid_t pid)
 	_exit(2);
 }
 
-/* Whether this stop is the entry to a system call, and the one that counts. */
+/* True at the entry to a system call, when it is the one that counts. */
 static int is_time(pid_t pid, int watched, long n)
 {
 	struct __ptrace_syscall_info call = {0};

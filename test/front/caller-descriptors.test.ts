@@ -37,7 +37,7 @@ function configure(script: string): void {
   place.configure(script, { config: { mounts: [...mounts, mount] } })
 }
 
-/** What a descriptor may be: the null device, where it is closed; of the others, what the caller has. */
+/** Expects the null device for descriptors that are closed, and for the others those of the caller. */
 function expectSafe(descriptors: readonly string[], closed: readonly number[], others: RegExp): void {
   expect(descriptors).toHaveLength(3)
   for (const [fd, link] of descriptors.entries()) {

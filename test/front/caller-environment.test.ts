@@ -35,7 +35,7 @@ afterEach(() => place.close())
 
 const file = (name: string): string => join(place.directory, name)
 
-/** What would change which code runs, or how. */
+/** Variables that would change which code runs, or how. */
 const hidden = (): Readonly<Record<string, string>> => ({
   NODE_OPTIONS: `--require ${file('evil.cjs')}`,
   NODE_PATH: place.directory,
@@ -75,7 +75,7 @@ function takeGiven(): readonly Readonly<Record<string, string>>[] {
     })
 }
 
-/** Of the containers `env-1` and `env-2`, by IDs of their own. */
+/** Commands on the containers `env-1` and `env-2`, which are in no other test. */
 const runtimeCommands = [
   ['run', '--no-cache', '-b', 'bundle', 'env-1'],
   ['create', '-b', 'bundle', 'env-2'],

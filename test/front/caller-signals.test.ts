@@ -20,7 +20,7 @@ beforeEach(() => {
 })
 afterEach(() => place.close())
 
-/** What a process is, by itself: a shell would change it. */
+/** Shows the state of a process by itself: a shell would change it. */
 const status = ['cat', '/proc/self/status'] as const
 const signalsIn = (text: string): readonly string[] => text.match(/^Sig(?:Blk|Ign|Cgt):.*$/gm) ?? []
 const untouched = ['SigBlk', 'SigIgn', 'SigCgt'].map((name) => `${name}:\t${'0'.repeat(16)}`)

@@ -121,7 +121,7 @@ function waitForOthers(): void {
   for (let quiet = 0; quiet < 5; quiet = place.processes().length > 1 ? 0 : quiet + 1) spawnSync('sleep', ['0.02'])
 }
 
-/** What a call comes to: its exit code, what it prints and logs, and what is left of it. */
+/** The result of a call: its exit code, its output and log, and the files that are left of it. */
 function outcomeOf(command: readonly string[]) {
   const [out, log] = ['out', 'log'].map((name) => join(place.directory, name)) as [string, string]
   rmSync(log, { force: true })
@@ -148,7 +148,7 @@ function outcomeOf(command: readonly string[]) {
     )
   const logged = existsSync(log) ? plain(readFileSync(log, 'utf8')) : undefined
   const lines = plain(readFileSync(out, 'utf8')).split('\n')
-  // What a detached process writes and what is logged come in any order.
+  // Output of a detached process and lines of the log come in any order.
   const output = (isDetached ? lines.sort() : lines).join('\n')
   return { status, signal, output, log: logged, made, files }
 }

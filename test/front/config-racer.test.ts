@@ -11,7 +11,7 @@ const { test } = requires('root', 'busybox', 'python3')
 
 const front = join(import.meta.dirname, '../../bin/bundle-tool')
 const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }
-/** Of each of the tests that race; all of CONTRIBUTING.md's table with CONFIG_RACES=1000. */
+/** The number of races in each test; CONTRIBUTING.md's table has CONFIG_RACES=1000. */
 const races = Number(process.env.CONFIG_RACES ?? '40')
 
 let place: ContainerPlace

@@ -21,7 +21,7 @@ beforeEach(() => {
 })
 afterEach(() => place.close())
 
-/** What the front answers, but for the log's time; `demo` stands for the ID of the test. */
+/** The front's answer, but for the log's time; `demo` stands for the ID of the test. */
 function call(tool: readonly string[], args: readonly string[]) {
   const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
   const script = 'exec "$@" >"$OUT" 2>"$ERR" </dev/null'

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
-/** What is no regular file, in the place of one that is read: nobody waits for it, and no more is read than a limit. */
+/** A file that is not regular, in the place of one that is read: nobody waits for it, and no more is read than a limit. */
 const { test } = requires('root', 'busybox', 'mkfifo', 'python3')
 
 const front = join(import.meta.dirname, '../../bin/bundle-tool')

@@ -26,12 +26,12 @@ export const wayNames: readonly Way[] = Object.keys(ways) as Way[]
 export interface CallOptions {
   /** Words before those of the tool: a program that changes something and then runs it. */
   readonly before?: readonly string[]
-  /** What the shell does to descriptors: the output is in two files unless it says otherwise. */
+  /** The redirections of the shell: the output is in two files unless they say otherwise. */
   readonly redirections?: string
   readonly env?: Readonly<Record<string, string>>
   /** Takes back what the first call has done, which is made so that there is a kept program. */
   readonly undo?: () => void
-  /** Of a command that no program is kept for. */
+  /** True for a command that no program is kept for. */
   readonly isDirect?: boolean
 }
 

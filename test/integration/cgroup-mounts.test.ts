@@ -1,4 +1,4 @@
-// What is mounted where decides what a container gets. Each host here is a mount namespace with other mounts of cgroups.
+// The mounts of cgroups decide which limits a container gets. Each host here is a mount namespace with other mounts of cgroups.
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { defaultConfig } from '../../src/bundle/default-config.ts'

@@ -5,7 +5,7 @@ import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { FakeCriu, parseMessage } from '../fake-criu.ts'
 import { requires } from '../requirements.ts'
 
-// What is said to CRIU, and done with its answers; criu.test.ts has CRIU itself.
+// The requests to CRIU, and the use of its answers; criu.test.ts has CRIU itself.
 const { test } = requires('root', 'busybox', 'perl')
 
 let place: ContainerPlace

@@ -313,7 +313,7 @@ test('the images of a layout or an archive are listed by what they are called', 
   expect(await listTags(`oci:${at('layout')}`, { env })).toEqual({ repository: at('layout'), tags: ['one', 'two'] })
   expect((await listTags(`oci-archive:${at('oci.tar')}`, { env })).tags).toEqual(['one'])
   expect((await listTags(`docker-archive:${at('docker.tar')}`, { env })).tags).toEqual(['a:1', 'b:\u001b[31m2', '@1'])
-  // What an archive says does not steer a terminal.
+  // Text of an archive does not steer a terminal.
   expect((await call(['list-tags', `docker-archive:${at('docker.tar')}`])).stdout).toBe('a:1\nb:\\u001b[31m2\n@1\n')
   expect((await call(['inspect', `docker-archive:${at('docker.tar')}`])).stderr).toContain('a:1, b:\\u001b[31m2, @1')
 })

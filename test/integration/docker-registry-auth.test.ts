@@ -31,7 +31,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 const at = (name: string) => join(directory, name)
 const env = () => ({ HOME: directory, DOCKER_CONFIG: at('docker'), CONTAINERS_REGISTRIES_CONF: '/dev/null' })
 
-/** What a registry without credentials refuses, and with those of `login` does. */
+/** Expects that the registry refuses calls without credentials, and answers those with the ones of `login`. */
 async function expectGuarded(host: string, credentials: { username: string; password: string }): Promise<void> {
   writeFiles(at('layout'), layoutFiles({ v1: makeImage([await makeLayer({ file: 'x' })]) }))
   const from = `oci:${at('layout')}:v1`
@@ -72,7 +72,7 @@ test('docker-registry with htpasswd, over TLS of a private authority', { timeout
   mkdirSync(trusted, { recursive: true })
   cpSync(join(certificates, 'ca.crt'), join(trusted, 'ca.crt'))
   await expectGuarded(registry.host, { username: 'me', password: 'secret' })
-  // What one tool keeps, the other finds.
+  // Credentials that one tool keeps are found by the other.
   const image = `${registry.host}/team/app:1`
   const run = (program: string, args: readonly string[], input = '') =>
     execFileSync(program, args, { env: { ...process.env, ...env() }, input, stdio: 'pipe', encoding: 'utf8' })

@@ -20,7 +20,7 @@ afterAll(() => place.close())
 
 const exec = (flags: readonly string[], ...command: readonly string[]): Finished =>
   place.tool(['exec', ...flags, place.id, ...command])
-/** What a script prints that is run with these flags, and must end well. */
+/** The output of a script that is run with these flags, and must end well. */
 const see = (flags: readonly string[], script: string): string => {
   const { end, stdout, stderr } = exec(flags, 'sh', '-c', script)
   expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
@@ -170,7 +170,7 @@ test('a container that is not there, not started, or stopped has no further proc
   return own.close()
 })
 
-/** Whether it is a terminal, and whose pidfd it is. */
+/** Tells if the descriptor is a terminal, and the process of a pidfd. */
 const kindOfDescriptor =
   "os.isatty(fds[0]), (re.search(r'Pid:\\s+(\\d+)', open(f'/proc/self/fdinfo/{fds[0]}').read()) or [0, None])[1]"
 

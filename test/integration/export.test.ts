@@ -25,7 +25,7 @@ afterEach(() => rmSync(top, { recursive: true }))
 
 const at = (name: string): string => join(top, name)
 
-/** Of everything that a rootfs can have, one. */
+/** One of everything that a rootfs can have. */
 const everything = tar(
   directory('.', { mode: 0o711, mtime: 77 }),
   directory('etc', { mtime: 1000 }),

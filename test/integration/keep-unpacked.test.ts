@@ -82,7 +82,7 @@ async function expectCopies(top: string): Promise<void> {
   if (first === undefined || third === undefined || fourth === undefined) throw new Error('there are three')
   expect(describeTree(third)).toEqual(describeTree(first))
   expect(readFileSync(join(top, 'third/config.json'))).toEqual(readFileSync(join(top, 'first/config.json')))
-  // What one bundle's container does is its own affair.
+  // Changes of one bundle's container are seen in no other bundle.
   writeFileSync(join(third, 'text'), 'changed')
   truncateSync(join(third, 'large'), 3)
   rmSync(join(third, 'd'), { recursive: true })

@@ -310,7 +310,7 @@ test('an option that does not exist, or is missing, is refused by its name', asy
   await expect(run({ ...base(), stdio: streams as object })).rejects.toMatchObject({
     message: 'stdio of run() has no option "stdut"',
   })
-  // What only the tool itself calls with is none.
+  // An option that only the tool itself gives is no option of the library.
   await expect(exec({ ...named(), args: ['true'], handOver: () => undefined } as never)).rejects.toMatchObject({
     message: 'exec() has no option "handOver"',
   })

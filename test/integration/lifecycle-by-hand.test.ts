@@ -54,7 +54,7 @@ function createByHand(config: RuntimeConfig, script: string): void {
   writeFileSync(join(directory, 'state.json'), text)
 }
 
-/** What this very process has open. */
+/** The descriptors of this very process. */
 const openFiles = (): readonly string[] =>
   readdirSync('/proc/self/fd').flatMap((fd) =>
     existsSync(`/proc/self/fd/${fd}`) ? [readlinkSync(`/proc/self/fd/${fd}`)] : [],

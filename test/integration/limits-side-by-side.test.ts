@@ -25,7 +25,7 @@ afterEach(() => place.close())
 const restless =
   /\.(stat|stat\.local|pressure|procs|threads|numa_stat|percpu|events|current|peak)$|usage|event_control|tasks$|clone_children/
 
-/** What limits a container: the control files, by name, of all its cgroups. */
+/** The limits of a container: the control files, by name, of all its cgroups. */
 function controls(): Readonly<Record<string, string>> {
   const directories = new Set(Object.values(readContainer(place.root, place.id).cgroupPaths))
   const files = [...directories].flatMap((directory) =>

@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => place.close())
 
 const name = (length: number): string => 'x'.repeat(length)
-/** Of names that are short enough, each by itself. */
+/** A path of names that are short enough, each by itself. */
 const path = `/${Array.from({ length: 50 }, () => name(99)).join('/')}`
 
 function call(...args: readonly string[]) {

@@ -433,7 +433,7 @@ test.each([
   })
 })
 
-/** Of the mounts of a host where each is shared, and the rootfs one of them, none is gone and these alone are new. */
+/** Expects that on a host with shared mounts, of which the rootfs is one, no mount is gone and these alone are new. */
 function expectOnHost(
   rootfsPropagation: string | undefined,
   expected: readonly string[],

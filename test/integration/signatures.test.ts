@@ -25,7 +25,7 @@ interface Signed {
   readonly key?: KeyObject
   readonly digest?: string
   readonly name?: string
-  /** What is put in the place of the payload that was signed. */
+  /** Replaces the payload that was signed. */
   readonly payload?: (signed: string) => string
 }
 

@@ -10,7 +10,7 @@ const workbench = join(built, '.cargo/release/bytecode')
 export interface InBothOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** What `input` is in the script: a value of JSON. */
+  /** The value of `input` in the script: one of JSON. */
   readonly input?: unknown
 }
 

@@ -22,9 +22,9 @@ export interface Compiled {
   /** The exit code, or the signal; of a compiler that has given a program it means nothing. */
   readonly end: number | string | null
   readonly stderr: string
-  /** Of the handover, in hexadecimal; empty: there is no program. */
+  /** The message of the handover, in hexadecimal; empty: there is no program. */
   readonly message: string
-  /** What is left in the state root, by name. */
+  /** The files that are left in the state root, by name. */
   readonly kept: Readonly<Record<string, string>>
 }
 

@@ -38,7 +38,7 @@ test('session_keyring joins the keyring of this name, with the permissions to fi
     'session_keyring',
     'EINVAL',
   )
-  // What the kernel says of it has no room.
+  // The buffer has no room for the kernel's description of such a keyring.
   expectFailure(
     childProgram(0, op('session_keyring', { name: 'n'.repeat(4090), permissions: 0 })),
     'session_keyring',

@@ -15,7 +15,7 @@ export const runnerPath = process.env.BUNDLE_TOOL_RUNNER ?? join(import.meta.dir
 
 const kindNames = ['', 'ready', 'failed', 'undo failed', 'exited', 'refused'] as const
 
-/** What the runner says on its report descriptor; `step` is an address of the program, `error` a name of errno. */
+/** The runner's message on its report descriptor; `step` is an address of the program, `error` a name of errno. */
 export interface RunnerReport {
   readonly kind: (typeof kindNames)[number]
   readonly step: number

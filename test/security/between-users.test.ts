@@ -1,4 +1,4 @@
-// What other users of the host can do to a container: nothing.
+// Attempts of other users of the host on a container, all of which fail.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'

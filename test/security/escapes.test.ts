@@ -58,7 +58,7 @@ function created(change: ConfigChange = {}): number {
 test('CVE-2016-9962: a process of the container sees no descriptors of one that is being set up', () => {
   const pid = created()
   const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
-  // Of the host's tree no more than it needs to be started, and nobody may follow these.
+  // No more of the host's tree is open than the start needs, and nobody may follow these.
   const outside = fds.filter((target) => target.startsWith('/') && !target.startsWith(place.directory))
   expect(outside.filter((target) => !/^\/dev\/null$|^\/$|^\/memfd:/.test(target))).toEqual([])
   const script =

@@ -29,7 +29,7 @@ const tools = [
   [join(bin, 'bundle-tool'), '--log', 'LOG', '--log-format', 'json', '--debug'],
 ]
 
-/** What has been called: every command is to be among them. */
+/** The commands that have been called: every command is to be among them. */
 const called = new Set<string>()
 
 /** Runs the built command line to its end, and has looked at all that it has shown. */

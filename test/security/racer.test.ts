@@ -43,7 +43,7 @@ afterEach(async () => {
   await place.close()
 })
 
-/** What an image has where the runtime works, each with a link to the host that takes its place. */
+/** Directories of the image in which the runtime works, each with a link to the host that takes its place. */
 const directories = ['target', 'proc', 'sys', 'dev', 'work', 'deep/er', 'hidden', 'shown']
 const files = ['etc/conf']
 

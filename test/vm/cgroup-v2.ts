@@ -7,7 +7,7 @@ import type { ContainerPlace } from '../container.ts'
 
 export const mount = '/sys/fs/cgroup'
 export const mebi: number = 2 ** 20
-/** What a command of the tool ends with that has nothing to say. */
+/** The end of a command that succeeds and prints no error. */
 export const done = { end: 0, stderr: '' }
 
 /** The namespaces of a container on cgroup v2, by default: with one for cgroups. */

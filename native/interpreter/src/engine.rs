@@ -9,7 +9,7 @@ use rquickjs::{
 const MEMORY_LIMIT: usize = 512 << 20;
 /// JSON of 128 KiB that is nothing but brackets nests 131,072 deep.
 const STACK_LIMIT: libc::rlim_t = 96 << 20;
-/// Of the stack, for what lies above the engine and for the functions that it calls.
+/// The part of the stack that is left for callers of the engine and for the functions that it calls.
 const STACK_RESERVE: libc::rlim_t = 1 << 20;
 
 /// All that programs are made of, without what compiles JavaScript: `eval` and `Function` throw.

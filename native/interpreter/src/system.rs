@@ -107,7 +107,7 @@ fn kill(pid: i32, signal: c_int) -> Answer<i64> {
     answer(unsafe { libc::kill(pid, signal) }.into())
 }
 
-/// Of 53 bits, as many as a number has.
+/// A random number from 0 up to 1, of 53 bits: as many as a number of JavaScript has.
 fn random(ctx: Ctx) -> Result<f64> {
     let mut bytes = [0; 8];
     // SAFETY: there is room for as many bytes.

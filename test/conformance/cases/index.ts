@@ -9,7 +9,7 @@ import { seccompCases } from './seccomp.ts'
 export type { Case } from './config.ts'
 export { refused } from './refused.ts'
 
-/** What runs the same under both, by name. */
+/** Configs that run the same under both, by name. */
 export const cases: Cases = {
   'the default config': { config: config() },
   'a config of an older version, with what nobody knows': {

@@ -6,7 +6,7 @@ const failingHook = (kind: string): Change => ({
   hooks: { [kind]: [{ path: '/bin/sh', args: ['sh', '-c', 'exit 3'] }] },
 })
 
-/** What both refuse, before anything of the image runs. A number is the minor version of runc that began to. */
+/** Configs that both refuse, before anything of the image runs. A number is the minor version of runc that began to. */
 export const refused: Readonly<Record<string, Json | readonly [since: number, config: Json]>> = {
   'a command that is not there': config({ process: { args: ['/bin/nothing'] } }),
   'a command that is not in PATH': config({ process: { args: ['nothing'] } }),

@@ -54,7 +54,7 @@ test('/hooks/{prestart,createRuntime,createContainer,startContainer,poststart,po
   expect(logged('order').trim().split('\n')).toEqual(created)
   run('start', place.id)
   const { pid } = JSON.parse(place.tool(['state', place.id]).stdout)
-  // What the container's process does and what start does go on side by side.
+  // The container's process and `start` go on side by side.
   await vi.waitFor(() => expect(logged('order')).toContain('command'), { timeout: 20_000 })
   const since = (kind: Kind): readonly string[] =>
     logged('order')

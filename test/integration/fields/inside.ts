@@ -4,11 +4,11 @@ import { withControllingTerminal } from '../../controlling-terminal.ts'
 
 export interface Inside {
   readonly place: ContainerPlace
-  /** What a script prints in a container of this config, which must end well. */
+  /** The output of a script in a container of this config, which must end well. */
   readonly see: (script: string, change?: ConfigChange, ...flags: readonly string[]) => string
   /** The same for a container that has a terminal. */
   readonly seeOnTerminal: (script: string, change: ConfigChange) => string
-  /** What is said of a config that is refused. */
+  /** The error for a config that is refused. */
   readonly refusal: (change: ConfigChange) => string
 }
 

@@ -151,7 +151,7 @@ test.each([
   ['noatime rrelatime', 'rw,relatime'],
 ])('/mounts/options: a bind that is %s', (options, shown) => {
   const { see, place } = at()
-  // Of a mount whose options nobody has chosen, as those of /tmp.
+  // The source is on a mount whose options nobody has chosen, as those of /tmp.
   const source = join(place.bundle, 'source')
   mkdirSync(source, { recursive: true })
   execFileSync('mount', ['-t', 'tmpfs', 'plain', source])

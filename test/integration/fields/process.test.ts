@@ -137,7 +137,7 @@ requires('root', 'busybox', 'no-security-module').test(
   },
 )
 
-/** Of the shell, which is the container's first process, and of a child of it. */
+/** Prints the policies of the shell, which is the container's first process, and of a child of it. */
 const policies = 'grep -hE "^(policy|prio) " /proc/1/sched /proc/self/sched | sed "s/ *: */ /"'
 
 test('/process/scheduler/{policy,nice,flags}', () => {

@@ -12,7 +12,7 @@ const at = openPlace()
 
 const megabytes = 2 ** 20
 const withLimits = (resources: Resources) => ({ linux: { resources } })
-/** What the container's own cgroup files hold, as it sees them. */
+/** The content of the container's own cgroup files, as it sees them. */
 const limits = (resources: Resources, ...files: readonly string[]): readonly string[] =>
   at()
     .see(`cd /sys/fs/cgroup; cat ${files.join(' ')}`, withLimits(resources))

@@ -1,7 +1,7 @@
 /*
  *   decoders COUNT FILE...
  *
- * What the runner reads from files: a program, a kept program with its guards, the record of a container, a process. The
+ * The decoders of files that the runner reads: a program, a kept program with its guards, the record of a container, a process. The
  * input goes to the decoder that its first bytes are for, and then everything that the decoder let through is used as the
  * runner would use it: the sanitizers see any step outside.
  *
