@@ -17,7 +17,7 @@ export const errorCodes = {
   ERR_SOURCE_INVALID: 'an archive or directory that is not what its kind requires',
 
   ERR_POLICY: 'an image that policy.json does not allow, or for which it has a requirement that cannot be checked',
-  ERR_REGISTRY: 'a registry answered with an error',
+  ERR_REGISTRY: 'a registry or a daemon answered with an error',
   ERR_REGISTRY_AUTH: 'a registry refused the credentials, or wanted some where none are configured',
   ERR_NETWORK: 'a server could not be reached, or the connection broke for good',
 

@@ -16,6 +16,7 @@ export interface RegistryAccess extends ConnectionFacts {
   readonly credentials: CredentialProvider
   readonly signal: AbortSignal | undefined
   readonly log: ((message: string) => void) | undefined
+  readonly warn: ((message: string) => void) | undefined
 }
 
 /**
@@ -62,7 +63,7 @@ export async function pushAccess(reference: Reference, options: RegistryOptions)
 }
 
 function access(endpoints: readonly Endpoint[], options: RegistryOptions): RegistryAccess {
-  const { insecure, signal, log, env = process.env } = options
+  const { insecure, signal, log, warn, env = process.env } = options
   return {
     endpoints: endpoints.map((endpoint) => (insecure ? { ...endpoint, isInsecure: true } : endpoint)),
     credentials: providerOf(options, env),
@@ -71,6 +72,7 @@ function access(endpoints: readonly Endpoint[], options: RegistryOptions): Regis
     ...(options.foreignLayers && { foreignLayers: { isInsecure: insecure === true } }),
     signal,
     log,
+    warn,
   }
 }
 

@@ -56,7 +56,8 @@ async function fetchToken(
   checkHop(from, realm, 'names the token server')
   const response = await askToken(
     realm,
-    { service: parameters.service, scope: parameters.scope ?? options.scope },
+    // An empty parameter is as good as none: Artifactory and others send service="" and scope="".
+    { service: parameters.service || undefined, scope: parameters.scope || options.scope },
     options,
   )
   const body = await readBody(response, maxErrorBytes, options.signal)

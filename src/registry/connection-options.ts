@@ -20,6 +20,8 @@ export interface ConnectionOptions extends ConnectionFacts {
   readonly signal?: AbortSignal | undefined
   /** Called about every failed attempt that is repeated. */
   readonly log?: ((message: string) => void) | undefined
+  /** Called about answers that are wrong in a way that does no harm. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Waits between attempts; tests pass a function that does not wait. */
   readonly wait?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { isSystemError, OciError } from '../errors.ts'
+import { decoded } from './content-encoding.ts'
 import { isPrivateAddress } from './private-address.ts'
 import { type ProxyAddress, ProxyRefusal } from './proxy.ts'
 import { redactText, redactUrl } from './redact.ts'
@@ -105,6 +106,8 @@ function checkResend({ status, url }: HttpResponse, next: URL, what: HttpRequest
 const isStream = (body: HttpRequest['body']): boolean =>
   body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
 
+const ownHeaders = { 'user-agent': 'bundle-tool', 'accept-encoding': 'identity' }
+
 async function sendOnce({ dispatcher, proxy }: Route, url: URL, what: HttpRequest): Promise<HttpResponse> {
   const { authorization } = what
   try {
@@ -112,7 +115,7 @@ async function sendOnce({ dispatcher, proxy }: Route, url: URL, what: HttpReques
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: what.method ?? 'GET',
-      headers: { 'user-agent': 'bundle-tool', ...what.headers, ...(authorization !== undefined && { authorization }) },
+      headers: { ...ownHeaders, ...what.headers, ...(authorization !== undefined && { authorization }) },
       ...(what.body !== undefined && { body: toBody(what.body) }),
       ...(what.signal !== undefined && { signal: what.signal }),
     })
@@ -160,7 +163,7 @@ export function networkError(
  * True for system errors and those of TLS and undici, which have a code; what JavaScript itself throws is a programming
  * error.
  */
-function isOfConnection(error: unknown): error is Error {
+export function isOfConnection(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && !(error instanceof TypeError || error instanceof RangeError)
 }
 
@@ -200,20 +203,42 @@ export function checkHop(from: URL, to: URL, verb = 'redirects to'): void {
     throw refuse('an address of the private network')
 }
 
-/** Reads a body of at most `limit` bytes. */
+/** Reads a body of at most `limit` bytes, also after its content coding is undone. */
 export async function readBody(response: HttpResponse, limit: number, signal?: AbortSignal): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const received = atMost(limit, response.body, response)
+  return collect(atMost(limit, decodedBody({ ...response, body: received }), response), response, signal)
+}
+
+/** The body of a response without its content coding. @throws OciError as `decoded`, after dropping the response */
+export function decodedBody(response: HttpResponse): AsyncIterable<Uint8Array> {
+  const { url, body } = response
   try {
-    for await (const chunk of response.body) {
-      size += chunk.byteLength
-      if (size > limit) {
-        throw new OciError('ERR_LIMIT_EXCEEDED', `${redactUrl(response.url)} sends more than ${limit} bytes`)
-      }
-      chunks.push(chunk)
-    }
+    return decoded({ body, encodings: response.headers('content-encoding'), from: redactUrl(url) })
+  } catch (error) {
+    response.drop()
+    throw error
+  }
+}
+
+async function* atMost(
+  limit: number,
+  body: AsyncIterable<Uint8Array>,
+  { url }: HttpResponse,
+): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.byteLength
+    if (size > limit) throw new OciError('ERR_LIMIT_EXCEEDED', `${redactUrl(url)} sends more than ${limit} bytes`)
+    yield chunk
+  }
+}
+
+async function collect(body: AsyncIterable<Uint8Array>, { url }: HttpResponse, signal?: AbortSignal): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of body) chunks.push(chunk)
   } catch (cause) {
-    throw networkError(response.url, cause, { signal })
+    throw networkError(url, cause, { signal })
   }
   return Buffer.concat(chunks)
 }
@@ -223,7 +248,7 @@ export async function readBody(response: HttpResponse, limit: number, signal?: A
  */
 export async function discard(response: HttpResponse): Promise<void> {
   try {
-    await readBody(response, 64 * 1024)
+    await collect(atMost(64 * 1024, response.body, response), response)
   } catch (error) {
     if (!(error instanceof OciError)) throw error
     response.drop()

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { type Digest, digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts'
+import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf, isDigest } from '../oci/digest.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
 import { acceptedManifestTypes, bareMediaType, isForeignLayer } from '../oci/media-types.ts'
 import { attempts } from './attempts.ts'
-import { type BlobAnswer, checkLength, getBlobFrom } from './blob-range.ts'
+import { type BlobAnswer, blobBytes, checkLength, getBlobFrom } from './blob-range.ts'
 import { type Connection, connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { openPublishers } from './foreign-layers.ts'
@@ -24,8 +24,8 @@ export interface FetchedManifest {
 /** One image repository, whose content comes from the first endpoint that has it. */
 export interface Repository {
   /**
-   * Fetches a manifest or index by tag or digest. The bytes are checked against the digest; for a tag, against the one
-   * that the registry states, if any.
+   * Fetches a manifest or index by tag or digest. The bytes are checked against the digest. Where those of a tag have another
+   * digest than the registry states, that digest is fetched, and where there is none of it, the bytes' own digest counts.
    *
    * @throws OciError `ERR_DIGEST_MISMATCH`, `ERR_LIMIT_EXCEEDED` above 4 MiB, and as `Connection.get`
    */
@@ -87,7 +87,7 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
   }
 
   return {
-    fetchManifest: (version) => firstOf((connection) => fetchManifest(connection, version, signal)),
+    fetchManifest: (version) => firstOf((connection) => fetchManifest(connection, version, options)),
     async *fetchBlob(blob, from = 0) {
       let position = from
       let attempt = 0
@@ -96,7 +96,7 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
         const answer = await getBlob(blob, start)
         try {
           checkLength(answer, blob, start)
-          for await (const chunk of wantedBytes(answer, signal)) {
+          for await (const chunk of wantedBytes(answer, blob, signal)) {
             position += chunk.byteLength
             yield chunk
           }
@@ -116,21 +116,51 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
 async function fetchManifest(
   connection: Connection,
   version: string | Digest,
-  signal: AbortSignal | undefined,
+  { signal, warn }: Pick<ConnectionOptions, 'signal' | 'warn'>,
 ): Promise<FetchedManifest> {
   const { response, content } = await readManifest(connection, version, signal)
   const from = redactUrl(response.url)
-  const claimed = isDigest(version) ? version : response.header('docker-content-digest')
-  const algorithm = claimed !== undefined && isDigest(claimed) ? digestAlgorithm(claimed) : 'sha256'
-  const digest = digestOf(algorithm, createHash(algorithm).update(content).digest('hex'))
-  if (claimed !== undefined && isDigest(claimed) && claimed !== digest) {
-    throw new OciError('ERR_DIGEST_MISMATCH', `${from} is ${digest}, not ${claimed}`, {
-      hint: 'the registry or a proxy changes what it serves; pull from another one',
-    })
+  const stated = response.header('docker-content-digest') ?? ''
+  const digest = isDigest(version) ? checkDigest(content, version, from) : trueDigest(content, stated)
+  if (!isDigest(version) && isDigest(stated) && stated !== digest) {
+    const other = await findManifest(connection, stated, { signal, warn })
+    warn?.(`${from} is ${digest}, and not ${stated} as the registry says${other ? '; that is used' : ''}`)
+    if (other !== undefined) return other
   }
   const mediaType = bareMediaType(response.header('content-type') ?? '')
   return { descriptor: { mediaType, digest, size: content.byteLength }, content, from }
 }
+
+/** Fetches a manifest that a registry names and may not have. */
+async function findManifest(
+  connection: Connection,
+  digest: Digest,
+  options: Pick<ConnectionOptions, 'signal' | 'warn'>,
+): Promise<FetchedManifest | undefined> {
+  try {
+    return await fetchManifest(connection, digest, options)
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_IMAGE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+function checkDigest(content: Uint8Array, wanted: Digest, from: string): Digest {
+  const digest = digestBy(digestAlgorithm(wanted), content)
+  if (digest === wanted) return digest
+  throw new OciError('ERR_DIGEST_MISMATCH', `${from} is ${digest}, not ${wanted}`, {
+    hint: 'the registry or a proxy changes what it serves; pull from another one',
+  })
+}
+
+/** The digest of the content: by the algorithm of the stated one where that is right, else by SHA-256. */
+function trueDigest(content: Uint8Array, stated: string): Digest {
+  const digest = isDigest(stated) ? digestBy(digestAlgorithm(stated), content) : undefined
+  return digest === stated ? digest : digestBy('sha256', content)
+}
+
+const digestBy = (algorithm: DigestAlgorithm, content: Uint8Array): Digest =>
+  digestOf(algorithm, createHash(algorithm).update(content).digest('hex'))
 
 /** Fetches a manifest's bytes, and again when the connection breaks before their end. */
 async function readManifest(connection: Connection, version: string, signal: AbortSignal | undefined) {
@@ -145,18 +175,19 @@ async function readManifest(connection: Connection, version: string, signal: Abo
 }
 
 async function* wantedBytes(
-  { response, skip }: BlobAnswer,
+  answer: BlobAnswer,
+  blob: Descriptor,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  let left = skip
+  let left = answer.skip
   try {
-    for await (const chunk of response.body) {
+    for await (const chunk of blobBytes(answer, blob)) {
       const rest = left === 0 ? chunk : chunk.subarray(Math.min(left, chunk.byteLength))
       left -= chunk.byteLength - rest.byteLength
       if (rest.byteLength > 0) yield rest
     }
   } catch (cause) {
-    throw networkError(response.url, cause, { signal })
+    throw networkError(answer.response.url, cause, { signal })
   }
 }
 

@@ -33,4 +33,4 @@ export type FetchReport =
       readonly registry: string
       readonly repository?: string | undefined
     }
-  | { readonly kind: 'log'; readonly message: string }
+  | { readonly kind: 'log' | 'warning'; readonly message: string }

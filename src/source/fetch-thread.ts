@@ -19,6 +19,7 @@ function run(port: NonNullable<typeof parentPort>, { endpoints, ...facts }: Fetc
     ...facts,
     signal: stop.signal,
     log: (message) => report({ kind: 'log', message }),
+    warn: (message) => report({ kind: 'warning', message }),
     credentials: (registry, repository) =>
       new Promise((resolve, reject) => {
         questions.set(questions.size, { resolve, reject })

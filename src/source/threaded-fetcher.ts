@@ -13,6 +13,7 @@ export interface ThreadedFetcherOptions extends FetchWork {
   readonly credentials: CredentialProvider
   readonly signal?: AbortSignal | undefined
   readonly log?: ((message: string) => void) | undefined
+  readonly warn?: ((message: string) => void) | undefined
 }
 
 /** Received bytes are freed by scavenges of the young generation: the smaller it is, the less memory they take. */
@@ -30,7 +31,7 @@ interface PendingRequest {
  * with synchronous calls, and loads the HTTP client while this thread loads the rest.
  */
 export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
-  const { store, credentials, signal, log, ...work } = options
+  const { store, credentials, signal, log, warn, ...work } = options
   const thread = new Worker(threadEntry(import.meta.url, 'source/fetch-thread.js'), {
     workerData: work satisfies FetchWork,
     execArgv: [],
@@ -80,6 +81,9 @@ export function threadedFetcher(options: ThreadedFetcherOptions): Fetcher {
     switch (report.kind) {
       case 'log':
         log?.(report.message)
+        break
+      case 'warning':
+        warn?.(report.message)
         break
       case 'wants-credentials':
         void answerQuestion(report)

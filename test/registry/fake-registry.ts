@@ -47,7 +47,7 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     if (path === '/v2/') return void response.end('{}')
     if (manifest === undefined) return sendError(response, 404, 'MANIFEST_UNKNOWN')
     response.setHeader('content-type', manifest.mediaType)
-    response.setHeader('docker-content-digest', manifest.digest)
+    if (!response.hasHeader('docker-content-digest')) response.setHeader('docker-content-digest', manifest.digest)
     response.end(manifest.content)
   })
 
