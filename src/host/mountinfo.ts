@@ -1,3 +1,5 @@
+import { joinDeviceNumber } from '../oci/device-number.ts'
+
 /** Splits a text of procfs into lines, without empty ones. */
 export function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '')
@@ -21,10 +23,10 @@ export function identityOf(line: string): string {
 
 const separator = ' - '
 
-/** The device of a line of /proc/PID/mountinfo as a number like st_dev of stat(2): makedev(3) of `MAJOR:MINOR`. */
+/** The device of a line of /proc/PID/mountinfo, `MAJOR:MINOR`, as a number like st_dev of stat(2). */
 export function deviceOf(line: string): bigint {
   const [major = 0n, minor = 0n] = (line.split(' ')[2] ?? '0:0').split(':').map(BigInt)
-  return (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n)
+  return joinDeviceNumber(major, minor)
 }
 
 /** Decodes a field of mountinfo, in which spaces, tabs, line feeds and backslashes are octal escapes. */

@@ -2,18 +2,11 @@ import * as z from 'zod/mini'
 import { check, parseJson } from './document.ts'
 import type { DocumentFacts } from './problem.ts'
 
-/** One image in the `manifest.json` of `docker save`; `Config` and `Layers` are names of members of the archive. */
-export interface DockerArchiveEntry {
-  readonly Config: string
-  readonly RepoTags: readonly string[]
-  readonly Layers: readonly string[]
-}
-
 const names = z._default(z.array(z.string()), [])
+const entry = z.object({ Config: z.string(), RepoTags: names, Layers: names })
 
-const entries: z.ZodMiniType<readonly DockerArchiveEntry[]> = z.array(
-  z.object({ Config: z.string(), RepoTags: names, Layers: names }),
-)
+/** One image in the `manifest.json` of `docker save`; `Config` and `Layers` are names of members of the archive. */
+export type DockerArchiveEntry = z.infer<typeof entry>
 
 /**
  * Parses the `manifest.json` of a docker archive.
@@ -24,5 +17,5 @@ const entries: z.ZodMiniType<readonly DockerArchiveEntry[]> = z.array(
  */
 export function parseDockerArchive(content: Uint8Array, what: string): readonly DockerArchiveEntry[] {
   const facts: DocumentFacts = { what, code: 'ERR_SOURCE_INVALID' }
-  return check(entries, parseJson(content, facts), facts)
+  return check(z.array(entry), parseJson(content, facts), facts)
 }

@@ -1,6 +1,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, leadsNowhere } from '../../errors.ts'
+import { splitDeviceNumber } from '../../oci/device-number.ts'
 import type { HostDevice } from './outside.ts'
 
 /** A device of the host, something else, or undefined where there is nothing. */
@@ -13,14 +14,12 @@ export function look(path: string): HostDevice | 'other' | undefined {
   }
 }
 
-/** The device that a file stands for, its numbers taken apart as by major(3) and minor(3). */
+/** The device that a file stands for. */
 function deviceOf(stats: Stats): HostDevice | undefined {
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) return undefined
-  const number = BigInt(stats.rdev)
   return {
     type: stats.isBlockDevice() ? 'b' : 'c',
-    major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
-    minor: Number((number & 0xffn) | ((number >> 12n) & 0xffffff00n)),
+    ...splitDeviceNumber(BigInt(stats.rdev)),
     fileMode: stats.mode & 0o777,
     uid: stats.uid,
     gid: stats.gid,
