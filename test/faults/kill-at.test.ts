@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
-import { reportKinds } from '../../src/program/contract.ts'
+import { reportKinds, structs, variables } from '../../src/program/contract.ts'
 import { encode } from '../../src/program/encode.ts'
 import type { Program } from '../../src/program/program.ts'
 import { readProcesses, sendSignal } from '../../src/runtime/cgroup/cgroup.ts'
@@ -10,10 +10,10 @@ import { compileContainer } from '../../src/runtime/compile-container.ts'
 import { parseReports, type Report } from '../../src/runtime/execute.ts'
 import { findRunner, outcomeOf } from '../../src/runtime/runner.ts'
 import { readContainer } from '../../src/runtime/state-file.ts'
-import { remove } from '../../src/verbs/container/delete.ts'
-import { exec } from '../../src/verbs/container/exec.ts'
 import { buildTool } from '../c-tool.ts'
+import { call as callTool } from '../cli/call.ts'
 import { type ConfigChange, ContainerPlace, userNamespace } from '../container.ts'
+import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'gcc')
@@ -69,7 +69,7 @@ test.each([
         expect(status, where).toBeOneOf([struck, notReached, nobodyThere])
         if (victim === 1 && status === struck) told += await expectReason(program, reports, where)
         const force = !existsSync(join(place.root, place.id))
-        await remove({ root: place.root, id: place.id, force }).catch((error: unknown) => {
+        await library.remove({ root: place.root, id: place.id, force }).catch((error: unknown) => {
           throw new Error(`${where}: ${error instanceof Error ? error.message : error}`)
         })
         expect(place.leftovers(), where).toEqual([])
@@ -106,9 +106,12 @@ test.each([
     expect(place.tool(['run', '--detach', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
     const { cgroupPaths, init } = readContainer(place.root, place.id)
     const others = () => readProcesses(cgroupPaths).filter((pid) => pid !== init.pid)
-    const options = { root: place.root, id: place.id, args: ['sleep', '1000'], detach: true }
+    const words = ['--root', place.root, 'exec', '--detach', place.id, 'sleep', '1000']
     let image = new Uint8Array()
-    await exec({ ...options, handOver: (message) => (image = programOf(message)) })
+    const handOver = (message: Uint8Array): void => {
+      image = programOf(message)
+    }
+    expect(await callTool(words, 'bundle-tool', { handOver })).toMatchObject({ status: 0, stderr: '' })
     // In a user namespace the new process is made by another one.
     const target = change === userNamespace ? 2 : 1
     for (const { what, watched, victim } of strikes.filter((strike) => strike.victim > 0)) {
@@ -120,9 +123,8 @@ test.each([
         const failed = reports.filter(({ kind }) => kind === reportKinds.failed)
         if (status === struck && failed.length > 0) {
           told++
-          await expect(exec({ ...options, reports: failed }), where).rejects.toThrow(
-            'the new process was killed by signal 9 while it was being set up',
-          )
+          const { stderr } = await callTool(words, 'bundle-tool', { env: variablesOf(failed) })
+          expect(stderr, where).toContain('the new process was killed by signal 9 while it was being set up')
         }
         for (const pid of others()) sendSignal(pid, 9)
         await vi.waitFor(() => expect(others(), where).toEqual([]), { timeout: 5000, interval: 1 })
@@ -133,7 +135,14 @@ test.each([
   },
 )
 
-/** The program in what the front is handed. */
+/** The variables by which the front tells the command line of the reports of a program. */
+function variablesOf(reports: readonly Report[]): Readonly<Record<string, string>> {
+  const names = (Object.keys(structs.report.fields) as (keyof Report)[]).filter((name) => name !== 'detail')
+  const numbers = reports.flatMap((report) => names.map((name) => report[name]))
+  return { [variables.reports]: numbers.join(' '), [variables.reportDetail]: reports[0]?.detail ?? '' }
+}
+
+/** The program in the message to the front. */
 const programOf = (message: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array(message.subarray(new DataView(message.buffer, message.byteOffset).getUint32(0, true)))
 

@@ -3,8 +3,8 @@ import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import type { ConfigChanges } from '../../../src/bundle/changes/config-changes.ts'
-import { config, showConfig } from '../../../src/verbs/later.ts'
 import { withControllingTerminal } from '../../controlling-terminal.ts'
+import { library } from '../../library.ts'
 import { requires } from '../../requirements.ts'
 import { callers, openFlagged } from './flagged.ts'
 
@@ -225,10 +225,10 @@ describe('config.json', () => {
     const { call, place } = flagged()
     const { bundle } = place
     call(['spec', '-b', 'bundle'])
-    await config({ bundle, changes: { env: ['A=b'], tty: false, args: ['sh', '-c', 'echo "$A"'] } })
+    await library.config({ bundle, changes: { env: ['A=b'], tty: false, args: ['sh', '-c', 'echo "$A"'] } })
     expect(call(['run', '-b', 'bundle', place.id]).stdout).toBe('b\n')
-    expect(await showConfig({ bundle })).toEqual(expect.arrayContaining(['--env=A=b', '--no-tty', '--']))
-    const wrong = async (changes: object) => config({ bundle, changes: changes as ConfigChanges })
+    expect(await library.showConfig({ bundle })).toEqual(expect.arrayContaining(['--env=A=b', '--no-tty', '--']))
+    const wrong = async (changes: object) => library.config({ bundle, changes: changes as ConfigChanges })
     await expect(wrong({ evn: [] })).rejects.toMatchObject({ code: 'ERR_USAGE', message: 'there is no change "evn"' })
     await expect(wrong({ env: 'A=b' })).rejects.toThrow('the change "env" must be an array of strings')
     await expect(wrong({ workdir: '/a\0' })).rejects.toThrow('the change "workdir" is no text: "/a\\u0000"')

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { parseMountOptions } from '../../../src/compile/mount/options.ts'
-import { features } from '../../../src/verbs/container/features.ts'
 import { call } from '../../cli/call.ts'
 import { compileWith, stepsOf } from '../../compile/hosts.ts'
+import { library } from '../../library.ts'
 import { requires } from '../../requirements.ts'
 
-const found = features({ version: '1.2.3' })
+const found = await library.features({ version: '1.2.3' })
 const { test: testWithRunc } = requires('runc')
 
 test('every capability, namespace and hook that is named compiles', () => {

@@ -2,9 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test } from 'vitest'
-import { login } from '../../../src/verbs/image/login.ts'
-import { logout } from '../../../src/verbs/image/logout.ts'
 import { call } from '../../cli/call.ts'
+import { library } from '../../library.ts'
 import { sendError, startRegistry } from '../../registry/fake-registry.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'login-'))
@@ -24,20 +23,20 @@ const guarded = () =>
 test('accepted credentials are kept as docker keeps them, beside what is in the file, and can be removed', async () => {
   await using registry = await guarded()
   writeFileSync(config, JSON.stringify({ auths: { 'x.example': { auth: 'eDp4' } }, detachKeys: 'ctrl-q' }))
-  const result = await login(registry.host, { username: 'me', password: 'secret', env })
+  const result = await library.login(registry.host, { username: 'me', password: 'secret', env })
   expect(result).toEqual({ registry: registry.host, keptIn: config })
   const auth = Buffer.from('me:secret').toString('base64')
   const written = { auths: { 'x.example': { auth: 'eDp4' }, [registry.host]: { auth } }, detachKeys: 'ctrl-q' }
   expect(JSON.parse(readFileSync(config, 'utf8'))).toEqual(written)
   expect(statSync(config).mode & 0o777).toBe(0o600)
-  expect(await logout(registry.host, { env })).toEqual({ registry: registry.host, removedFrom: [config] })
+  expect(await library.logout(registry.host, { env })).toEqual({ registry: registry.host, removedFrom: [config] })
   expect(JSON.parse(readFileSync(config, 'utf8')).auths).toEqual({ 'x.example': { auth: 'eDp4' } })
-  expect((await logout(registry.host, { env })).removedFrom).toEqual([])
+  expect((await library.logout(registry.host, { env })).removedFrom).toEqual([])
 })
 
 test('refused credentials are not kept, and the error does not tell them', async () => {
   await using registry = await guarded()
-  const failure = await login(registry.host, { username: 'me', password: 'wr0ng', env }).catch((error) => error)
+  const failure = await library.login(registry.host, { username: 'me', password: 'wr0ng', env }).catch((error) => error)
   expect(failure).toMatchObject({ code: 'ERR_REGISTRY_AUTH' })
   expect(`${failure.message} ${failure.hint}`).not.toContain('wr0ng')
   expect(() => statSync(config)).toThrow('ENOENT')
@@ -49,7 +48,7 @@ test('a credential helper that is set up keeps them instead of the file', async 
     mode: 0o755,
   })
   writeFileSync(config, JSON.stringify({ credsStore: 'box' }))
-  await login(registry.host, { username: 'me', password: 'secret', env })
+  await library.login(registry.host, { username: 'me', password: 'secret', env })
   expect(JSON.parse(readFileSync(join(directory, 'kept'), 'utf8'))).toEqual({
     ServerURL: registry.host,
     Username: 'me',
@@ -78,6 +77,6 @@ test.each([
 })
 
 test('an empty password is none', async () => {
-  const failure = await login('x.example', { username: 'me', password: '', env }).catch((error) => error)
+  const failure = await library.login('x.example', { username: 'me', password: '', env }).catch((error) => error)
   expect(failure).toMatchObject({ code: 'ERR_USAGE', message: 'the password is empty' })
 })
