@@ -22,12 +22,12 @@ static bool is_own(const char *path, uint32_t type)
 /* The real path of a file, if neither it nor a directory above it can be changed by others: a link to it may be anybody's. */
 static bool find_own(const char *path, char *to, size_t size)
 {
-	char link[40] = "/proc/self/fd/";
+	char link[40];
 	long fd = sys(openat, AT_FDCWD, path, O_PATH | O_CLOEXEC), length;
 
 	if (fd < 0)
 		return false;
-	decimal(link + strlen(link), (uint64_t)fd);
+	name_of_fd(link, (int)fd);
 	length = closing(fd, sys(readlinkat, AT_FDCWD, link, to, size - 1));
 	if (length <= 0 || *to != '/' || !is_own("/", S_IFDIR))
 		return false;

@@ -147,14 +147,13 @@ static int become(const struct call *call, char *const *more, char *interpreter)
 	char *limit = allow_descriptors(call->env, interpreter ? 8 : descriptors_for_node(call));
 	char *binary = interpreter ? interpreter : node;
 	char **argv = arguments_for(interpreter, binary, call), **env = environment_for_node(call, limit, more);
-	uint64_t none = 0;
 
 	if (!interpreter && !find_node(call, node, sizeof node, refused, sizeof refused))
 		return complain_of_node(refused);
 	if (!limit)
 		return interpreter ? NO_PROGRAM : complain_of_limit(call);
-	if (argv && env && default_signals() >= 0 && sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none) >= 0)
-		sys(execve, binary, argv, env);
+	if (argv && env)
+		execute_file(binary, argv, env);
 	complain(interpreter ? "bundle-tool-interpreter cannot be executed" : "node cannot be executed");
 	return 1;
 }

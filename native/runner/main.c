@@ -21,7 +21,6 @@
 #include "system/start.h"
 #include "system/text.h"
 
-#include <asm/signal.h>
 #include <asm/stat.h>
 
 /* The program's file, or its pipe, belongs to whoever has made it. */
@@ -81,15 +80,8 @@ static int execute_program(int argc, char **argv, char **envp)
  */
 static int become_program(char **argv, char **env)
 {
-	uint64_t none = 0;
-	long r = restore_limit(env);
-
-	if (r >= 0)
-		r = default_signals();
-	if (r >= 0)
-		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-	if (r >= 0 && argv[0] && argv[1])
-		r = sys(execve, argv[0], argv + 1, env);
+	if (restore_limit(env) >= 0 && argv[0] && argv[1])
+		execute_file(argv[0], argv + 1, env);
 	return NOT_EXECUTED;
 }
 

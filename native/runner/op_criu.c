@@ -15,7 +15,6 @@ enum { SOCKET_UNIX = 1, SOCKET_SEQPACKET = 5, CRIU_SOCKET = 3, MESSAGE_SIZE = 81
 static _Noreturn void become_criu(struct vm *vm, const char *path, int socket, char **env)
 {
 	char *argv[] = {"criu", "swrk", "3", NULL};
-	uint64_t none = 0;
 	long r = sys(umask, vm->umask);
 
 	if (r >= 0)
@@ -23,11 +22,7 @@ static _Noreturn void become_criu(struct vm *vm, const char *path, int socket, c
 	if (r >= 0)
 		r = sys(dup3, socket, CRIU_SOCKET, 0);
 	if (r >= 0)
-		r = default_signals();
-	if (r >= 0)
-		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-	if (r >= 0)
-		r = sys(execve, path, argv, env);
+		execute_file(path, argv, env);
 	exit_with(NOT_EXECUTED);
 }
 

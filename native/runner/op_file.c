@@ -23,12 +23,6 @@ int op_close(struct vm *vm, const struct step *s)
 	return (int)r;
 }
 
-/* The kernel's encoding of a device number for user space: makedev(3). */
-static uint64_t device_number(uint64_t major, uint64_t minor)
-{
-	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 | (major & ~0xfffULL) << 32;
-}
-
 int op_mknod(struct vm *vm, const struct step *s)
 {
 	return (int)sys(mknodat, slot(vm, s, 0), text(vm, s, 1, 0, NULL), s->arg[2],
@@ -86,18 +80,13 @@ static int close_parent(struct vm *vm, const struct step *s, long parent, long r
 	return (int)(parent >= 0 && parent != slot(vm, s, 0) ? closing(parent, result) : result);
 }
 
-/* "/proc/self/fd/PARENT/NAME": setxattr(2) has no form that takes a directory before Linux 6.13. */
-static bool path_through_fd(char *to, size_t size, long parent, const char *name)
+/* "/proc/self/fd/PARENT/NAME" in vm->command: setxattr(2) has no form that takes a directory before Linux 6.13. */
+static long name_through_fd(struct vm *vm, long parent, const char *name)
 {
-	size_t length;
+	char directory[40];
 
-	memcpy(to, "/proc/self/fd/", 14);
-	length = 14 + decimal(to + 14, (uint64_t)parent);
-	if (length + 1 + strlen(name) >= size)
-		return false;
-	to[length] = '/';
-	memcpy(to + length + 1, name, strlen(name) + 1);
-	return true;
+	name_of_fd(directory, (int)parent);
+	return JOIN(vm->command, directory, "/", name) ? 0 : -ENAMETOOLONG;
 }
 
 int op_setxattr(struct vm *vm, const struct step *s)
@@ -106,7 +95,7 @@ int op_setxattr(struct vm *vm, const struct step *s)
 	long parent = open_parent(vm, s, &name), r = parent;
 
 	if (r >= 0)
-		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+		r = name_through_fd(vm, parent, name);
 	if (r >= 0)
 		r = sys(lsetxattr, vm->command, string(vm, s, 2), value, s->arg[3] >> 32, 0);
 	return close_parent(vm, s, parent, r);
@@ -122,7 +111,7 @@ int op_list_xattrs(struct vm *vm, const struct step *s)
 	uint32_t lengths[2] = {0, 0};
 
 	if (r >= 0)
-		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
+		r = name_through_fd(vm, parent, name);
 	if (r >= 0)
 		r = sys(llistxattr, vm->command, names, sizeof names);
 	size = r == -EOPNOTSUPP ? 0 : r; /* a file system that has no attributes */

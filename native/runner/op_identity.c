@@ -141,9 +141,7 @@ int op_ambient_set(struct vm *vm, const struct step *s)
 
 int op_setgroups(struct vm *vm, const struct step *s)
 {
-	uint64_t bytes = s->arg[0] >> 32;
-
-	return (int)sys(setgroups, bytes / 4, vm->program.strings + (uint32_t)s->arg[0]);
+	return (int)sys(setgroups, (s->arg[0] >> 32) / 4, bytes(vm, s, 0));
 }
 
 int op_chown_stdio(struct vm *vm, const struct step *s)

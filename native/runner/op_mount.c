@@ -143,24 +143,25 @@ int op_pivot_root(struct vm *vm, const struct step *s)
 	return (int)(r < 0 ? r : sys(chdir, "/"));
 }
 
-int op_chroot(struct vm *vm, const struct step *s)
+static int change_root(struct vm *vm, const struct step *s, bool is_moved)
 {
 	long r = enter_root(vm, s);
 
+	if (r >= 0 && is_moved)
+		r = sys(mount, ".", "/", NULL, MS_MOVE, NULL);
 	if (r >= 0)
 		r = sys(chroot, ".");
 	return (int)(r < 0 ? r : sys(chdir, "/"));
 }
 
+int op_chroot(struct vm *vm, const struct step *s)
+{
+	return change_root(vm, s, false);
+}
+
 int op_move_root(struct vm *vm, const struct step *s)
 {
-	long r = enter_root(vm, s);
-
-	if (r >= 0)
-		r = sys(mount, ".", "/", NULL, MS_MOVE, NULL);
-	if (r >= 0)
-		r = sys(chroot, ".");
-	return (int)(r < 0 ? r : sys(chdir, "/"));
+	return change_root(vm, s, true);
 }
 
 /* Attaches a copy of a mount on what an O_PATH descriptor stands for. */
@@ -210,14 +211,10 @@ int op_expect_device(struct vm *vm, const struct step *s)
 {
 	struct stat st;
 	long r = sys(newfstatat, slot(vm, s, 0), "", &st, AT_EMPTY_PATH);
-	uint64_t device = st.st_rdev;
 
 	if (r < 0)
 		return (int)r;
-	return (st.st_mode & S_IFMT) == s->arg[1] && (device >> 8 & 0xfff) == s->arg[2] &&
-			       ((device & 0xff) | (device >> 12 & 0xfff00)) == s->arg[3]
-		       ? 0
-		       : -ENODEV;
+	return (st.st_mode & S_IFMT) == s->arg[1] && st.st_rdev == device_number(s->arg[2], s->arg[3]) ? 0 : -ENODEV;
 }
 
 int op_expect_filesystem(struct vm *vm, const struct step *s)

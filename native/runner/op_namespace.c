@@ -11,19 +11,11 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 
-/* "/proc/PID" + rest. */
-static void name_of_process(char *to, long pid, const char *rest)
-{
-	memcpy(to, "/proc/", 6);
-	to += 6 + decimal(to + 6, (uint64_t)pid);
-	memcpy(to, rest, strlen(rest) + 1);
-}
-
 static long write_map(long pid, const char *file, const char *map)
 {
 	char path[40];
 
-	name_of_process(path, pid, file);
+	name_of_process(path, (uint64_t)pid, file);
 	return write_file(AT_FDCWD, path, 0, 0, map, strlen(map));
 }
 
@@ -60,7 +52,7 @@ int op_make_userns(struct vm *vm, const struct step *s)
 	if (r >= 0)
 		r = write_map(pid, "/gid_map", gids ? gids : "");
 	if (r >= 0) {
-		name_of_process(path, pid, "/ns/user");
+		name_of_process(path, (uint64_t)pid, "/ns/user");
 		r = fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	}
 	killed = sys(kill, pid, SIGKILL);

@@ -26,20 +26,14 @@ struct helper {
  */
 static _Noreturn void become(const struct vm *vm, const struct helper *helper, int in, int out)
 {
-	uint64_t none = 0;
 	long r = sys(umask, vm->umask);
 
 	if (r >= 0)
 		r = sys(dup3, in, 0, 0);
-
 	for (int fd = 1; fd <= 2 && r >= 0; fd++)
 		r = sys(dup3, out, fd, 0);
 	if (r >= 0)
-		r = default_signals();
-	if (r >= 0)
-		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-	if (r >= 0)
-		r = sys(execve, helper->path, helper->argv, helper->env);
+		execute_file(helper->path, helper->argv, helper->env);
 	exit_with(NOT_EXECUTED);
 }
 

@@ -2,10 +2,8 @@
 #include "runner/socket.h"
 #include "runner/vm.h"
 #include "system/file.h"
-#include "system/text.h"
 
 #include <asm/termios.h>
-
 
 enum { SOCKET_STREAM = 1, NAME_SIZE = 4096 };
 
@@ -25,11 +23,11 @@ int op_expect_terminal(struct vm *vm, const struct step *s)
 int op_open_pty(struct vm *vm, const struct step *s)
 {
 	struct winsize size = {.ws_row = (uint16_t)s->arg[3], .ws_col = (uint16_t)s->arg[4]};
-	char path[40] = "/proc/self/fd/";
+	char path[40];
 	int unlocked = 0;
 	long controller, terminal, r;
 
-	decimal(path + 14, (uint64_t)slot(vm, s, 2));
+	name_of_fd(path, slot(vm, s, 2));
 	controller = sys(openat, AT_FDCWD, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (controller < 0)
 		return (int)controller;

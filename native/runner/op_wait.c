@@ -5,7 +5,7 @@
 #include "system/process.h"
 #include "system/text.h"
 
-enum { STAT_SIZE = 2048, FIELD_STATE = 3, FIELD_START_TIME = 22, FIELD_EXIT_CODE = 52 };
+enum { STAT_SIZE = 2048 };
 
 /* Where pidfd_open(2) is not there, Linux before 5.3; and how long a process that has ended may wait to be reaped. */
 enum { LOOK_MS = 20, REAP_MS = 1000 };
@@ -21,26 +21,13 @@ struct pidfd_info {
 #define GET_PIDFD_INFO 0xc040ff0b /* _IOWR(0xFF, 11, struct pidfd_info) */
 #define PIDFD_INFO_EXIT 8
 
-/* A field of /proc/PID/stat that is behind the name, which is in parentheses and may hold anything. */
-static const char *field(const char *stat, int number)
-{
-	const char *end = stat;
-	int at = 2;
-
-	for (const char *c = stat; *c; c++)
-		if (*c == ')')
-			end = c;
-	for (; *end && at < number; end++)
-		at += *end == ' ';
-	return end;
-}
-
 /* The kernel shows how a process has ended to those who may read its /proc/PID/io, to others a 0. */
-static bool may_look_into(const char *directory)
+static bool may_look_into(uint64_t pid)
 {
-	char path[64], content[512];
+	char path[40], content[512];
 
-	return JOIN(path, directory, "/io") && read_file(AT_FDCWD, path, content, sizeof content) >= 0;
+	name_of_process(path, pid, "/io");
+	return read_file(AT_FDCWD, path, content, sizeof content) >= 0;
 }
 
 enum found { GONE, RUNNING, ENDED, ENDED_SECRETLY };
@@ -48,21 +35,21 @@ enum found { GONE, RUNNING, ENDED, ENDED_SECRETLY };
 /* Looks up in /proc the process that started at that time, and its status, as wait4(2) has it, once it has ended. */
 static enum found look(uint64_t pid, uint64_t start_time, int *status)
 {
-	char directory[32] = "/proc/", path[64], stat[STAT_SIZE];
+	char path[40], stat[STAT_SIZE];
 	const char *state, *number;
 	uint64_t started = 0, code = 0;
 
-	decimal(directory + 6, pid);
-	if (!JOIN(path, directory, "/stat") || read_file(AT_FDCWD, path, stat, sizeof stat) < 0)
+	name_of_process(path, pid, "/stat");
+	if (read_file(AT_FDCWD, path, stat, sizeof stat) < 0)
 		return GONE;
-	state = field(stat, FIELD_STATE);
-	number = field(stat, FIELD_START_TIME);
+	state = stat_field(stat, STAT_STATE);
+	number = stat_field(stat, STAT_START_TIME);
 	if (!parse_decimal(&number, &started) || started != start_time || *state == 'X')
 		return GONE;
 	if (*state != 'Z')
 		return RUNNING;
-	number = field(stat, FIELD_EXIT_CODE);
-	if (!may_look_into(directory) || !parse_decimal(&number, &code))
+	number = stat_field(stat, STAT_EXIT_CODE);
+	if (!may_look_into(pid) || !parse_decimal(&number, &code))
 		return ENDED_SECRETLY;
 	*status = (int)code;
 	return ENDED;

@@ -46,6 +46,16 @@ int default_signals(void)
 	return r < 0 ? r : stop_ignoring(ignored);
 }
 
+long execute_file(const char *path, char **argv, char **env)
+{
+	uint64_t none = 0;
+	long r = default_signals();
+
+	if (r >= 0)
+		r = sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+	return r < 0 ? r : sys(execve, path, argv, env);
+}
+
 /* A file that is opened later would get the number of a closed one, and the container with it. */
 static long open_standard(int fd)
 {

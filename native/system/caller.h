@@ -11,5 +11,8 @@ int default_signals(void);
 int find_ignored(uint64_t *ignored);
 int stop_ignoring(uint64_t ignored);
 
+/* execve(2) with signals as a new program expects them: the error. */
+long execute_file(const char *path, char **argv, char **env);
+
 /* Makes up for what the caller has left out: SIGCHLD ignored, descriptors 0 to 2 closed. */
 int settle(void);

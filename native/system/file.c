@@ -110,9 +110,14 @@ void name_of_fd(char *to, int fd)
 	decimal(to + 14, (uint64_t)fd);
 }
 
+uint64_t device_number(uint64_t major, uint64_t minor)
+{
+	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 | (major & ~0xfffULL) << 32;
+}
+
 bool is_null_device(const struct stat *st)
 {
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0x103;
+	return S_ISCHR(st->st_mode) && st->st_rdev == device_number(1, 3);
 }
 
 /* Returns 0 when the file can be executed; a directory cannot. */

@@ -34,6 +34,9 @@ long write_file(int at, const char *path, uint64_t flags, uint64_t mode, const c
 /* "/proc/self/fd/N" of the host's /proc: mount(2) takes only names, and this one leads to the descriptor. */
 void name_of_fd(char *to, int fd);
 
+/* The number of a device as stat(2) has it: makedev(3). */
+uint64_t device_number(uint64_t major, uint64_t minor);
+
 /* True for /dev/null, by whatever name. */
 bool is_null_device(const struct stat *st);
 

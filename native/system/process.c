@@ -21,30 +21,44 @@ long start_process(struct clone_args *args)
 	return sys(clone, args->flags | args->exit_signal, 0, args->parent_tid, 0, 0);
 }
 
-/* Fields 3 and 22 of /proc/PID/stat; the second one, in parentheses, may hold anything, so count from its end. */
+void name_of_process(char *to, uint64_t pid, const char *rest)
+{
+	memcpy(to, "/proc/", 6);
+	to += 6 + decimal(to + 6, pid);
+	memcpy(to, rest, strlen(rest) + 1);
+}
+
+const char *stat_field(const char *stat, int number)
+{
+	const char *end = stat;
+	int at = 2;
+
+	for (const char *c = stat; *c; c++)
+		if (*c == ')')
+			end = c;
+	for (; *end && at < number; end++)
+		at += *end == ' ';
+	return end;
+}
+
 int read_stat(int at, const char *path, char *state, uint64_t *start_time)
 {
 	char content[1024];
-	const char *end = content;
+	const char *number;
 	long r = read_file(at, path, content, sizeof content);
 
 	if (r < 0)
 		return (int)r;
-	for (const char *c = content; *c; c++)
-		if (*c == ')')
-			end = c;
-	*state = *end && end[1] ? end[2] : '\0';
-	for (int field = 2; *end && field < 22; end++)
-		field += *end == ' ';
-	return parse_decimal(&end, start_time) ? 0 : -EPROTO;
+	*state = *stat_field(content, STAT_STATE);
+	number = stat_field(content, STAT_START_TIME);
+	return parse_decimal(&number, start_time) ? 0 : -EPROTO;
 }
 
 int read_process(uint64_t pid, char *state, uint64_t *start_time)
 {
-	char path[40] = "/proc/";
-	size_t length = 6 + decimal(path + 6, pid);
+	char path[40];
 
-	memcpy(path + length, "/stat", 6);
+	name_of_process(path, pid, "/stat");
 	return read_stat(AT_FDCWD, path, state, start_time);
 }
 

@@ -8,6 +8,13 @@ struct clone_args;
 /* clone3(2), or clone(2) before Linux 5.3. A flag that only the new call knows is cleared when its work is not done. */
 long start_process(struct clone_args *args);
 
+/* "/proc/PID" and the rest, for which there must be room behind 26 bytes. */
+void name_of_process(char *to, uint64_t pid, const char *rest);
+
+/* A field of /proc/PID/stat behind the second, which is in parentheses and may hold anything: counted from its end. */
+enum { STAT_STATE = 3, STAT_START_TIME = 22, STAT_EXIT_CODE = 52 };
+const char *stat_field(const char *stat, int number);
+
 /* The state letter of a process and its start, in clock ticks from boot, from its /proc/PID/stat. */
 int read_process(uint64_t pid, char *state, uint64_t *start_time);
 
