@@ -1,15 +1,14 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { readHostFacts } from '../../src/host/facts.ts'
-import type { Namespace, RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import type { Namespace } from '../../src/oci/runtime-config.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox')
-const toolPath = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -267,95 +266,6 @@ limited.test('a cgroup with processes is refused, and they live on', async () =>
   rmdirSync(cgroup)
 })
 
-test('a user namespace maps root to the given id', () => {
-  place.giveRootfsTo(100_000)
-  const mapped = { containerID: 0, hostID: 100_000, size: 65_536 }
-  const { end, stdout, stderr } = place.run(
-    'id -u; cat /proc/self/uid_map; echo x > /dev/null; stat -c %u /proc/1 /tmpfs',
-    {
-      config: {
-        root: { path: 'rootfs' },
-        mounts: [
-          { destination: '/proc', type: 'proc', source: 'proc' },
-          { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['mode=755'] },
-          { destination: '/tmpfs', type: 'tmpfs', source: 'tmpfs' },
-        ],
-      },
-      linux: {
-        namespaces: [...without('user'), { type: 'user' }],
-        uidMappings: [mapped],
-        gidMappings: [mapped],
-        maskedPaths: [],
-        readonlyPaths: [],
-      },
-    },
-  )
-  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
-  expect(stdout.replace(/ +/g, ' ')).toBe('0\n 0 100000 65536\n0\n0\n')
-})
-
-test('a bind keeps the locked flags of its source in a user namespace', () => {
-  place.giveRootfsTo(100_000)
-  const mapped = { containerID: 0, hostID: 100_000, size: 65_536 }
-  const { end, stdout, stderr } = place.run('grep " /host-shm " /proc/self/mountinfo', {
-    config: {
-      root: { path: 'rootfs' },
-      mounts: [
-        { destination: '/proc', type: 'proc', source: 'proc' },
-        { destination: '/host-shm', source: '/sys', options: ['rbind', 'ro'] },
-      ],
-    },
-    linux: {
-      namespaces: [...without('user'), { type: 'user' }],
-      uidMappings: [mapped],
-      gidMappings: [mapped],
-      maskedPaths: [],
-      readonlyPaths: [],
-    },
-  })
-  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
-  expect(stdout).toMatch(/ \/host-shm ro,/)
-})
-
-test('namespaces of another container are joined by path, its user namespace too', async () => {
-  place.giveRootfsTo(100_000)
-  const mapped = { containerID: 0, hostID: 100_000, size: 65_536 }
-  const linux = {
-    namespaces: [...without('user'), { type: 'user' as const }],
-    uidMappings: [mapped],
-    gidMappings: [mapped],
-    maskedPaths: [],
-    readonlyPaths: [],
-  }
-  const config: Partial<RuntimeConfig> = {
-    root: { path: 'rootfs' },
-    mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
-  }
-  place.configure('exec sleep 1000', { config: { ...config, hostname: 'first' }, linux })
-  const pidFile = join(place.directory, 'pid')
-  expect(place.tool(['run', '-d', '--pid-file', pidFile, '-b', place.bundle, place.id])).toMatchObject({
-    end: 0,
-    stderr: '',
-  })
-  const pid = readFileSync(pidFile, 'utf8')
-  const names = { user: 'user', ipc: 'ipc', uts: 'uts', network: 'net', pid: 'pid' } as const
-  const joined = Object.entries(names).map(([type, file]) => ({
-    type: type as keyof typeof names,
-    path: `/proc/${pid}/ns/${file}`,
-  }))
-  const { hostname: _, ...unnamed } = place.configure(
-    'hostname; for n in user ipc uts net pid; do readlink /proc/self/ns/$n; done; ps | grep -c "sleep 1000"',
-    { config, linux: { ...linux, namespaces: [{ type: 'mount' }, ...joined], uidMappings: [], gidMappings: [] } },
-  )
-  place.write(unnamed)
-  const second = `${place.id}-second`
-  const { end, stdout, stderr } = place.tool(['run', '-b', place.bundle, second])
-  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
-  const lines = stdout.trim().split('\n')
-  expect(lines[0]).toBe('first')
-  expect(Number(lines.at(-1))).toBeGreaterThan(0)
-})
-
 test("sysctls of the container's namespaces are set, and the host keeps its own", () => {
   const host = readFileSync('/proc/sys/kernel/shmmax', 'utf8')
   const { stdout } = place.run('cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_default_ttl', {
@@ -364,104 +274,6 @@ test("sysctls of the container's namespaces are set, and the host keeps its own"
   expect(stdout).toBe('123456\n77\n')
   expect(readFileSync('/proc/sys/kernel/shmmax', 'utf8')).toBe(host)
 })
-
-test('--no-pivot and a container without a mount namespace see the rootfs as their root', () => {
-  expect(place.run('ls -d /bin/busybox; echo /proc/[0-9]*', {}, '--no-pivot').stdout).toBe('/bin/busybox\n/proc/1\n')
-  const { stdout } = place.run('ls /', {
-    config: { mounts: [], root: { path: 'rootfs' } },
-    linux: { namespaces: without('mount'), maskedPaths: [], readonlyPaths: [] },
-  })
-  expect(stdout).toContain('bin\n')
-  expect(place.leftovers()).toEqual([])
-})
-
-test('rootfsPropagation shared makes the root a shared mount', () => {
-  const { stdout } = place.run('grep " / / " /proc/self/mountinfo || grep -E " / (rw|ro)" /proc/self/mountinfo', {
-    linux: { rootfsPropagation: 'shared' },
-  })
-  expect(stdout).toContain(' shared:')
-})
-
-test.each([
-  ['slave', ' master:', []],
-  ['private', ' - ', []],
-  [undefined, ' - ', []],
-  ['slave', ' master:', ['--no-pivot']],
-] as const)(
-  'rootfsPropagation %s holds where every mount of the host is shared (%s, %j)',
-  (rootfsPropagation, tag, flags) => {
-    place.configure('awk \'$5 == "/"\' /proc/self/mountinfo', { linux: { rootfsPropagation } })
-    const show = 'cut -d " " -f 5 /proc/self/mountinfo'
-    const command = `mount --make-rshared / && ${show} > ${place.directory}/before; "$@" 2>&1; ${show} > ${place.directory}/after`
-    const run = [process.execPath, toolPath, '--root', place.root, 'run', ...flags, '-b', place.bundle, place.id]
-    const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs none /mnt; ${command}`, 'sh', ...run], {
-      encoding: 'utf8',
-    })
-    expect(stdout).toContain(tag)
-    expect(stdout).not.toContain('shared:')
-    const [before, after] = ['before', 'after'].map((name) => readFileSync(join(place.directory, name), 'utf8'))
-    expect(after).toBe(before)
-    expect(place.leftovers()).toEqual([])
-  },
-)
-
-const pivots = [[], ['--no-pivot']] as const
-test.each(
-  (
-    [
-      [undefined, false],
-      ['slave', true],
-      ['rslave', false],
-      ['shared', true],
-      ['rshared', true],
-      ['unbindable', true],
-      ['runbindable', false],
-    ] as const
-  ).flatMap(([value, isThere]) => pivots.map((flags) => [value, isThere, flags] as const)),
-)('rootfsPropagation %s: what is mounted in a volume is on the host, too: %s (%j)', (value, isThere, flags) => {
-  expectOnHost(value, isThere ? ['/volume/inner'] : [], flags)
-})
-
-test.each([
-  ['private', true],
-  ['rprivate', false],
-] as const)('rootfsPropagation %s: what is mounted in a volume is on the host, too: %s', (value, isThere) => {
-  expectOnHost(value, isThere ? ['/volume/inner'] : [], [])
-  expect(place.run('true', { linux: { rootfsPropagation: value } }, '--no-pivot')).toMatchObject({
-    end: 1,
-    stderr: expect.stringContaining('/linux/rootfsPropagation'),
-  })
-})
-
-/** Expects that on a host with shared mounts, of which the rootfs is one, no mount is gone and these alone are new. */
-function expectOnHost(
-  rootfsPropagation: string | undefined,
-  expected: readonly string[],
-  flags: readonly string[],
-): void {
-  const volume = join(place.directory, 'volume')
-  mkdirSync(volume)
-  const { mounts = [] } = place.configure('')
-  const granted = ['CAP_SYS_ADMIN']
-  place.configure('mount -t tmpfs inner /volume/inner && mount -t tmpfs inner /tmp', {
-    config: { mounts: [...mounts, { destination: '/volume', source: volume, options: ['rbind'] }] },
-    process: { capabilities: { bounding: granted, effective: granted, permitted: granted } },
-    linux: { rootfsPropagation },
-  })
-  mkdirSync(join(place.bundle, 'rootfs/tmp'))
-  const rootfs = join(place.bundle, 'rootfs')
-  const look = 'cut -d " " -f 5 /proc/self/mountinfo'
-  const host = `mount --bind ${rootfs} ${rootfs}; mount -t tmpfs volume ${volume}; mkdir ${volume}/inner
-    mount --make-rshared /; ${look} > ${place.directory}/before; "$@"; ${look} > ${place.directory}/after`
-  const under = ['unshare', '--mount', '--propagation', 'private', 'sh', '-e', '-c', host, 'sh']
-  expect(place.tool(['run', ...flags, '-b', place.bundle, place.id], { under })).toMatchObject({ end: 0, stderr: '' })
-  const [before = [], after = []] = ['before', 'after'].map((name) =>
-    readFileSync(join(place.directory, name), 'utf8').split('\n'),
-  )
-  expect(before.filter((path) => !after.includes(path))).toEqual([])
-  expect(after.filter((path) => !before.includes(path))).toEqual(expected.map((path) => `${place.directory}${path}`))
-  expect(place.leftovers()).toEqual([])
-}
 
 test('a command is executable for a user whose capabilities say so, as the kernel has it', () => {
   const file = join(place.bundle, 'rootfs/command')

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -229,43 +229,6 @@ test.each([
   expect({ end, reports }).toMatchObject({ end: code, reports: [{ kind: 'exited', status: code }] })
 })
 
-const helper = (argv: readonly string[], timeoutMs = -1, input: string = ''): Step =>
-  op('spawn', { path: '/bin/sh', argv: ['sh', '-c', ...argv], env: ['A=b'], input, timeoutMs, inheritEnv: 0 })
-
-test('spawn gives its input to a program and waits for it', () => {
-  expectDone(hostProgram(helper([`cat > ${path('got')}; echo "$A" >> ${path('got')}`], -1, 'state\n')))
-  expect(readFileSync(path('got'), 'utf8')).toBe('state\nb\n')
-})
-
-test("spawn fails with the program's status and the end of what it wrote", () => {
-  const { reports } = expectFailure(hostProgram(helper(['seq 100000; echo last words >&2; exit 3'])), 'spawn', 'ECHILD')
-  expect(reports[0]?.status).toBe(3 << 8)
-  expect(reports[0]?.detail.endsWith('last words\n')).toBe(true)
-})
-
-test('spawn does not mind a program that leaves its input unread', () => {
-  expectDone(hostProgram(helper(['exec true'], -1, 'x'.repeat(60_000))))
-})
-
-test('spawn gives and takes much at once without waiting for the one or the other', () => {
-  const input = 'x'.repeat(200_000)
-  expectFailure(hostProgram(helper(['exec sleep 100'], 300, input)), 'spawn', 'ETIMEDOUT', { timeoutMs: 3000 })
-  expectDone(hostProgram(helper(['cat; cat > /dev/null'], 3000, input)))
-})
-
-test('spawn kills a program that takes longer than it may', () => {
-  for (const script of ['sleep 100', 'while :; do echo still here; sleep 0.01; done']) {
-    expectFailure(hostProgram(helper([script], 200)), 'spawn', 'ETIMEDOUT', { timeoutMs: 3000 })
-  }
-})
-
-test('spawn does not wait for what a program leaves running with its output open', () => {
-  const started = Date.now()
-  const { reports } = expectFailure(hostProgram(helper(['sleep 5 & echo said; exit 3'])), 'spawn', 'ECHILD')
-  expect(reports[0]).toMatchObject({ status: 3 << 8, detail: 'said\n' })
-  expect(Date.now() - started).toBeLessThan(4000)
-})
-
 test('sync_within waits no longer than it may', () => {
   const program = (child: readonly Step[]): Program => ({
     host: [clone(), undoable(op('sync_within', { barrier: 1, timeoutMs: 200 })), supervise],
@@ -292,24 +255,6 @@ test('report_file adds a file to the report when the child has died', () => {
   })
   expect(expectFailure(program('events'), 'sync_wait', 'EPIPE').reports[0]?.detail).toBe('oom_kill 1\n')
   expect(expectFailure(program('missing'), 'sync_wait', 'EPIPE').reports[0]?.detail).toBe('')
-})
-
-test('spawn of a program that is not there exits with 127', () => {
-  const missing = op('spawn', { path: '/no/such', argv: ['x'], env: [], input: '', timeoutMs: -1, inheritEnv: 0 })
-  expect(expectFailure(hostProgram(missing), 'spawn', 'ECHILD').reports[0]?.status).toBe(127 << 8)
-})
-
-test('spawn_id_map passes the pid and the map to the helper', () => {
-  writeFileSync(path('helper'), `#!/bin/sh\necho "$@" > ${path('args')}\n`, { mode: 0o755 })
-  const map = (map: readonly string[]): Step => op('spawn_id_map', { helper: path('helper'), map })
-  const program = (words: readonly string[]): Program => ({
-    host: [clone(), undoable(map(words)), undoable(send(1)), supervise],
-    stage: [],
-    child: [wait(1), ...look('echo $$')],
-  })
-  const pid = expectDone(program(['0', '1000', '1', '1', '100000', '65536'])).trim()
-  expect(readFileSync(path('args'), 'utf8')).toBe(`${pid} 0 1000 1 1 100000 65536\n`)
-  expectFailure(program(Array.from({ length: 3 * 341 }, () => '1')), 'spawn_id_map', 'E2BIG')
 })
 
 test('wait_start blocks until the FIFO is opened for reading', () => {
@@ -362,84 +307,6 @@ test('expect_process knows a process by its start time', () => {
     hostProgram(opened, op('expect_process', { process: 'process', startTime: time }))
   expectDone(expected(BigInt(startTime)))
   expectFailure(expected(BigInt(startTime) + 1n), 'expect_process', 'ESRCH')
-})
-
-test('what the host steps did is undone in reverse, and no more than was done', () => {
-  const log = path('log')
-  const append = (word: string): Step =>
-    op('write_file', { at: null, path: log, content: word, flags: openFlags.CREAT | openFlags.APPEND, mode: 0o600 })
-  const program: Program = {
-    host: [
-      undoable(append('one '), append('un-one-first '), append('un-one-second ')),
-      undoable(append('two '), append('un-two ')),
-      undoable(op('rmdir', { at: null, path: path('missing') }), append('un-three ')),
-      undoable(append('four '), append('un-four ')),
-    ],
-    stage: [],
-    child: [],
-  }
-  expect(execute(program).end).toBe(1)
-  expect(readFileSync(log, 'utf8')).toBe('one two un-two un-one-first un-one-second ')
-})
-
-test('an undo step that fails is reported, and the others still run', () => {
-  mkdirSync(path('kept'))
-  const remove = (name: string): Step => op('rmdir', { at: null, path: path(name) })
-  const nothing = op('close', { slot: 'x' })
-  const open = op('open', { to: 'x', at: null, path: '/', flags: openFlags.PATH })
-  const program: Program = {
-    host: [undoable(open, remove('kept')), undoable(nothing, remove('missing')), undoable(remove('missing'))],
-    stage: [],
-    child: [],
-  }
-  const { reports } = execute(program)
-  expect(reports.map(({ kind, error }) => [kind, error])).toEqual([
-    ['undo failed', 'ENOENT'],
-    ['failed', 'ENOENT'],
-  ])
-  expect(existsSync(path('kept'))).toBe(false)
-})
-
-test('kill_child ends the child of a program that fails', () => {
-  const program: Program = {
-    host: [
-      clone(),
-      undoable(
-        op('write_file', {
-          at: null,
-          path: path('pid'),
-          content: [{ register: 'pid' }],
-          flags: openFlags.CREAT,
-          mode: 0o600,
-        }),
-      ),
-      undoable(op('rmdir', { at: null, path: path('missing') })),
-    ],
-    stage: [],
-    child: look('exec sleep 1000'),
-  }
-  expectFailure(program, 'rmdir', 'ENOENT')
-  expect(existsSync(`/proc/${readFileSync(path('pid'), 'utf8')}`)).toBe(false)
-})
-
-test('signals of a stopping runner end the wait for the child, and all is undone', () => {
-  const program: Program = {
-    host: [
-      undoable(op('mkdir', { at: null, path: path('d'), mode: 0o755 }), op('rmdir', { at: null, path: path('d') })),
-      clone(),
-      undoable(wait(1)),
-      supervise,
-    ],
-    stage: [],
-    child: [
-      op('find_command', { name: '/bin/sh', path: '' }),
-      op('execve', { argv: ['sh', '-c', 'kill -TERM $PPID; sleep 100'], env: ['PATH=/bin:/usr/bin'] }),
-    ],
-  }
-  const { reports } = execute(program, { timeoutMs: 5000 })
-  // The command closes the socket as it starts: the wait ends by the one or the other.
-  expect(['EINTR', 'EPIPE']).toContain(reports[0]?.error)
-  expect(existsSync(path('d'))).toBe(false)
 })
 
 asRoot.test('take_listener takes what seccomp(2) gave the new process, and fails where there is no process', () => {
