@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openFlags, resolveKind, resource } from '../../src/program/flags.ts'
 import { op, type Step } from '../../src/program/program.ts'
-import { syscallNames } from '../../src/runtime/syscall-names.ts'
+import { syscallName } from '../../src/runtime/syscall-names.ts'
 import { childProgram, execute, hostProgram } from './runner.ts'
 
 let directory = ''
@@ -80,6 +80,6 @@ test('every system call that can fail a step has its name by its number, on each
       name,
     }))
     expect(wanted.length).toBeGreaterThan(80)
-    expect(wanted.filter(({ number, name }) => syscallNames[arch]?.[number] !== name)).toEqual([])
+    expect(wanted.filter(({ number, name }) => syscallName(number, arch) !== name)).toEqual([])
   }
 })
