@@ -201,6 +201,14 @@ static bool is_in_time(int pipe)
 	return sys(ppoll, &end, 1, &time, NULL, 0) != 0;
 }
 
+/* Ends a child that is late. */
+static int give_up(int child, bool is_interpreter, int *status)
+{
+	if (sys(kill, child, SIGKILL) >= 0 && sys(wait4, child, status, 0, NULL) >= 0 && !is_interpreter)
+		complain("node has compiled nothing in 30 seconds: allow more processes and memory");
+	return 1;
+}
+
 /*
  * The program is whole when the child has closed the pipe: this process goes on then, and the kernel ends the interpreter
  * meanwhile. Node.js may have something to say after it. Sets `status`, as wait4(2) has it, of a child that has given no
@@ -212,13 +220,6 @@ static int take_program(int pipe, int child, bool is_interpreter, struct job *jo
 	size_t size = 0;
 	long r;
 
-	if (!is_in_time(pipe)) {
-		if (sys(kill, child, SIGKILL) < 0 || sys(wait4, child, status, 0, NULL) < 0 || sys(close, pipe) < 0)
-			return 1;
-		if (!is_interpreter)
-			complain("node has compiled nothing in 30 seconds: allow more processes and memory");
-		return 1;
-	}
 	r = read_program(pipe, &image, &size);
 	if (sys(close, pipe) < 0 || r < 0)
 		return 1;
@@ -250,7 +251,8 @@ int compile(const struct call *call, struct job *job)
 	static char path[PATH_SIZE];
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	char *const nothing[] = {NULL};
-	char *interpreter = is_for_interpreter(call) && find_interpreter(call, path, sizeof path) ? path : NULL;
+	bool is_plain = is_for_interpreter(call); /* else Node.js may wait for somebody who writes what it reads */
+	char *interpreter = is_plain && find_interpreter(call, path, sizeof path) ? path : NULL;
 	int pipe[2] = {-1, -1}, status = 0, code;
 	long pid = sys(pipe2, pipe, O_CLOEXEC);
 
@@ -262,7 +264,8 @@ int compile(const struct call *call, struct job *job)
 		become_child(call, pipe[1], interpreter);
 	if (sys(close, pipe[1]) < 0)
 		return 1;
-	code = take_program(pipe[0], (int)pid, interpreter, job, &status);
+	code = is_plain && !is_in_time(pipe[0]) ? give_up((int)pid, interpreter, &status)
+						: take_program(pipe[0], (int)pid, interpreter, job, &status);
 	return interpreter && !job->program ? go_on_without(call, status) : code;
 }
 
