@@ -9,6 +9,7 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 /* First words of command lines, and variables, by which the processes of the tool tell each other something. */
 #define ARGV0_EXECUTE "bundle-tool:execute"
 #define ARGV0_ORDERS "bundle-tool:orders="
+#define ARGV0_TREE "bundle-tool:tree"
 #define VARIABLE_PREFIX "BUNDLE_TOOL_"
 #define VARIABLE_NAME "BUNDLE_TOOL_NAME"
 #define VARIABLE_FRONT "BUNDLE_TOOL_FRONT"
@@ -59,6 +60,9 @@ enum { END_SIGNAL = 30 };
 enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10 };
 enum report_kind { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_UNDO_FAILED = 3, REPORT_EXITED = 4, REPORT_REFUSED = 5, REPORT_BEGUN = 6, REPORT_PIPE = 7, REPORT_ENDED = 8 };
 enum order_kind { ORDER_RUN = 1, ORDER_PIPE = 2, ORDER_CLOSE = 3, ORDER_SIGNAL = 4 };
+enum tree_kind { TREE_ENTER = 1, TREE_DIRECTORY = 2, TREE_UNLINK = 3, TREE_REMOVE = 4, TREE_SYMLINK = 5, TREE_LINK = 6, TREE_FILE = 7, TREE_DATA = 8, TREE_DONE = 9 };
+enum tree_flag { WITH_OWNER = 1, WITH_MODE = 2, WITH_TIME = 4, WITH_COMPLETE = 8, WITH_RESIZE = 16 };
+enum { TREE_RING = 8388608, TREE_TEXT = 4096 };
 
 /* An encoded program begins with this; then come the steps, the lists and the strings. */
 struct program_header {
@@ -137,6 +141,34 @@ struct handover {
 };
 
 _Static_assert(sizeof(struct handover) == 8, "as src/program/structs.ts lays it out");
+
+/* A command on a tree of files. Its name and its text follow, each with its NUL; both together padded to 8 bytes. */
+struct tree_command {
+	uint16_t kind;
+	uint16_t flags;
+	uint16_t name; /* bytes, with the NUL; 0: none */
+	uint16_t text; /* bytes, with the NUL; 0: none */
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t nanoseconds;
+	int64_t seconds; /* modification time */
+	uint64_t position; /* in the file */
+	uint32_t from; /* where the data begin in the ring */
+	uint32_t length; /* of the data */
+};
+
+_Static_assert(sizeof(struct tree_command) == 48, "as src/program/structs.ts lays it out");
+
+/* The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. */
+struct tree_report {
+	int32_t error; /* of errno(3); 0: all is done */
+	int32_t syscall; /* that failed */
+	uint32_t command; /* that failed, counted from the last `done` */
+	int32_t ring;
+};
+
+_Static_assert(sizeof(struct tree_report) == 16, "as src/program/structs.ts lays it out");
 
 /* FIELD(name): the numbers of a report, in their order. */
 #define REPORT_NUMBERS(FIELD) FIELD(kind) FIELD(step) FIELD(error) FIELD(syscall) FIELD(pid) FIELD(status) FIELD(end) FIELD(order)

@@ -131,8 +131,6 @@ const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(fil
 
 await buildModule('undici', { entryPoints: ['undici'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
-await buildModule('writer-thread', { entryPoints: ['src/layer/thread/writer-thread.ts'] })
-await buildModule('file-thread', { entryPoints: ['src/layer/thread/file-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
 await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
 await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })

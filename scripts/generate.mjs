@@ -94,7 +94,8 @@ ${rows.join('\n')}
 `
 }
 
-const types = { char: 'char', u8: 'uint8_t', u16: 'uint16_t', u32: 'uint32_t', i32: 'int32_t', u64: 'uint64_t' }
+const integers = { u8: 'uint8_t', u16: 'uint16_t', u32: 'uint32_t', i32: 'int32_t', u64: 'uint64_t', i64: 'int64_t' }
+const types = { char: 'char', ...integers }
 
 /** A structure in C, and the check that a compiler lays it out as TypeScript does. */
 function struct([name, { does, fields, ...rest }]) {
@@ -199,6 +200,9 @@ enum { END_SIGNAL = ${constants.signals[c.endSignal]} };
 ${enumeration('guard_kind', 'GUARD', c.guardKinds)}
 ${enumeration('report_kind', 'REPORT', c.reportKinds)}
 ${enumeration('order_kind', 'ORDER', c.orderKinds)}
+${enumeration('tree_kind', 'TREE', c.treeKinds)}
+${enumeration('tree_flag', 'WITH', c.treeFlags)}
+enum { TREE_RING = ${c.treeRingBytes}, TREE_TEXT = ${c.treeTextBytes} };
 
 ${Object.entries(c.structs).map(struct).join('\n')}
 /* FIELD(name): the numbers of a report, in their order. */

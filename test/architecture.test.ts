@@ -21,6 +21,7 @@ const allowed: Record<string, readonly string[]> = {
   layer: ['oci', 'program', 'memory', 'errors', 'tar-stream', 'fzstd'],
   source: [
     'oci',
+    'program',
     'make-directories',
     'writable',
     'registry',

@@ -57,7 +57,7 @@ const facts: readonly (readonly [name: string, pattern: RegExp, others?: readonl
   ['the largest program', /256 << 20|MAX_PROGRAM = |maxProgram\w* = /],
   ['the signal that ends a run', /SIGPWR|END_SIGNAL = /],
   ['barriers', /barrier: \d|[bB]arriers? = [1-9]|Barrier = \d/],
-  ['kinds in C', /enum (?:report|guard|order)_kind \{/],
+  ['kinds in C', /enum (?:report|guard|order|tree)_kind \{/],
   ['structures in C', new RegExp(`struct (?:${Object.keys(contract.structs).join('|')}) \\{`)],
 ]
 
@@ -92,6 +92,8 @@ test('structures have the sizes that files of this version have', () => {
     kept_header: 16,
     guard: 72,
     handover: 8,
+    tree_command: 48,
+    tree_report: 16,
   })
   expect(layOut(contract.structs.step).at).toEqual({
     op: 0,

@@ -5,12 +5,13 @@
  *
  * With the ID of its parent process it ends with that, and so does what it runs.
  *
- * As "bundle-tool:execute" it makes way for a program that Node.js has started.
+ * As "bundle-tool:execute" it makes way for a program that Node.js has started; as "bundle-tool:tree" it makes files (tree.h).
  *
  * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
  * undone is all in the program.
  */
 #include "runner/run.h"
+#include "runner/tree.h"
 #include "runner/vm.h"
 #include "runner/wait.h"
 #include "system/caller.h"
@@ -87,6 +88,7 @@ static int become_program(char **argv, char **env)
 
 int start(int argc, char **argv, char **envp)
 {
-	return argc > 0 && streq(argv[0], ARGV0_EXECUTE) ? become_program(argv + 1, envp)
-								 : execute_program(argc, argv, envp);
+	if (argc > 0 && streq(argv[0], ARGV0_EXECUTE))
+		return become_program(argv + 1, envp);
+	return argc > 0 && streq(argv[0], ARGV0_TREE) ? make_tree(argv + 1) : execute_program(argc, argv, envp);
 }

@@ -1,46 +1,45 @@
-import { constants, linkSync, lutimesSync, symlinkSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { OciError } from '../errors.ts'
-import { checkPathLimits, componentsOf } from './entry-path.ts'
+import { checkLinkTarget, checkPathLimits, componentsOf } from './entry-path.ts'
 import { createFileWriter } from './file-writer.ts'
-import { isWhole } from './finish.ts'
-import { diskPath, giveOwnerAt, hide, hideChildren, makeDirectory, remove, type Site } from './site.ts'
+import { hide, hideChildren, isForeign, makeDirectory, remove, type Site } from './site.ts'
 import { shown, type TarEntry, type TarSink } from './tar/reader.ts'
 import { childPath, type Directory, type Inode, type Leaf, touch, walk } from './tree.ts'
+import type { Place } from './tree-maker.ts'
 import { parseWhiteout, type Whiteout } from './whiteout.ts'
 import { applicableXattrs } from './xattrs.ts'
 
-/** The sink that applies one layer, with its progress for messages. */
+/** The sink that applies one layer. */
 export interface LayerApplier extends TarSink {
   /** Number of entries so far. */
   readonly entries: number
-  /** The entry that was begun last, as its archive names it. */
-  readonly current: string | undefined
+  /** Tells where the next chunk has been placed for the process that makes the files. */
+  placed(from: number): void
   /** Removes the files that are needed only while the layer is applied. */
   finish(): void
-  /** Closes the file that a failure left open. */
-  close(): void
 }
 
 const specialTypes = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const
 
 /**
- * Applies the entries of one layer to `site`, in archive order, with synchronous calls.
+ * Applies the entries of one layer to `site`, in archive order.
  *
  * Two directories merge and the later one's attributes count. Every other collision removes the earlier file first, so
  * nothing is ever written through an existing inode, which may have names elsewhere. Whiteouts hide files of lower
  * layers; entries of this layer survive them, wherever they stand in the archive.
  * @param layer number of the layer, counted from 0
- * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, or the system error of a failing call, from the sink
+ * @throws OciError `ERR_LAYER_INVALID`, `ERR_LIMIT_EXCEEDED`, from the sink
  * @see image-spec v1.1.1 layer.md "Applying Changesets"
  */
 export function createLayerApplier(site: Site, layer: number): LayerApplier {
   const plainFile: Leaf = { kind: 'leaf', layer, target: undefined, inode: undefined }
+  const { tree } = site
   const files = createFileWriter(site)
-  let current: string | undefined
+  let chunkAt = 0
   let entries = 0
 
   function entry(entry: TarEntry): void {
-    current = entry.path
+    tree.entry = entry
     entries += 1
     const whiteout = parseWhiteout(entry.path)
     if (whiteout !== undefined) applyWhiteout(whiteout)
@@ -64,7 +63,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     if (entry.kind === 'hardlink') applyHardLink(parent, name, entry)
     else {
       makeRoom(parent, name, entry)
-      parent.children.set(name, create(childPath(parent, name), entry))
+      parent.children.set(name, create(parent, name, entry))
       touch(parent, layer)
     }
   }
@@ -148,9 +147,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     makeRoom(parent, name, entry)
     // Looked up again: the entry just removed may have been a directory that contained the target.
     const [targetParent, { target, inode }] = findTarget()
-    if (inode?.special === undefined) {
-      linkSync(diskPath(site, childPath(targetParent, targetName)), diskPath(site, childPath(parent, name)))
-    }
+    if (inode?.special === undefined) tree.makeLink({ parent: targetParent, name: targetName }, { parent, name })
     parent.children.set(
       name,
       target === undefined && inode === undefined ? plainFile : { kind: 'leaf', layer, target, inode },
@@ -158,40 +155,39 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     touch(parent, layer)
   }
 
-  function create(path: string, entry: TarEntry): Leaf {
+  function create(parent: Directory, name: string, entry: TarEntry): Leaf {
     switch (entry.kind) {
       case 'symlink':
-        return createSymlink(path, entry)
+        return createSymlink(parent, name, entry)
       case 'character':
       case 'block':
       case 'fifo':
-        return createSpecial(path, entry, specialTypes[entry.kind])
+        return createSpecial({ parent, name }, entry, specialTypes[entry.kind])
       default:
-        return createFile(path, entry)
+        return createFile(parent, name, entry)
     }
   }
 
-  function createFile(path: string, entry: TarEntry): Leaf {
+  function createFile(parent: Directory, name: string, entry: TarEntry): Leaf {
     site.budget.data(entry)
     const inode = pending(entry)
     const mode = inode?.mode === undefined ? entry.mode : entry.mode | 0o200
-    files.open(path, owned(entry), mode)
+    files.begin({ parent, name, entry: owned(entry), mode })
     return inode === undefined ? plainFile : { kind: 'leaf', layer, target: undefined, inode }
   }
 
-  function createSymlink(path: string, entry: TarEntry): Leaf {
+  function createSymlink(parent: Directory, name: string, entry: TarEntry): Leaf {
     const target = entry.linkPath
     if (target === '')
       throw new OciError('ERR_LAYER_INVALID', `entry ${shown(entry.path)} is a symlink with an empty target`)
-    const place = diskPath(site, path)
-    symlinkSync(Buffer.from(target, 'latin1'), place)
+    checkLinkTarget(entry.path, target)
     const { uid, gid, mtime } = owned(entry)
-    giveOwnerAt(site, entry.path, { owner: { uid, gid }, place })
-    if (isWhole(mtime)) lutimesSync(place, mtime.seconds, mtime.seconds)
+    const owner = isForeign(site, { uid, gid }) ? { uid, gid } : undefined
+    tree.makeSymlink({ parent, name }, target, { owner, time: mtime })
     return { kind: 'leaf', layer, target, inode: pending(entry) }
   }
 
-  function createSpecial(path: string, entry: TarEntry, type: number): Leaf {
+  function createSpecial({ parent, name }: Place, entry: TarEntry, type: number): Leaf {
     const { mode, uid, gid, major, minor } = owned(entry)
     if (entry.kind !== 'fifo') {
       // Linux has 12 bits for the major and 20 for the minor number (include/linux/kdev_t.h).
@@ -203,7 +199,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
       }
       if (!site.canMakeDevices) {
         site.warn('device nodes are created as empty files: creating them needs root outside of user namespaces')
-        return createFile(path, { ...entry, kind: 'file' })
+        return createFile(parent, name, { ...entry, kind: 'file' })
       }
     }
     const owner = site.isPrivileged ? { uid, gid } : { uid: site.uid, gid: site.gid }
@@ -215,10 +211,9 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
   /** The attributes that are set when the rootfs is finished; undefined when the file is complete once it is closed. */
   function pending(entry: TarEntry): Inode | undefined {
     const xattrs = applicableXattrs(site, entry)
-    const mtime = isWhole(entry.mtime) ? undefined : entry.mtime
-    if (xattrs === undefined && mtime === undefined) return undefined
-    const isReadOnly = xattrs !== undefined && !site.isPrivileged && (entry.mode & 0o200) === 0
-    return { xattrs, mtime, mode: isReadOnly ? entry.mode : undefined, special: undefined }
+    if (xattrs === undefined) return undefined
+    const isReadOnly = !site.isPrivileged && (entry.mode & 0o200) === 0
+    return { xattrs, mtime: undefined, mode: isReadOnly ? entry.mode : undefined, special: undefined }
   }
 
   function owned(entry: TarEntry): TarEntry {
@@ -240,15 +235,14 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
 
   return {
     entry,
-    data: files.data,
+    data: (_chunk, start, end) => files.data(chunkAt + start, end - start),
     end: files.end,
+    placed(from) {
+      chunkAt = from
+    },
     finish,
-    close: files.close,
     get entries() {
       return entries
-    },
-    get current() {
-      return current
     },
   }
 }

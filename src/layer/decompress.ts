@@ -17,17 +17,10 @@ type Compression = (typeof magics)[number]['name'] | 'none'
  * Decompresses a layer blob. Its first bytes tell the compression, whatever its media type claims.
  *
  * Bytes after the compressed data are left in `source`, for the caller to drain.
- * @param warn called about bytes that are ignored
- * @param hasDigest true when the caller checks a digest of the whole output, so that the format's checksums need no
- *   check
  * @throws OciError `ERR_LAYER_INVALID` damaged; `ERR_NOT_SUPPORTED` the tool for this compression is not installed
  */
-export async function* decompress(
-  source: ByteSource,
-  warn: (message: string) => void,
-  hasDigest = false,
-): AsyncGenerator<Buffer> {
-  yield* uncompressed(source, await compressionOf(source), { warn, hasDigest })
+export async function* decompress(source: ByteSource, options: GunzipOptions): AsyncGenerator<Buffer> {
+  yield* uncompressed(source, await compressionOf(source), options)
 }
 
 async function compressionOf(source: ByteSource): Promise<Compression> {
@@ -36,16 +29,12 @@ async function compressionOf(source: ByteSource): Promise<Compression> {
   return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
 }
 
-function uncompressed(
-  source: ByteSource,
-  compression: Compression,
-  { warn, hasDigest }: GunzipOptions,
-): AsyncIterable<Buffer> {
+function uncompressed(source: ByteSource, compression: Compression, options: GunzipOptions): AsyncIterable<Buffer> {
   switch (compression) {
     case 'none':
       return pieces(source)
     case 'gzip':
-      return gunzip(source, { warn, hasDigest })
+      return gunzip(source, options)
     case 'zstd':
       return unzstd(source)
     case 'xz':

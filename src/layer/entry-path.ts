@@ -36,5 +36,10 @@ export function checkPathLimits(diskPath: string, name: string, depth: number): 
   if (depth > maxDepth) throw tooLong(name, `more than ${maxDepth} directories above it`)
 }
 
+/** Checks the target of a symlink, which Linux limits as it does a path. @throws OciError `ERR_LIMIT_EXCEEDED` */
+export function checkLinkTarget(name: string, target: string): void {
+  if (target.length >= maxPathBytes) throw tooLong(name, `a target of more than ${maxPathBytes} bytes`)
+}
+
 const tooLong = (name: string, what: string): OciError =>
   new OciError('ERR_LIMIT_EXCEEDED', `entry ${shown(name.slice(0, 60))} has ${what}`)

@@ -1,105 +1,83 @@
-import { closeSync, constants, ftruncateSync, openSync } from 'node:fs'
-import type { FileQueue } from './file-queue.ts'
-import { isWhole } from './finish.ts'
-import { type Completion, completeFile, writePiece } from './open-file.ts'
-import { diskPath, isForeign, type Site } from './site.ts'
-import type { TarEntry, TarSink } from './tar/reader.ts'
+import type { RegularAttributes } from '../program/tree-commands.ts'
+import { isForeign, type Site } from './site.ts'
+import type { TarEntry } from './tar/reader.ts'
+import type { SparseMap } from './tar/sparse.ts'
+import type { Place } from './tree-maker.ts'
+
+/** A regular file to be made. */
+export interface NewFile extends Place {
+  readonly entry: TarEntry
+  /** The file's mode until the rootfs is finished. */
+  readonly mode: number
+}
 
 /** Makes the regular files of a layer, one at a time. */
-export interface FileWriter extends Pick<TarSink, 'data' | 'end'> {
-  /**
-   * Creates a file, to which the next data belongs.
-   * @param mode the file's mode until the rootfs is finished
-   */
-  open(path: string, entry: TarEntry, mode: number): void
-  /** Closes the file that a failure left open. */
-  close(): void
+export interface FileWriter {
+  /** Begins a file, to which the next data belong. */
+  begin(file: NewFile): void
+  /** The next data of the file, by their place. */
+  data(from: number, length: number): void
+  end(): void
 }
 
-interface OpenFile {
-  readonly descriptor: number
-  readonly entry: TarEntry
-  readonly completion: Completion
-  /** The queue that writes the file's bytes; undefined when this thread writes them. */
-  readonly queue: FileQueue | undefined
-  /** Index of the sparse file's segment that the next byte belongs to. */
-  segment: number
-  /** Bytes written so far, of the current segment when the file is sparse. */
-  done: number
-}
-
-const createFlags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY
-
-/**
- * A file writer for `site`. Its functions throw the system error of a failing call, or OciError `ERR_NOT_SUPPORTED`
- * when the user namespace does not map the owner.
- */
 export function createFileWriter(site: Site): FileWriter {
-  let file: OpenFile | undefined
+  const { tree } = site
+  let file: NewFile | undefined
+  /** A file is made when its first data are there: a small one with all of its data at once. */
+  let isMade = false
+  /** Index of the sparse file's segment that the next byte belongs to. */
+  let segment = 0
+  /** Bytes so far, of the current segment when the file is sparse. */
+  let done = 0
 
-  function open(path: string, entry: TarEntry, mode: number): void {
-    const descriptor = openSync(diskPath(site, path), createFlags, mode)
-    const isQueued = entry.size > 0 && entry.sparse === undefined && site.queue?.hasRoom() === true
-    const queue = isQueued ? site.queue : undefined
-    file = { descriptor, entry, completion: completionOf(site, entry, mode), queue, segment: 0, done: 0 }
+  function put(open: NewFile, data: { from: number; length: number; position: number; isLast: boolean }): void {
+    if (isMade) tree.addData(data)
+    else tree.makeFile(open, attributesOf(site, open), data)
+    isMade = true
   }
 
-  function data(chunk: Buffer, start: number, end: number): void {
-    if (file === undefined) return
-    const { descriptor, entry, completion, queue, done } = file
-    if (entry.sparse !== undefined) {
-      sparseData(file, chunk, { start, end })
-      return
+  function sparseData(open: NewFile, { segments }: SparseMap, { from, end }: { from: number; end: number }): void {
+    for (let at = from; at < end; ) {
+      const part = segments[segment]
+      if (part === undefined) throw new Error('more data than the sparse map has room for')
+      const length = Math.min(end - at, part.length - done)
+      put(open, { from: at, length, position: part.offset + done, isLast: false })
+      at += length
+      done += length
+      if (done < part.length) continue
+      segment += 1
+      done = 0
     }
-    const piece = { descriptor, start, end, position: done }
-    file.done += end - start
-    if (queue === undefined) writePiece(chunk, piece)
-    else queue.add({ name: entry.path, piece, completion: file.done === entry.size ? completion : undefined })
   }
 
-  function end(): void {
-    if (file === undefined) return
-    const { descriptor, entry, completion, queue } = file
-    if (queue === undefined) {
-      if (entry.sparse !== undefined) ftruncateSync(descriptor, entry.sparse.size)
-      completeFile(descriptor, entry.path, completion)
-    }
-    file = undefined
-    if (queue === undefined) closeSync(descriptor)
-  }
-
-  function close(): void {
-    if (file === undefined) return
-    const { descriptor, entry, queue, done } = file
-    file = undefined
-    if (queue === undefined) closeSync(descriptor)
-    else queue.add({ name: entry.path, piece: { descriptor, start: 0, end: 0, position: done }, completion: nothing })
-  }
-
-  return { open, data, end, close }
-}
-
-function completionOf(site: Site, { uid, gid, mtime }: TarEntry, mode: number): Completion {
   return {
-    owner: isForeign(site, { uid, gid }) ? { uid, gid } : undefined,
-    mode: (mode & (site.umask | 0o6000)) === 0 ? undefined : mode,
-    seconds: isWhole(mtime) ? mtime.seconds : undefined,
+    begin(next) {
+      file = next
+      isMade = false
+      segment = 0
+      done = 0
+    },
+    data(from, length) {
+      if (file === undefined) return
+      const { size, sparse } = file.entry
+      if (sparse !== undefined) {
+        sparseData(file, sparse, { from, end: from + length })
+        return
+      }
+      const position = done
+      done += length
+      put(file, { from, length, position, isLast: done === size })
+    },
+    end() {
+      if (file === undefined) return
+      const { size, sparse } = file.entry
+      if (!isMade) put(file, { from: 0, length: 0, position: 0, isLast: sparse === undefined })
+      if (sparse !== undefined) tree.setSize(size)
+      file = undefined
+    },
   }
 }
 
-const nothing: Completion = { owner: undefined, mode: undefined, seconds: undefined }
-
-function sparseData(file: OpenFile, chunk: Buffer, { start, end }: { start: number; end: number }): void {
-  for (let at = start; at < end; ) {
-    const segment = file.entry.sparse?.segments[file.segment]
-    if (segment === undefined) throw new Error('more data than the sparse map has room for')
-    const { descriptor, done } = file
-    const length = Math.min(end - at, segment.length - done)
-    writePiece(chunk, { descriptor, start: at, end: at + length, position: segment.offset + done })
-    at += length
-    file.done += length
-    if (file.done < segment.length) continue
-    file.segment += 1
-    file.done = 0
-  }
+function attributesOf(site: Site, { entry: { uid, gid, mtime }, mode }: NewFile): RegularAttributes {
+  return { mode, owner: isForeign(site, { uid, gid }) ? { uid, gid } : undefined, time: mtime }
 }

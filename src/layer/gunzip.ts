@@ -3,13 +3,16 @@ import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { OciError } from '../errors.ts'
 import { releaseChunk } from '../memory.ts'
 import type { ByteSource } from './byte-source.ts'
+import { release } from './release.ts'
 
 /** Options of `gunzip`. */
 export interface GunzipOptions {
   /** Called about bytes that are ignored. */
   readonly warn: (message: string) => void
   /** True when the caller checks a digest of the whole output. */
-  readonly hasDigest: boolean
+  readonly hasDigest?: boolean | undefined
+  /** True when the caller uses a piece only until it asks for the next one: the memory is then freed at once. */
+  readonly isTransient?: boolean | undefined
 }
 
 /**
@@ -35,11 +38,11 @@ const maxHeaderBytes = 256 * 1024
  *   `hasDigest` is true, since the caller's digest finds the same damage
  * @see RFC 1952
  */
-export async function* gunzip(source: ByteSource, { warn, hasDigest }: GunzipOptions): AsyncGenerator<Buffer> {
+export async function* gunzip(source: ByteSource, options: GunzipOptions): AsyncGenerator<Buffer> {
   do {
     await readHeader(source)
-    yield* inflateMember(source, hasDigest)
-  } while (await isAtMember(source, warn))
+    yield* inflateMember(source, options)
+  } while (await isAtMember(source, options.warn))
 }
 
 async function isAtMember(source: ByteSource, warn: (message: string) => void): Promise<boolean> {
@@ -79,7 +82,7 @@ async function skipString(source: ByteSource): Promise<void> {
   throw new OciError('ERR_LIMIT_EXCEEDED', `gzip header of more than ${maxHeaderBytes} bytes`)
 }
 
-async function* inflateMember(source: ByteSource, hasDigest: boolean): AsyncGenerator<Buffer> {
+async function* inflateMember(source: ByteSource, { hasDigest, isTransient }: GunzipOptions): AsyncGenerator<Buffer> {
   const inflate = createInflateRaw({ chunkSize: outputBytes })
   const feeding = feed(source, inflate)
   let checksum = 0
@@ -89,6 +92,7 @@ async function* inflateMember(source: ByteSource, hasDigest: boolean): AsyncGene
       if (!hasDigest) checksum = crc32(chunk, checksum)
       size += chunk.length
       yield chunk
+      if (isTransient) release(chunk)
     }
   } catch (error) {
     throw isZlibError(error) ? damaged(error) : error

@@ -4,6 +4,9 @@ const nowhere = new MessageChannel().port1
 nowhere.close()
 
 /**
- * Frees memory at once, by transferring it to a closed port; otherwise many megabytes wait for a garbage collection.
+ * Frees the memory of a chunk that nothing uses any more, if it has that alone; otherwise many megabytes wait for a garbage
+ * collection.
  */
-export const release = (memory: ArrayBuffer): void => nowhere.postMessage(undefined, [memory])
+export function release({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) nowhere.postMessage(undefined, [buffer])
+}

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { OciError, reworded } from '../errors.ts'
 import type { ApplyNodeOps } from '../program/node-op.ts'
+import type { StartTree } from '../program/tree-process.ts'
 import { byteSource } from './byte-source.ts'
 import { decompress } from './decompress.ts'
 import { checkRatio, type UnpackLimits } from './limits.ts'
 import type { Choices } from './site.ts'
-import { threadedWriter } from './thread/writer.ts'
 import { createWriter, makeRoot, onceEach, type RootfsWriter } from './writer.ts'
 
 export { checkFreeSpace, type UnpackLimits } from './limits.ts'
@@ -23,8 +23,8 @@ export interface RootfsOptions extends Choices {
   /** True when owners, devices and privileged attributes can be set. Default: true when the process is root. */
   readonly isPrivileged?: boolean | undefined
   readonly limits?: UnpackLimits | undefined
-  /** True to create files in another thread while this one decompresses and verifies; default false. */
-  readonly isThreaded?: boolean | undefined
+  /** Starts the process that makes the files, while this one decompresses and verifies. */
+  readonly startTree: StartTree
 }
 
 export interface ApplyOptions {
@@ -66,15 +66,15 @@ export interface RootfsBuilder {
  * @throws OciError `ERR_BUNDLE_EXISTS`, `ERR_FILE_SYSTEM`, `ERR_USAGE`
  */
 export function createRootfs(directory: string, options: RootfsOptions): RootfsBuilder {
-  const { applyNodeOps, limits, isPrivileged, strictOverlay, keepDirlinks } = options
+  const { applyNodeOps, startTree, limits, isPrivileged, strictOverlay, keepDirlinks } = options
   if (strictOverlay && keepDirlinks) {
     throw new OciError('ERR_USAGE', 'links are either hidden as by overlay mounts or kept as directories, not both')
   }
   const path = resolve(directory)
   makeRoot(path)
   const warn = onceEach(options.warn ?? (() => {}))
-  const create = options.isThreaded === true ? threadedWriter : createWriter
-  const writer = create({ path, limits, isPrivileged, strictOverlay, keepDirlinks }, { applyNodeOps, warn })
+  const choices = { path, limits, isPrivileged, strictOverlay, keepDirlinks }
+  const writer = createWriter(choices, { applyNodeOps, warn, process: startTree(path) })
   let layers = 0
   let status: 'ready' | 'busy' | 'broken' | 'finished' = 'ready'
 
@@ -123,12 +123,13 @@ async function applyLayer(writer: RootfsWriter, layer: Layer): Promise<LayerResu
   let entries: number
   writer.begin(name)
   try {
-    for await (const chunk of decompress(source, warn, diffID !== undefined)) {
+    for await (const chunk of decompress(source, { warn, hasDigest: diffID !== undefined, isTransient: true })) {
       signal?.throwIfAborted()
-      hash.update(chunk)
       size += chunk.length
       checkRatio(source.bytesRead, size, limits)
-      await writer.push(chunk)
+      const pushed = writer.push(chunk)
+      hash.update(chunk)
+      await pushed
     }
     entries = await writer.end()
     await source.drain()

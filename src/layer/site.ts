@@ -1,10 +1,10 @@
-import { lchownSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lchownSync } from 'node:fs'
 import { checkPathLimits } from './entry-path.ts'
-import type { FileQueue } from './file-queue.ts'
 import type { Budget } from './limits.ts'
 import { giveOwner } from './owner.ts'
 import type { Owner } from './owner-record.ts'
 import { childPath, type Directory, impliedMetadata, type Node, touch } from './tree.ts'
+import type { TreeMaker } from './tree-maker.ts'
 
 /** A rootfs under construction: the directory on disk, and the picture of it in memory. */
 export interface Site {
@@ -18,13 +18,11 @@ export interface Site {
   /** User and group that new files belong to. */
   readonly uid: number
   readonly gid: number
-  /** The process's umask. */
-  readonly umask: number
   /** The mode of directories until the rootfs is finished; for most it is the final one. */
   readonly directoryMode: number
   readonly budget: Budget
-  /** The queue of files that another thread writes; undefined when this thread writes all. */
-  readonly queue: FileQueue | undefined
+  /** Makes and removes all files but the root directory. */
+  readonly tree: TreeMaker
   readonly choices: Choices
   /** Reports a deviation from what the layer asks for. */
   warn(message: string): void
@@ -59,7 +57,7 @@ export function makeDirectory(site: Site, parent: Directory, name: string, layer
   const depth = parent.depth + 1
   checkPathLimits(site.prefix + path, name, depth)
   site.budget.file()
-  mkdirSync(diskPath(site, path), site.directoryMode)
+  site.tree.makeDirectory(parent, name, site.directoryMode)
   const directory: Directory = {
     kind: 'directory',
     parent,
@@ -76,17 +74,9 @@ export function makeDirectory(site: Site, parent: Directory, name: string, layer
 
 /** Removes `node`, whatever it is, with everything beneath it. */
 export function remove(site: Site, parent: Directory, name: string, node: Node): void {
-  removeFromDisk(site, childPath(parent, name), node)
+  if (node.kind === 'directory') site.tree.removeDirectory(parent, name)
+  else if (node.inode?.special === undefined) site.tree.unlink(parent, name)
   parent.children.delete(name)
-}
-
-function removeFromDisk(site: Site, path: string, node: Node): void {
-  if (node.kind === 'directory') {
-    for (const [name, child] of node.children) removeFromDisk(site, `${path}/${name}`, child)
-    rmdirSync(diskPath(site, path))
-    return
-  }
-  if (node.inode?.special === undefined) unlinkSync(diskPath(site, path))
 }
 
 /** Removes entries of lower layers beneath `directory`, and keeps those of layer `layer`. */

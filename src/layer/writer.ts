@@ -2,14 +2,15 @@ import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
 import type { ApplyNodeOps } from '../program/node-op.ts'
+import type { TreeProcess } from '../program/tree-process.ts'
 import { createLayerApplier, type LayerApplier } from './apply-layer.ts'
-import type { FileQueue } from './file-queue.ts'
-import { fileSystemError, onFileSystem } from './file-system-error.ts'
+import { fileSystemError } from './file-system-error.ts'
 import { finishTree } from './finish.ts'
 import { createBudget, type UnpackLimits } from './limits.ts'
 import type { Choices, Site } from './site.ts'
 import { createTarReader, type TarReader } from './tar/reader.ts'
 import { createRoot } from './tree.ts'
+import { createTreeMaker } from './tree-maker.ts'
 
 export interface WriterOptions extends Choices {
   /** Absolute path of the rootfs, an existing, empty directory. */
@@ -24,25 +25,25 @@ export interface WriterHost {
   readonly applyNodeOps: ApplyNodeOps
   /** Called about deviations from what a layer asks for; a hostile layer can cause one per entry. */
   readonly warn: (message: string) => void
-  /** The queue of files that another thread writes. Default: this thread writes all. */
-  readonly queue?: FileQueue | undefined
+  /** Makes the files. */
+  readonly process: TreeProcess
 }
 
-/** The half of a rootfs builder that reads archives and creates files; the other half decompresses and verifies. */
+/** The half of a rootfs builder that reads archives and says which files are made; the other half decompresses and verifies. */
 export interface RootfsWriter {
   /** Begins the next layer; warnings call it `name`. */
   begin(name: string): void
   /**
-   * Takes the next bytes of the layer's uncompressed tar, which the caller must not use any more. Resolves when the
-   * next chunk may be pushed.
+   * Takes the next bytes of the layer's uncompressed tar. Resolves when they are of no more use, and the next chunk may
+   * be pushed.
    * @throws OciError an error in these bytes or in earlier ones
    */
-  push(chunk: Buffer): Promise<void> | void
+  push(chunk: Buffer): Promise<void>
   /** Ends the layer. @returns its number of entries */
   end(): Promise<number>
   /** Completes devices, attributes and directories. */
   finish(): Promise<void>
-  /** Closes the files of a layer that has not ended, and ends the writer. */
+  /** Ends the writer, whatever it is doing. */
   close(): Promise<void>
 }
 
@@ -59,7 +60,7 @@ export function onceEach(warn: (message: string) => void): (message: string) => 
   }
 }
 
-/** A writer that works in this thread, with synchronous calls. Its functions throw as those of `RootfsBuilder`. */
+/** A writer whose functions throw as those of `RootfsBuilder`. */
 export function createWriter(options: WriterOptions, host: WriterHost): RootfsWriter {
   const site = createSite(options, host)
   let layers = 0
@@ -77,21 +78,18 @@ export function createWriter(options: WriterOptions, host: WriterHost): RootfsWr
       const applier = createLayerApplier({ ...site, warn }, layers)
       layer = { applier, reader: createTarReader(applier) }
     },
-    push(chunk) {
-      const { applier, reader } = current()
-      onFileSystem(
-        () => applier.current,
-        () => reader.push(chunk),
-      )
-    },
+    push: (chunk) =>
+      site.tree.push(chunk, (piece, from) => {
+        const { applier, reader } = current()
+        applier.placed(from)
+        reader.push(piece)
+      }),
     async end() {
       const { applier, reader } = current()
       reader.finish()
-      onFileSystem(
-        () => applier.current,
-        () => applier.finish(),
-      )
-      applier.close()
+      applier.finish()
+      await site.tree.idle()
+      site.tree.entry = undefined
       layer = undefined
       return applier.entries
     },
@@ -103,16 +101,12 @@ export function createWriter(options: WriterOptions, host: WriterHost): RootfsWr
         throw fileSystemError(`"${error.path}": ${error.syscall}`, error)
       }
     },
-    async close() {
-      layer?.applier.close()
-      layer = undefined
-    },
+    close: () => site.tree.close(),
   }
 }
 
-function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
+function createSite(options: WriterOptions, { warn, process: maker }: WriterHost): Site {
   const { path } = options
-  const umask = ownUmask()
   const isPrivileged = options.isPrivileged ?? process.geteuid?.() === 0
   return {
     prefix: Buffer.from(`${path}/`).toString('latin1'),
@@ -121,10 +115,9 @@ function createSite(options: WriterOptions, { warn, queue }: WriterHost): Site {
     canMakeDevices: isPrivileged && isInitialIDMap(readFileSync('/proc/self/uid_map', 'utf8')),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
-    umask,
-    directoryMode: initialDirectoryMode(umask),
+    directoryMode: initialDirectoryMode(ownUmask()),
     budget: createBudget(path, options.limits ?? {}),
-    queue,
+    tree: createTreeMaker(maker),
     choices: options,
     warn,
   }

@@ -15,6 +15,8 @@ export const argv0 = {
   execute: 'bundle-tool:execute',
   /** For the front, followed by a descriptor: it becomes a fork server, which takes orders from that socket. */
   orders: 'bundle-tool:orders=',
+  /** For the runner, followed by a directory and its parent's pid: it makes the files of the directory, as commands say. */
+  tree: 'bundle-tool:tree',
 } as const
 
 /** The prefix of the variables below, and of the names under which the caller's variables are hidden from Node.js. */
@@ -209,6 +211,40 @@ export const reportKinds = {
 /** The kinds of orders to a fork server. */
 export const orderKinds = { run: 1, pipe: 2, close: 3, signal: 4 } as const
 
+/**
+ * The kinds of commands that make a tree of files. A name is a file's in the current directory.
+ *
+ * - `enter`: the path `name` from the root is the current directory; empty for the root
+ * - `directory`, `unlink`, `symlink`: makes or removes one; the text is the symlink's target
+ * - `remove`: removes a directory and everything beneath it
+ * - `link`: another name for the file whose path from the root is the text
+ * - `file`: makes a file, which stays open until a command completes it, and writes its first data
+ * - `data`: writes more data to the open file
+ * - `done`: asks for a report when all commands before have been carried out
+ */
+export const treeKinds = {
+  enter: 1,
+  directory: 2,
+  unlink: 3,
+  remove: 4,
+  symlink: 5,
+  link: 6,
+  file: 7,
+  data: 8,
+  done: 9,
+} as const
+
+/**
+ * Flags of these commands: the file has an owner, a mode or a time that it does not get by being made; its data end here; its
+ * size is `position`.
+ */
+export const treeFlags = { owner: 1, mode: 2, time: 4, complete: 8, resize: 16 } as const
+
+/** Bytes of the memory that the data of files are passed in. */
+export const treeRingBytes = 0x80_0000
+/** The most bytes that a name or a text of such a command has, with its NUL: as long as a path may be. */
+export const treeTextBytes = 4096
+
 /** The structures that C and TypeScript exchange, byte for byte. Numbers are little-endian, as on x86-64 and arm64. */
 export const structs = {
   program_header: {
@@ -282,6 +318,32 @@ export const structs = {
   handover: {
     does: 'The message from Node.js to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program.',
     fields: { program: ['u32', 1, 'where it begins'], reserved: ['u32'] },
+  },
+  tree_command: {
+    does: 'A command on a tree of files. Its name and its text follow, each with its NUL; both together padded to 8 bytes.',
+    fields: {
+      kind: ['u16'],
+      flags: ['u16'],
+      name: ['u16', 1, 'bytes, with the NUL; 0: none'],
+      text: ['u16', 1, 'bytes, with the NUL; 0: none'],
+      mode: ['u32'],
+      uid: ['u32'],
+      gid: ['u32'],
+      nanoseconds: ['u32'],
+      seconds: ['i64', 1, 'modification time'],
+      position: ['u64', 1, 'in the file'],
+      from: ['u32', 1, 'where the data begin in the ring'],
+      length: ['u32', 1, 'of the data'],
+    },
+  },
+  tree_report: {
+    does: 'The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure.',
+    fields: {
+      error: ['i32', 1, 'of errno(3); 0: all is done'],
+      syscall: ['i32', 1, 'that failed'],
+      command: ['u32', 1, 'that failed, counted from the last `done`'],
+      ring: ['i32'],
+    },
   },
 } as const
 

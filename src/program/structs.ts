@@ -1,6 +1,6 @@
 /** Structures that C and TypeScript share: consecutive numbers and bytes, each aligned to its own size. */
 
-export type FieldType = 'char' | 'u8' | 'u16' | 'u32' | 'i32' | 'u64'
+export type FieldType = 'char' | 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'i64'
 
 /** A field: its type, its count, and the text of its comment. */
 export type Field = readonly [type: FieldType, count?: number, comment?: string]
@@ -10,7 +10,7 @@ export interface Struct {
   readonly fields: Readonly<Record<string, Field>>
 }
 
-const sizes: Readonly<Record<FieldType, number>> = { char: 1, u8: 1, u16: 2, u32: 4, i32: 4, u64: 8 }
+const sizes: Readonly<Record<FieldType, number>> = { char: 1, u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8 }
 
 export interface StructLayout<Name extends string> {
   /** The size in bytes. */

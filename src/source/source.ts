@@ -75,11 +75,7 @@ function openArchive(path: string, { stdin, signal }: SourceOptions): Promise<Ta
   if (path !== '-') return openTarIndex(path, signal)
   if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read an archive from')
   const content = signal === undefined ? stdin : until(signal, stdin)
-  return openSpooledTar(
-    'standard input',
-    decompress(byteSource(content), () => {}),
-    signal,
-  )
+  return openSpooledTar('standard input', decompress(byteSource(content), { warn: () => {} }), signal)
 }
 
 /** Opens a rootfs archive. A pipe may be silent for any time, so `signal` also ends a read that is waiting. */

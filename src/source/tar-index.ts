@@ -195,7 +195,7 @@ async function openPlain(path: string, signal: AbortSignal | undefined): Promise
     if (!isCompressed(start)) return file
     const spool = await openUnnamed()
     try {
-      for await (const chunk of decompress(byteSource(readChunks(file)), () => {})) {
+      for await (const chunk of decompress(byteSource(readChunks(file)), { warn: () => {} })) {
         signal?.throwIfAborted()
         await spool.writeFile(chunk)
       }

@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, toPlainError } from '../errors.ts'
-import { threadEntry, threadEnvironment } from '../layer/thread/entry.ts'
 import type { CredentialProvider } from '../registry/credential-provider.ts'
 import type { FetchedManifest } from '../registry/repository.ts'
 import type { IngestEvents } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
 import type { FetchReport, FetchRequest, FetchWork } from './fetch-messages.ts'
 import type { Fetcher } from './fetcher.ts'
+import { threadEntry, threadEnvironment } from './thread-entry.ts'
 
 export interface ThreadedFetcherOptions extends FetchWork {
   readonly store: Store

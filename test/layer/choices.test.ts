@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { type Choices, createRootfs } from '../../src/layer/rootfs.ts'
+import { startTree } from '../../src/runtime/tree-process.ts'
 import { createFixture, type Fixture, listing } from './rootfs-fixture.ts'
 import { directory, file, symlink, tar } from './tar/builder.ts'
 
@@ -76,6 +77,6 @@ test('a directory replaces a link to one, unless keepDirlinks lets it merge with
 })
 
 test('strictOverlay and keepDirlinks together are refused', () => {
-  const options = { strictOverlay: true, keepDirlinks: true, applyNodeOps: async () => {} }
+  const options = { strictOverlay: true, keepDirlinks: true, applyNodeOps: async () => {}, startTree }
   expect(() => createRootfs('/nowhere/rootfs', options)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
 })

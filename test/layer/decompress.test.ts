@@ -17,12 +17,15 @@ interface Result {
 async function run(blob: Buffer, size = 1000, hasDigest = false): Promise<Result> {
   const source = byteSource(inPieces(blob, size))
   const warnings: string[] = []
+  const warn = (message: string) => warnings.push(message)
   const chunks: Buffer[] = []
-  for await (const chunk of decompress(source, (message) => warnings.push(message), hasDigest)) chunks.push(chunk)
+  for await (const chunk of decompress(source, { warn, hasDigest })) chunks.push(chunk)
   let left = 0
   for (let piece = await source.next(); piece !== undefined; piece = await source.next()) left += piece.length
   return { bytes: Buffer.concat(chunks), warnings, left }
 }
+
+const quiet = { warn: () => {} }
 
 /** Compressible and incompressible stretches, more than any buffer on the way. */
 const content = Buffer.concat([Buffer.alloc(5_000_000, 'text '), randomBytes(3_000_000), Buffer.alloc(2_000_000)])
@@ -133,7 +136,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
   })
 
   test('a reader that stops early leaves no process', async () => {
-    const bytes = decompress(byteSource(inPieces(pack(content), 1000)), () => {})
+    const bytes = decompress(byteSource(inPieces(pack(content), 1000)), quiet)
     expect((await bytes.next()).done).toBe(false)
     await bytes.return(undefined)
     const pattern = `^${tool} --decompress`
@@ -158,7 +161,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
       throw error
     }
     const consume = async (): Promise<void> => {
-      for await (const _ of decompress(byteSource(broken()), () => {}));
+      for await (const _ of decompress(byteSource(broken()), quiet));
     }
     await expect(consume()).rejects.toBe(error)
   })
@@ -171,7 +174,7 @@ test('an error of the content is thrown unchanged', async () => {
     throw error
   }
   const consume = async (): Promise<void> => {
-    for await (const _ of decompress(byteSource(broken()), () => {}));
+    for await (const _ of decompress(byteSource(broken()), quiet));
   }
   await expect(consume()).rejects.toBe(error)
 })

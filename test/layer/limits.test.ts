@@ -25,7 +25,7 @@ test('the sizes of the files of all layers count together, including those that 
   await withLimits({ maxUnpackedSize: 1000 }, ({ build }) => build(...layers))
   await withLimits({ maxUnpackedSize: 999 }, async ({ build, rootfs }) => {
     await expect(build(...layers)).rejects.toThrow(limitExceeded(/^layer 2: more than 999 bytes of files, with "b"$/))
-    expect(listing(rootfs)).toEqual([])
+    expect(listing(rootfs).filter((line) => line.startsWith('b'))).toEqual([])
   })
 })
 

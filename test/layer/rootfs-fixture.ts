@@ -12,6 +12,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRootfs, type RootfsBuilder, type RootfsOptions } from '../../src/layer/rootfs.ts'
 import type { NodeOp } from '../../src/program/node-op.ts'
+import { startTree } from '../../src/runtime/tree-process.ts'
+
+process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
 /** A rootfs under construction beside a file of the host that nothing may touch. */
 export interface Fixture {
@@ -23,11 +26,12 @@ export interface Fixture {
   readonly warnings: string[]
   /** Applies each archive as a layer and finishes. */
   build(...layers: readonly Buffer[]): Promise<void>
-  remove(): void
+  /** Closes the builder and removes everything. */
+  remove(): Promise<void>
 }
 
-export function createFixture(options: Partial<RootfsOptions> = {}): Fixture {
-  const top = mkdtempSync(join(tmpdir(), 'layer-'))
+export function createFixture(options: Partial<RootfsOptions> = {}, place = tmpdir()): Fixture {
+  const top = mkdtempSync(join(place, 'layer-'))
   const rootfs = join(top, 'rootfs')
   writeFileSync(join(top, 'canary'), 'untouched')
   mkdirSync(join(top, 'rootfs-evil'))
@@ -37,6 +41,7 @@ export function createFixture(options: Partial<RootfsOptions> = {}): Fixture {
     applyNodeOps: async (batch) => {
       ops.push(...batch)
     },
+    startTree,
     warn: (message) => warnings.push(message),
     ...options,
   })
@@ -50,7 +55,10 @@ export function createFixture(options: Partial<RootfsOptions> = {}): Fixture {
       for (const layer of layers) await builder.apply(inPieces(layer))
       await builder.finish()
     },
-    remove: () => rmSync(top, { recursive: true, force: true }),
+    async remove() {
+      await builder.close()
+      rmSync(top, { recursive: true, force: true })
+    },
   }
 }
 

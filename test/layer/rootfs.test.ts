@@ -81,7 +81,7 @@ const withAttributes = tar(
   pax({ 'SCHILY.xattr.user.a': '1', 'SCHILY.xattr.security.b': '2' }),
   file('one'),
   pax({ 'SCHILY.xattr.user.a': '1', 'SCHILY.xattr.security.b': '2', mtime: '1.5' }),
-  file('two'),
+  directory('two'),
 )
 
 test.each([
@@ -96,7 +96,7 @@ test.each([
     `extended attributes "user.*" are left out: ${reason}`,
     `extended attributes "security.*" are left out: ${reason}`,
   ])
-  site.remove()
+  await site.remove()
 })
 
 test('attributes of other namespaces are still set, and any other error is thrown', async () => {
@@ -104,8 +104,8 @@ test('attributes of other namespaces are still set, and any other error is throw
   const site = createFixture({ applyNodeOps, isPrivileged: true })
   await site.build(withAttributes)
   expect(done).toEqual(['setxattr one', 'setxattr two', 'utimens two'])
-  site.remove()
+  await site.remove()
   const full = createFixture({ ...withoutXattrs(['user.'], 'ENOSPC'), isPrivileged: true })
   await expect(full.build(withAttributes)).rejects.toThrow('setxattr: ENOSPC')
-  full.remove()
+  await full.remove()
 })

@@ -316,23 +316,9 @@ test('no operations are passed on for a file that a later layer removes', async 
   expect(listing(fixture.rootfs)).toEqual(['keep = '])
 })
 
-test('times that Node.js cannot set exactly are passed on, once for all names of a file', async () => {
-  await fixture.build(
-    tar(
-      pax({ mtime: '1.000000001' }),
-      file('a', '1'),
-      hardlink('b', 'a'),
-      pax({ mtime: '-2.5' }),
-      symlink('s', 'a'),
-      pax({ mtime: '3.25' }),
-      directory('d'),
-    ),
-  )
-  expect(fixture.ops).toEqual([
-    { kind: 'utimens', path: Buffer.from('a'), seconds: 1n, nanoseconds: 1 },
-    { kind: 'utimens', path: Buffer.from('s'), seconds: -3n, nanoseconds: 500_000_000 },
-    { kind: 'utimens', path: Buffer.from('d'), seconds: 3n, nanoseconds: 250_000_000 },
-  ])
+test('times of directories that Node.js cannot set exactly are passed on', async () => {
+  await fixture.build(tar(pax({ mtime: '3.25' }), directory('d'), pax({ mtime: '4' }), directory('e')))
+  expect(fixture.ops).toEqual([{ kind: 'utimens', path: Buffer.from('d'), seconds: 3n, nanoseconds: 250_000_000 }])
 })
 
 test('a sparse file has its data in its place and its size', async () => {

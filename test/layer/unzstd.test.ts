@@ -23,7 +23,8 @@ async function collect(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 /** The decoders: the one of this Node.js, and the one for a Node.js without zstd. */
 const decoders = {
-  decompress: (content: Uint8Array, size: number) => decompress(byteSource(inPieces(content, size)), () => {}),
+  decompress: (content: Uint8Array, size: number) =>
+    decompress(byteSource(inPieces(content, size)), { warn: () => {} }),
   unzstdInJavaScript: (content: Uint8Array, size: number) => unzstdInJavaScript(byteSource(inPieces(content, size))),
 }
 

@@ -19,6 +19,7 @@ import {
 import type { ImageConfig } from '../../oci/image-config.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { applyNodeOps } from '../../runtime/node-ops.ts'
+import { startTree } from '../../runtime/tree-process.ts'
 import { counted } from '../../source/counted.ts'
 import type { Image } from '../../source/image.ts'
 import { makeBundleDirectory } from './bundle-directory.ts'
@@ -67,9 +68,6 @@ export interface MakeBundleOptions extends Omit<NewBundleOptions, 'changes' | 'p
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
 
-/** Compressed bytes from which a thread takes less time than it takes to start. */
-const threadedBytes = 8 * 1024 ** 2
-
 /**
  * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
  * no image config, gets the default config.json with the rights of images.
@@ -102,9 +100,8 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
 async function unpackLayers(image: Image, rootfs: string, options: MakeBundleOptions): Promise<void> {
   const { limits, strictOverlay, keepDirlinks, warn } = options
   const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
-  const isThreaded = layerBytes >= threadedBytes || image.layers.some(({ size }) => size === undefined)
   checkFreeSpace(dirname(rootfs), layerBytes, 'unpacking the layers')
-  const choices = { limits, strictOverlay, keepDirlinks, isThreaded }
+  const choices = { limits, strictOverlay, keepDirlinks, startTree }
   const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), warn, ...choices })
   try {
     await applyLayers(builder, image, options)

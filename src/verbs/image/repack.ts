@@ -14,6 +14,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf } from '../../oci/digest.ts'
 import { ociGzipLayerType } from '../../oci/media-types.ts'
 import { applyNodeOps } from '../../runtime/node-ops.ts'
+import { startTree } from '../../runtime/tree-process.ts'
 import { openBlobFile } from '../../store/blob-file.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { ownerOf } from '../../store/owner.ts'
@@ -123,7 +124,7 @@ async function packChanges(
 }
 
 async function unpackBase(base: BaseImage, rootfs: string, signal: AbortSignal | undefined): Promise<void> {
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree })
   try {
     for (const [index, layer] of base.manifest.layers.entries()) {
       const diffID = base.config.rootfs.diff_ids[index]

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { OciError } from '../../../src/errors.ts'
 import { createRootfs } from '../../../src/layer/rootfs.ts'
+import { startTree } from '../../../src/runtime/tree-process.ts'
 import { inPieces } from '../rootfs-fixture.ts'
 import { encodeLayer } from './entries.ts'
 import { createRandom, type Random } from './random.ts'
@@ -85,7 +86,7 @@ function withChecksums(archive: Buffer): Buffer {
 
 /** Applies an archive. @returns the code of the error, or that there was none */
 async function outcome(layers: readonly Buffer[]): Promise<string> {
-  const builder = createRootfs(join(top, 'rootfs'), { applyNodeOps: async () => {} })
+  const builder = createRootfs(join(top, 'rootfs'), { applyNodeOps: async () => {}, startTree })
   try {
     for (const layer of layers) await builder.apply(inPieces(layer, 1500))
     await builder.finish()

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { OciError } from '../../../src/errors.ts'
 import { createRootfs } from '../../../src/layer/rootfs.ts'
 import { applyNodeOps } from '../../../src/runtime/node-ops.ts'
+import { startTree } from '../../../src/runtime/tree-process.ts'
 import { requires } from '../../requirements.ts'
 import { describeTree, writeLayout } from '../oracle.ts'
 import { inPieces } from '../rootfs-fixture.ts'
@@ -38,14 +39,12 @@ afterEach(() => rmSync(top, { recursive: true }))
 /** Options for applying the layers. */
 interface Mode {
   readonly strictOverlay?: boolean
-  /** True when a thread makes the files. */
-  readonly isThreaded?: boolean
 }
 
 /** The applier's result: a tree in lines, or that the layers are invalid. */
 async function applied(layers: FuzzLayers, mode: Mode): Promise<string[]> {
   const rootfs = join(top, 'rootfs')
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), ...mode })
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree, ...mode })
   try {
     for (const [index, layer] of layers.entries()) {
       const archive = encodeLayer(layer)
@@ -102,7 +101,7 @@ root('random layers become what the model says', { timeout: (seconds + 120) * 10
   let seed = first
   for (; seed < first + 400 || Date.now() < end; seed++) {
     const layers = randomLayers(seed, wild)
-    const mode = { strictOverlay: seed % 4 === 0, isThreaded: seed % 25 === 0 }
+    const mode = { strictOverlay: seed % 4 === 0 }
     if (expected(layers, mode)[0] !== 'invalid') valid += 1
     await check(layers, `seed ${seed}`, mode)
   }
@@ -115,7 +114,7 @@ const kept = readdirSync(corpus).filter((name) => name.endsWith('.json'))
 
 root.each(kept)('fixtures/layers/%s', async (name) => {
   const layers = JSON.parse(readFileSync(join(corpus, name), 'utf8'))
-  for (const mode of [{}, { strictOverlay: true }, { isThreaded: true }]) await check(layers, name, mode)
+  for (const mode of [{}, { strictOverlay: true }]) await check(layers, name, mode)
 })
 
 requires('root', 'umoci').test('tame layers give the same tree as with umoci', { timeout: 120_000 }, async () => {
@@ -131,7 +130,7 @@ requires('root', 'umoci').test('tame layers give the same tree as with umoci', {
       continue // umoci 0.4.7 fails where a file stands in the place of a parent
     }
     const rootfs = join(place, 'ours')
-    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree })
     for (const layer of layers) await builder.apply(inPieces(encodeLayer(layer)))
     await builder.finish()
     expect(withoutImpliedTimes(rootfs), `seed ${seed}`).toEqual(withoutImpliedTimes(join(place, 'theirs')))
@@ -154,7 +153,7 @@ root('one tame layer becomes what GNU tar makes of it', async () => {
       continue // as umoci does; and tar does not replace a directory that is not empty
     }
     const rootfs = join(top, `ours-${seed}`)
-    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+    const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree })
     await builder.apply(inPieces(archive))
     await builder.finish()
     expect(withoutImpliedTimes(rootfs), `seed ${seed}`).toEqual(withoutImpliedTimes(theirs))

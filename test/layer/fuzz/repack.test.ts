@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { createRootfs } from '../../../src/layer/rootfs.ts'
 import { applyNodeOps } from '../../../src/runtime/node-ops.ts'
+import { startTree } from '../../../src/runtime/tree-process.ts'
 import { library } from '../../library.ts'
 import { requires } from '../../requirements.ts'
 import { writeLayout } from '../oracle.ts'
@@ -36,7 +37,7 @@ function isValid(layers: FuzzLayers): boolean {
 /** Replaces the tree of the bundle by that of `layers`. */
 async function replaceRootfs(rootfs: string, layers: FuzzLayers): Promise<void> {
   rmSync(rootfs, { recursive: true })
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops) })
+  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree })
   for (const layer of layers) await builder.apply(inPieces(encodeLayer(layer)))
   await builder.finish()
 }

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { isHiddenVariable } from '../../program/contract.ts'
+import { isHiddenVariable } from '../program/contract.ts'
 
 /**
  * The URL of a thread's compiled entry. A module that runs from its source gets the one in `dist`, since a thread
