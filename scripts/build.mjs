@@ -122,7 +122,6 @@ const build = digestOfSources()
 if (!isBuilt('dist/.typescript', build)) {
   run('node_modules/.bin/tsc', '-p', 'tsconfig.json')
   run(process.execPath, 'scripts/bundle.mjs', build)
-  cacheCode()
   writeFileSync('dist/.typescript', build)
 }
 
@@ -133,6 +132,8 @@ if (!wants('no-native') && !isBuilt('dist/.native', build)) {
   writeFileSync('dist/node', `${process.execPath}\n`)
   writeFileSync('dist/.native', build)
 }
+// The commands that are run for it need the runner.
+if (!wants('no-native') && !existsSync('dist/bin/cli.cache')) cacheCode()
 if (!wants('no-native') && !isBuilt('dist/.interpreter/build', build))
   run(process.execPath, 'scripts/interpreter.mjs', build)
 if (wants('package') && !isBuilt('dist/.package', build)) makePackage()
