@@ -135,7 +135,16 @@ await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 
 await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
 await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })
 // It says nothing, so nobody reads its names.
-await buildCode('compiler', { entryPoints: ['src/cli/compiler.ts'], minify: true }, { banner: moduleDirectory })
+await buildCode(
+  'compiler',
+  // Where the interpreter is installed is known when it runs.
+  {
+    entryPoints: ['src/cli/compiler.ts'],
+    minify: true,
+    define: { ...common.define, 'import.meta.dirname': 'module.path' },
+  },
+  { banner: '' },
+)
 await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
 await build({
   ...common,

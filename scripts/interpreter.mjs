@@ -1,7 +1,7 @@
 // Builds dist/bundle-tool-interpreter: native/interpreter with the code of dist/bin in it, as bytecode. Where cargo is missing
 // or cannot build it, one line says so: then the front starts Node.js instead.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import * as esbuild from 'esbuild'
 
@@ -66,7 +66,7 @@ async function makeInterpreter() {
     cargo('bytecode') ??
     problemOf(join(target, 'release/bytecode'), ['write', directory, ...modules]) ??
     cargo(binary) ??
-    put()
+    loadModules()
   )
 }
 
@@ -95,7 +95,7 @@ async function writeModules() {
 
 function cargo(name) {
   const args = ['build', '--release', '--locked', '--quiet', '--target-dir', target, '--bin', name]
-  return problemOf('cargo', args, { cwd: crate, env: { ...process.env, BYTECODE_DIRECTORY: directory } })
+  return problemOf('cargo', args, { cwd: crate, env: { ...process.env } })
 }
 
 function problemOf(command, args, options = {}) {
@@ -109,8 +109,11 @@ function problemOf(command, args, options = {}) {
   return `${command} failed: ${why}\n${stderr}`
 }
 
-function put() {
-  const built = join('dist', binary)
-  copyFileSync(join(target, 'release', binary), `${built}.new`)
-  renameSync(`${built}.new`, built)
+/** Makes the binary with the modules in it, of that without. */
+function loadModules() {
+  const built = resolve('dist', binary)
+  const modules = ['main', ...Object.keys(files)].map((name) => `${name}=${join(directory, name)}`)
+  const problem = problemOf(join(target, 'release', binary), [`${built}.new`, ...modules])
+  if (problem === undefined) renameSync(`${built}.new`, built)
+  return problem
 }

@@ -49,7 +49,9 @@ export interface Host {
   /** With U+FFFD for what is no UTF-8. */
   readonly decode: (bytes: Uint8Array) => string
 
-  /** The function that a module of the interpreter exports: what Node.js calls with the parts of a CommonJS module. */
+  /** The names of the modules that `load` has, beside the one that is given this. */
+  readonly modules: readonly string[]
+  /** The function that a module of the interpreter exports, for CommonJS. Each is loaded once. */
   readonly load: (name: string) => CommonJSFunction
 }
 
@@ -57,6 +59,6 @@ export type Require = (name: string) => unknown
 export type CommonJSFunction = (
   exports: object,
   require: Require,
-  module: { readonly exports: object },
-  filename: string,
+  /** `path` is the directory of dist/bin, for the process that runs. */
+  module: { readonly exports: object; readonly path: string },
 ) => void

@@ -13,30 +13,33 @@ declare const interpreterArch: string
 type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
 
 /**
+<<<<<<< HEAD
  * Compiles a call for the front: gives the modules of Node.js to src/cli/compiler.ts.
+=======
+ * Gives the modules of Node.js to src/cli/compiler.ts, and loads it. Nothing here may ask what the process is: the build calls
+ * this function, and the interpreter begins with its result.
+>>>>>>> 1a26733 (interpreter: the engine is in its binary with the program loaded)
  *
- * @returns the exit code
+ * @returns the function that compiles a call for the front, and promises the exit code
  */
-export default async function start(host: Host): Promise<number> {
+export default function prepare(host: Host): () => Promise<number> {
   formatStacks()
   mendKeys()
   Math.random = host.random
   const process = makeProcess(host, interpreterArch)
   const Buffer = makeBuffer(host)
   Object.assign(globalThis, { process, Buffer, TextEncoder: makeTextEncoder(host) })
-  const [, script = '', ...words] = process.argv
-  const { compileCall } = makeRequire(host, process, Buffer, script)('./compiler.js') as { compileCall: CompileCall }
-  await compileCall(words, process.env, Number(process.env[variables.handover]))
-  return noProgram
+  const require = makeRequire(host, process, Buffer)
+  for (const name of host.modules) require(`./${name}.js`)
+  const { compileCall } = require('./compiler.js') as { compileCall: CompileCall }
+  return async () => {
+    await compileCall(process.argv.slice(2), process.env, Number(process.env[variables.handover]))
+    return noProgram
+  }
 }
 
 /** Gives modules by the names that Node.js has for them, and those of dist/bin by their paths. */
-function makeRequire(
-  host: Host,
-  process: ProcessObject,
-  buffers: ReturnType<typeof makeBuffer>,
-  script: string,
-): Require {
+function makeRequire(host: Host, process: ProcessObject, buffers: ReturnType<typeof makeBuffer>): Require {
   const path = makePathModule(process.cwd)
   const modules = new Map<string, unknown>([
     ['node:fs', makeFileSystem(host, buffers, process.arch)],
@@ -45,9 +48,14 @@ function makeRequire(
   ])
   return function require(name) {
     if (modules.has(name)) return modules.get(name)
-    const module = { exports: {} }
+    const module = {
+      exports: {},
+      get path() {
+        return path.dirname(process.argv[1] ?? '')
+      },
+    }
     modules.set(name, module.exports)
-    host.load(name.replace(/^\.\/|\.js$/g, ''))(module.exports, require, module, path.join(path.dirname(script), name))
+    host.load(name.replace(/^\.\/|\.js$/g, ''))(module.exports, require, module)
     modules.set(name, module.exports)
     return module.exports
   }

@@ -25,18 +25,32 @@ export interface ProcessObject {
   readonly kill: (pid: number, signal: number) => true
 }
 
-/** @param arch as Node.js names it */
+/**
+ * Makes `process`. What it says of the process is asked of the host when it is used: before that, no process may run the program.
+ *
+ * @param arch as Node.js names it
+ */
 export function makeProcess(host: Host, arch: string): ProcessObject {
-  const [pid = 0, ppid = 0, euid = 0, egid = 0] = host.identity()
+  const argv = once(() => host.arguments().map(host.decode))
+  const env = once(() => environmentOf(host.environment().map(host.decode)))
+  const identity = once(host.identity)
   return {
-    argv: host.arguments().map(host.decode),
-    env: environmentOf(host.environment().map(host.decode)),
+    get argv() {
+      return argv()
+    },
+    get env() {
+      return env()
+    },
     arch,
-    pid,
-    ppid,
+    get pid() {
+      return identity()[0] ?? 0
+    },
+    get ppid() {
+      return identity()[1] ?? 0
+    },
     stderr: makeStream(host, 2),
-    geteuid: () => euid,
-    getegid: () => egid,
+    geteuid: () => identity()[2] ?? 0,
+    getegid: () => identity()[3] ?? 0,
     cwd: () => {
       const path = host.directory()
       if (typeof path === 'number') throw systemError(path, { syscall: 'uv_cwd' })
@@ -48,6 +62,14 @@ export function makeProcess(host: Host, arch: string): ProcessObject {
       const error = systemError(result, { syscall: 'kill' })
       throw Object.assign(error, { message: `kill ${error.code}` }) // as in Node.js
     },
+  }
+}
+
+function once<T>(ask: () => T): () => T {
+  let answer: T | undefined
+  return () => {
+    answer ??= ask()
+    return answer
   }
 }
 

@@ -88,21 +88,26 @@ function checkCharacters(text: string): void {
 export function formatExactJson(value: unknown, indent: string): string {
   return JSON.stringify(
     value,
-    (_key, item: unknown) => (typeof item === 'bigint' ? mark + item : item),
+    (_key, item: unknown) => (typeof item === 'bigint' ? `\0${longIntegerName()}${item}` : item),
     indent,
-  ).replace(marked, '$1')
+  ).replace(new RegExp(`"\\\\u0000${longIntegerName()}(-?\\d+)"`, 'g'), '$1')
 }
 
-/** The prefix of strings that represent long integers during JSON.parse. It is random, so that no document can contain it. */
-const longIntegerName = `int${Math.random().toString(36).slice(2)}:`
-const mark = `\0${longIntegerName}`
-const marked = new RegExp(`"\\\\u0000${longIntegerName}(-?\\d+)"`, 'g')
+/**
+ * The prefix of strings that represent long integers during JSON.parse, behind a NUL. It is random, so that no document can
+ * contain it: by each process for itself, also where many begin with the same modules in memory.
+ */
+function longIntegerName(): string {
+  chosenName ??= `int${Math.random().toString(36).slice(2)}:`
+  return chosenName
+}
+let chosenName: string | undefined
 
 const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs
 
 function markLongIntegers(text: string): string {
   return text.replace(stringOrLongInteger, (token) =>
-    token.startsWith('"') ? token : `"\\u0000${longIntegerName}${token}"`,
+    token.startsWith('"') ? token : `"\\u0000${longIntegerName()}${token}"`,
   )
 }
 
@@ -115,8 +120,9 @@ function reviveLong(this: unknown, key: string, value: unknown): unknown {
 }
 
 function integerOf(_key: string, value: unknown): unknown {
-  if (typeof value !== 'string' || !value.startsWith(mark)) return value
-  const integer = BigInt(value.slice(mark.length))
+  const start = `\0${longIntegerName()}`
+  if (typeof value !== 'string' || !value.startsWith(start)) return value
+  const integer = BigInt(value.slice(start.length))
   const number = Number(integer)
   return Number.isSafeInteger(number) ? number : integer
 }

@@ -14,7 +14,7 @@ const faulty = {
   },
 }
 const requireOrFail = (name) => (process.env.FAULT && name === './seccomp.js' ? faulty : load(name))
-const module_ = { exports: {} }
+const module_ = { exports: {}, path: dirname(filename) }
 runInThisContext(readFileSync(filename, 'utf8'), { filename })(module_.exports, requireOrFail, module_, filename)
 module_.exports.compileCall(words, process.env, Number(process.env.BUNDLE_TOOL_HANDOVER)).then(() => {
   process.exitCode = 75

@@ -2,7 +2,7 @@
 //!
 //!   bytecode write DIRECTORY NAME=FILE...    writes the bytecode of each module to DIRECTORY/NAME
 //!   bytecode run NAME=FILE... -- WORD...     runs the module `main` as the interpreter would
-use interpreter::engine::{self, Code};
+use interpreter::engine::{self, Code, Engine};
 use rquickjs::{context::intrinsic, CatchResultExt, Ctx, Module, Result, WriteOptions};
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ fn perform(words: &[String]) -> Outcome<i32> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["write", directory, files @ ..] => {
-            for (name, bytes) in compile(files)? {
+            for Code { name, bytes } in compile(files)? {
                 std::fs::write(std::path::Path::new(directory).join(name), bytes)?;
             }
             Ok(0)
@@ -33,15 +33,9 @@ fn perform(words: &[String]) -> Outcome<i32> {
                 .iter()
                 .position(|word| *word == "--")
                 .unwrap_or(words.len());
-            let codes: Vec<Code> = compile(&words[..end])?
-                .into_iter()
-                .map(|(name, bytes)| Code {
-                    name: name.leak(),
-                    bytes: bytes.leak(),
-                })
-                .collect();
             // SAFETY: they were made by this process.
-            Ok(unsafe { engine::run(codes.leak()) }?)
+            let engine = Box::new(unsafe { Engine::load(compile(&words[..end])?) }?);
+            Ok(Box::leak(engine).run()?)
         }
         _ => {
             Err("usage: bytecode write DIRECTORY NAME=FILE... | run NAME=FILE... -- WORD...".into())
@@ -49,7 +43,7 @@ fn perform(words: &[String]) -> Outcome<i32> {
     }
 }
 
-fn compile(files: &[&str]) -> Outcome<Vec<(String, Vec<u8>)>> {
+fn compile(files: &[&str]) -> Outcome<Vec<Code>> {
     let context = engine::context_of::<intrinsic::All>()?;
     files
         .iter()
@@ -62,7 +56,10 @@ fn compile(files: &[&str]) -> Outcome<Vec<(String, Vec<u8>)>> {
                     .catch(&ctx)
                     .map_err(|error| format!("{path}: {error}"))
             })?;
-            Ok((name.to_owned(), bytes))
+            Ok(Code {
+                name: name.to_owned(),
+                bytes,
+            })
         })
         .collect()
 }

@@ -1,9 +1,10 @@
 //! One JavaScript engine, which runs one program and ends with its process.
 use crate::system;
 use rquickjs::{
-    context::intrinsic, function::Func, qjs, CatchResultExt, Context, Ctx, Function, Module,
-    Promise, Result, Runtime,
+    allocator::RustAllocator, context::intrinsic, function::Func, qjs, CatchResultExt, Context,
+    Ctx, Function, Module, Persistent, Promise, Result, Runtime,
 };
+use std::{cell::RefCell, rc::Rc};
 
 /// A configuration of 128 KiB, the most that the front lets it read, needs a tenth of it.
 const MEMORY_LIMIT: usize = 512 << 20;
@@ -25,36 +26,62 @@ pub type Intrinsics = (
     intrinsic::WeakRef,
 );
 
-/// The bytecode of a module whose default export is a function. `main` may ask for the others by their names.
+/// The bytecode of a module whose default export is a function. `main` may load the others by their names.
+#[derive(Clone)]
 pub struct Code {
-    pub name: &'static str,
-    pub bytes: &'static [u8],
+    pub name: String,
+    pub bytes: Vec<u8>,
 }
 
-/// Runs the module `main`: calls the function that it exports with the host's functions, and returns the exit code that the
-/// function promises.
-///
-/// # Safety
-/// The bytecode is from `bytecode` of the same build: QuickJS does not check it.
-pub unsafe fn run(codes: &'static [Code]) -> std::result::Result<i32, String> {
-    let context = context_of::<Intrinsics>().map_err(|error| error.to_string())?;
-    context.with(|ctx| {
+/// An engine in which a program is loaded.
+pub struct Engine {
+    context: Context,
+    start: Persistent<Function<'static>>,
+}
+
+type Outcome<T> = std::result::Result<T, String>;
+
+impl Engine {
+    /// Loads the module `main`: calls the function that it exports with the host's functions, which loads other modules, and
+    /// returns the function that starts the program. Modules that it leaves are loaded when the program asks for them.
+    ///
+    /// # Safety
+    /// The bytecode is from `bytecode` of the same build: QuickJS does not check it.
+    pub unsafe fn load(codes: Vec<Code>) -> Outcome<Self> {
+        let context = context_of::<Intrinsics>().map_err(|error| error.to_string())?;
         // SAFETY: as of this function.
-        unsafe { start(&ctx, codes) }
-            .catch(&ctx)
-            .map_err(|error| error.to_string())
-    })
+        let start = in_context(&context, |ctx| unsafe { load_main(ctx, codes) })?;
+        Ok(Self { context, start })
+    }
+
+    /// Starts the program, and returns the exit code that it promises. The process may be another one than that which has loaded it.
+    pub fn run(&self) -> Outcome<i32> {
+        // SAFETY: the stack is larger than that. `Runtime::set_max_stack_size` takes more than 16 MiB for no limit at all.
+        unsafe {
+            let runtime = self.context.get_runtime_ptr();
+            qjs::JS_UpdateStackTop(runtime);
+            qjs::JS_SetMaxStackSize(runtime, raise_stack_limit());
+        }
+        in_context(&self.context, |ctx| {
+            self.start
+                .clone()
+                .restore(ctx)?
+                .call::<_, Promise>(())?
+                .finish()
+        })
+    }
+}
+
+fn in_context<T>(context: &Context, call: impl FnOnce(&Ctx) -> Result<T>) -> Outcome<T> {
+    context.with(|ctx| call(&ctx).catch(&ctx).map_err(|error| error.to_string()))
 }
 
 /// An engine with its limits.
 pub fn context_of<I: rquickjs::context::Intrinsic>() -> Result<Context> {
-    let runtime = Runtime::new()?;
+    let runtime = Runtime::new_with_alloc(RustAllocator)?;
     runtime.set_memory_limit(MEMORY_LIMIT);
     runtime.set_gc_threshold(usize::MAX); // it lives for milliseconds
-    let context = Context::custom::<I>(&runtime)?;
-    // SAFETY: the stack is larger than that. `Runtime::set_max_stack_size` takes more than 16 MiB for no limit at all.
-    unsafe { qjs::JS_SetMaxStackSize(context.get_runtime_ptr(), raise_stack_limit()) };
-    Ok(context)
+    Context::custom::<I>(&runtime)
 }
 
 /// The kernel lets the main thread's stack grow to the limit of the moment.
@@ -78,24 +105,45 @@ fn raise_stack_limit() -> u64 {
     size.saturating_sub(STACK_RESERVE).max(size / 2)
 }
 
-unsafe fn start<'js>(ctx: &Ctx<'js>, codes: &'static [Code]) -> Result<i32> {
+unsafe fn load_main<'js>(
+    ctx: &Ctx<'js>,
+    codes: Vec<Code>,
+) -> Result<Persistent<Function<'static>>> {
     let host = system::functions(ctx)?;
-    let load_other = move |ctx: Ctx<'js>, name: String| unsafe { load(&ctx, codes, &name) };
+    let codes = Rc::new(RefCell::new(codes));
+    let others = Rc::clone(&codes);
+    // SAFETY: as of this function.
+    let load_other = move |ctx: Ctx<'js>, name: String| unsafe { load(&ctx, &others, &name) };
     host.set("load", Func::from(load_other))?;
     // SAFETY: as of this function.
-    let main = unsafe { load(ctx, codes, "main")? };
-    main.call::<_, Promise>((host,))?.finish()
+    let main = unsafe { load(ctx, &codes, "main")? };
+    let names: Vec<String> = codes
+        .borrow()
+        .iter()
+        .map(|code| code.name.clone())
+        .collect();
+    host.set("modules", names)?;
+    let start = main.call::<_, Function>((host,))?;
+    let left = codes.borrow().clone(); // which lies where the engine does
+    codes.replace(left);
+    Ok(Persistent::save(ctx, start))
 }
 
-unsafe fn load<'js>(ctx: &Ctx<'js>, codes: &'static [Code], name: &str) -> Result<Function<'js>> {
-    let Some(code) = codes.iter().find(|code| code.name == name) else {
+unsafe fn load<'js>(
+    ctx: &Ctx<'js>,
+    codes: &RefCell<Vec<Code>>,
+    name: &str,
+) -> Result<Function<'js>> {
+    let place = codes.borrow().iter().position(|code| code.name == name);
+    let Some(place) = place else {
         return Err(rquickjs::Exception::throw_message(
             ctx,
             &format!("the interpreter has no module \"{name}\""),
         ));
     };
-    // SAFETY: as of `run`.
-    let (module, done) = unsafe { Module::load(ctx.clone(), code.bytes)? }.eval()?;
+    let code = codes.borrow_mut().swap_remove(place);
+    // SAFETY: as of `Engine::load`.
+    let (module, done) = unsafe { Module::load(ctx.clone(), &code.bytes)? }.eval()?;
     done.finish::<()>()?;
     module.get("default")
 }

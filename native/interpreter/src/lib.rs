@@ -1,5 +1,8 @@
 //! The interpreter of the runtime's TypeScript: QuickJS, and the system calls that the modules in `src/interpreter/` are made of.
 //! It decides nothing. No module is found at run time but those that it is given.
+mod elf;
 pub mod engine;
+pub mod image;
+mod math;
 mod system;
 mod text;

@@ -1,4 +1,5 @@
 //! The host's functions: one system call each, with the number of its error, negative, where it fails.
+use crate::image;
 use crate::text::{encode, Bytes};
 use libc::{c_char, c_int, c_uint};
 use rquickjs::{
@@ -107,8 +108,15 @@ fn kill(pid: i32, signal: c_int) -> Answer<i64> {
     answer(unsafe { libc::kill(pid, signal) }.into())
 }
 
-/// A random number from 0 up to 1, of 53 bits: as many as a number of JavaScript has.
+/// A random number from 0 up to 1, of 53 bits: as many as a number of JavaScript has. The build gets none: all processes would
+/// have the same.
 fn random(ctx: Ctx) -> Result<f64> {
+    if image::is_filling() {
+        return Err(Exception::throw_message(
+            &ctx,
+            "a module takes a random number when it is loaded",
+        ));
+    }
     let mut bytes = [0; 8];
     // SAFETY: there is room for as many bytes.
     if unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) } != 8 {
