@@ -11,7 +11,20 @@ const magics = [
   { name: 'bzip2', bytes: [0x42, 0x5a, 0x68] },
 ] as const
 
-type Compression = (typeof magics)[number]['name'] | 'none'
+export type Compression = (typeof magics)[number]['name'] | 'none'
+
+/** The number of bytes at the beginning of content that tell its compression. */
+export const magicBytes = 6
+
+/**
+ * The compression of content that begins with `start`. A skippable frame, which pzstd writes first, is one of zstd.
+ * @see RFC 8878 "Skippable Frames"
+ */
+export function compressionOf(start: Uint8Array): Compression {
+  const isSkippable = ((start[0] ?? 0) & 0xf0) === 0x50 && start[1] === 0x2a && start[2] === 0x4d && start[3] === 0x18
+  if (isSkippable) return 'zstd'
+  return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
+}
 
 /**
  * Decompresses a layer blob. Its first bytes tell the compression, whatever its media type claims.
@@ -20,13 +33,9 @@ type Compression = (typeof magics)[number]['name'] | 'none'
  * @throws OciError `ERR_LAYER_INVALID` damaged; `ERR_NOT_SUPPORTED` the tool for this compression is not installed
  */
 export async function* decompress(source: ByteSource, options: GunzipOptions): AsyncGenerator<Buffer> {
-  yield* uncompressed(source, await compressionOf(source), options)
-}
-
-async function compressionOf(source: ByteSource): Promise<Compression> {
-  const start = await source.take(6)
+  const start = await source.take(magicBytes)
   source.unread(start)
-  return magics.find(({ bytes }) => bytes.every((byte, at) => start[at] === byte))?.name ?? 'none'
+  yield* uncompressed(source, compressionOf(start), options)
 }
 
 function uncompressed(source: ByteSource, compression: Compression, options: GunzipOptions): AsyncIterable<Buffer> {

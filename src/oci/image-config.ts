@@ -7,7 +7,8 @@ import type { Platform } from './platform.ts'
 import type { DocumentFacts } from './problem.ts'
 
 /**
- * The image config: the platform of an image, its layers, and how its program is started. `null` members are absent.
+ * The image config: the platform of an image, its layers, and how its program is started. `null` members are absent. An
+ * image that does not say its platform has the empty string there, and one without `diff_ids` has no layers.
  *
  * @see image-spec v1.1.1 config.md "Properties"
  */
@@ -77,27 +78,27 @@ const history: z.ZodMiniType<History> = z.object({
 const imageConfigSchema: z.ZodMiniType<ImageConfig> = z.object({
   created: z.optional(z.string()),
   author: z.optional(z.string()),
-  architecture: z.string(),
-  os: z.string(),
+  architecture: z._default(z.string(), ''),
+  os: z._default(z.string(), ''),
   variant: z.optional(z.string()),
   'os.version': z.optional(z.string()),
   'os.features': strings,
   config: z.optional(execution),
   rootfs: z.object({
     type: z.literal('layers'),
-    diff_ids: z.array(digest),
+    diff_ids: z._default(z.array(digest), []),
   }),
   history: z.optional(z.array(history)),
 })
 
 /**
- * Parses an image config.
+ * Parses an image config. Bytes that are not UTF-8 become U+FFFD, as for docker and podman.
  *
  * @param what names it in errors, as in `image config sha256:1234...`
  * @throws OciError `ERR_MANIFEST_INVALID` with every problem
  */
 export function parseImageConfig(content: Uint8Array | string, what: string): ImageConfig {
-  const facts: DocumentFacts = { what, code: 'ERR_MANIFEST_INVALID' }
+  const facts: DocumentFacts = { what, code: 'ERR_MANIFEST_INVALID', replacesBytes: true }
   return check(imageConfigSchema, parseJson(content, facts), facts)
 }
 
@@ -115,8 +116,9 @@ export function checkLayerCount(manifest: Manifest, image: ImageConfig, what: st
   })
 }
 
-/** The platform of an image config. */
-export function imagePlatform(image: ImageConfig): Platform {
+/** The platform of an image config; undefined if that does not say it. */
+export function imagePlatform(image: ImageConfig): Platform | undefined {
+  if (image.os === '' || image.architecture === '') return undefined
   return {
     os: image.os,
     architecture: image.architecture,

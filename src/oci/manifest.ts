@@ -2,9 +2,9 @@ import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from './descriptor.ts'
 import { type Digest, isDigest } from './digest.ts'
-import { check, parseJson } from './document.ts'
+import { check, inspectValue, parseJson } from './document.ts'
 import { bareMediaType, mediaKind, ociIndexType, ociManifestType } from './media-types.ts'
-import type { DocumentFacts } from './problem.ts'
+import { type DocumentFacts, invalidDocument, type Problem } from './problem.ts'
 
 /** The manifest of one image, an OCI image manifest or Docker schema 2. Its lowest layer comes first. */
 export interface Manifest {
@@ -22,9 +22,17 @@ export interface Index {
   readonly kind: 'index'
   readonly mediaType: string
   readonly manifests: readonly Descriptor[]
+  /** Entries that cannot be used, of a digest algorithm that is not known here for instance. */
+  readonly odd: readonly OddEntry[]
   readonly annotations?: Readonly<Record<string, string>> | undefined
   readonly artifactType?: string | undefined
   readonly subject?: Descriptor | undefined
+}
+
+/** An entry of an index that is no descriptor of this tool's, with its problems. */
+export interface OddEntry {
+  readonly value: unknown
+  readonly problems: readonly Problem[]
 }
 
 const digest = z.custom<Digest>(
@@ -34,8 +42,8 @@ const digest = z.custom<Digest>(
 const annotations = z.optional(z.record(z.string(), z.string()))
 
 const platform = z.object({
-  os: z.string(),
-  architecture: z.string(),
+  os: z._default(z.string(), ''),
+  architecture: z._default(z.string(), ''),
   variant: z.optional(z.string()),
   'os.version': z.optional(z.string()),
   'os.features': z.optional(z.array(z.string())),
@@ -48,7 +56,12 @@ const descriptor: z.ZodMiniType<Descriptor> = z.object({
   urls: z.optional(z.array(z.string())),
   annotations,
   artifactType: z.optional(z.string()),
-  platform: z.optional(platform),
+  platform: z.optional(
+    z.pipe(
+      platform,
+      z.transform((value) => (value.os === '' && value.architecture === '' ? undefined : value)),
+    ),
+  ),
 })
 
 const common = {
@@ -58,8 +71,9 @@ const common = {
   artifactType: z.optional(z.string()),
   subject: z.optional(descriptor),
 }
-const manifestSchema = z.object({ ...common, config: descriptor, layers: z.array(descriptor) })
-const indexSchema = z.object({ ...common, manifests: z.array(descriptor) })
+// Go writes an empty list as null, which is read as absent.
+const manifestSchema = z.object({ ...common, config: descriptor, layers: z._default(z.array(descriptor), []) })
+const indexSchema = z.object({ ...common, manifests: z._default(z.array(z.unknown()), []) })
 
 /** The source of a document, and the media type that it was announced with. */
 export interface ManifestOrigin {
@@ -67,37 +81,69 @@ export interface ManifestOrigin {
   readonly what: string
   /** The media type of its descriptor or its Content-Type; the document's own must agree. */
   readonly mediaType?: string | undefined
+  /** True when the document must be an index, which need not say so. */
+  readonly isIndex?: boolean
 }
 
 /**
- * Parses a manifest or an index, and refuses a document that could be taken for both (CVE-2021-41190).
+ * Parses a manifest or an index, and refuses a document that could be taken for both (CVE-2021-41190). Entries of an index
+ * that are invalid are set apart, so that they do not spoil the others; an index with no other entries is refused.
  *
  * @throws OciError `ERR_MANIFEST_INVALID` with every problem; `ERR_NOT_SUPPORTED` for Docker schema 1
  * @see image-spec v1.1.1 manifest.md, image-index.md
  */
 export function parseManifest(content: Uint8Array, origin: ManifestOrigin): Manifest | Index {
-  const facts: DocumentFacts = { what: origin.what, code: 'ERR_MANIFEST_INVALID' }
+  const facts: DocumentFacts = { what: origin.what, code: 'ERR_MANIFEST_INVALID', replacesBytes: true }
   const value = check(z.record(z.string(), z.unknown()), parseJson(content, facts), facts)
   refuseSchema1(value, origin)
-  const kind = documentKind(value, facts)
+  const kind = documentKind(value, origin)
   const mediaType = agreedMediaType(value.mediaType, origin, kind)
   if (kind === 'index') {
-    const { schemaVersion: _, ...index } = check(indexSchema, value, facts)
-    return { ...index, kind, mediaType }
+    const { schemaVersion: _, manifests, ...index } = check(indexSchema, value, facts)
+    return { ...index, ...splitEntries(manifests, facts), kind, mediaType }
   }
   const { schemaVersion: _, ...manifest } = check(manifestSchema, value, facts)
   return { ...manifest, kind, mediaType }
 }
 
-function documentKind(value: Record<string, unknown>, { what, code }: DocumentFacts): 'manifest' | 'index' {
-  const isManifest = value.layers !== undefined || value.config !== undefined || value.fsLayers !== undefined
-  const isIndex = value.manifests !== undefined
-  if (isManifest && isIndex)
-    throw new OciError(code, `${what} is both a manifest and an index`, { pointer: '/manifests' })
-  if (!isManifest && !isIndex)
-    throw new OciError(code, `${what} is neither a manifest (layers) nor an index (manifests)`)
-  return isIndex ? 'index' : 'manifest'
+function splitEntries(entries: readonly unknown[], facts: DocumentFacts): Pick<Index, 'manifests' | 'odd'> {
+  const parsed = entries.map((value, index) => ({ value, ...inspectValue(descriptor, value, ['manifests', index]) }))
+  const manifests = parsed.flatMap(({ data }) => (data === undefined ? [] : [data]))
+  const odd = parsed.flatMap(({ value, problems }) => (problems.length === 0 ? [] : [{ value, problems }]))
+  if (manifests.length === 0 && odd.length > 0) throw unusableEntries(odd, facts)
+  return { manifests, odd }
 }
+
+/** The error for the entries of an index that cannot be used. */
+export function unusableEntries(odd: readonly OddEntry[], facts: DocumentFacts): OciError {
+  return invalidDocument(
+    odd.flatMap(({ problems }) => problems),
+    facts,
+  )
+}
+
+function documentKind(
+  value: Record<string, unknown>,
+  { what, mediaType, isIndex }: ManifestOrigin,
+): Index['kind'] | Manifest['kind'] {
+  const hasLayers = value.layers !== undefined || value.config !== undefined || value.fsLayers !== undefined
+  const hasManifests = value.manifests !== undefined
+  if (hasLayers && hasManifests)
+    throw new OciError('ERR_MANIFEST_INVALID', `${what} is both a manifest and an index`, { pointer: '/manifests' })
+  if (hasLayers || hasManifests) return hasManifests ? 'index' : 'manifest'
+  const type = typeof value.mediaType === 'string' ? value.mediaType : mediaType
+  if (isIndex || (type !== undefined && mediaKind(type) === 'index')) return 'index'
+  if (type === artifactManifestType) throw withdrawnArtifact(what)
+  throw new OciError('ERR_MANIFEST_INVALID', `${what} is neither a manifest (layers) nor an index (manifests)`)
+}
+
+/** The type of the manifests of artifacts in the release candidates of image-spec 1.1. */
+const artifactManifestType = 'application/vnd.oci.artifact.manifest.v1+json'
+
+const withdrawnArtifact = (what: string): OciError =>
+  new OciError('ERR_NOT_SUPPORTED', `${what} is an artifact manifest, a format withdrawn before image-spec 1.1`, {
+    hint: 'push the artifact again with a current version of the tool that made it',
+  })
 
 /** The media type of a document. Refuses one that contradicts its announced media type or its members. */
 function agreedMediaType(own: unknown, { what, mediaType }: ManifestOrigin, kind: 'manifest' | 'index'): string {

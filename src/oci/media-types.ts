@@ -29,6 +29,8 @@ export const mediaTypes: Readonly<Record<string, MediaTypeFacts>> = {
   'application/vnd.docker.container.image.v1+json': { kind: 'image-config' },
   'application/vnd.docker.image.rootfs.diff.tar': { kind: 'layer' },
   'application/vnd.docker.image.rootfs.diff.tar.gzip': { kind: 'layer', compression: 'gzip' },
+  'application/vnd.docker.image.rootfs.diff.tar.zstd': { kind: 'layer', compression: 'zstd' },
+  'application/vnd.docker.image.rootfs.foreign.diff.tar': { kind: 'layer', foreign: true },
   'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip': { kind: 'layer', compression: 'gzip', foreign: true },
   'application/vnd.docker.distribution.manifest.v1+json': { kind: 'schema1' },
   'application/vnd.docker.distribution.manifest.v1+prettyjws': { kind: 'schema1' },

@@ -45,9 +45,10 @@ export function parsePlatform(text: string): Platform {
   return normalizePlatform({ os, architecture, ...(variant !== undefined && { variant }) })
 }
 
-/** Formats a platform as `OS/ARCH[/VARIANT]`. */
+/** Formats a platform as `OS/ARCH[/VARIANT]`; `unknown` stands for what it does not say. */
 export function formatPlatform({ os, architecture, variant }: Platform): string {
-  return variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`
+  const name = `${os || 'unknown'}/${architecture || 'unknown'}`
+  return variant === undefined ? name : `${name}/${variant}`
 }
 
 /**

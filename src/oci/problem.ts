@@ -11,6 +11,8 @@ export interface DocumentFacts {
   /** The name, as in `manifest sha256:1234... of alpine:3.14`. */
   readonly what: string
   readonly code: ErrorCode
+  /** True to read bytes that are not UTF-8 as U+FFFD, as Go's decoder does. Default: they are an error. */
+  readonly replacesBytes?: boolean
 }
 
 /** The message for an invalid value. @param expectation reads like "must be a string" */

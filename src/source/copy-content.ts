@@ -1,13 +1,17 @@
 import pLimit from 'p-limit'
 import { OciError } from '../errors.ts'
-import { choosePlatform, isAttestation } from '../oci/choose-platform.ts'
+import { hasFileSystem, isImage, refuseArtifact } from '../oci/artifact.ts'
+import { choosePlatform } from '../oci/choose-platform.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { checkLayerCount, parseImageConfig } from '../oci/image-config.ts'
+import { maxImageConfigBytes } from '../oci/limits.ts'
+import { type Manifest, parseManifest, unusableEntries } from '../oci/manifest.ts'
 import { isForeignLayer } from '../oci/media-types.ts'
-import { formatPlatform, type Platform } from '../oci/platform.ts'
+import type { Platform } from '../oci/platform.ts'
+import { collectBlob } from '../store/blob-file.ts'
 import type { Content, Target } from './content.ts'
 import { counted } from './counted.ts'
-import { type Document, defaultPlatform, maxIndexDepth } from './resolve-image.ts'
+import { type Document, defaultPlatform, maxIndexDepth, platformUnavailable } from './resolve-image.ts'
 
 /** Number of blobs copied at the same time. */
 const parallelBlobs = 4
@@ -42,12 +46,13 @@ export async function copyContent(content: Content, target: Target, options: Cop
   const root = await chooseRoot(content, options)
   const limit = pLimit(parallelBlobs)
   const copies = new Map<string, Promise<void>>()
+  const configs = new Map<string, Uint8Array>()
 
   async function copyBlob(blob: Descriptor): Promise<void> {
     options.signal?.throwIfAborted()
     const wasThere = await target.has(blob)
     if (!wasThere)
-      await target.writeBlob(blob, () => counted(content.open(blob), (bytes) => options.onProgress?.({ blob, bytes })))
+      await target.writeBlob(blob, () => counted(open(blob), (bytes) => options.onProgress?.({ blob, bytes })))
     options.onBlob?.({ blob, wasThere })
   }
 
@@ -66,6 +71,7 @@ export async function copyContent(content: Content, target: Target, options: Cop
     const parsed = parse(document, content.name)
     if (parsed.kind === 'manifest') {
       await content.checkSigned?.(document)
+      await checkImage(parsed)
       return copyBlobs(parsed)
     }
     if (!target.takesIndex) {
@@ -73,11 +79,29 @@ export async function copyContent(content: Content, target: Target, options: Cop
         hint: 'leave out --all, or write an OCI archive',
       })
     }
+    if (parsed.odd.length > 0) {
+      throw unusableEntries(parsed.odd, { what: `the index ${content.name}`, code: 'ERR_MANIFEST_INVALID' })
+    }
     for (const descriptor of parsed.manifests) {
       const child = { descriptor, content: await content.readManifest(descriptor) }
       await copyBelow(child, depth + 1)
       await target.writeManifest(child)
     }
+  }
+
+  /** Refuses an image that could not be unpacked: where it is copied to, that would be found out too late. */
+  async function checkImage(manifest: Manifest): Promise<void> {
+    if (target.needsLayers) refuseArtifact(manifest, content.name)
+    if (!isImage(manifest) || !hasFileSystem(manifest)) return
+    const { config } = manifest
+    const bytes = await collectBlob(content.open(config), config, maxImageConfigBytes)
+    configs.set(config.digest, bytes)
+    checkLayerCount(manifest, parseImageConfig(bytes, `image config ${config.digest} of ${content.name}`), content.name)
+  }
+
+  function open(blob: Descriptor): AsyncIterable<Uint8Array> {
+    const known = configs.get(blob.digest)
+    return known === undefined ? content.open(blob) : once(known)
   }
 
   async function copyBlobs({ config, layers }: Manifest): Promise<void> {
@@ -104,7 +128,10 @@ async function chooseRoot(content: Content, { all, platform }: CopyContentOption
     if (parsed.kind === 'manifest') return document
     const wanted = platform ?? defaultPlatform()
     const descriptor = choosePlatform(parsed.manifests, wanted)
-    if (descriptor === undefined) throw unavailable(content.name, wanted, parsed.manifests)
+    if (descriptor === undefined) {
+      const { code, message, hint } = platformUnavailable(content.name, wanted, parsed)
+      throw new OciError(code, message, { hint: `${hint}; or copy --all` })
+    }
     document = { descriptor, content: await content.readManifest(descriptor) }
   }
   throw new OciError(
@@ -113,13 +140,8 @@ async function chooseRoot(content: Content, { all, platform }: CopyContentOption
   )
 }
 
-function unavailable(name: string, wanted: Platform, entries: readonly Descriptor[]): OciError {
-  const offered = entries
-    .filter((entry) => !isAttestation(entry))
-    .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
-  return new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} has no image for ${formatPlatform(wanted)}`, {
-    hint: `choose with --platform: ${[...new Set(offered)].join(', ')}; or copy --all`,
-  })
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
 
 const parse = ({ descriptor, content }: Document, name: string) =>

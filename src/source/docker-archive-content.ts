@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { OciError } from '../errors.ts'
+import { compressionOf, magicBytes } from '../layer/decompress.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { digestOf } from '../oci/digest.ts'
-import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
+import { maxManifestBytes } from '../oci/limits.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import {
   mediaKind,
@@ -15,21 +16,22 @@ import {
 import { blobPath, verified } from '../store/blob-file.ts'
 import { parseLayoutIndex } from '../store/layout.ts'
 import type { Content } from './content.ts'
-import { archiveNames, readDockerArchive } from './docker-archive.ts'
+import { archiveNames, readConfig, readDockerArchive } from './docker-archive.ts'
 import type { Document } from './resolve-image.ts'
 import type { TarIndex, TarMember } from './tar-index.ts'
 
 /**
  * The content of an image in an archive of `docker save`. When the archive is an image layout as well, its manifest is
  * used. Otherwise a manifest is made, the same for the same archive; each layer is read to compute its digest.
+ * @param warn called as by `readConfig`
  */
-export function dockerArchiveContent(tar: TarIndex, wanted?: string): Content {
+export function dockerArchiveContent(tar: TarIndex, wanted?: string, warn?: (message: string) => void): Content {
   const blobs = new Map<string, () => AsyncIterable<Uint8Array>>()
   let made: Promise<Document> | undefined
 
   async function makeRoot(): Promise<Document> {
     const { entry, layers } = await readDockerArchive(tar, wanted)
-    const config = await tar.read(entry.Config, maxImageConfigBytes)
+    const config = await readConfig(tar, entry, warn)
     const known = await findManifest(tar, describe(config, ociImageConfigType))
     if (known !== undefined) return known
     const described: Descriptor[] = []
@@ -92,10 +94,16 @@ async function describeLayer(tar: TarIndex, member: TarMember): Promise<Descript
   const hash = createHash('sha256')
   let start: Uint8Array | undefined
   for await (const chunk of tar.open(member)) {
-    start ??= chunk.slice(0, 4)
+    start ??= chunk.slice(0, magicBytes)
     hash.update(chunk)
   }
-  const magic = Buffer.from(start ?? []).toString('hex')
-  const mediaType = magic.startsWith('1f8b') ? ociGzipLayerType : magic === '28b52ffd' ? ociZstdLayerType : ociLayerType
+  const types = {
+    none: ociLayerType,
+    gzip: ociGzipLayerType,
+    zstd: ociZstdLayerType,
+    xz: ociLayerType,
+    bzip2: ociLayerType,
+  }
+  const mediaType = types[compressionOf(start ?? new Uint8Array())]
   return { mediaType, digest: digestOf('sha256', hash.digest('hex')), size: member.size }
 }

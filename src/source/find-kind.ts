@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { isSystemError, OciError } from '../errors.ts'
+import { refuseOldArchive } from './docker-archive.ts'
 import { isOciLayout } from './oci-layout.ts'
 import type { TarIndex } from './tar-index.ts'
 
@@ -12,7 +13,8 @@ export type FoundKind =
  * Determines the kind of a file or directory from its content.
  * @param path the file or directory; `-` stands for the archive of `openArchive`
  * @param help the hint for a path that does not exist, one imperative sentence
- * @throws OciError `ERR_SOURCE_INVALID` the path does not exist, or is neither an image layout nor an archive
+ * @throws OciError `ERR_SOURCE_INVALID` the path does not exist, or is neither an image layout nor an archive;
+ *   `ERR_NOT_SUPPORTED` as `refuseOldArchive`
  */
 export async function findKind(
   path: string,
@@ -28,7 +30,9 @@ export async function findKind(
   try {
     // Docker 25 and newer write both; manifest.json is the one with the full names.
     if (tar.find('manifest.json') !== undefined) return { kind: 'docker-archive', tar }
-    return { kind: tar.find('oci-layout') === undefined ? 'rootfs' : 'oci-archive', tar }
+    if (tar.find('oci-layout') !== undefined) return { kind: 'oci-archive', tar }
+    refuseOldArchive(tar)
+    return { kind: 'rootfs', tar }
   } catch (error) {
     await tar.close()
     throw error

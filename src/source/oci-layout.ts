@@ -2,14 +2,16 @@ import { stat } from 'node:fs/promises'
 import { leadsNowhere, OciError } from '../errors.ts'
 import { isAttestation } from '../oci/choose-platform.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
+import { type Digest, isDigest } from '../oci/digest.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
-import type { Index } from '../oci/manifest.ts'
+import { type Index, parseManifest } from '../oci/manifest.ts'
+import { mediaKind } from '../oci/media-types.ts'
 import type { Platform } from '../oci/platform.ts'
 import { blobPath, collectBlob, missingBlob, openBlobFile, verified } from '../store/blob-file.ts'
 import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from '../store/layout.ts'
 import type { Content } from './content.ts'
 import type { Image, Source } from './image.ts'
-import { resolveImage } from './resolve-image.ts'
+import { maxIndexDepth, resolveImage } from './resolve-image.ts'
 import type { TarIndex } from './tar-index.ts'
 
 /** An OCI image layout, in a directory or in an archive. */
@@ -46,12 +48,11 @@ function layoutContent(layout: Layout, tag: string | undefined, close: () => Pro
   return {
     name: tag === undefined ? layout.name : `${layout.name}:${tag}`,
     async root() {
-      const { manifests } = await layout.readIndex()
-      const { annotations: _, ...descriptor } = chooseEntry(manifests, tag, layout.name)
+      const { annotations: _, ...descriptor } = await chooseEntry(layout, tag)
       return { descriptor, content: await read(descriptor) }
     },
     readManifest: read,
-    names: async () => (await layout.readIndex()).manifests.flatMap((entry) => namesOf(entry).slice(0, 1)),
+    names: async () => callNames(imagesOf(await layout.readIndex())),
     open: layout.open,
     close,
   }
@@ -82,10 +83,9 @@ async function layoutImage(
   layout: Layout,
   { tag, platform }: { readonly tag: string | undefined; readonly platform: Platform | undefined },
 ): Promise<Image> {
-  const index = await layout.readIndex()
   const name = tag === undefined ? layout.name : `${layout.name}:${tag}`
   const read = (blob: Descriptor, _kind: string, limit: number) => collectBlob(layout.open(blob), blob, limit)
-  const descriptor = chooseEntry(index.manifests, tag, layout.name)
+  const descriptor = await chooseEntry(layout, tag)
   const root = { descriptor, content: await read(descriptor, 'manifest', maxManifestBytes) }
   const { manifest, config, documents } = await resolveImage(root, { name, platform, read })
   const layers = manifest.layers.map((layer, position) => ({
@@ -97,17 +97,60 @@ async function layoutImage(
   return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
 }
 
-/** The entry of a layout's index that a tag names; without one, the only entry. */
-function chooseEntry(all: readonly Descriptor[], tag: string | undefined, where: string): Descriptor {
-  const entries = all.filter((entry) => !isAttestation(entry))
-  const named = tag === undefined ? entries : entries.filter((entry) => namesOf(entry).includes(tag))
-  const [first] = named
-  if (first !== undefined && (tag !== undefined || named.length === 1)) return first
-  const names = [...new Set(entries.flatMap((entry) => namesOf(entry).slice(0, 1)))]
-  const what = tag === undefined ? `${where} has ${entries.length} images` : `${where} has no image "${tag}"`
+/**
+ * The manifest or index in a layout that a tag names, or its digest, or `@N`, its number in the layout's index; without any,
+ * the only image. A digest may be one within an index of the layout.
+ */
+async function chooseEntry(layout: Layout, tag: string | undefined): Promise<Descriptor> {
+  const index = await layout.readIndex()
+  const digest = tag?.replace(/^@/, '') ?? ''
+  const images = imagesOf(index)
+  const found = isDigest(digest)
+    ? await findDigest(layout, index, digest)
+    : tag === undefined
+      ? images.length === 1 && images[0]?.entry
+      : images.find(({ entry, number }) => tag === `@${number}` || namesOf(entry).includes(tag))?.entry
+  if (found) return found
+  const names = [...new Set(callNames(images))].slice(0, 20)
+  const what = tag === undefined ? `${layout.name} has ${images.length} images` : `${layout.name} has no image "${tag}"`
   throw new OciError('ERR_IMAGE_NOT_FOUND', what, {
-    hint: names.length === 0 ? 'none of its images has a name' : `choose one of: ${names.slice(0, 20).join(', ')}`,
+    hint: names.length === 0 ? undefined : `choose one of: ${names.join(', ')}`,
   })
+}
+
+interface NumberedEntry {
+  readonly number: number
+  readonly entry: Descriptor
+}
+
+/** The images of a layout without attestations and artifacts, unless it has nothing else; numbered as all its entries are. */
+function imagesOf({ manifests }: Index): readonly NumberedEntry[] {
+  const entries = manifests.map((entry, number) => ({ number, entry })).filter(({ entry }) => !isAttestation(entry))
+  const images = entries.filter(({ entry }) => entry.artifactType === undefined)
+  return images.length > 0 ? images : entries
+}
+
+/** How each image is called: by its name, or `@N` where it has none. */
+const callNames = (images: readonly NumberedEntry[]): string[] =>
+  images.map(({ number, entry }) => namesOf(entry)[0] ?? `@${number}`)
+
+/** Finds an entry of an index, or of the indexes within it, by its digest. */
+async function findDigest(
+  layout: Layout,
+  { manifests }: Index,
+  digest: Digest,
+  depth = 0,
+): Promise<Descriptor | undefined> {
+  const found = manifests.find((entry) => entry.digest === digest)
+  if (found !== undefined || depth === maxIndexDepth) return found
+  for (const entry of manifests.filter(({ mediaType }) => mediaKind(mediaType) === 'index')) {
+    const content = await collectBlob(layout.open(entry), entry, maxManifestBytes)
+    const what = `manifest ${entry.digest} of ${layout.name}`
+    const inner = parseManifest(content, { what, mediaType: entry.mediaType })
+    const below = inner.kind === 'index' ? await findDigest(layout, inner, digest, depth + 1) : undefined
+    if (below !== undefined) return below
+  }
+  return undefined
 }
 
 /** The names of an entry: its tag, and the full name that containerd and docker add. */

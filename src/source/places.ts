@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { OciError } from '../errors.ts'
+import { isDigest } from '../oci/digest.ts'
 import { placeNameKind, splitPath } from '../oci/place-name.ts'
 import { parseReference } from '../oci/reference.ts'
 import { allow, allowReference, pullAccess, pushAccess } from '../registry/access.ts'
@@ -52,9 +53,9 @@ export async function openContent(text: string, options: RegistryOptions, isUsed
     case 'oci-archive':
       return ociArchiveContent(await openTarIndex(path, options.signal), name)
     case 'docker-archive':
-      return dockerArchiveContent(await openTarIndex(path, options.signal), name)
+      return dockerArchiveContent(await openTarIndex(path, options.signal), name, options.warn)
     case 'docker-daemon':
-      return dockerArchiveContent(await openDaemonArchive(rest, options))
+      return dockerArchiveContent(await openDaemonArchive(rest, options), undefined, options.warn)
   }
 }
 
@@ -71,7 +72,8 @@ async function openByContent(path: string, options: RegistryOptions, isUsed: boo
     throw error
   }
   if (found.kind === 'oci') return ociLayoutContent(path)
-  return found.kind === 'docker-archive' ? dockerArchiveContent(found.tar) : ociArchiveContent(found.tar)
+  if (found.kind === 'oci-archive') return ociArchiveContent(found.tar)
+  return dockerArchiveContent(found.tar, undefined, options.warn)
 }
 
 const withoutImage = (path: string): OciError =>
@@ -94,7 +96,12 @@ export interface TargetOptions extends RegistryOptions {
  */
 export function checkTarget(text: string): void {
   const { kind, rest } = parsePlace(text)
-  const [path] = splitPath(rest)
+  const [path, name = ''] = splitPath(rest)
+  if (kind.startsWith('oci') && (name.startsWith('@') || isDigest(name))) {
+    throw new OciError('ERR_USAGE', `"${name}" chooses an image of a place, and names none in ${text}`, {
+      hint: 'name the image, or leave that out',
+    })
+  }
   const how = { code: 'ERR_FILE_SYSTEM', what: `cannot write ${text}`, hint: 'name another place' } as const
   if (kind === 'docker') checkRegistryName(rest)
   else if (kind === 'oci') checkWritable(path, { ...how, isMade: true })

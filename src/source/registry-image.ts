@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
+import { imagePlatform } from '../oci/image-config.ts'
 import { maxManifestBytes } from '../oci/limits.ts'
-import { mediaKind } from '../oci/media-types.ts'
 import { formatReference, type Reference } from '../oci/reference.ts'
 import type { Signatures } from '../registry/access.ts'
 import { checkBlobSize } from '../store/blob-file.ts'
@@ -52,7 +52,6 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
         checkSigned: (manifest) => checkSigned(manifest, options),
       })
       const { manifest, config, documents } = resolved
-      manifest.layers.forEach(refuseUnknown)
       downloads = startDownloads(manifest.layers, options)
       const layers = downloads.map(({ layer, open }, position): ImageLayer => {
         return { name: layer.digest, diffID: config.rootfs.diff_ids[position], size: layer.size, open }
@@ -64,9 +63,7 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
       await Promise.all(downloads.map(({ done }) => done))
       for (const { descriptor, content } of resolved.documents) await store.write(descriptor, content)
       const manifest = resolved.documents.at(-1)?.descriptor
-      const { os, architecture, variant } = resolved.config
-      const platform = { os, architecture, ...(variant !== undefined && { variant }) }
-      if (manifest !== undefined) await store.tag(name, { ...manifest, platform })
+      if (manifest !== undefined) await store.tag(name, { ...manifest, platform: imagePlatform(resolved.config) })
     },
     async close() {
       await fetcher.close()
@@ -102,15 +99,6 @@ async function checkSigned(manifest: Document, options: RegistryImageOptions): P
     fetchManifest: (tag) => options.fetcher.fetchManifest(tag),
     read: (blob, limit) => readSmall(options, blob, limit),
   })
-}
-
-function refuseUnknown({ mediaType, digest }: Descriptor): void {
-  if (mediaKind(mediaType) !== 'layer') {
-    throw new OciError(
-      'ERR_NOT_SUPPORTED',
-      `layer ${digest} has the media type "${mediaType}", which is not a file system layer`,
-    )
-  }
 }
 
 interface Download {

@@ -1,9 +1,10 @@
 import { OciError } from '../errors.ts'
+import { refuseArtifact, refuseOtherLayers } from '../oci/artifact.ts'
 import { choosePlatform, isAttestation, rankPlatform } from '../oci/choose-platform.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { checkLayerCount, type ImageConfig, imagePlatform, parseImageConfig } from '../oci/image-config.ts'
 import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
-import { type Manifest, parseManifest } from '../oci/manifest.ts'
+import { type Index, type Manifest, parseManifest } from '../oci/manifest.ts'
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
 
 /** A manifest or an index with its bytes. */
@@ -53,32 +54,55 @@ export async function resolveImage(root: Document, options: ResolveOptions): Pro
     const what = `${depth === 0 ? 'manifest' : `manifest ${document.descriptor.digest}`} of ${name}`
     const parsed = parseManifest(document.content, { what, mediaType: document.descriptor.mediaType })
     if (parsed.kind === 'manifest') {
+      refuseArtifact(parsed, name)
+      refuseOtherLayers(parsed, name)
       await checkSigned?.(document)
       const content = await read(parsed.config, 'image config', maxImageConfigBytes)
       const config = parseImageConfig(content, `image config ${parsed.config.digest} of ${name}`)
       checkLayerCount(parsed, config, name)
-      if (platform !== undefined) checkPlatform(config, platform, name)
+      if (platform !== undefined) checkPlatform(config, platform, { name, entry: document.descriptor })
       return { manifest: parsed, config, documents, configDocument: { descriptor: parsed.config, content } }
     }
-    const descriptor = chooseManifest(parsed.manifests, platform ?? defaultPlatform(), name)
+    const wanted = platform ?? defaultPlatform()
+    const descriptor = choosePlatform(parsed.manifests, wanted)
+    if (descriptor === undefined) throw platformUnavailable(name, wanted, parsed)
     documents.push({ descriptor, content: await read(descriptor, 'manifest', maxManifestBytes) })
   }
   throw new OciError('ERR_MANIFEST_INVALID', `${name} has indexes within indexes, more than ${maxIndexDepth} deep`)
 }
 
-function chooseManifest(entries: readonly Descriptor[], wanted: Platform, name: string): Descriptor {
-  const chosen = choosePlatform(entries, wanted)
-  if (chosen !== undefined) return chosen
-  const offered = entries.filter((entry) => !isAttestation(entry)).map(({ platform }) => platform)
-  const list = offered.map((platform) => (platform === undefined ? 'one without a platform' : formatPlatform(platform)))
-  throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} has no image for ${formatPlatform(wanted)}`, {
-    hint: list.length === 0 ? 'its index has no image' : `choose with --platform: ${[...new Set(list)].join(', ')}`,
+/** The most images that an error lists. */
+const maxListed = 20
+
+/** The error for an index without an image for a platform. It lists the platforms, and images without one by digest. */
+export function platformUnavailable(name: string, wanted: Platform, { manifests, odd }: Index): OciError {
+  const offered = manifests.filter((entry) => !isAttestation(entry)).slice(0, maxListed)
+  const platforms = offered.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
+  const digests = offered.flatMap(({ platform, digest }) => (platform === undefined ? [digest] : []))
+  const choices = [
+    ...(platforms.length > 0 ? [`choose with --platform: ${[...new Set(platforms)].join(', ')}`] : []),
+    ...(digests.length > 0 ? [`name one without a platform by its digest: ${digests.join(', ')}`] : []),
+  ]
+  const faults = odd.flatMap(({ problems }) => problems).map(({ pointer, message }) => `${pointer} ${message}`)
+  const why = faults.length === 0 ? '' : `; entries of its index cannot be used: ${faults.join('; ')}`
+  return new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} has no image for ${formatPlatform(wanted)}${why}`, {
+    hint: choices.length === 0 ? 'its index has no image' : choices.join('; or '),
   })
 }
 
-/** Refuses an image for another platform than the requested one, also where there is no index to choose from. */
-function checkPlatform(config: ImageConfig, wanted: Platform, name: string): void {
-  const own = imagePlatform(config)
+/**
+ * Refuses an image for another platform than the requested one, also where there is no index to choose from. Where the image
+ * itself does not say its platform, its entry in an index does.
+ */
+export function checkPlatform(
+  config: ImageConfig,
+  wanted: Platform,
+  { name, entry }: { readonly name: string; readonly entry?: Descriptor | undefined },
+): void {
+  const own = imagePlatform(config) ?? entry?.platform
   if (rankPlatform(own, wanted) !== undefined) return
-  throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} is for ${formatPlatform(own)}, not ${formatPlatform(wanted)}`)
+  const text = own === undefined ? 'does not say for which platform it is' : `is for ${formatPlatform(own)}`
+  throw new OciError('ERR_PLATFORM_UNAVAILABLE', `${name} ${text}, and not for ${formatPlatform(wanted)}`, {
+    hint: own === undefined ? 'leave out --platform if the image is for this host' : undefined,
+  })
 }

@@ -24,6 +24,8 @@ export interface SourceOptions {
   readonly policy?: string | undefined
   /** Environment for `DOCKER_HOST` and the paths of configuration; default: that of the process. */
   readonly env?: NodeJS.ProcessEnv | undefined
+  /** Called about what is wrong with a source and does no harm. */
+  readonly warn?: ((message: string) => void) | undefined
 }
 
 /** The kinds of local source, with the form of the rest on the command line. */
@@ -52,9 +54,9 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
   }
   switch (kind) {
     case 'docker-archive':
-      return dockerArchive(await openArchive(path, options), name)
+      return dockerArchive(await openArchive(path, options), name, options.warn)
     case 'docker-daemon':
-      return dockerArchive(await openDaemonArchive(rest, options))
+      return dockerArchive(await openDaemonArchive(rest, options), undefined, options.warn)
     case 'oci-archive':
       return ociArchive(await openArchive(path, options), name)
     case 'oci':
@@ -98,7 +100,8 @@ async function openByContent(path: string, options: SourceOptions): Promise<Sour
     throw error
   }
   if (found.kind === 'oci') return openOciLayout(path)
-  return found.kind === 'docker-archive' ? dockerArchive(found.tar) : ociArchive(found.tar)
+  if (found.kind === 'oci-archive') return ociArchive(found.tar)
+  return dockerArchive(found.tar, undefined, options.warn)
 }
 
 const openFoundRootfs = (tar: TarIndex): Source =>

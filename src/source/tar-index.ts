@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
-import { decompress } from '../layer/decompress.ts'
+import { compressionOf, decompress, magicBytes } from '../layer/decompress.ts'
 import { createTarReader, shown, type TarEntry } from '../layer/tar/reader.ts'
 import { readChunks } from '../store/blob-file.ts'
 
@@ -23,6 +23,8 @@ export interface TarIndex {
    * @throws OciError `ERR_SOURCE_INVALID` its links form a loop
    */
   find(name: string): TarMember | undefined
+  /** The names of all regular files. */
+  names(): readonly string[]
   /** A member's bytes. */
   open(member: TarMember): AsyncIterable<Uint8Array>
   /** All bytes of the archive, uncompressed. */
@@ -95,6 +97,7 @@ function createIndex(path: string, file: FileHandle, { members, links }: Entries
   return {
     path,
     find,
+    names: () => [...members.keys()],
     open: openMember,
     openAll: () => readChunks(file),
     async read(name, limit) {
@@ -190,9 +193,9 @@ const normalize = (name: string): string => posix.normalize(`/${name}`).slice(1)
 async function openPlain(path: string, signal: AbortSignal | undefined): Promise<FileHandle> {
   const file = await openArchive(path)
   try {
-    const start = Buffer.alloc(6)
+    const start = Buffer.alloc(magicBytes)
     await file.read(start, 0, start.byteLength, 0)
-    if (!isCompressed(start)) return file
+    if (compressionOf(start) === 'none') return file
     const spool = await openUnnamed()
     try {
       for await (const chunk of decompress(byteSource(readChunks(file)), { warn: () => {} })) {
@@ -210,9 +213,6 @@ async function openPlain(path: string, signal: AbortSignal | undefined): Promise
     throw error
   }
 }
-
-/** True for gzip, zstd, xz and bzip2, by the first bytes; a tar archive begins with a file name. */
-const isCompressed = (start: Buffer): boolean => /^(1f8b|28b52ffd|fd377a585a00|425a68)/.test(start.toString('hex'))
 
 async function openArchive(path: string): Promise<FileHandle> {
   try {

@@ -40,7 +40,7 @@ export function parseLayoutIndex(content: Uint8Array, what: string): Index {
     throw new OciError('ERR_LIMIT_EXCEEDED', `${what} is larger than ${maxManifestBytes} bytes`)
   }
   // No media type is expected: Docker and containerd write an index here that calls itself a Docker list.
-  const index = parseManifest(content, { what })
+  const index = parseManifest(content, { what, isIndex: true })
   if (index.kind === 'index') return index
   throw new OciError('ERR_MANIFEST_INVALID', `${what} is not an index (${ociIndexType})`)
 }
@@ -52,8 +52,9 @@ export async function updateLayoutIndex(
 ): Promise<void> {
   const file = join(layout, 'index.json')
   await withLock(join(layout, 'index.lock'), async () => {
-    const { manifests, annotations } = parseLayoutIndex(readFileSync(file), file)
-    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: change(manifests), annotations }
+    const { manifests, odd, annotations } = parseLayoutIndex(readFileSync(file), file)
+    const entries = [...change(manifests), ...odd.map(({ value }) => value)]
+    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: entries, annotations }
     await replaceFile(file, `${JSON.stringify(index)}\n`)
   })
 }

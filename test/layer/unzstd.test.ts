@@ -51,6 +51,28 @@ test.each(Object.entries(decoders))(
   },
 )
 
+test.each(Object.entries(decoders))('%s: a skippable frame comes first (pzstd), of any size', async (name, run) => {
+  const frames = [compress(text.subarray(0, 1000)), compress(text.subarray(1000))]
+  for (const [magic, size] of [
+    [0x50, 0],
+    [0x50, 4],
+    [0x5f, 70_000],
+  ] as const) {
+    const header = Buffer.from([magic, 0x2a, 0x4d, 0x18, 0, 0, 0, 0])
+    header.writeUInt32LE(size, 4)
+    for (const pieces of [13, 1 << 20]) {
+      const got = await collect(run(Buffer.concat([header, Buffer.alloc(size, 1), ...frames]), pieces))
+      expect(text.equals(got), `${name} ${size} ${pieces}`).toBe(true)
+    }
+  }
+})
+
+requires('pzstd').test('what pzstd writes is read', async () => {
+  const written = execFileSync('pzstd', ['-qc', '-p', '2'], { input: mixed, maxBuffer: 1 << 28 })
+  expect(written.subarray(0, 4).toString('hex')).toBe('502a4d18')
+  for (const run of Object.values(decoders)) expect(mixed.equals(await collect(run(written, 65_537)))).toBe(true)
+})
+
 test('a stream that is cut off or damaged is an invalid layer', async () => {
   const good = compress(mixed)
   const damaged = Buffer.from(good)

@@ -95,14 +95,38 @@ test('an image config as Docker writes it is read, nulls dropped', () => {
 })
 
 test('an image config without valid layers is refused', () => {
-  for (const rootfs of [
-    undefined,
-    { type: 'layers' },
-    { type: 'other', diff_ids: [] },
-    { type: 'layers', diff_ids: ['x'] },
-  ]) {
+  for (const rootfs of [undefined, { type: 'other', diff_ids: [] }, { type: 'layers', diff_ids: ['x'] }]) {
     expect(() => parseImageConfig(JSON.stringify({ ...image, rootfs }), 'image config')).toThrow(/rootfs/)
   }
+})
+
+test('an image config without layers or a platform is read, and bytes that are not UTF-8 are as for Go', () => {
+  const text = Buffer.from('{"rootfs":{"type":"layers"},"author":"Ren\xe9","history":null}', 'latin1')
+  expect(parseImageConfig(text, 'image config')).toEqual({
+    architecture: '',
+    os: '',
+    author: 'Ren\ufffd',
+    rootfs: { type: 'layers', diff_ids: [] },
+  })
+})
+
+test.each([
+  ['manifests', { schemaVersion: 2, mediaType: oci('index'), manifests: null }, { manifests: [], odd: [] }],
+  ['layers', { schemaVersion: 2, config: blob(oci('config')), layers: null }, { layers: [] }],
+])('%s of null are none', (_, value, parsed) => {
+  expect(parse(value)).toMatchObject(parsed)
+})
+
+test('an odd entry of an index is set apart, with its problems', () => {
+  const good = blob(oci('manifest'))
+  const odd = [{ ...good, digest: 'blake3:00' }, { ...good, size: -1 }, 'text', { ...good, platform: { os: 5 } }]
+  const parsed = parse({ schemaVersion: 2, manifests: [odd[0], { ...good, platform: {} }, ...odd.slice(1)] })
+  expect(parsed).toMatchObject({ manifests: [good], odd: odd.map((value) => ({ value })) })
+  expect(
+    parsed.kind === 'index' && parsed.odd.flatMap(({ problems }) => problems.map(({ pointer }) => pointer)),
+  ).toEqual(['/manifests/0/digest', '/manifests/2/size', '/manifests/3', '/manifests/4/platform/os'])
+  expect(parsed.kind === 'index' && parsed.manifests[0]?.platform).toBeUndefined()
+  expect(failure({ schemaVersion: 2, manifests: odd }).message).toMatch(/4 problems\n {2}\/manifests\/0\/digest/)
 })
 
 test('layers and diff_ids must count the same (ggcr#2304)', () => {

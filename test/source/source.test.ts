@@ -173,10 +173,12 @@ describe('hostile or broken', () => {
     await expect(read(`oci:${at('linked')}`)).rejects.toMatchObject({ code: 'ERR_STORE_INVALID' })
   })
 
-  test('an image config without the digest in its name is refused', async () => {
+  test('an image config without the digest in its name, as a blob of a layout has it, is refused', async () => {
     const files = dockerFiles([{ tags: [], image }])
     const name = Object.keys(files).find((key) => key.endsWith('.json') && key !== 'manifest.json') ?? ''
-    writeFileSync(at('lie.tar'), await makeTar({ ...files, [name]: other.config }))
+    const blob = `blobs/sha256/${name.replace('.json', '')}`
+    const table = String(files['manifest.json']).replace(name, blob)
+    writeFileSync(at('lie.tar'), await makeTar({ ...files, [blob]: other.config, 'manifest.json': table }))
     await expect(read(`docker-archive:${at('lie.tar')}`)).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
   })
 

@@ -1,3 +1,4 @@
+import { refuseArtifact } from '../../oci/artifact.ts'
 import { choosePlatform, isAttestation } from '../../oci/choose-platform.ts'
 import { type ImageConfig, parseImageConfig } from '../../oci/image-config.ts'
 import { maxImageConfigBytes } from '../../oci/limits.ts'
@@ -78,6 +79,7 @@ async function chooseImage(
 async function inspectImage(document: Document, content: Content): Promise<NonNullable<Inspection['image']>> {
   const parsed = parse(document, content.name)
   if (parsed.kind !== 'manifest') throw new Error('an image has a manifest')
+  refuseArtifact(parsed, content.name)
   const { kind: _, ...manifest } = parsed
   const bytes = await collectBlob(content.open(manifest.config), manifest.config, maxImageConfigBytes)
   const config = parseImageConfig(bytes, `image config ${manifest.config.digest} of ${content.name}`)

@@ -37,11 +37,11 @@ export interface UnpackResult {
  *   `ERR_BUNDLE_EXISTS`, `ERR_DIGEST_MISMATCH`, `ERR_LAYER_INVALID` and others
  */
 export async function unpack(sourceName: string, options: UnpackOptions): Promise<UnpackResult> {
-  const { out, force = false, platform, stdin, env, policy, signal } = options
+  const { out, force = false, platform, stdin, env, policy, signal, warn } = options
   const wanted = platform === undefined ? undefined : parsePlatform(platform)
   checkPlace(out, force)
   const change = await configChanger(options)
-  const source = await openSource(sourceName, { stdin, env, policy, signal })
+  const source = await openSource(sourceName, { stdin, env, policy, signal, warn })
   try {
     const image = await source.image(wanted)
     return { image: image.name, digest: image.digest, bundle: await makeBundle(image, { ...options, change }) }
