@@ -25,7 +25,7 @@ interface Batch {
  * Starts the runner for the tree in a directory: it makes files while this process decompresses and verifies. It ends with
  * the thread that has started it.
  *
- * What is placed goes through a ring of memory that both have open, so that it is copied once, and read where it is.
+ * Placed entries go through a ring of memory that both have open, so that they are copied once, and read where they are.
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function startTree(directory: string): TreeProcess {
