@@ -192,7 +192,8 @@ long make_mount(const char *type, char **options, uint64_t attributes)
 	}
 	r = context = sys(fsopen, type, FSOPEN_CLOEXEC);
 	for (; r >= 0 && options[0] && options[1]; options += 2)
-		r = sys(fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0);
+		r = *options[1] ? sys(fsconfig, context, FSCONFIG_SET_STRING, options[0], options[1], 0)
+				: sys(fsconfig, context, FSCONFIG_SET_FLAG, options[0], NULL, 0);
 	if (r >= 0)
 		r = sys(fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	if (r >= 0)

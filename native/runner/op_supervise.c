@@ -1,6 +1,9 @@
 /* The wait for the end of a foreground container: signals are passed on, and a terminal is relayed. */
 #include "runner/relay.h"
 #include "runner/vm.h"
+#include "system/file.h"
+#include "system/memory.h"
+#include "system/text.h"
 
 #include <asm/siginfo.h>
 #include <asm/signal.h>
@@ -75,9 +78,35 @@ static long reap_all(struct vm *vm)
 			return pid == -ECHILD ? 0 : pid;
 		if (pid == vm->shared->pid) {
 			vm->has_exited = true;
-			vm->status = status;
+			vm->status = status == SIGKILL && vm->unheard ? vm->unheard : status;
 		}
 	}
+}
+
+/* True for a signal that ends a program which has no handler for it. */
+static bool ends_programs(uint32_t signal)
+{
+	return signal == SIGINT || signal == SIGQUIT || signal == SIGTERM || signal == SIGHUP;
+}
+
+/* True when the process has a handler, or if that cannot be known. */
+static bool hears(int pid, uint32_t signal)
+{
+	static const char field[] = "SigCgt:\t";
+	char path[40] = "/proc/", status[4096];
+	uint64_t mask = 0;
+	const char *at = status;
+
+	memcpy(path + 6 + decimal(path + 6, (uint64_t)pid), "/status", 8);
+	if (read_file(AT_FDCWD, path, status, sizeof status) < 0)
+		return true;
+	while (*at && !has_prefix(at, field))
+		at++;
+	if (!*at)
+		return true;
+	for (at += sizeof field - 1; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
+		mask = mask << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+	return mask >> (signal - 1) & 1;
 }
 
 static long take_signal(struct vm *vm, int terminal)
@@ -109,6 +138,10 @@ static long take_signal(struct vm *vm, int terminal)
 	/* A signal of the terminal goes to all processes of its group, so the container has it already. */
 	if (info.ssi_code == SI_KERNEL && sys(getpgid, vm->shared->pid) == sys(getpgid, 0))
 		return 0;
+	if (vm->kills_unheard && ends_programs(info.ssi_signo) && !hears(vm->shared->pid, info.ssi_signo)) {
+		vm->unheard = (int)info.ssi_signo;
+		info.ssi_signo = SIGKILL;
+	}
 	r = sys(kill, vm->shared->pid, info.ssi_signo);
 	return r == -ESRCH ? 0 : r;
 }
@@ -136,5 +169,6 @@ int op_supervise(struct vm *vm, const struct step *s)
 	if (vm->shared->pid <= 0)
 		return -ESRCH;
 	vm->keeps = s->arg[1];
+	vm->kills_unheard = s->arg[2];
 	return supervise(vm, s, has_slot(s, 0) ? slot(vm, s, 0) : -1);
 }

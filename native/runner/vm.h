@@ -53,6 +53,8 @@ struct vm {
 	bool has_exited; /* supervise saw the end of the container */
 	bool ends_with_caller; /* see end_with_caller */
 	bool is_given_up; /* END_SIGNAL has come: nobody waits for what others still write */
+	bool kills_unheard; /* a signal that the container's first process has no handler for kills it */
+	int unheard; /* that signal */
 	bool keeps; /* what the program made stays when the container has exited */
 	struct relay *relay; /* of a foreground container; NULL: nothing to relay */
 	struct loss loss; /* the first, once it has ended */

@@ -17,7 +17,7 @@ import { usableCgroups } from './cgroup/usable.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
-import { containerHooks, hostHooks, runningHooks } from './hooks.ts'
+import { containerHooks, endWithParent, hostHooks, runningHooks } from './hooks.ts'
 import { compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
 import { compileNames } from './names.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
@@ -162,11 +162,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...runningHooks(context),
     ...compilePidFileName(context),
     ...compileNotifyRelay(context),
-    undoable(
-      isForeground
-        ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: context.keep ? 1 : 0 }, '/process')
-        : op('ready', {}),
-    ),
+    undoable(isForeground ? supervise(process, context) : op('ready', {})),
   ]
 }
 
@@ -237,11 +233,18 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     ...(context.mode === 'create' ? [op('exit_on_signals', {})] : []),
     ...compileProcess(process, env, context),
     ...(readiesEarly ? [] : [ready]),
+    // Behind the change of ids and capabilities, which takes it back.
+    ...(context.endsWithRunner ? [endWithParent()] : []),
     op('sync_wait', { barrier: barriers.go }),
     ...(context.mode === 'create' ? [op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
     compileExecve(process, env),
   ]
+}
+
+function supervise({ terminal }: Process, { keep, endsWithRunner }: CompileContext): Step {
+  const how = { terminal: terminal ? 'controller' : null, keep: keep ? 1 : 0, unheard: endsWithRunner ? 1 : 0 }
+  return op('supervise', how, '/process')
 }
 
 /**

@@ -22,11 +22,15 @@ export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   readonly consoleSocket?: Text | undefined
   readonly pidfdSocket?: string | undefined
   readonly preserveFds?: number | undefined
+  /** The permissions of the rootfs directory; default 0755. */
+  readonly rootfsMode?: number | undefined
   /** The service manager that is told when the container is ready (sd_notify(3)). */
   readonly notify?: NotifyTarget | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined
+  /** Foreground: kill the container when the runner is killed. */
+  readonly endsWithRunner?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
   /** The systemd that makes the cgroup; without it the runtime does. */

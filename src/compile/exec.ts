@@ -185,7 +185,7 @@ function compileHost(
     undoable(op('sync_send', { barrier: barriers.go })),
     undoable(
       isForeground
-        ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: 0 }, '/process')
+        ? op('supervise', { terminal: process.terminal ? 'controller' : null, keep: 0, unheard: 0 }, '/process')
         : op('ready', {}),
     ),
   ]

@@ -4,6 +4,9 @@ import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { compileHooks } from './state/hooks.ts'
 
+/** Has the process killed with its parent. */
+export const endWithParent = (from = ''): Step => op('prctl', { option: prctl.PDEATHSIG, value: sigkill }, from)
+
 const sigkill = 9
 
 /** Hooks that run in the runtime's namespaces, while the container's process waits with its mounts made. */
@@ -31,7 +34,7 @@ export function containerHooks(context: CompileContext): readonly Step[] {
     // A hook may take any time, and the process that waits for it must not outlive a runner that is killed meanwhile.
     ...(own.length > 0
       ? [
-          op('prctl', { option: prctl.PDEATHSIG, value: sigkill }, from),
+          endWithParent(from),
           op('fchdir', { slot: 'root' }, from),
           ...own,
           op('prctl', { option: prctl.PDEATHSIG, value: 0 }, from),

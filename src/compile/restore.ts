@@ -95,7 +95,7 @@ function compileHost(context: CompileContext, criu: CriuRestore): readonly HostS
       ? [undoable(op('send_fd', { socket: 'console', slot: terminal, name: '/dev/ptmx' }, '--console-socket'))]
       : []),
     ...compilePidFileName(context),
-    undoable(isForeground ? op('supervise', { terminal, keep: 0 }, '/process') : op('ready', {})),
+    undoable(isForeground ? op('supervise', { terminal, keep: 0, unheard: 0 }, '/process') : op('ready', {})),
   ]
 }
 

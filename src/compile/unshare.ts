@@ -31,7 +31,7 @@ export function compileUnshare({ uidMappings, gidMappings, helpers, command, env
       undoable(mapIDs(helpers.gid, gidMappings)),
       undoable(mapIDs(helpers.uid, uidMappings)),
       undoable(op('sync_send', { barrier: mapped })),
-      undoable(op('supervise', { terminal: null, keep: 0 })),
+      undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 })),
     ],
     stage: [],
     child: [

@@ -52,6 +52,13 @@ export interface ForegroundOptions {
   readonly keep?: boolean | undefined
 }
 
+/** Options that only this tool itself uses. */
+export interface OwnCompileOptions {
+  readonly noCache?: boolean | undefined
+  /** True for a container in the foreground that is killed when its runner is. */
+  readonly endsWithRunner?: boolean | undefined
+}
+
 /** A program, and the facts it was compiled from. */
 export interface CompiledContainer {
   readonly program: Program
@@ -76,7 +83,7 @@ export interface Compiler {
  * @throws OciError the errors of `loadBundle` and `compile`
  */
 export async function compileContainer(
-  options: NewContainerOptions & ForegroundOptions & { readonly noCache?: boolean | undefined },
+  options: NewContainerOptions & ForegroundOptions & OwnCompileOptions,
   mode: CompileOptions['mode'],
   { compile, change = (config) => config }: Compiler = { compile: compileProgram },
 ): Promise<CompiledContainer> {
@@ -112,6 +119,7 @@ export async function compileContainer(
     {
       bundle: directory,
       root,
+      rootfsMode: loaded.rootfsMode,
       mode,
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
@@ -127,6 +135,7 @@ export async function compileContainer(
       noNewKeyring: options.noNewKeyring,
       noSubreaper: options.noSubreaper,
       keep: options.keep,
+      endsWithRunner: options.endsWithRunner,
       warn: (message) => options.log?.('warning', message),
       debug: (message) => options.log?.('debug', message),
     },

@@ -10,6 +10,8 @@ export interface Bundle {
   /** Absolute path of the bundle. */
   readonly directory: string
   readonly config: RuntimeConfig
+  /** The permissions of the rootfs directory. */
+  readonly rootfsMode: number
 }
 
 export interface LoadOptions {
@@ -28,8 +30,7 @@ export function loadBundle(path: string, { door = new Door(), onUnknown }: LoadO
   const config = readConfig(directory, { door, ...(onUnknown && { onUnknown }) })
   const problems = runtimeConfigProblems(config)
   if (problems.length > 0) throw invalidConfig(problems)
-  checkRootfs(resolve(directory, config.root.path), door)
-  return { directory, config }
+  return { directory, config, rootfsMode: rootfsMode(resolve(directory, config.root.path), door) }
 }
 
 /**
@@ -66,12 +67,12 @@ export function readConfigText(path: string, door: Door = new Door()): string {
 const [fileType, directoryType, linkType] = [0o170000n, 0o040000n, 0o120000n]
 
 /**
- * Checks that the rootfs is a directory. A symlink is refused: it could be changed between this check and the mount.
+ * The permissions of the rootfs, which must be a directory. A symlink is refused: it could be changed between this check and the mount.
  */
-function checkRootfs(rootfs: string, door: Door): void {
+function rootfsMode(rootfs: string, door: Door): number {
   const mode = door.place(rootfs)?.mode
   const type = mode === undefined ? undefined : mode & fileType
-  if (type === directoryType) return
+  if (mode !== undefined && type === directoryType) return Number(mode & 0o7777n)
   const what = type === undefined ? 'does not exist' : type === linkType ? 'is a symbolic link' : 'is not a directory'
   throw new OciError('ERR_BUNDLE_INVALID', `the rootfs "${rootfs}" ${what}`, {
     pointer: '/root/path',

@@ -83,6 +83,8 @@ export const goldenCases: Record<string, GoldenCase> = {
   },
   'no-pivot': { facts: hosts.v2, options: { noPivot: true } },
   rootless: { facts: hosts.rootlessV2 },
+  'temporary-rootfs': { facts: hosts.hybrid, options: { rootfsMode: 0o700, endsWithRunner: true } },
+  'temporary-rootfs-rootless': { facts: hosts.rootlessV2 },
   'rootless-ranges': { facts: hosts.rootlessHybrid, options: { mode: 'create' } },
 }
 

@@ -57,7 +57,7 @@ function program(intelRdt: IntelRdt): Program {
       ...compileResctrlGroups(context),
       undoable(op('clone', { flags: 0, cgroup: null }), op('kill_child', {})),
       ...joinResctrlGroups(resctrlGroups(config, facts)),
-      undoable(op('supervise', { terminal: null, keep: 1 })),
+      undoable(op('supervise', { terminal: null, keep: 1, unheard: 0 })),
     ],
     stage: [],
     child: look('echo $$'),

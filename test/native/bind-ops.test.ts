@@ -105,7 +105,7 @@ test('close_slots closes all but two, and open_pidfd is a descriptor of the proc
       undoable(op('clone', { flags: 0, cgroup: null }), op('kill_child', {})),
       undoable(op('open_pidfd', { to: 'pidfd' })),
       undoable(op('close', { slot: 'pidfd' })),
-      undoable(op('supervise', { terminal: null, keep: 0 })),
+      undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 })),
     ],
     stage: [],
     child: [],

@@ -35,7 +35,7 @@ const program = (script: string, step: Step): Program => ({
     ...bind().map((own) => undoable(own)),
     undoable(op('clone', { flags: 0, cgroup: null }), op('kill_child', {})),
     undoable(step),
-    undoable(op('supervise', { terminal: null, keep: 0 })),
+    undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 })),
   ],
   stage: [],
   child: look(script),

@@ -19,7 +19,7 @@ const path = (name: string): string => join(directory, name)
 
 const clone = (flags = 0): ReturnType<typeof undoable> =>
   undoable(op('clone', { flags, cgroup: null }), op('kill_child', {}))
-const supervise = undoable(op('supervise', { terminal: null, keep: 0 }))
+const supervise = undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 }))
 const send = (barrier: number): Step => op('sync_send', { barrier })
 const wait = (barrier: number): Step => op('sync_wait', { barrier })
 
@@ -98,7 +98,7 @@ test.each([
   ['sync_send', send(1), 'EBADF'],
   ['sync_closed', op('sync_closed', {}), 'EBADF'],
   ['receive_fd', op('receive_fd', { to: 'x' }), 'EBADF'],
-  ['supervise', op('supervise', { terminal: null, keep: 0 }), 'ESRCH'],
+  ['supervise', op('supervise', { terminal: null, keep: 0, unheard: 0 }), 'ESRCH'],
 ] as const)('%s fails where there is no other side', (name, step, error) => {
   expectFailure(hostProgram(step), name, error, { timeoutMs: 3000 })
 })

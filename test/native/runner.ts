@@ -128,7 +128,7 @@ export function childProgram(flags: number, ...steps: readonly Step[]): Program 
   return {
     host: [
       undoable(op('clone', { flags, cgroup: null }), op('kill_child', {})),
-      undoable(op('supervise', { terminal: null, keep: 0 })),
+      undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 })),
     ],
     stage: [],
     child: steps,

@@ -50,7 +50,7 @@ const relayed = (rows: number, columns: number, script: string): Program => {
     host: [
       clone,
       undoable(op('receive_fd', { to: 'relayed' })),
-      undoable(op('supervise', { terminal: 'relayed', keep: 0 })),
+      undoable(op('supervise', { terminal: 'relayed', keep: 0, unheard: 0 })),
     ],
     stage: [],
     child,

@@ -14,7 +14,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 const path = (name: string): string => join(directory, name)
 
 const clone = undoable(op('clone', { flags: 0, cgroup: null }), op('kill_child', {}))
-const supervise = undoable(op('supervise', { terminal: null, keep: 0 }))
+const supervise = undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 }))
 const wait = (barrier: number): Step => op('sync_wait', { barrier })
 
 test('what the host steps did is undone in reverse, and no more than was done', () => {

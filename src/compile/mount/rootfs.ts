@@ -8,6 +8,7 @@ import { setAttributes, setPropagation } from './attributes.ts'
 import { compileDevices } from './devices.ts'
 import { cleanPath, type MountEntry, mountEntries, rootfsPath } from './entries.ts'
 import { compileLateReadonly, compileMount } from './mounts.ts'
+import { compileTemporaryRoot } from './temporary-root.ts'
 
 const propagationFlags: Readonly<Record<string, number>> = {
   private: mountFlags.PRIVATE,
@@ -139,7 +140,13 @@ function takeRoot(context: CompileContext): readonly Step[] {
       '/root/path',
     ),
     ...(mayBeShared ? [op('set_propagation', { slot: 'place', flags: parent }, from)] : []),
-    op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, '/root/path'),
+    ...(compileTemporaryRoot(context) ?? [
+      op(
+        'open_tree',
+        { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE },
+        '/root/path',
+      ),
+    ]),
     ...(first === wanted ? [] : [setPropagation('root', mountFlags.PRIVATE, from)]),
     op('move_mount', { from: 'root', to: 'place', name: null, path: rootfsPath(context) }, '/root/path'),
   ]

@@ -44,7 +44,7 @@ export const mountOps = {
   new_mount: {
     number: 55,
     operands: { to: 'newSlot', type: 'string', options: 'list', attributes: 'mountAttributes' },
-    does: 'fsopen(2), fsconfig(2) for each pair of options, fsmount(2): a detached mount',
+    does: 'fsopen(2), fsconfig(2) for each pair of options, of which an empty value makes a flag, fsmount(2): a detached mount',
   },
   pivot_root: {
     number: 56,

@@ -35,8 +35,8 @@ export const processOps = {
   ready: { number: 37, operands: {}, does: 'reports the new process: the container is created' },
   supervise: {
     number: 38,
-    operands: { terminal: 'slot', keep: 'decimal' },
-    does: 'forwards signals and relays the terminal until the container has exited; then runs the undo steps, unless keep is 1',
+    operands: { terminal: 'slot', keep: 'decimal', unheard: 'decimal' },
+    does: 'forwards signals and relays the terminal until the container has exited; then runs the undo steps, unless keep is 1. With unheard 1, SIGINT, SIGQUIT, SIGTERM and SIGHUP kill a first process that has no handler for them, as they would outside of a PID namespace',
   },
   spawn: {
     number: 39,
