@@ -25,6 +25,10 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define CODE_VARIABLES "NODE_", "OPENSSL_"
 #define TRUST_VARIABLES "NODE_EXTRA_CA_CERTS=", "NODE_USE_SYSTEM_CA=", "OPENSSL_"
 
+/* Variables that decide what a try runs; the beginning of the ID of its container. */
+#define TRY_VARIABLES "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_REGISTRIES_CONF", "_CONTAINERS_ROOTLESS_UID"
+#define TRY_PREFIX "try-"
+
 /* Commands that talk to no server. */
 #define OFFLINE_COMMANDS "run", "create", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "ps", "spec", "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"
 
@@ -57,7 +61,7 @@ enum { DETAIL_SIZE = 1024, MAX_ORDER = 16384 };
 /* SIGPWR: nobody waits for the container any more. */
 enum { END_SIGNAL = 30 };
 
-enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10 };
+enum guard_kind { GUARD_KEY = 1, GUARD_PLACE = 2, GUARD_PRESENT = 3, GUARD_ABSENT = 4, GUARD_EXECUTABLE = 5, GUARD_NOT_EXECUTABLE = 6, GUARD_CONTENT = 7, GUARD_MOUNTS = 8, GUARD_CALLER = 9, GUARD_KERNEL = 10, GUARD_FILE = 11 };
 enum report_kind { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_UNDO_FAILED = 3, REPORT_EXITED = 4, REPORT_REFUSED = 5, REPORT_BEGUN = 6, REPORT_PIPE = 7, REPORT_ENDED = 8 };
 enum order_kind { ORDER_RUN = 1, ORDER_PIPE = 2, ORDER_CLOSE = 3, ORDER_SIGNAL = 4 };
 enum tree_kind { TREE_ENTER = 1, TREE_DIRECTORY = 2, TREE_UNLINK = 3, TREE_REMOVE = 4, TREE_SYMLINK = 5, TREE_LINK = 6, TREE_FILE = 7, TREE_DATA = 8, TREE_DONE = 9 };

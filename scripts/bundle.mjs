@@ -52,6 +52,7 @@ const imageVerbs = [
   'list-tags',
   'login',
   'logout',
+  'prepare-try',
   'prune',
   'pull',
   'push',

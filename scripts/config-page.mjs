@@ -6,8 +6,8 @@ export function configPage(configFlags) {
 
 Generated from \`src/bundle/changes\` by \`npm run generate\`. Do not edit.
 
-\`pull\`, \`unpack\` and \`spec\` take flags that change the config.json they write, and \`config\` takes them for a bundle that is
-there. The names and the values are docker's and podman's. The words behind \`--\` are the command to run.
+\`try\`, \`pull\`, \`unpack\` and \`spec\` take flags that change the config.json they write, and \`config\` takes them for a bundle
+that is there. The names and the values are docker's and podman's. The words behind \`--\` are the command to run.
 
 \`\`\`sh
 bundle-tool unpack --no-tty alpine.tar --out alpine -e LANG=C.UTF-8 -- ls -l
@@ -67,7 +67,8 @@ const notes = `## Values
   container's capabilities go into config.json. \`default\` is the profile that podman uses on this host,
   \`/etc/containers/seccomp.json\` or \`/usr/share/containers/seccomp.json\`; without these it is one of the tool's own, which denies
   what docker's denies (\`src/bundle/changes/own-seccomp-profile.ts\` has it with its reasons). It follows when \`config\` changes the
-  capabilities. \`unconfined\`, which \`pull\`, \`unpack\` and \`spec\` start from, is no filter.
+  capabilities. \`unconfined\`, which \`pull\`, \`unpack\` and \`spec\` start from, is no filter; \`try\` starts from
+  \`default\`.
 - **cgroups.** Below \`--cgroup-parent\` the container's cgroup is named after the bundle, so that two containers of one bundle
   do not run at the same time. A parent that ends in \`.slice\` is for \`--systemd-cgroup\`. A user's container has limits only
   where a cgroup has been delegated to that user.
@@ -89,7 +90,7 @@ With one id alone there is nobody to \`su\` to: \`--subids\` gives more.
 
 ## From a program
 
-\`pull\`, \`unpack\`, \`spec\` and \`config\` have the option \`changes\`, of the type \`ConfigChanges\`: a member for each flag, named
+\`pull\`, \`unpack\`, \`spec\`, \`config\` and \`tryImage\` have the option \`changes\`, of the type \`ConfigChanges\`: a member for each flag, named
 as it is without dashes (\`envFile\` for \`--env-file\`), and \`args\` for the words behind \`--\`. Its values are the texts that
 the command line takes, and true or false for flags without a value.
 

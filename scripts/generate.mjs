@@ -163,6 +163,10 @@ ${definitions('VARIABLE_', c.variables).join('\n')}
 #define CODE_VARIABLES ${listed(c.codeVariables)}
 #define TRUST_VARIABLES ${listed(c.trustVariables)}
 
+/* Variables that decide what a try runs; the beginning of the ID of its container. */
+#define TRY_VARIABLES ${listed(c.tryVariables)}
+#define TRY_PREFIX ${quoted(c.tryPrefix)}
+
 /* Commands that talk to no server. */
 #define OFFLINE_COMMANDS ${listed(c.offlineCommands)}
 

@@ -196,7 +196,7 @@ static bool ends_in_program(const struct call *call)
 {
 	const char *command = call->argv[call->command];
 
-	return (streq(command, "run") || streq(command, "create") || streq(command, "exec")) &&
+	return (streq(command, "run") || streq(command, "create") || streq(command, "exec") || is_try(call)) &&
 	       !variable(call->env, VARIABLE_RUNNER) && !variable(call->env, "LISTEN_FDS");
 }
 
@@ -268,7 +268,8 @@ int start(int argc, char **argv, char **env)
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_node(&call, nothing);
 	if (!find_kept(&call, &job)) {
-		int code = compile(&call, &job);
+		/* Of a new one there is more to be said than a program. */
+		int code = is_try(&call) ? become_node(&call, nothing) : compile(&call, &job);
 
 		if (!job.program)
 			return code;

@@ -77,6 +77,15 @@ char *describe_request(const struct request *q, char *to, const char *end);
 /* Copies a text that is no longer than up to `end`; returns where it ends, or NULL. */
 char *append(char *to, const char *end, const char *text);
 
+/* True for a command line of `try`. */
+bool is_try(const struct call *call);
+
+/* Its text, as describe_request has that of others. */
+char *describe_try(const struct call *call, char *to, const char *end);
+
+/* The ID of its container. False when another one was left behind by a process that was killed: Node.js removes it. */
+bool name_try(char *id, const char *root);
+
 /* Finds the program that was kept for this call, if all that it was compiled from is as it was. */
 bool find_kept(const struct call *call, struct job *job);
 

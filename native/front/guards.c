@@ -12,7 +12,7 @@
 #include <linux/capability.h>
 #include <linux/utsname.h>
 
-enum { PIECE_SIZE = 65536 };
+enum { PIECE_SIZE = 65536, NANOSECONDS = 1000000000 };
 
 static bool is_same_place(const char *path, const uint64_t *v)
 {
@@ -20,6 +20,16 @@ static bool is_same_place(const char *path, const uint64_t *v)
 
 	return probe(newfstatat, AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
 	       st.st_dev == v[0] && st.st_ino == v[1] && st.st_mode == v[2];
+}
+
+/* The times: of the content, and of the inode, which nobody can set. */
+static bool is_same_file(const char *path, const uint64_t *v)
+{
+	struct stat st;
+
+	return probe(newfstatat, AT_FDCWD, path, &st) >= 0 && st.st_dev == v[0] && st.st_ino == v[1] &&
+	       (uint64_t)st.st_size == v[2] && st.st_mtime * NANOSECONDS + st.st_mtime_nsec == v[3] &&
+	       st.st_ctime * NANOSECONDS + st.st_ctime_nsec == v[4];
 }
 
 static bool is_there(const char *path)
@@ -168,6 +178,8 @@ static bool guard_holds(const struct guard *g, const char *text, const char *con
 		return is_same_caller(g->value);
 	case GUARD_KERNEL:
 		return is_same_kernel(text);
+	case GUARD_FILE:
+		return is_same_file(text, g->value);
 	}
 	return false;
 }

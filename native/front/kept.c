@@ -83,12 +83,25 @@ static bool find_subject(struct place *p, const struct request *q, const struct 
 	return process ? !*q->words && read_process_file(p, process) : *q->words && **q->words;
 }
 
+/* The file of the program, by the key, which the build ends. */
+static bool find_file(struct place *p, char *end_of_key, const struct call *call, bool is_exec)
+{
+	const char *end = p->key + sizeof p->key;
+	char name[17] = {0}, *to = append(append(end_of_key, end, "\n"), end, call->exe);
+
+	if (!append(append(to, end, "\n"), end, BUILD_ID))
+		return false;
+	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
+		name[i] = "0123456789abcdef"[value & 15];
+	return JOIN(p->path, is_exec ? p->directory : p->root, "/" KEPT_PREFIX, name);
+}
+
 static bool find_place(struct place *p, const struct request *q, const struct call *call)
 {
 	bool is_exec = streq(q->command, "exec");
 	const char *pid_file = q->given[OPTION_PID_FILE], *console = q->given[OPTION_CONSOLE_SOCKET];
 	const char *end = p->key + sizeof p->key;
-	char name[17] = {0}, *to;
+	char *to;
 
 	if (!has_descriptors(q->given[OPTION_PRESERVE_FDS]) || !find_root(p->root, sizeof p->root, call) ||
 	    !find_subject(p, q, call))
@@ -99,36 +112,49 @@ static bool find_place(struct place *p, const struct request *q, const struct ca
 	to = append(append(describe_request(q, p->key, end), end, "\n"), end, p->directory);
 	if (!is_exec || q->given[OPTION_PROCESS])
 		to = append(append(to, end, "\n"), end, is_exec ? p->process : p->root);
-	to = append(append(append(append(to, end, "\n"), end, call->exe), end, "\n"), end, BUILD_ID);
-	if (!to)
+	return find_file(p, to, call, is_exec);
+}
+
+/* Reads the file of a program; false when there is none, or when a guard does not hold. */
+static bool load_program(const struct place *p, struct job *job)
+{
+	const struct kept_header *h;
+	void *image = NULL;
+	size_t size = 0;
+	long fd = open_own(AT_FDCWD, p->path);
+
+	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, p->key))
 		return false;
-	for (uint64_t value = hash(p->key), i = 16; i--; value >>= 4)
-		name[i] = "0123456789abcdef"[value & 15];
-	return JOIN(p->path, is_exec ? p->directory : p->root, "/" KEPT_PREFIX, name);
+	h = image;
+	job->program = (char *)image + h->program;
+	job->size = size - h->program;
+	return true;
+}
+
+static bool find_tried(struct place *p, const struct call *call, struct job *job)
+{
+	static char id[sizeof TRY_PREFIX + 24];
+	const char *end = p->key + sizeof p->key;
+
+	*job = (struct job){.id = id, .directory = "", .pid_file = "", .console_socket = ""};
+	return find_root(p->root, sizeof p->root, call) &&
+	       find_file(p, append(append(describe_try(call, p->key, end), end, "\n"), end, p->root), call, false) &&
+	       load_program(p, job) && name_try(id, p->root) && make_log(call);
 }
 
 bool find_kept(const struct call *call, struct job *job)
 {
 	static struct place place;
 	struct request request;
-	const struct kept_header *h;
-	void *image = NULL;
-	size_t size = 0;
 	bool is_exec;
-	long fd;
 
+	if (is_try(call))
+		return find_tried(&place, call, job);
 	if (!parse_request(call, &request) || !find_place(&place, &request, call))
 		return false;
 	is_exec = streq(request.command, "exec");
-	fd = open_own(AT_FDCWD, place.path);
-	if (fd < 0 || read_program((int)fd, &image, &size) < 0 || sys(close, fd) < 0 || !guards_hold(image, size, place.key))
-		return false;
-	if ((is_exec && !accepts_exec(place.root, request.id)) || !make_log(call))
-		return false;
-	h = image;
 	*job = (struct job){.id = request.id, .directory = is_exec ? "" : place.directory,
 			    .argv = *place.words ? place.words : *request.words ? request.words : NULL,
-			    .pid_file = place.pid_file, .console_socket = place.console_socket,
-			    .program = (char *)image + h->program, .size = size - h->program};
-	return true;
+			    .pid_file = place.pid_file, .console_socket = place.console_socket};
+	return load_program(&place, job) && (!is_exec || accepts_exec(place.root, request.id)) && make_log(call);
 }

@@ -7,7 +7,7 @@ import { foreignFlagHint } from './foreign-flags.ts'
 import { nearest } from './nearest.ts'
 
 /** Commands that take another command's words, flags and all: how many words of their own are before them. */
-const commandsWithArguments: Readonly<Record<string, number>> = { exec: 1, ps: 1, unshare: 0 }
+const commandsWithArguments: Readonly<Record<string, number>> = { exec: 1, ps: 1, try: 1, unshare: 0 }
 
 /** The arguments in commander's form: all of them, or those before `problem`. */
 export interface RewrittenArguments {

@@ -75,7 +75,7 @@ export async function isDoneInNamespace(context: CommandContext, { subids }: Bun
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */
 export async function withProgress<T>(
   { io, isJson }: CommandContext,
-  { quiet }: BundleFlags,
+  { quiet }: Pick<BundleFlags, 'quiet'>,
   work: (reports: BundleReports) => Promise<T>,
 ): Promise<T> {
   const progress = showProgress({ output: io.stderr, isQuiet: quiet || isJson() })

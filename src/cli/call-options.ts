@@ -115,14 +115,19 @@ type Report = NonNullable<OwnOptions['reports']>[number]
 
 /** How the front has this call's program compiled, and what it reports of a program that failed. */
 function frontOptions({ io }: CallContext): Pick<OwnOptions, 'handOver' | 'reports'> {
-  const numbers = io.env[variables.reports]?.trim().split(' ').map(Number) ?? []
+  return { handOver: io.handOver, reports: reportsOf(io.env) }
+}
+
+/** The reports of a program that the front has executed, and that has failed. */
+export function reportsOf(env: CallContext['io']['env']): OwnOptions['reports'] {
+  const numbers = env[variables.reports]?.trim().split(' ').map(Number) ?? []
   const names = Object.keys(structs.report.fields).filter((name) => name !== 'detail')
   const reports = Array.from({ length: Math.floor(numbers.length / names.length) }, (_, index) => {
     const fields = names.map((name, place) => [name, numbers[index * names.length + place]])
-    const detail = (index === 0 && io.env[variables.reportDetail]) || ''
+    const detail = (index === 0 && env[variables.reportDetail]) || ''
     return { ...(Object.fromEntries(fields) as Omit<Report, 'detail'>), detail }
   })
-  return { handOver: io.handOver, reports: reports.length === 0 ? undefined : reports }
+  return reports.length === 0 ? undefined : reports
 }
 
 function bundleAndID([first = '', second]: readonly (string | undefined)[], bundle: string | undefined) {

@@ -34,6 +34,7 @@ import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { statsCommand } from './stats.ts'
 import { stopCommand } from './stop.ts'
+import { tryCommand } from './try.ts'
 import { unpackCommand } from './unpack.ts'
 import { unshareCommand } from './unshare.ts'
 import { updateCommand } from './update.ts'
@@ -51,6 +52,7 @@ interface CommandEntry {
 
 /** Every command, in the order of the help: images, then bundles, then containers, then what helps with all. */
 export const commands: readonly CommandEntry[] = [
+  { name: 'try', kind: 'image', create: tryCommand },
   { name: 'pull', kind: 'image', create: pullCommand },
   { name: 'unpack', kind: 'image', create: unpackCommand },
   { name: 'inspect', kind: 'image', create: inspectCommand },

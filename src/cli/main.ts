@@ -19,7 +19,7 @@ import { UnknownCommand } from './unknown-command.ts'
  *
  * @param args without the interpreter and the script
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage of a command for people (of a runtime command: 1, as runc), 3
- *   no such command, 128 + the signal that has interrupted it; 255 `exec` failed; of `run` and `exec` in
+ *   no such command, 128 + the signal that has interrupted it; 255 `exec` failed; 125 to 127 `try` did, as docker's `run`; of `run` and `exec` in
  *   the foreground, the process's own
  */
 export async function main(args: readonly string[], given: IO): Promise<number> {
@@ -68,6 +68,7 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     if (error instanceof OciError && error.code === 'ERR_INTERRUPTED' && isForPeople) {
       return 128 + constants.signals[io.interruptedBy?.() ?? 'SIGINT']
     }
+    if (command?.name() === 'try') return exitCodeOfTry(error)
     return command?.name() === 'exec' ? 255 : exitCodeOf(error, isForPeople)
   }
 
@@ -82,6 +83,12 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
   } catch (error) {
     return error instanceof CommanderError && error.exitCode === 0 ? 0 : fail(error)
   }
+}
+
+/** As docker's and podman's `run`, whose other exit codes are the container's. */
+function exitCodeOfTry(error: unknown): number {
+  if (!(error instanceof OciError)) return 125
+  return error.code === 'ERR_COMMAND_NOT_FOUND' ? 127 : error.code === 'ERR_COMMAND_NOT_EXECUTABLE' ? 126 : 125
 }
 
 function exitCodeOf(error: unknown, isForPeople: boolean): number {

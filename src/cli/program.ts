@@ -13,6 +13,10 @@ const summary = 'Open Container Initiative runtime, and images to run in it'
 
 const description = `Takes a container image to a running container, without a daemon:
 
+    bundle-tool try alpine:3.20
+
+or step by step:
+
     bundle-tool pull alpine:3.20 --out bundle
     bundle-tool run -b bundle demo
 

@@ -22,6 +22,8 @@ export interface Place {
 }
 
 const mountInfo = '/proc/self/mountinfo'
+/** The longest tick of the clock that file systems take their times from. */
+const tickNs = 10_000_000n
 const maxFileBytes = 64 * 1024 * 1024
 
 /**
@@ -87,6 +89,21 @@ export class Door {
       if (stat === undefined) return [undefined, { kind: 'absent' }]
       const { dev: device, ino: inode, mode } = stat
       return [{ device, inode, mode }, { values: [device, inode, mode] }]
+    })
+  }
+
+  /**
+   * Records that a file or directory, where a path leads to, is to be as it is now; or that there is none. It is called before
+   * the file is read, by others than this door.
+   */
+  watch(path: string): void {
+    this.#once('file', path, () => {
+      const stat = unlessRefused(() => statSync(path, { bigint: true, throwIfNoEntry: false }))
+      if (stat === undefined) return [undefined, { kind: 'absent' }]
+      const { dev, ino, size, mtimeNs, ctimeNs } = stat
+      // A change within the same tick of the kernel's clock would not be seen.
+      if (BigInt(Date.now()) * 1_000_000n - ctimeNs < tickNs) this.#isWatched = false
+      return [undefined, { values: [dev, ino, size, mtimeNs, ctimeNs] }]
     })
   }
 

@@ -43,6 +43,20 @@ export const variables = {
   interpreterEnd: 'BUNDLE_TOOL_INTERPRETER_END',
 } as const
 
+/**
+ * The caller's variables that decide which image a name stands for, and where the store is: a program that was kept for a
+ * `try` is for their values.
+ */
+export const tryVariables = [
+  'HOME',
+  'XDG_CONFIG_HOME',
+  'XDG_DATA_HOME',
+  'CONTAINERS_REGISTRIES_CONF',
+  '_CONTAINERS_ROOTLESS_UID',
+] as const
+/** The beginning of the ID of a container that `try` has given none; the process that removes it follows. */
+export const tryPrefix = 'try-'
+
 /** Beginnings of `NAME=value` for variables that change which code Node.js and its libraries run. */
 export const codeVariables = ['NODE_', 'OPENSSL_'] as const
 /** The part of them that decides which servers are trusted; a command that talks to servers needs these. */
@@ -174,6 +188,7 @@ export function barrierName(number: number): string {
  *   peer groups, which differ between mount namespaces
  * - `caller`: the ids and effective capabilities of the process
  * - `kernel`: release and version of the kernel
+ * - `file`: device, inode, size and times of what a path leads to; for a file whose content is too much to compare
  */
 export const guardKinds = {
   key: 1,
@@ -186,6 +201,7 @@ export const guardKinds = {
   mounts: 8,
   caller: 9,
   kernel: 10,
+  file: 11,
 } as const
 
 export type GuardKind = keyof typeof guardKinds

@@ -1,7 +1,7 @@
 import type { CompileOptions } from '../compile/context.ts'
 import { reportKinds } from '../program/contract.ts'
 import { absoluteRoot } from '../state-root.ts'
-import type { LaunchCall } from './compile-launch.ts'
+import type { LaunchCall, OwnLaunchCall } from './compile-launch.ts'
 import { parseContainerID } from './container-id.ts'
 import { type Outcome, successOf } from './execute.ts'
 import type { FrontOptions } from './execute-call.ts'
@@ -18,7 +18,7 @@ export interface LaunchOptions extends LaunchCall {
 }
 
 /** Options that only this tool itself uses. */
-export interface OwnOptions extends FrontOptions, Pick<RunProgramOptions, 'abort' | 'endsWithCaller'> {
+export interface OwnOptions extends OwnLaunchCall, FrontOptions, Pick<RunProgramOptions, 'abort' | 'endsWithCaller'> {
   /** True when the front has looked for a kept program already. */
   readonly noKept?: boolean | undefined
 }

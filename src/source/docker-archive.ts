@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { OciError } from '../errors.ts'
+import { digestOf } from '../oci/digest.ts'
 import { type DockerArchiveEntry, parseDockerArchive } from '../oci/docker-archive.ts'
 import { parseImageConfig } from '../oci/image-config.ts'
 import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
@@ -85,7 +86,8 @@ async function archiveImage(tar: TarIndex, { wanted, platform, warn }: WantedIma
     const layer = entry.Layers[position] ?? member.name
     return { name: layer, diffID: diffIDs[position], size: member.size, open: () => tar.open(member) }
   })
-  return { name, digest: undefined, config, layers }
+  const configDigest = digestOf('sha256', createHash('sha256').update(content).digest('hex'))
+  return { name, digest: undefined, configDigest, config, layers }
 }
 
 function chooseEntry(

@@ -20,6 +20,8 @@ export interface Image {
   readonly name: string
   /** Digest of its manifest, where the source has one. */
   readonly digest: Digest | undefined
+  /** Digest of the image config, where the image has no manifest. */
+  readonly configDigest?: Digest | undefined
   /** The image config; undefined for a rootfs archive, which has only files. */
   readonly config: ImageConfig | undefined
   readonly layers: readonly ImageLayer[]

@@ -9,6 +9,7 @@ import type { ExecOptions } from './container/exec.ts'
 import type { Features, FeaturesOptions } from './container/features.ts'
 import type { RestoreOptions } from './container/restore.ts'
 import { type RunOptions, run as runContainer } from './container/run.ts'
+import type { TryImageOptions } from './container/try-image.ts'
 import type { Resources } from './container/update.ts'
 import type { VerbWithOptions } from './options.ts'
 
@@ -198,6 +199,11 @@ export const stats: typeof import('./container/stats.ts').stats = laterEach(
 export const stop: typeof import('./container/stop.ts').stop = later(
   'stop',
   async () => (await import('./container/stop.ts')).stop,
+)
+
+export const tryImage: (image: string, options?: TryImageOptions) => Promise<number> = later(
+  'tryImage',
+  async () => (await import('./container/try-image.ts')).tryImage,
 )
 
 export const unpack: typeof import('./image/unpack.ts').unpack = later(

@@ -18,6 +18,7 @@ import type { StartOptions } from './container/start.ts'
 import type { ContainerOptions } from './container/state.ts'
 import type { StatsOptions } from './container/stats.ts'
 import type { StopOptions } from './container/stop.ts'
+import type { TryImageOptions } from './container/try-image.ts'
 import type { UnshareOptions } from './container/unshare.ts'
 import type { UpdateOptions } from './container/update.ts'
 import type { WaitOptions } from './container/wait.ts'
@@ -72,6 +73,7 @@ interface OptionsOfVerbs {
   state: ContainerOptions
   stats: StatsOptions
   stop: StopOptions
+  tryImage: TryImageOptions
   unpack: UnpackOptions
   unshare: UnshareOptions
   update: UpdateOptions
@@ -266,6 +268,23 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   state: container,
   stats: { root: false, ids: false, intervalMs: true, signal: false },
   stop: { ...container, timeoutMs: false },
+  tryImage: {
+    ...registry,
+    ...choices,
+    changes: false,
+    name: false,
+    keep: false,
+    pull: false,
+    platform: false,
+    store: false,
+    root: false,
+    systemdCgroup: false,
+    stdio: false,
+    onKept: false,
+    onLayer: false,
+    onLayerRead: false,
+    onProgress: false,
+  },
   unpack: {
     ...choices,
     out: true,

@@ -14,6 +14,7 @@ const context = { io: { name: 'x', env: {}, euid: 0 }, globals: () => ({}) } as 
 const without = [
   'export', // an archive
   'unshare', // what the command prints
+  'try', // what the container prints
   'run',
   'exec',
   'completion', // a script

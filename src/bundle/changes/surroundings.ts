@@ -13,6 +13,8 @@ import type { Surroundings } from './outside.ts'
 export interface Elsewhere extends Pick<Surroundings, 'parseSignal' | 'bundleName'> {
   /** Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  /** Called before a file of the host is looked at, with its path; without one where what is looked at is more than that. */
+  readonly onLook?: ((path?: string) => void) | undefined
 }
 
 /**
@@ -20,9 +22,14 @@ export interface Elsewhere extends Pick<Surroundings, 'parseSignal' | 'bundleNam
  *
  * @returns them for a rootfs, or for one that is not there yet, whose only user is root
  */
-export function surroundingsOf({ env = process.env, ...others }: Elsewhere): (rootfs?: string) => Surroundings {
+export function surroundingsOf({
+  env = process.env,
+  onLook = () => {},
+  ...others
+}: Elsewhere): (rootfs?: string) => Surroundings {
   const files = new Map<string, string>()
   const readOnce = (path: string): string => {
+    onLook(resolve(path))
     const text = files.get(path) ?? readText(path)
     files.set(path, text)
     return text
@@ -32,12 +39,19 @@ export function surroundingsOf({ env = process.env, ...others }: Elsewhere): (ro
     env,
     readText: readOnce,
     absolutePath: (path) => resolve(path),
-    look,
-    hostDevices,
+    look: (path) => {
+      onLook(path)
+      return look(path)
+    },
+    hostDevices: () => {
+      onLook()
+      return hostDevices()
+    },
     hasSELinux: existsSync('/sys/fs/selinux/enforce'),
     countsSwap: countsSwap(),
     platform: { architecture: process.arch, kernel: release() },
     engineSeccomp: () => {
+      for (const path of engineProfiles) onLook(path)
       const found = engineProfiles.find((path) => existsSync(path))
       return found === undefined ? undefined : readOnce(found)
     },

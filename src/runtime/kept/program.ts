@@ -38,6 +38,11 @@ export function keepProgram(program: Program, { call, bundle, root, guards }: Ke
   keep(root, [call, bundle, root], maxKept, program, guards)
 }
 
+/** Keeps a program for a call that names no bundle, as `keepProgram` does. */
+export function keepCallProgram(program: Program, { call, root, guards }: Omit<KeptOrigin, 'bundle'>): void {
+  keep(root, [call, root], maxKept, program, guards)
+}
+
 /** The facts from which the program of an `exec` was compiled. */
 export interface KeptExecOrigin {
   readonly call: string

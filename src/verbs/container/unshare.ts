@@ -8,7 +8,7 @@ import { findHelper } from '../../host/facts.ts'
 import type { IDMapping, IDMappings } from '../../oci/runtime-config.ts'
 import { rootlessUid } from '../../oci/user-namespace.ts'
 import { isHiddenVariable, variablePrefix, variables } from '../../program/contract.ts'
-import { runProgram } from '../../runtime/runner.ts'
+import { type RunProgramOptions, runProgram } from '../../runtime/runner.ts'
 import { toolCommand } from '../../runtime/systemd-manager.ts'
 
 export interface UnshareOptions {
@@ -26,7 +26,16 @@ export interface UnshareOptions {
  * @throws OciError `ERR_USAGE` for root; `ERR_PERMISSION` the caller has no ids, or cannot map them;
  *   `ERR_COMMAND_NOT_FOUND`, `ERR_COMMAND_NOT_EXECUTABLE`
  */
-export async function unshare({ command, env = process.env }: UnshareOptions): Promise<number> {
+export async function unshare(options: UnshareOptions): Promise<number> {
+  return await runInNamespace(options)
+}
+
+/** The same for a command whose input and output are streams. */
+export async function runInNamespace({
+  command,
+  env = process.env,
+  stdio,
+}: UnshareOptions & { readonly stdio?: RunProgramOptions['stdio'] }): Promise<number> {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
   if (uid === 0) throw needless()
   const mappings = subordinateMappings(uid, gid)
@@ -41,7 +50,8 @@ export async function unshare({ command, env = process.env }: UnshareOptions): P
   // The terminal's signals come to each process of its group: of two that are told so, none needs to tell the other.
   const hasTerminal = isatty(0)
   try {
-    const outcome = await runProgram(program, { id: 'unshare', forwardSignals: true, detached: !hasTerminal })
+    const how = { forwardSignals: true, detached: !hasTerminal, stdio, drain: true }
+    const outcome = await runProgram(program, { id: 'unshare', ...how })
     return outcome.kind === 'exited' ? outcome.status : 0
   } catch (error) {
     throw explained(error)
@@ -59,7 +69,23 @@ export async function repeatWithSubids(
   { name, env }: { readonly name: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<number | undefined> {
   if (process.geteuid?.() === 0 && !isInInitialNamespace()) return undefined
-  return unshare({ command: [...toolCommand(), ...args], env: { ...hidden(env), [variables.name]: name } })
+  return unshare(toolInNamespace(args, { name, env }))
+}
+
+/** The tool with other words, as a command for `unshare`. */
+export const toolInNamespace = (
+  args: readonly string[],
+  { name, env }: { readonly name: string; readonly env: NodeJS.ProcessEnv },
+): Required<UnshareOptions> => ({
+  command: [...toolCommand(), ...args],
+  env: { ...hidden(env), [variables.name]: name },
+})
+
+/** True for a caller with subordinate ids and with the programs that map them. */
+export function hasSubids(): boolean {
+  const names = namesOf(process.geteuid?.() ?? 0)
+  const hasRanges = ['/etc/subuid', '/etc/subgid'].every((file) => readRanges(file, names).length > 0)
+  return hasRanges && findHelper('newuidmap') !== undefined && findHelper('newgidmap') !== undefined
 }
 
 /** As the front hides from Node.js what would change the code that it runs (native/system/environment.c); TLS is still wanted. */

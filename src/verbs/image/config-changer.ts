@@ -18,6 +18,7 @@ interface ChangerOptions {
   readonly changes?: ConfigChanges | undefined
   readonly subids?: boolean | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
+  readonly onLook?: ((path?: string) => void) | undefined
 }
 
 /**
@@ -25,8 +26,14 @@ interface ChangerOptions {
  *
  * @throws OciError naming the flag and the value
  */
-export async function configChanger({ changes = {}, out, subids, env }: ChangerOptions): Promise<ConfigChanger> {
-  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(out)) })
+export async function configChanger({
+  changes = {},
+  out,
+  subids,
+  env,
+  onLook,
+}: ChangerOptions): Promise<ConfigChanger> {
+  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(out)), onLook })
   const base = defaultConfig(await hostConfigOptions(subids || process.geteuid?.() !== 0))
   applyChanges(base, { ...changes, user: undefined }, around(undefined))
   return {

@@ -68,6 +68,10 @@ export interface MakeBundleOptions extends Omit<NewBundleOptions, 'changes' | 'p
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
 
+/** What unpacking and making a config.json have to know of the options. */
+export type LayerOptions = Omit<MakeBundleOptions, 'out' | 'change'>
+export type ImageConfigOptions = Pick<MakeBundleOptions, 'subids' | 'terminal' | 'warn' | 'change'>
+
 /**
  * Makes a bundle of an image: its layers applied in order, and its image config converted. A rootfs archive, which has
  * no image config, gets the default config.json with the rights of images.
@@ -97,7 +101,8 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
   })
 }
 
-async function unpackLayers(image: Image, rootfs: string, options: MakeBundleOptions): Promise<void> {
+/** Unpacks the layers of an image into a directory that is not there yet. */
+export async function unpackLayers(image: Image, rootfs: string, options: LayerOptions): Promise<void> {
   const { limits, strictOverlay, keepDirlinks, warn } = options
   const layerBytes = image.layers.reduce((sum, { size = 0 }) => sum + size, 0)
   checkFreeSpace(dirname(rootfs), layerBytes, 'unpacking the layers')
@@ -114,7 +119,7 @@ async function unpackLayers(image: Image, rootfs: string, options: MakeBundleOpt
 async function applyLayers(
   builder: RootfsBuilder,
   image: Image,
-  { signal, onLayer, onLayerRead }: MakeBundleOptions,
+  { signal, onLayer, onLayerRead }: LayerOptions,
 ): Promise<void> {
   for (const { name, diffID, size, open } of image.layers) {
     signal?.throwIfAborted()
@@ -127,11 +132,12 @@ async function applyLayers(
   }
 }
 
-async function runtimeConfig(image: Image, rootfs: string, options: MakeBundleOptions): Promise<RuntimeConfig> {
+/** The config.json that an image asks for, changed. @param rootfs where its layers are unpacked */
+export async function runtimeConfig(image: Image, rootfs: string, options: ImageConfigOptions): Promise<RuntimeConfig> {
   return options.change.change(await imageRuntimeConfig(image, rootfs, options), rootfs)
 }
 
-async function imageRuntimeConfig(image: Image, rootfs: string, options: MakeBundleOptions): Promise<RuntimeConfig> {
+async function imageRuntimeConfig(image: Image, rootfs: string, options: ImageConfigOptions): Promise<RuntimeConfig> {
   const { subids, terminal, warn, change } = options
   const idMappings = subids ? ownMappings() : undefined
   const rootless = subids || process.geteuid?.() !== 0

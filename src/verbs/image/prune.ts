@@ -5,6 +5,7 @@ import { isOwnerAlive } from '../../store/owner.ts'
 import { reachable } from '../../store/reachable.ts'
 import { withoutUsers } from '../../store/usage.ts'
 import { openStoreToWriteOf, type StoreOptions } from './images.ts'
+import { removeTryBundles } from './try-bundle.ts'
 import { removeUnpackedTrees } from './unpacked-trees.ts'
 
 export interface PruneResult {
@@ -28,6 +29,7 @@ export async function prune(options: StoreOptions = {}): Promise<PruneResult> {
     }
     const removed: string[] = []
     removeUnpackedTrees(store.path, (digest) => needed.has(digest))
+    removeTryBundles(store.path)
     let bytes = await removeUnfinished(join(store.path, 'ingest'))
     for (const algorithm of ['sha256', 'sha512']) {
       const directory = join(store.path, 'blobs', algorithm)

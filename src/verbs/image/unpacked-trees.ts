@@ -4,12 +4,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isSystemError } from '../../errors.ts'
+import { isSystemError, OciError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
 import type { Choices } from '../../layer/rootfs.ts'
 import { makeDirectories } from '../../make-directories.ts'
 import { type Digest, digestHex } from '../../oci/digest.ts'
 import { isOwnerAlive, ownerOf } from '../../store/owner.ts'
+import { isLowerDirectory } from './lower-directories.ts'
 
 /**
  * The rootfs of an image that has been unpacked before: copying it takes a fraction of the time that unpacking takes. Where
@@ -21,6 +22,12 @@ export interface UnpackedTree {
   take(rootfs: string): Promise<boolean>
   /** Keeps a copy of `rootfs` for others, if that is wanted and there is none. */
   keep(rootfs: string): Promise<void>
+  /**
+   * The kept tree itself, to be read only: it is for all that come later.
+   *
+   * @param build unpacks the image where there is no such tree, and returns true when the image was unpacked as it is
+   */
+  itself(build: (rootfs: string) => Promise<boolean>): Promise<string>
 }
 
 /** The options that a tree depends on, beside the image's manifest. */
@@ -37,7 +44,8 @@ const directoryOf = (store: string): string => join(store, 'unpacked')
 /** The tree of one image in a store. */
 export function unpackedTree(store: string, options: UnpackedTreeOptions): UnpackedTree {
   const trees = directoryOf(store)
-  const kept = join(trees, nameOf(options))
+  const kept = join(trees, nameOf(options, true))
+  const inPart = join(trees, nameOf(options, false))
   return {
     take: async (rootfs) => existsSync(kept) && copyTree(kept, rootfs, options),
     async keep(rootfs) {
@@ -46,6 +54,21 @@ export function unpackedTree(store: string, options: UnpackedTreeOptions): Unpac
       removeOld(trees, () => true)
       const partial = `${kept}.${ownerOf()}`
       if (await copyTree(rootfs, partial, options)) await keepAs(kept, partial, options)
+    },
+    async itself(build) {
+      const found = [kept, inPart].find((path) => existsSync(path))
+      if (found !== undefined) return found
+      makeDirectories(trees)
+      removeOld(trees, () => true)
+      const partial = `${kept}.${ownerOf()}`
+      try {
+        const name = (await build(partial)) ? kept : inPart
+        await keepAs(name, partial, options)
+        return name
+      } catch (error) {
+        removeTree(partial)
+        throw error
+      }
     },
   }
 }
@@ -61,18 +84,29 @@ async function keepAs(kept: string, partial: string, { log }: UnpackedTreeOption
   }
 }
 
-/** Removes the trees of images that are not `wanted`, while nobody uses the store. */
+/** Removes the trees of images that are not `wanted`, while nobody uses the store; those that a container runs on stay. */
 export function removeUnpackedTrees(store: string, isWanted: (manifest: string) => boolean): void {
   removeOld(directoryOf(store), (hex) => isWanted(`sha256:${hex}`) || isWanted(`sha512:${hex}`))
+}
+
+/** Copies a kept tree to a place where nothing is. */
+export async function copyOfTree(tree: string, to: string): Promise<void> {
+  let reason = ''
+  const log = (message: string): void => {
+    reason = message
+  }
+  if (await copyTree(tree, to, { log })) return
+  throw new OciError('ERR_FILE_SYSTEM', reason, { hint: 'see whether the disk is full' })
 }
 
 /**
  * A tree holds for as long as the kernel runs, the user's ids mean the same and layers are applied in the same way. Its
  * files are not flushed to disk as blobs are: after a crash they might be empty.
  */
-function nameOf({ manifest, strictOverlay = false, keepDirlinks = false }: UnpackedTreeOptions): string {
+function nameOf({ manifest, strictOverlay = false, keepDirlinks = false }: UnpackedTreeOptions, isWhole: boolean) {
   const ids = [process.geteuid?.(), readFileSync('/proc/self/uid_map', 'utf8')]
-  const facts = JSON.stringify([1, ids, strictOverlay, keepDirlinks])
+  // Whoever makes a bundle of one that is not whole would not hear what is different in it.
+  const facts = JSON.stringify([1, ids, strictOverlay, keepDirlinks, ...(isWhole ? [] : ['in part'])])
   return `${digestHex(manifest)}-${createHash('sha256').update(facts).digest('hex').slice(0, 12)}-${bootID()}`
 }
 
@@ -83,12 +117,12 @@ function removeOld(trees: string, isWanted: (hex: string) => boolean): void {
   for (const name of existsSync(trees) ? readdirSync(trees) : []) {
     const [, hex = '', boot, owner] = /^([0-9a-f]+)-[0-9a-f]+-([0-9a-f]+)(?:\.(.+))?$/.exec(name) ?? []
     const isCurrent = boot === bootID() && (owner === undefined || isOwnerAlive(owner))
-    if (!isCurrent || !isWanted(hex)) removeTree(join(trees, name))
+    if ((!isCurrent || !isWanted(hex)) && !isLowerDirectory(join(trees, name))) removeTree(join(trees, name))
   }
 }
 
 /** By coreutils, which know every kind of file and attribute; where they are not or fail, there is no copy. */
-async function copyTree(from: string, to: string, { log }: UnpackedTreeOptions): Promise<boolean> {
+async function copyTree(from: string, to: string, { log }: Pick<UnpackedTreeOptions, 'log'>): Promise<boolean> {
   const what = ['--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto']
   try {
     await promisify(execFile)('/bin/cp', ['-dR', ...what, '-T', '--', `${from}/`, to], { env: { LC_ALL: 'C' } })
