@@ -102,7 +102,19 @@ export function execOptions(
   flags: CallFlags,
 ): ExecOptions & OwnOptions {
   const own = { forwardSignals: true, ...frontOptions(context) }
-  return { ...flags, root: rootOf(context), id, args, ...own, log: context.log }
+  return { ...flags, root: rootOf(context), id, args, ...own, log: execLog(context) }
+}
+
+/**
+ * The log of an `exec`. Without a file for it, or a wish to see all of it, warnings are left out: standard error is the
+ * command's own then, and an engine passes it on to its user.
+ */
+function execLog({ globals, log }: CallContext): CallContext['log'] {
+  const { log: file, debug } = globals()
+  if (file !== undefined || debug) return log
+  return (level, message) => {
+    if (level !== 'warning') log(level, message)
+  }
 }
 
 /** How many descriptors of socket activation this process was given: sd_listen_fds(3). */

@@ -141,34 +141,41 @@ interface CapabilityMasks {
 }
 
 /**
- * Converts the five sets to masks; without `capabilities` all are empty. Unknown names are left out with a warning.
+ * Converts the five sets to masks; without `capabilities` all are empty. Unknown names are left out, with one warning for all
+ * of them in runc's words, as are ambient capabilities that cannot be raised.
  *
  * @throws OciError `ERR_CONFIG_INVALID` an effective capability is not permitted: capset(2) would refuse it
  */
 function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespace }: CompileContext): CapabilityMasks {
-  const maskOf = (names: readonly string[] | undefined): bigint =>
-    (names ?? []).reduce((mask, name) => {
-      const bit = (capabilityNames as readonly string[]).indexOf(name)
-      if (bit < 0) warn?.(`ignoring unknown capability ${name}`)
-      return bit < 0 ? mask : mask | (1n << BigInt(bit))
-    }, 0n)
+  const warnOf = (problem: string, names: readonly string[]): void => {
+    if (names.length > 0) warn?.(`${problem}: [${names.join(' ')}]`)
+  }
   const grantable = hasUserNamespace ? ~0n : facts.capabilities
   const bounding = maskOf(capabilities?.bounding)
   const inheritable = maskOf(capabilities?.inheritable)
   const permitted = maskOf(capabilities?.permitted)
   const effective = maskOf(capabilities?.effective)
+  const wanted = maskOf(capabilities?.ambient)
+  warnOf('ignoring unknown or unavailable capabilities', unknownNames(capabilities))
   const [outside] = namesIn(effective & ~permitted)
   if (outside !== undefined) throw notPermitted(outside)
-  const wanted = maskOf(capabilities?.ambient)
   const ambient = wanted & inheritable & permitted & grantable
-  // With an empty inheritable set no ambient capability can be raised: a warning for each would be noise.
-  if (inheritable !== 0n) {
-    for (const name of namesIn(wanted & ~ambient)) warn?.(`can't raise ambient capability ${name}: not inheritable`)
-  }
-  for (const name of namesIn((bounding | permitted | inheritable) & ~grantable)) {
-    warn?.(`the caller does not have ${name} to give`)
-  }
+  // With an empty inheritable set no ambient capability can be raised: the warning would be noise.
+  if (inheritable !== 0n) warnOf("can't raise ambient capabilities", namesIn(wanted & ~ambient))
+  warnOf('the caller does not have capabilities to give', namesIn((bounding | permitted | inheritable) & ~grantable))
   return { bounding, effective, permitted, inheritable, ambient }
+}
+
+/** The bits of the names that are known. */
+function maskOf(names: readonly string[] | undefined): bigint {
+  return capabilityNames.reduce((mask, name, bit) => (names?.includes(name) ? mask | (1n << BigInt(bit)) : mask), 0n)
+}
+
+/** The names in any of the sets that are no capability's, each once, in order. */
+function unknownNames(capabilities: Process['capabilities']): readonly string[] {
+  const sets: readonly (readonly string[] | undefined)[] = Object.values(capabilities ?? {})
+  const names = sets.flatMap((set) => set ?? [])
+  return [...new Set(names)].filter((name) => !(capabilityNames as readonly string[]).includes(name)).sort()
 }
 
 function notPermitted(name: string): OciError {

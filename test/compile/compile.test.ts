@@ -172,12 +172,25 @@ test('a feature that the host lacks is refused, with the field', () => {
   }
 })
 
-test('an unknown capability is left out with a warning, the others are kept', () => {
+test('unknown capabilities are left out with one warning, the others are kept', () => {
   const warnings: string[] = []
-  const capabilities = { bounding: ['CAP_CHOWN', 'CAP_NONSENSE'] }
+  const unknown = ['CAP_NONSENSE', 'CAP_FOLLY', 'CAP_NONSENSE']
+  const capabilities = { bounding: ['CAP_CHOWN', ...unknown], permitted: unknown, ambient: ['constructor'] }
   const input = { process: { capabilities }, options: { warn: (message: string) => void warnings.push(message) } }
   expect(stepsNamed('bounding_set', input)[0]?.operands.keep).toBe(1n)
-  expect(warnings).toEqual(['ignoring unknown capability CAP_NONSENSE'])
+  expect(warnings).toEqual(['ignoring unknown or unavailable capabilities: [CAP_FOLLY CAP_NONSENSE constructor]'])
+})
+
+test('capabilities that the caller lacks, or that cannot be ambient, are named in one warning each', () => {
+  const warnings: string[] = []
+  const all = ['CAP_CHOWN', 'CAP_NET_RAW', 'CAP_SYS_RESOURCE', 'CAP_SYS_TIME']
+  const capabilities = { bounding: all, permitted: all, effective: all, inheritable: all.slice(0, 3), ambient: all }
+  const facts = { ...hosts.v2, capabilities: 1n }
+  compileWith({ process: { capabilities }, options: { warn: (message: string) => void warnings.push(message) }, facts })
+  expect(warnings).toEqual([
+    "can't raise ambient capabilities: [CAP_NET_RAW CAP_SYS_RESOURCE CAP_SYS_TIME]",
+    'the caller does not have capabilities to give: [CAP_NET_RAW CAP_SYS_RESOURCE CAP_SYS_TIME]',
+  ])
 })
 
 /** True when the process makes its first mount before it waits for the host, which makes v1 cgroups and writes limits meanwhile. */

@@ -234,11 +234,29 @@ test('descriptors are handed on, as many as there are', () => {
   expect(existsSync(file)).toBe(true)
 })
 
-test('a warning is given once, when the command cannot be executed as well', () => {
-  const { status, stderr } = cold('--cap', 'NONSENSE', place.id, 'no-such-command')
-  expect(status).toBe(255)
-  const once = place.tool(['exec', '--cap', 'NONSENSE', place.id, 'no-such-command']).stderr
-  const count = (text: string): number => text.split('ignoring unknown capability').length - 1
-  expect(count(stderr)).toBe(count(once))
-  expect(stderr).toContain('executable file not found')
+test('a warning is in the log, once, also when the command cannot be executed, and not in the streams of the command', () => {
+  const log = join(place.directory, 'log')
+  const flags = ['--cap', 'NONSENSE', '--cap', 'FOLLY', place.id]
+  const warning = 'level=warning msg="ignoring unknown or unavailable capabilities: [FOLLY NONSENSE]"'
+  const warnings = () =>
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('level=warning'))
+  for (const [command, status] of [
+    ['true', 0],
+    ['no-such-command', 255],
+  ] as const) {
+    const { status: end, stderr } = cold(...flags, command)
+    expect({ status: end, stderr }).toEqual({
+      status,
+      stderr: status === 0 ? '' : expect.stringMatching(/^.*not found.*\n$/),
+    })
+    writeFileSync(log, '')
+    const logged = spawnSync(front, ['--log', log, '--root', place.root, 'exec', ...flags, command])
+    expect(logged.status).toBe(status)
+    expect(warnings()).toEqual([expect.stringContaining(warning)])
+    writeFileSync(log, '')
+    expect(place.tool(['--log', log, 'exec', ...flags, command]).end).toBe(status)
+    expect(warnings()).toEqual([expect.stringContaining(warning)])
+  }
 })
