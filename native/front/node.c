@@ -84,6 +84,20 @@ static size_t length_of_directory(const char *exe)
 	return (size_t)((end > exe && !memcmp(end, own, sizeof own - 1) ? end + 1 : name) - exe);
 }
 
+/* True when the scripts are where this binary looks for them: somebody may have copied it alone. */
+static bool has_scripts(const struct call *call)
+{
+	static const char boot[] = "bin/boot.js";
+	char script[PATH_SIZE];
+	size_t directory = length_of_directory(call->exe);
+
+	if (directory + sizeof boot > sizeof script)
+		return true;
+	memcpy(script, call->exe, directory);
+	memcpy(script + directory, boot, sizeof boot);
+	return probe(faccessat, AT_FDCWD, script, 0) != -ENOENT;
+}
+
 /* "--": Node.js would read the file of an --env-file behind the script, too. The interpreter takes the script for its directory. */
 static char **arguments_for(bool is_interpreter, char *binary, const struct call *call)
 {
@@ -117,15 +131,22 @@ static uint64_t descriptors_for_node(const struct call *call)
 	return needs_network(call->argv[call->command]) ? 64 : 32;
 }
 
-static int complain_of_limit(const struct call *call)
+/* The status of a command that this binary cannot do: engines know that of an exec which has run nothing. */
+static int own_failure(const struct call *call)
 {
 	const char *command = call->argv[call->command];
+
+	return command && streq(command, "exec") ? 255 : 1;
+}
+
+static int complain_of_limit(const struct call *call)
+{
 	char text[128], number[24];
 
 	decimal(number, descriptors_for_node(call));
 	if (JOIN(text, "too few file descriptors are allowed: Node.js needs ", number, " (ulimit -n)"))
 		complain(text);
-	return command && streq(command, "exec") ? 255 : 1;
+	return own_failure(call);
 }
 
 static int complain_of_node(const char *refused)
@@ -140,6 +161,16 @@ static int complain_of_node(const char *refused)
 	return 1;
 }
 
+static int complain_of_copy(const struct call *call)
+{
+	char text[2 * PATH_SIZE];
+
+	if (JOIN(text, call->exe, " is alone: the directory bin of its installation is not beside it; call the installed file, "
+				  "or make a link to it, instead of a copy"))
+		complain(text);
+	return own_failure(call);
+}
+
 /* Goes on as the interpreter at a path, or, without one, as Node.js. */
 static int become(const struct call *call, char *const *more, char *interpreter)
 {
@@ -148,6 +179,8 @@ static int become(const struct call *call, char *const *more, char *interpreter)
 	char *binary = interpreter ? interpreter : node;
 	char **argv = arguments_for(interpreter, binary, call), **env = environment_for_node(call, limit, more);
 
+	if (!interpreter && !has_scripts(call))
+		return complain_of_copy(call);
 	if (!interpreter && !find_node(call, node, sizeof node, refused, sizeof refused))
 		return complain_of_node(refused);
 	if (!limit)

@@ -17,7 +17,10 @@ const at = (name: string): string => join(directory, name)
 
 /** Copies the front, with the scripts that it starts, to a place of its own. */
 function installFront(path: string): string {
+  const scripts = join(dirname(at(path)).replace(/\/x64$/, ''), 'bin')
   mkdirSync(dirname(at(path)), { recursive: true })
+  mkdirSync(scripts)
+  writeFileSync(join(scripts, 'boot.js'), '')
   copyFileSync(join(project, 'dist/bundle-tool'), at(path))
   return at(path)
 }
@@ -95,3 +98,18 @@ test('no node is executed that others could change, or have put there', () => {
     expect(call(front)).toMatchObject({ status: 1, stdout: '' })
   }
 })
+
+test.each([['list'], ['run', 'demo'], ['exec', 'demo', 'true']])(
+  'a copy of the binary alone says so of %s',
+  (...args) => {
+    const copy = at('bundle-tool')
+    copyFileSync(join(project, 'dist/bundle-tool'), copy)
+    const { status, stdout, stderr } = spawnSync(copy, ['--root', at('root'), ...args], { encoding: 'utf8' })
+    const advice = 'call the installed file, or make a link to it, instead of a copy'
+    expect({ status, stdout, stderr }).toEqual({
+      status: args[0] === 'exec' ? 255 : 1,
+      stdout: '',
+      stderr: `bundle-tool: ${copy} is alone: the directory bin of its installation is not beside it; ${advice}\n`,
+    })
+  },
+)
