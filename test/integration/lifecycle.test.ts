@@ -238,6 +238,9 @@ test('a damaged state.json is named, and does not hide the other containers', as
   mkdirSync(damaged)
   mkdirSync(join(workshop.root, 'b-left-over'))
   mkdirSync(join(workshop.root, 'not an id'))
+  mkdirSync(join(workshop.root, '.hidden'))
+  mkdirSync(join(workshop.root, '.damaged'))
+  writeFileSync(join(workshop.root, '.damaged/state.json'), '{')
   writeFileSync(join(damaged, 'state.json'), '{"id":"a-damaged-one","init_process_pid":"1"}')
   const states = await list({
     root: workshop.root,
@@ -247,6 +250,7 @@ test('a damaged state.json is named, and does not hide the other containers', as
   })
   expect(states.map((container) => container.id)).toEqual([id])
   expect(unreadable).toEqual({
+    '.damaged': `"${workshop.root}/.damaged/state.json" is not JSON`,
     'a-damaged-one': `${damaged}/state.json: init_process_pid is not a number`,
     'b-left-over': 'container does not exist: "b-left-over"',
   })

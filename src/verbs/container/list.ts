@@ -30,11 +30,15 @@ export async function list({ root, onUnreadable }: ListOptions = {}): Promise<re
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) continue
       if (!(error instanceof OciError)) throw error
-      onUnreadable?.(id, error)
+      if (!isOthers(id, error)) onUnreadable?.(id, error)
     }
   }
   return states
 }
+
+/** True for a hidden directory without a container, as others keep in a root that is not only for containers. */
+const isOthers = (id: string, { code }: OciError): boolean =>
+  id.startsWith('.') && (code === 'ERR_CONTAINER_NOT_FOUND' || code === 'ERR_PERMISSION')
 
 function readIDs(root: string): readonly string[] {
   try {
