@@ -54,7 +54,7 @@ enum record_flag { PLAIN_KILL = 'k', PLAIN_START = 's', PLAIN_DELETE = 'd' };
 #define PROGRAM_MAGIC "BTPR"
 #define KEPT_MAGIC "BTKP"
 
-enum { PROGRAM_VERSION = 1, TEXT_ESCAPE = 1, TEXT_REGISTER = 65 };
+enum { PROGRAM_VERSION = 1, TEXT_ESCAPE = 1, TEXT_REGISTER = 65, OUTPUT_DIVIDER = 31 };
 enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_PROGRAM = 268435456 };
 enum { DETAIL_SIZE = 1024, MAX_ORDER = 16384 };
 
@@ -104,7 +104,7 @@ struct report {
 	int32_t status;
 	int32_t end; /* how the new process ended, plus 1, as wait4(2) says it, if that was before it was killed; else 0 */
 	uint32_t order; /* of the fork server; 0: of nobody */
-	char detail[1024]; /* ends in NUL; what a failed helper wrote */
+	char detail[1024]; /* ends in NUL; what a failed helper wrote, its standard output, OUTPUT_DIVIDER and standard error */
 };
 
 _Static_assert(sizeof(struct report) == 1056, "as src/program/structs.ts lays it out");

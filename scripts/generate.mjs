@@ -194,7 +194,7 @@ enum record_flag { ${Object.entries(c.recordFlags)
 #define PROGRAM_MAGIC ${quoted(c.magic)}
 #define KEPT_MAGIC ${quoted(c.keptMagic)}
 
-enum { PROGRAM_VERSION = ${c.version}, TEXT_ESCAPE = ${c.textEscape}, TEXT_REGISTER = ${c.firstRegister} };
+enum { PROGRAM_VERSION = ${c.version}, TEXT_ESCAPE = ${c.textEscape}, TEXT_REGISTER = ${c.firstRegister}, OUTPUT_DIVIDER = ${c.outputDivider} };
 enum { MAX_OPERANDS = ${c.maxOperands}, MAX_SLOTS = ${c.maxSlots}, MAX_PROGRAM = ${c.maxProgramBytes} };
 enum { DETAIL_SIZE = ${c.detailBytes}, MAX_ORDER = ${c.maxOrderBytes} };
 

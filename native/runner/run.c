@@ -197,6 +197,7 @@ int prepare(struct vm *vm, void *image, size_t size)
 	memcpy(vm->start_time, "0", 2);
 	memcpy(vm->created, "0001-01-01T00:00:00Z", 21);
 	vm->given[0] = vm->given[1] = vm->given[2] = vm->nulls = -1;
+	vm->output[0] = vm->output[1] = -1;
 	vm->shared = new_memory(sizeof *vm->shared, MAP_SHARED);
 	vm->scratch[0] = new_memory(2 * vm->program.longest_text, MAP_PRIVATE);
 	vm->scratch[1] = vm->scratch[0] + vm->program.longest_text;

@@ -59,6 +59,7 @@ struct vm {
 	struct relay *relay; /* of a foreground container; NULL: nothing to relay */
 	struct loss loss; /* the first, once it has ended */
 	int given[3]; /* what is to be the container's descriptors 0 to 2, in place of the runner's; -1: nothing */
+	int output[2]; /* stdout and stderr of hooks; -1: what they write is for the report */
 	int nulls; /* those of 0 to 2 that are a null device, a bit each; -1: not known */
 	struct report last; /* where nobody reads the reports: how it ended */
 	struct report leftover; /* and of the steps of the undo list that failed, the last */

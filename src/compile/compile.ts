@@ -45,6 +45,7 @@ import {
   compileStartFifo,
   compileStateDirectory,
 } from './state/files.ts'
+import { compileHookOutput } from './state/hook-output.ts'
 import { compileHooks } from './state/hooks.ts'
 import { compileNotifyRelay, compileNotifySocket } from './state/notify.ts'
 import { compileSysctl, compileSysctlChecks } from './sysctl.ts'
@@ -118,6 +119,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileTerminalCheck(process, context),
     ...compileInheritance(context),
     ...compileStdio(process, context),
+    ...compileHookOutput(context),
     ...compileStateDirectory(context),
     ...compileNotifySocket(context),
     ...cgroups.early,

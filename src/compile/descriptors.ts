@@ -3,9 +3,9 @@ import { op, type Program, undoable } from '../program/program.ts'
 
 /**
  * The number of descriptors that a program may have open beside its slots: 0 to 2; signals, reports, the caller's directory
- * and a pair of sockets to the other process; three pipes to the relay; a hook's input and output.
+ * and a pair of sockets to the other process; three pipes to the relay; a hook's input, and the pipes of its two outputs.
  */
-const others = 3 + 5 + 6 + 3
+const others = 3 + 5 + 6 + 5
 
 /**
  * Adds a first step that fails unless RLIMIT_NOFILE allows all descriptors that the program may open at once: a failure for

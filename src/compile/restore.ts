@@ -20,6 +20,7 @@ import {
   compileStateDirectory,
   stateFile,
 } from './state/files.ts'
+import { compileHookOutput } from './state/hook-output.ts'
 import { compileHooks } from './state/hooks.ts'
 import { compileNotifySocket } from './state/notify.ts'
 import { checkTerminal, compileConsoleSocket, compilePidfd, compileTerminalCheck } from './terminal.ts'
@@ -64,6 +65,7 @@ function compileHost(context: CompileContext, criu: CriuRestore): readonly HostS
   return [
     ...compileTerminalCheck(config.process, context),
     ...compileStdio(config.process, context),
+    ...compileHookOutput(context),
     ...compileStateDirectory(context),
     ...compileNotifySocket({ ...context, mode: 'create' }),
     ...cgroups.early,

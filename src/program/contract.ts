@@ -143,6 +143,8 @@ export const version = 1
 /** In a text, this byte and a letter are a register, of which 'A' is the first; this byte twice is the byte itself. */
 export const textEscape = 1
 export const firstRegister = 65
+/** The byte between what a helper wrote to its standard output and to standard error, in the detail of a report. */
+export const outputDivider = 0x1f
 /** The number of slots for descriptors that a program has. */
 export const maxSlots = 64
 /** The runner refuses a larger program, and reads no larger file of any kind into memory. */
@@ -302,7 +304,11 @@ export const structs = {
         'how the new process ended, plus 1, as wait4(2) says it, if that was before it was killed; else 0',
       ],
       order: ['u32', 1, 'of the fork server; 0: of nobody'],
-      detail: ['char', 1024, 'ends in NUL; what a failed helper wrote'],
+      detail: [
+        'char',
+        1024,
+        'ends in NUL; what a failed helper wrote, its standard output, OUTPUT_DIVIDER and standard error',
+      ],
     },
   },
   order: {

@@ -1,10 +1,12 @@
 import { constants } from 'node:os'
 import { OciError } from '../errors.ts'
+import { outputDivider } from '../program/contract.ts'
 import type { Step } from '../program/program.ts'
 import { errorText } from './error-names.ts'
+import { type HookOutput, quotedOutput } from './hook-output.ts'
 import { type Failure, textOf } from './reported-failure.ts'
 
-/** The error for a failed helper, in runc's words: `error running createRuntime hook #1: exit status 2: its output`. */
+/** The error for a failed helper, in runc's words: `error running createRuntime hook #1: exit status 2, stdout: , stderr: no`. */
 export function helperFailed(
   step: Step,
   errno: string,
@@ -14,17 +16,29 @@ export function helperFailed(
   if (step.from === '/linux/cgroupsPath') return systemdFailed(errno, failure, pointer)
   const [, kind, index] = /^\/hooks\/(\w+)\/(\d+)$/.exec(step.from) ?? []
   if (kind === undefined) return undefined
-  const output = failure.detail.trim()
-  const how = hookEnd(step, errno, failure)
-  return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}${output === '' ? '' : `: ${output}`}`, {
-    pointer,
-  })
+  const how = `${hookEnd(step, errno, failure)}${hasRun(errno) ? quotedOutput(outputOf(failure)) : ''}`
+  return new OciError('ERR_HOOK', `error running ${kind} hook #${index}: ${how}`, { pointer })
+}
+
+/** True when a helper was started, and so may have written something. */
+const hasRun = (errno: string): boolean => errno === 'ECHILD' || errno === 'ETIMEDOUT'
+
+/** The output of a failed helper. */
+function outputOf({ detail }: Failure): HookOutput {
+  const [stdout = '', ...stderr] = detail.split(String.fromCharCode(outputDivider))
+  return { stdout, stderr: stderr.join('') }
+}
+
+/** The output of a failed helper that is no hook: what it wrote to either. */
+function saidBy(failure: Failure): string {
+  const { stdout, stderr } = outputOf(failure)
+  return `${stdout}${stderr}`.trim()
 }
 
 /** The error of newuidmap(1) or newgidmap(1), which state on standard error what they refuse. */
 export function mapFailed(step: Step, errno: string, failure: Failure, pointer: string | undefined): OciError {
   const helper = textOf(step, 'helper')
-  const said = failure.detail.trim()
+  const said = saidBy(failure)
   const file = helper.endsWith('newgidmap') ? '/etc/subgid' : '/etc/subuid'
   return new OciError('ERR_PERMISSION', said === '' ? `${helper}: ${hookEnd(step, errno, failure)}` : said, {
     pointer,
@@ -41,9 +55,10 @@ export function criuFailed({ operands }: Step, errno: string, { detail, status }
 }
 
 /** The error for a failed request to systemd, from the log of this tool, which made the request. */
-function systemdFailed(errno: string, { detail }: Failure, pointer: string | undefined): OciError {
-  const said = /"msg":("(?:[^"\\]|\\.)*")/.exec(detail)?.[1]
-  const text = said === undefined ? detail.trim() : String(JSON.parse(said))
+function systemdFailed(errno: string, failure: Failure, pointer: string | undefined): OciError {
+  const output = saidBy(failure)
+  const said = /"msg":("(?:[^"\\]|\\.)*")/.exec(output)?.[1]
+  const text = said === undefined ? output : String(JSON.parse(said))
   return new OciError('ERR_SYSTEMD', text === '' ? `systemd could not be asked (${errno})` : text, { pointer })
 }
 

@@ -174,7 +174,7 @@ describe('a container that runc has made', () => {
     }))
     const warnings: string[] = []
     await remove({ ...options(), warn: (message) => warnings.push(message) })
-    expect(warnings).toEqual(['error running poststop hook #0: exit status 3: oops'])
+    expect(warnings).toEqual(['error running poststop hook #0: exit status 3, stdout: , stderr: oops'])
     const [, json, rest] = /^(\{.*\})(.*)\n$/.exec(readFileSync(file, 'utf8')) ?? []
     expect(JSON.parse(json ?? '')).toMatchObject({ id, status: 'stopped', pid: 0, bundle: workshop.bundle })
     expect(rest).toBe('x zero')

@@ -71,7 +71,7 @@ test.each<[string, readonly Step[], object]>([
   ['sync_within', [killer('pid'), op('sync_within', { barrier: 1, timeoutMs: 5000 })], { error: 'EPIPE' }],
   ['receive_fd', [killer('pid'), op('receive_fd', { to: 'x' })], { error: 'EPIPE' }],
   ['send_fd', [killer('pid'), open('/'), op('send_fd', { socket: null, slot: 'x', name: 'x' })], { error: 'EPIPE' }],
-  ['spawn', [killer('pid', 'echo why; exit 3')], { error: 'ECHILD', status: 3 << 8, detail: 'why\n' }],
+  ['spawn', [killer('pid', 'echo why; exit 3')], { error: 'ECHILD', status: 3 << 8, detail: 'why\n\x1f' }],
   ['open', [killer('pid'), open('/no/such')], { error: 'ENOENT' }],
 ])('a report of %s says how the new process has ended, if that was before', (_, steps, report) => {
   const host = [clone(), ...steps.map((step) => undoable(step)), supervise]

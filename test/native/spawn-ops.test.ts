@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openFlags } from '../../src/program/flags.ts'
 import { op, type Program, type Step, undoable } from '../../src/program/program.ts'
 import { expectDone, expectFailure, hostProgram, look } from './runner.ts'
 
@@ -25,10 +26,34 @@ test('spawn gives its input to a program and waits for it', () => {
   expect(readFileSync(path('got'), 'utf8')).toBe('state\nb\n')
 })
 
-test("spawn fails with the program's status and the end of what it wrote", () => {
-  const { reports } = expectFailure(hostProgram(helper(['seq 100000; echo last words >&2; exit 3'])), 'spawn', 'ECHILD')
+test("spawn fails with the program's status and the end of what it wrote to either output", () => {
+  const { reports } = expectFailure(
+    hostProgram(helper(['seq 100000; seq 200000 >&2; echo last words >&2; exit 3'])),
+    'spawn',
+    'ECHILD',
+  )
   expect(reports[0]?.status).toBe(3 << 8)
-  expect(reports[0]?.detail.endsWith('last words\n')).toBe(true)
+  expect(reports[0]?.detail).toMatch(/99999\n100000\n\x1f[^\x1f]*199999\n200000\nlast words\n$/)
+})
+
+test('what a program wrote that ended well is not in the report of a later failure', () => {
+  const steps = [helper(['echo all is well']), op('chdir', { path: '/missing' })]
+  const { reports } = expectFailure(hostProgram(...steps), 'chdir', 'ENOENT')
+  expect(reports[0]?.detail).toBe('')
+})
+
+test('helper_output gives programs files to write to, and their errors what they write elsewhere', () => {
+  const flags = openFlags.WRONLY | openFlags.CREAT | openFlags.APPEND
+  writeFileSync(path('out'), 'before\n')
+  const output = (stdout: string | null, stderr: string | null): Step => op('helper_output', { stdout, stderr })
+  const script = helper(['echo out; echo err >&2; exit 3'])
+  const open = (name: string): Step => op('open', { to: name, at: null, path: path(name), flags })
+  const first = expectFailure(hostProgram(open('out'), output('out', null), script), 'spawn', 'ECHILD')
+  expect(first.reports[0]?.detail).toBe('\x1ferr\n')
+  const steps = [open('out'), open('err'), output('out', 'err'), op('close_slots', { first: null, second: null })]
+  expect(expectFailure(hostProgram(...steps, script), 'spawn', 'ECHILD').reports[0]?.detail).toBe('\x1f')
+  expect(readFileSync(path('out'), 'utf8')).toBe('before\nout\nout\n')
+  expect(readFileSync(path('err'), 'utf8')).toBe('err\n')
 })
 
 test('spawn does not mind a program that leaves its input unread', () => {
@@ -50,7 +75,7 @@ test('spawn kills a program that takes longer than it may', () => {
 test('spawn does not wait for what a program leaves running with its output open', () => {
   const started = Date.now()
   const { reports } = expectFailure(hostProgram(helper(['sleep 5 & echo said; exit 3'])), 'spawn', 'ECHILD')
-  expect(reports[0]).toMatchObject({ status: 3 << 8, detail: 'said\n' })
+  expect(reports[0]).toMatchObject({ status: 3 << 8, detail: 'said\n\x1f' })
   expect(Date.now() - started).toBeLessThan(4000)
 })
 

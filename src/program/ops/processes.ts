@@ -50,6 +50,11 @@ export const processOps = {
     },
     does: 'runs a program with `input` on its stdin; fails unless it exits with 0 before the timeout (-1: none). inheritEnv: 1 for the environment of the runner, 2 for the one that Node.js is started with',
   },
+  helper_output: {
+    number: 123,
+    operands: { stdout: 'slot', stderr: 'slot' },
+    does: "gives programs that `spawn` runs these descriptors, which no step closes, as their stdout and stderr, but not those with inheritEnv 2, this tool's own; what a failed program writes elsewhere is reported",
+  },
   setsid: { number: 40, operands: {}, syscall: ['setsid'], does: 'setsid(2)' },
   session_keyring: {
     number: 41,

@@ -6,7 +6,7 @@ import { type ErrorCode, isSystemError, leadsNowhere, OciError } from '../../err
 import { stateFile } from '../../program/contract.ts'
 import { removeCgroup, sendSignal, signalCgroup } from '../../runtime/cgroup/cgroup.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
-import { hookState, runHook } from '../../runtime/hooks.ts'
+import { runHook } from '../../runtime/hooks.ts'
 import { hasEnded, waitWhile } from '../../runtime/proc.ts'
 import { type ContainerRecord, isCreating, readContainer, readStatus } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
@@ -175,9 +175,8 @@ async function removeResctrlGroups({ resctrl }: ContainerRecord): Promise<void> 
 }
 
 async function runPoststopHooks(container: ContainerRecord, warn: DeleteOptions['warn']): Promise<void> {
-  const state = hookState(container, 'stopped')
   for (const [index, hook] of container.poststopHooks.entries()) {
-    const problem = await runHook(hook, state)
+    const problem = await runHook(container, hook, 'stopped')
     if (problem !== undefined) warn?.(`error running poststop hook #${index}: ${problem}`)
   }
 }

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { compileNotifyStart, notifyDirectory, notifyName } from '../../compile/state/notify.ts'
 import { isSystemError, OciError } from '../../errors.ts'
 import { startFifo } from '../../program/contract.ts'
-import { hookState, runHook } from '../../runtime/hooks.ts'
+import { runHook } from '../../runtime/hooks.ts'
 import { isAlive } from '../../runtime/proc.ts'
 import { runProgram } from '../../runtime/runner.ts'
 import { type ContainerRecord, readContainer, readStatus } from '../../runtime/state-file.ts'
@@ -73,9 +73,8 @@ async function startRelay(container: ContainerRecord, host: string): Promise<{ e
 
 /** A hook that fails ends the container. @see runtime-spec v1.3.0 runtime.md "Lifecycle" 10 */
 async function runPoststartHooks(container: ContainerRecord): Promise<void> {
-  const state = hookState(container, 'running')
   for (const [index, hook] of container.poststartHooks.entries()) {
-    const problem = await runHook(hook, state)
+    const problem = await runHook(container, hook, 'running')
     if (problem === undefined) continue
     signalContainer(container, constants.signals.SIGKILL)
     throw new OciError('ERR_HOOK', `error running poststart hook #${index}: ${problem}`)

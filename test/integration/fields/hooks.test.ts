@@ -129,9 +129,9 @@ test.each(['prestart', 'createRuntime', 'createContainer', 'startContainer'] as 
   '/hooks/%s: one that fails ends the container before its command, with what it said',
   (kind) => {
     const { refusal } = at()
-    const hooks = { [kind]: [hook('echo not today >&2; exit 3'), hook(`echo next >${logs()}/next`)] }
+    const hooks = { [kind]: [hook('echo not today >&2; echo tried; exit 3'), hook(`echo next >${logs()}/next`)] }
     expect(refusal(withHooks({ ...hooks, poststop: [hook(`echo gone >${logs()}/gone`)] }))).toMatch(
-      new RegExp(`error running ${kind} hook #0: exit status 3.*not today`),
+      new RegExp(`error running ${kind} hook #0: exit status 3, stdout: tried, stderr: not today`),
     )
     expect(logged('next')).toBe('')
     expect(logged('gone')).toBe('gone\n')
@@ -140,17 +140,37 @@ test.each(['prestart', 'createRuntime', 'createContainer', 'startContainer'] as 
 
 test('/hooks/poststart: one that fails stops the container, and is an error', () => {
   const { place } = at()
-  place.configure('exec sleep 1000', withHooks({ poststart: [hook('exit 4')] }))
+  place.configure('exec sleep 1000', withHooks({ poststart: [hook('echo tried; exit 4')] }))
   expect(place.tool(['create', '-b', place.bundle, place.id]).end).toBe(0)
   const { end, stderr } = place.tool(['start', place.id])
   expect({ end, stderr }).toEqual({
     end: 1,
-    stderr: expect.stringContaining('error running poststart hook #0: exit status 4'),
+    stderr: expect.stringContaining('error running poststart hook #0: exit status 4, stdout: tried, stderr: '),
   })
   expect(place.processes()).toEqual([])
   expect(place.tool(['delete', '-f', place.id]).end).toBe(0)
   const { end: ended, stderr: said } = place.run('exec sleep 1000', withHooks({ poststart: [hook('exit 4')] }))
   expect({ end: ended, stderr: said }).toEqual({ end: 1, stderr: expect.stringContaining('poststart hook #0') })
+})
+
+test('/annotations/run.oci.hooks.*: hooks of every kind append to these files, and errors quote the rest', () => {
+  const { place } = at()
+  const say = (name: string): Hook => hook(`echo ${name}; echo ${name} >&2`)
+  const annotations = { 'run.oci.hooks.stdout': `${logs()}/out`, 'run.oci.hooks.stderr': 'err' }
+  const all = Object.fromEntries(kinds.map((kind) => [kind, [say(kind)]]))
+  place.configure('exec sleep 1000', { config: { annotations, hooks: all } })
+  const lines = kinds.map((kind) => `${kind}\n`).join('')
+  expect(place.tool(['create', '-b', place.bundle, place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.tool(['start', place.id])).toMatchObject({ end: 0, stderr: '' })
+  expect(place.tool(['delete', '-f', place.id])).toMatchObject({ end: 0, stderr: '' })
+  const err = join(place.bundle, 'err')
+  expect([logged('out'), readFileSync(err, 'utf8')]).toEqual([lines, lines])
+  const hooks = { createRuntime: [hook('echo out; echo err >&2; exit 3')] }
+  const { stderr } = place.run('true', { config: { annotations: { 'run.oci.hooks.stderr': 'err' }, hooks } })
+  expect(stderr).toMatch(/createRuntime hook #0: exit status 3, stdout: out, stderr: /)
+  expect(readFileSync(err, 'utf8')).toBe(`${lines}err\n`)
+  const missing = { 'run.oci.hooks.stdout': '/no/such/file' }
+  expect(place.run('true', { config: { annotations: missing, hooks } }).stderr).toContain('/no/such/file')
 })
 
 test('/hooks/poststop: one that fails is a warning, and the next one runs', () => {
