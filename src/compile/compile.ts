@@ -18,7 +18,7 @@ import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
 import type { HostFacts } from './facts.ts'
 import { containerHooks, endWithParent, hostHooks, runningHooks } from './hooks.ts'
-import { compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
+import { compileHostMount, compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
 import { compileNames } from './names.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
@@ -131,6 +131,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileSysctlChecks(context),
     undoable(op('open', { to: 'proc', at: null, path: '/proc', flags: openFlags.PATH | openFlags.DIRECTORY })),
     ...target.steps,
+    ...compileHostMount(context),
     ...(isForeground && !context.noSubreaper
       ? [undoable(op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 }))]
       : []),

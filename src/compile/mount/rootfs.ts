@@ -1,6 +1,6 @@
 import { OciError } from '../../errors.ts'
-import { mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
-import { type HostStep, op, type Step } from '../../program/program.ts'
+import { capabilityNames, mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
+import { type HostStep, op, type Step, undoable } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
 import { mountLabelOf } from '../security.ts'
 import { compileTerminal } from '../terminal.ts'
@@ -45,7 +45,7 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
   const devices = compileDevices(context)
   const hasEarlyDevices = devicesAreApart(entries.slice(0, count), entries.slice(count), context)
   const early = [
-    ...(context.hasMountNamespace ? takeRoot(context) : [openRoot(context)]),
+    ...(context.hasMountNamespace ? takeRoot(context) : isBoundByHost(context) ? [] : [openRoot(context)]),
     ...mounts.slice(0, count).flatMap((mount) => mount.child),
     ...(hasEarlyDevices ? devices : []),
   ]
@@ -100,6 +100,34 @@ function makeReadonly({ hasMountNamespace }: CompileContext): readonly Step[] {
 function openRoot(context: CompileContext): Step {
   const flags = openFlags.PATH | openFlags.DIRECTORY
   return op('open', { to: 'root', at: null, path: rootfsPath(context), flags }, '/root/path')
+}
+
+/** True when the container has the caller's mount namespace, and the caller may mount there. */
+const isBoundByHost = ({ hasMountNamespace, facts }: CompileContext): boolean =>
+  !hasMountNamespace && ((facts.capabilities >> sysAdmin) & 1n) === 1n
+
+const sysAdmin = BigInt(capabilityNames.indexOf('CAP_SYS_ADMIN'))
+
+/**
+ * Host steps that mount the rootfs on itself for a container without a mount namespace, as runc does: its mounts are the host's
+ * then, and all of them end with this one, by `umount -l ROOTFS`. This mount is private, so that no mount namespace gets those
+ * in it. What fails, and a container that is run to its end, leaves no mount; after `create` it stays, as with runc.
+ */
+export function compileHostMount(context: CompileContext): readonly HostStep[] {
+  if (!isBoundByHost(context)) return []
+  const from = '/root/path'
+  const path = rootfsPath(context)
+  return [
+    undoable(op('open', { to: 'place', at: null, path, flags: openFlags.PATH | openFlags.DIRECTORY }, from)),
+    undoable(
+      op('open_tree', { to: 'root', at: 'place', path: '', flags: treeFlags.CLONE | treeFlags.RECURSIVE }, from),
+    ),
+    undoable(
+      op('move_mount', { from: 'root', to: 'place', name: null, path }, from),
+      op('umount', { path }, from, 'EINVAL'),
+    ),
+    undoable(setPropagation('root', mountFlags.PRIVATE | mountFlags.REC, from)),
+  ]
 }
 
 function wantedPropagation({ config, noPivot }: CompileContext): number | undefined {

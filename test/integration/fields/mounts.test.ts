@@ -31,6 +31,10 @@ const bind = (source: string, destination: string, ...options: readonly string[]
 const optionsOf = (path: string): string =>
   `awk '$5 == "${path}" { sub(/,mode=[0-7]+/, "", $NF); sub(/,inode64/, "", $NF); print $6 " " $NF }' /proc/self/mountinfo`
 
+/** Prints the mount points below a directory of the host, each with its propagation where it has one. */
+const mountPoints = (directory: string): string =>
+  `awk '$5 ~ "^${directory}" { print $5 ($7 == "-" ? "" : " " $7) }' /proc/self/mountinfo`
+
 test('/root/path: relative to the bundle, or absolute', () => {
   const { see, place } = at()
   expect(see('ls /bin/busybox', { config: { root: { path: 'rootfs' } } })).toBe('/bin/busybox\n')
@@ -63,6 +67,32 @@ test('/root/readonly: true, without a mount namespace, and what is mounted below
   const { stdout, stderr } = place.tool(['run', '-b', place.bundle, place.id], { under })
   expect(stdout).toMatch(/^1\n\/proc\/self\/maps\n\/tmp\/x\n/)
   expect(stderr).toContain('Read-only file system')
+})
+
+test('/mounts, without a mount namespace: all end with that of the rootfs, and none is left by a run or a failure', () => {
+  const { place } = at()
+  const configure = (script: string, ...more: readonly Mount[]) =>
+    place.configure(script, {
+      config: {
+        root: { path: 'rootfs' },
+        mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, tmpfs('/tmp'), ...more],
+      },
+      linux: { namespaces: [{ type: 'pid' }, { type: 'uts' }], maskedPaths: [], readonlyPaths: [] },
+    })
+  // A mount namespace that is the host's here, of which every mount is shared.
+  const host = `mount --make-rshared / && "$@"; echo end $?; ${mountPoints(place.bundle)}; ${mountPoints(place.bundle)} | grep -c shared`
+  const inHost = (script: string, ...args: readonly string[]) =>
+    place.tool(args, { under: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh'] }).stdout
+  configure('true')
+  expect(inHost(host, 'run', '-b', place.bundle, place.id)).toBe('end 0\n0\n')
+  configure('exec sleep 1000')
+  const rootfs = join(place.bundle, 'rootfs')
+  const ended = `${host}; umount -l ${rootfs}; ${mountPoints(place.bundle)}`
+  const all = ['', '/proc', '/tmp'].map((path) => `${rootfs}${path}\n`).join('')
+  expect(inHost(ended, 'create', '-b', place.bundle, place.id)).toBe(`end 0\n${all}0\n`)
+  expect(place.tool(['delete', '-f', place.id])).toMatchObject({ end: 0, stderr: '' })
+  configure('true', { destination: '/none', source: '/no/such', options: ['bind'] })
+  expect(inHost(host, 'create', '-b', place.bundle, place.id)).toBe('end 1\n0\n')
 })
 
 test('/mounts/options: of recursive ones that contradict each other the later one holds', () => {
