@@ -198,6 +198,7 @@ enum dependence { NEVER, BY_NAME, BY_VALUE, APART, NONE };
 /* OPTION(name, with two dashes, with one or NULL, whether it has a value, dependence): those of run, create and exec. */
 #define CALL_OPTIONS(OPTION) \
 	OPTION(BUNDLE, "--bundle", "-b", true, APART) \
+	OPTION(CONFIG, "--config", "-f", true, NEVER) \
 	OPTION(CONSOLE_SOCKET, "--console-socket", NULL, true, BY_NAME) \
 	OPTION(PIDFD_SOCKET, "--pidfd-socket", NULL, true, NEVER) \
 	OPTION(NO_CACHE, "--no-cache", NULL, false, NEVER) \

@@ -49,6 +49,8 @@ static bool is_for_interpreter(const struct call *call)
 
 	if (call->has_more || !parse_request(call, &q))
 		return false;
+	if (!streq(q.command, "exec") && q.given[OPTION_CONFIG])
+		return is_small("", q.given[OPTION_CONFIG]);
 	if (!streq(q.command, "exec"))
 		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
 	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/" STATE_FILE) && is_small(root, state) &&

@@ -132,6 +132,8 @@ long copy_mount(int at, const char *path, uint64_t flags)
 
 	if (!is_old_kernel())
 		return sys(open_tree, at, path ? path : "", flags | (path ? 0 : AT_EMPTY_PATH) | OPEN_TREE_CLOEXEC);
+	if (flags & AT_SYMLINK_NOFOLLOW) /* mount(2) follows it */
+		return FAIL_AS(open_tree, -ENOSYS);
 	source = path ? sys(openat, at, path, O_PATH | O_CLOEXEC) : at;
 	if (source < 0)
 		return source;

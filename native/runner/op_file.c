@@ -37,6 +37,19 @@ int op_write_file(struct vm *vm, const struct step *s)
 	return (int)write_file(slot(vm, s, 0), path, open_flags(s->arg[3]) | O_NOFOLLOW, s->arg[4], content, length);
 }
 
+int op_expect_link(struct vm *vm, const struct step *s)
+{
+	char found[PATH_MAX];
+	size_t length;
+	const char *path = text(vm, s, 1, 0, NULL), *target = text(vm, s, 2, 1, &length);
+	long r = sys(readlinkat, slot(vm, s, 0), path, found, sizeof found);
+
+	if (r < 0 && r != -EINVAL)
+		return (int)r;
+	/* EINVAL: it is no link */
+	return r == (long)length && !memcmp(found, target, length) ? 0 : (int)FAIL_AS(readlinkat, -EEXIST);
+}
+
 int op_write_lines(struct vm *vm, const struct step *s)
 {
 	long fd = sys(openat, AT_FDCWD, text(vm, s, 0, 0, NULL), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);

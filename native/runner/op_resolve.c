@@ -185,13 +185,16 @@ long resolve(int root, const char *wanted, enum resolve_kind kind, uint64_t mode
 {
 	char path[PATH_SIZE];
 	uint64_t flags = kind == RESOLVE_ORDINARY ? O_PATH | O_NOFOLLOW | O_DIRECTORY : O_PATH;
+	bool makes = kind != RESOLVE_EXISTING && kind != RESOLVE_ENTRY;
 	long fd, r = 1;
 
 	if (!wanted || wanted[0] != '/' || strlen(wanted) + 1 > sizeof path)
 		return wanted && *wanted == '/' ? -ENAMETOOLONG : -EINVAL;
 	memcpy(path, wanted, strlen(wanted) + 1);
+	if (kind == RESOLVE_ENTRY)
+		flags |= O_NOFOLLOW;
 	fd = open_in_root(root, path, flags);
-	for (int i = 0; fd == -ENOENT && kind != RESOLVE_EXISTING && r > 0; i++) {
+	for (int i = 0; fd == -ENOENT && makes && r > 0; i++) {
 		r = i < MAX_SYMLINKS + PATH_SIZE / 2 ? make_next(root, path, kind, mode) : -ELOOP;
 		if (r < 0)
 			return r;

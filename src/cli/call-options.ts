@@ -40,6 +40,7 @@ export type CallFlags = Partial<
   Pick<
     RunOptions,
     | 'bundle'
+    | 'configFile'
     | 'consoleSocket'
     | 'detach'
     | 'keep'

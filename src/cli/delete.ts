@@ -11,14 +11,23 @@ export function deleteCommand(context: CommandContext): Command {
     usage: '[command options] <container-id>',
     description: `Removes the cgroup and the state of a container. The bundle stays as it is.
 
+With --regex, of each container whose ID matches; one that cannot be deleted is
+a warning, and the next one is.
+
 EXAMPLES:
     bundle-tool delete demo
-    bundle-tool delete --force demo`,
+    bundle-tool delete --force demo
+    bundle-tool delete --regex '^test-'`,
   })
   return withLifecycleOptions(command, 'delete')
     .argument('<container-id>')
-    .action(async (id: string, { force = false }: { force?: boolean }) => {
+    .action(async (id: string, { force = false, regex = false }: { force?: boolean; regex?: boolean }) => {
+      const options = { root: rootOf(context), force, warn: (message: string) => context.log('warning', message) }
+      if (regex) {
+        const { removeMatching } = await import('../verbs/container/delete-matching.ts')
+        return await removeMatching({ ...options, pattern: id })
+      }
       const { remove } = await import('../verbs/container/delete.ts')
-      await remove({ root: rootOf(context), id, force, warn: (message) => context.log('warning', message) })
+      await remove({ ...options, id })
     })
 }

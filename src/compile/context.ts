@@ -26,6 +26,8 @@ export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   readonly rootfsMode?: number | undefined
   /** The service manager that is told when the container is ready (sd_notify(3)). */
   readonly notify?: NotifyTarget | undefined
+  /** Targets of the symbolic links that mounts with the option `copy-symlink` copy, by the pointer of the mount. */
+  readonly linkTargets?: ReadonlyMap<string, string> | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
   readonly noSubreaper?: boolean | undefined

@@ -47,10 +47,14 @@ export function compileProcess(process: Process, env: readonly string[], context
   ]
 }
 
-/** Sets the supplementary groups. Where setgroups(2) is denied, the process keeps the caller's and can have no others. */
+/** The annotation by which the process keeps the supplementary groups of the caller, as with crun. */
+export const keepGroupsAnnotation = 'run.oci.keep_original_groups'
+
+/** Sets the supplementary groups, unless the caller's are kept. Where setgroups(2) is denied, the process keeps the caller's and can have no others. */
 function compileGroups({ user }: Process, context: CompileContext): readonly Step[] {
   const from = '/process/user/additionalGids'
   const gids = user.additionalGids ?? []
+  if ((context.config.annotations?.[keepGroupsAnnotation] ?? '0') !== '0') return []
   if (!deniesSetgroups(context)) {
     return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from)]
   }

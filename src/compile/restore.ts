@@ -1,3 +1,4 @@
+import { OciError } from '../errors.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, mountFlags, openFlags, prctl, resolveKind, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
@@ -109,6 +110,7 @@ function enterMounts(context: CompileContext): readonly HostStep[] {
   const root = stateFile(context, criuRootName)
   const path = openFlags.PATH
   const entries = mountEntries(context)
+  checkLinks(entries)
   const steps: readonly Step[] = [
     op('open', { to: 'home', at: null, path: '.', flags: path }),
     op('open', { to: 'own_mounts', at: null, path: '/proc/self/ns/mnt', flags: openFlags.RDONLY }),
@@ -131,6 +133,18 @@ function enterMounts(context: CompileContext): readonly HostStep[] {
     undoable(op('mkdir', { at: null, path: root, mode: 0o755 }), op('rmdir', { at: null, path: root }, '', 'ENOENT')),
     ...steps.map((step) => undoable(step)),
   ]
+}
+
+/** Refuses mounts of links, which CRIU would follow. @throws OciError `ERR_CONFIG_UNSUPPORTED` */
+function checkLinks(entries: readonly MountEntry[]): void {
+  for (const { options, from } of entries) {
+    const [option] = options.links
+    if (option === undefined) continue
+    throw new OciError('ERR_CONFIG_UNSUPPORTED', `CRIU does not restore a mount with the option "${option}"`, {
+      pointer: `${from}/options`,
+      hint: 'remove the option, if the path is no symbolic link',
+    })
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { isSystemError } from '../errors.ts'
 import type { GuardKind } from '../program/contract.ts'
 import { identityOf, linesOf, typeOf } from './mountinfo.ts'
@@ -25,6 +25,8 @@ const mountInfo = '/proc/self/mountinfo'
 /** The longest tick of the clock that file systems take their times from. */
 const tickNs = 10_000_000n
 const maxFileBytes = 64 * 1024 * 1024
+/** `S_IFMT` and `S_IFLNK`. */
+const [fileType, linkType] = [0o170000n, 0o120000n]
 
 /**
  * The only way in which the compiler's callers read facts of the host. It records each answer as a guard, made from the same
@@ -105,6 +107,13 @@ export class Door {
       if (BigInt(Date.now()) * 1_000_000n - ctimeNs < tickNs) this.#isWatched = false
       return [undefined, { values: [dev, ino, size, mtimeNs, ctimeNs] }]
     })
+  }
+
+  /** The target of a symbolic link; undefined where there is none. No guard compares a target. */
+  linkTarget(path: string): Uint8Array | undefined {
+    const mode = this.place(path)?.mode
+    if (mode === undefined || (mode & fileType) !== linkType) return undefined
+    return this.unwatched(() => readlinkSync(path, { encoding: 'buffer' }))
   }
 
   /** The effective ids and capabilities of the caller. */

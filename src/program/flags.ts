@@ -74,13 +74,13 @@ export const openFlags = {
 } as const
 
 /** open_tree(2) and mount_setattr(2) */
-export const treeFlags = { CLONE: 1, RECURSIVE: 0x8000, EMPTY_PATH: 0x1000 } as const
+export const treeFlags = { CLONE: 1, RECURSIVE: 0x8000, EMPTY_PATH: 0x1000, NOFOLLOW: 0x100 } as const
 
 /**
  * The requirement of `resolve` for the end of a path. EXISTING: it exists. DIRECTORY, FILE: it is one; it is made if missing.
- * ORDINARY: as DIRECTORY, but it is not a link.
+ * ORDINARY: as DIRECTORY, but it is not a link. ENTRY: it exists, and a link is not followed.
  */
-export const resolveKind = { EXISTING: 0, DIRECTORY: 1, FILE: 2, ORDINARY: 3 } as const
+export const resolveKind = { EXISTING: 0, DIRECTORY: 1, FILE: 2, ORDINARY: 3, ENTRY: 4 } as const
 
 /** setrlimit(2) */
 export const resource = {

@@ -46,6 +46,14 @@ export const callOptions: readonly CallOption[] = [
     help: forContainers('the bundle (default: the current directory)'),
   },
   {
+    name: 'config',
+    letter: 'f',
+    value: ['text', 'file'],
+    option: 'configFile',
+    kept: 'never',
+    help: forContainers('read this file instead of config.json of the bundle'),
+  },
+  {
     name: 'console-socket',
     value: ['text', 'path'],
     option: 'consoleSocket',
@@ -287,6 +295,7 @@ export const lifecycleOptions: Readonly<Record<LifecycleCommand, readonly Lifecy
       help: 'kill the container first if it runs; a container that does not exist is no error',
       isForFront: true,
     },
+    { name: 'regex', letter: 'r', help: 'delete each container whose ID matches: an extended regular expression' },
   ],
   pause: [],
   resume: [],

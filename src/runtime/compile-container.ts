@@ -16,6 +16,7 @@ import { type InheritedFds, inheritedFds } from './inherited-fds.ts'
 import { seccompFilter } from './kept/filter.ts'
 import { frontRecord } from './kept/front-record.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer/config.ts'
+import { linkTargets } from './link-targets.ts'
 import { loadBundle } from './load-bundle.ts'
 
 export interface NewContainerOptions extends InheritedFds {
@@ -23,6 +24,8 @@ export interface NewContainerOptions extends InheritedFds {
   readonly id: string
   /** The bundle directory; default `.`. */
   readonly bundle?: string | undefined
+  /** The file to read instead of config.json of the bundle, also for each later `exec`. */
+  readonly configFile?: string | undefined
   /** The state root, with a directory for each container; default: `defaultRoot` of this process. */
   readonly root?: string | undefined
   /** Path of a file that gets the container's pid. */
@@ -91,7 +94,9 @@ export async function compileContainer(
   const facts = readHostFacts(door)
   const root = absoluteRoot(options.root)
   checkHost(facts)
+  const configFile = absolute(options.configFile)
   const loaded = loadBundle(options.bundle ?? '.', {
+    configFile,
     door,
     onUnknown: (pointer) => options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   })
@@ -109,6 +114,7 @@ export async function compileContainer(
   }
   const stateText = libcontainerState(config, {
     ...stateFacts,
+    configFile,
     rootless: facts.euid !== 0,
     noPivot: options.noPivot,
     noNewKeyring: options.noNewKeyring,
@@ -125,6 +131,7 @@ export async function compileContainer(
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       systemd,
       filter,
+      linkTargets: linkTargets(config, directory, door),
       ...registersOf(options),
       pidfdSocket: absolute(options.pidfdSocket),
       preserveFds: inheritedFds(options),

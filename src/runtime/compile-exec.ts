@@ -53,7 +53,7 @@ export async function compileExec(given: ExecCall): Promise<CompiledCall> {
   const root = absoluteRoot(options.root)
   const container = readContainer(root, options.id, door)
   await checkStatus(container, options)
-  const config = readConfig(container.bundle, { door })
+  const config = readConfig(container.bundle, { configFile: container.configFile, door })
   const processText = options.processFile === undefined ? undefined : readProcessFile(options.processFile)
   const process = processText === undefined ? changedProcess(config.process, options) : parseProcess(processText)
   const target: ExecTarget = {

@@ -13,6 +13,8 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
   if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
   if (errno === 'EACCES' && step.from === 'ID')
     return 'set XDG_RUNTIME_DIR, or name a directory you may write to with --root'
+  if (step.op === 'expect_link')
+    return `remove what is there from the rootfs: it is no link to "${step.operands.target}"`
   if (step.from.startsWith('/mounts/')) {
     if (step.op === 'mount') return mountHint(step, errno)
     if (step.op === 'mount_tmpfs' && errno === 'EINVAL') return unknownOption

@@ -15,6 +15,8 @@ export interface Bundle {
 }
 
 export interface LoadOptions {
+  /** The file to read instead of config.json of the bundle. */
+  readonly configFile?: string | undefined
   readonly door?: Door
   readonly onUnknown?: (pointer: string) => void
 }
@@ -24,10 +26,10 @@ export interface LoadOptions {
  *
  * @throws OciError `ERR_BUNDLE_INVALID` no bundle, no config.json, or no rootfs; `ERR_CONFIG_INVALID`
  */
-export function loadBundle(path: string, { door = new Door(), onUnknown }: LoadOptions = {}): Bundle {
+export function loadBundle(path: string, { configFile, door = new Door(), onUnknown }: LoadOptions = {}): Bundle {
   const directory = absolutePath(path)
   checkPathIsText('the bundle', directory)
-  const config = readConfig(directory, { door, ...(onUnknown && { onUnknown }) })
+  const config = readConfig(directory, { configFile, door, ...(onUnknown && { onUnknown }) })
   const problems = runtimeConfigProblems(config)
   if (problems.length > 0) throw invalidConfig(problems)
   return { directory, config, rootfsMode: rootfsMode(resolve(directory, config.root.path), door) }
@@ -38,8 +40,11 @@ export function loadBundle(path: string, { door = new Door(), onUnknown }: LoadO
  *
  * @throws OciError `ERR_BUNDLE_INVALID`, `ERR_CONFIG_INVALID`
  */
-export function readConfig(directory: string, { door = new Door(), onUnknown }: LoadOptions = {}): RuntimeConfig {
-  return parseRuntimeConfig(readConfigText(`${directory}/config.json`, door), onUnknown)
+export function readConfig(
+  directory: string,
+  { configFile, door = new Door(), onUnknown }: LoadOptions = {},
+): RuntimeConfig {
+  return parseRuntimeConfig(readConfigText(configFile ?? `${directory}/config.json`, door), onUnknown)
 }
 
 /**

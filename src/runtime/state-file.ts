@@ -20,6 +20,8 @@ export interface ContainerRecord {
    * runc records none.
    */
   readonly creator: { readonly pid: number; readonly ticks: number }
+  /** The file that was read instead of config.json of the bundle; undefined: none was. */
+  readonly configFile: string | undefined
   /** Time of creation in RFC 3339. */
   readonly created: string
   readonly ociVersion: string
@@ -136,6 +138,7 @@ export function parseStateJson(text: string, directory: string): ContainerRecord
     directory,
     init: { pid: state.number('init_process_pid'), startTime: state.number('init_process_start') },
     creator: creatorOf(state.object('creator')),
+    configFile: state.object('creator').string('configFile') || undefined,
     created: state.string('created'),
     ociVersion: config.string('version'),
     bundle,

@@ -113,6 +113,7 @@ const criu = {
 const explain: Names<ExplainOptions> = {
   root: false,
   bundle: false,
+  configFile: false,
   preserveFds: false,
   listenFds: false,
   pidFile: false,

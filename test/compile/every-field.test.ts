@@ -207,8 +207,8 @@ test('a hierarchy of v1 that is mounted elsewhere changes nothing on a v2 host',
   }
 })
 
-/** Options that have no effect on a bind. */
-const ofEveryBind = ['bind', 'defaults', 'remount']
+/** Options that have no effect on a bind, `copy-symlink` unless its source is a link. */
+const ofEveryBind = ['bind', 'copy-symlink', 'defaults', 'remount']
 
 test('every mount option changes the steps of a bind, or is refused with its pointer', () => {
   const facts = factsOf('v2', {})

@@ -70,7 +70,7 @@ export const goldenCases: Record<string, GoldenCase> = {
   wait: { facts: hosts.v2, compile: () => compileWait({ pid: 4321, startTime: 98765 }) },
   hooks: { facts: hosts.hybrid },
   scheduling: { facts: hosts.v2 },
-  'idmapped-mounts': { facts: hosts.v2 },
+  'idmapped-mounts': { facts: hosts.v2, options: { linkTargets: new Map([['/mounts/5', '../usr/share/UTC']]) } },
   exec: {
     facts: hosts.hybrid,
     options: { preserveFds: 1 },

@@ -300,3 +300,15 @@ test("an unreadable directory fails with the kernel's word for it", () => {
   chmodSync(path('closed'), 0o600)
   expectFailure(hostProgram(op('open', { to: 'x', at: null, path: path('closed/f/'), flags: 0 })), 'open', 'ENOENT')
 })
+
+test('expect_link fails unless there is a link with this target', () => {
+  symlinkSync('here', path('link'))
+  writeFileSync(path('file'), '')
+  const expectLink = (name: string, target: string) => op('expect_link', { at: null, path: path(name), target })
+  expectDone(hostProgram(expectLink('link', 'here')))
+  for (const target of ['her', 'here2', 'Here']) {
+    expectFailure(hostProgram(expectLink('link', target)), 'expect_link', 'EEXIST')
+  }
+  expectFailure(hostProgram(expectLink('file', 'here')), 'expect_link', 'EEXIST')
+  expectFailure(hostProgram(expectLink('missing', 'here')), 'expect_link', 'ENOENT')
+})

@@ -1,11 +1,12 @@
 import { OciError } from '../../errors.ts'
 import type { IDMapping } from '../../oci/runtime-config.ts'
 import { mountBarrier } from '../../program/contract.ts'
-import { cloneFlags, mountAttributes, mountFlags, openFlags, treeFlags } from '../../program/flags.ts'
+import { cloneFlags, mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
 import { compilePropagation, compileRecursive } from './attributes.ts'
 import type { MountEntry } from './entries.ts'
+import { parseIDMap } from './id-map-option.ts'
 import { attributesOf } from './options.ts'
 
 /** Steps of both sides for one mount. The container's process waits for the host's. */
@@ -32,6 +33,8 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
       hint: 'remove them, or correct the spelling',
     })
   }
+  const target = context.linkTargets?.get(entry.from)
+  if (target !== undefined) return { host: [], child: copyLink(entry, target) }
   const mapping = idMapping(entry, context)
   const isHandedOver = mapping !== undefined || (context.hasUserNamespace && context.facts.euid === 0)
   const copy = [
@@ -41,7 +44,7 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
   ]
   const barrier = mountBarrier(index)
   return {
-    host: isHandedOver ? handOver(barrier, [...(mapping?.steps ?? []), ...copy, ...mapCopy(entry, mapping)]) : [],
+    host: isHandedOver ? handOver(barrier, [...(mapping?.steps ?? []), ...copy, ...mapCopy(mapping)]) : [],
     child: [
       ...(isHandedOver
         ? [op('sync_send', { barrier }, from), op('receive_fd', { to: 'mount' }, `${from}/source`)]
@@ -50,7 +53,9 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
       ...(destination === '/proc'
         ? [op('expect_filesystem', { slot: 'mount', magic: procMagic }, `${from}/source`)]
         : []),
-      op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
+      options.links.has('dest-nofollow')
+        ? op('resolve', { to: 'target', root: 'root', path: destination, kind: resolveKind.ENTRY, mode: 0 }, from)
+        : op('resolve_like', { to: 'target', root: 'root', path: destination, like: 'mount' }, from),
       op('move_mount', { from: 'mount', to: 'target', name: null, path: destination }, from),
       ...compilePropagation(entry, 'mount', false),
     ],
@@ -60,11 +65,23 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
 function copySource({ mount, options, from }: MountEntry, mapping: IdMap | undefined, context: CompileContext): Step {
   const path = absoluteSource(mount.source, context.bundle, `${from}/source`)
   const isRecursive = (options.flags & mountFlags.REC) !== 0 || mapping?.isRecursive
+  const follow = options.links.has('src-nofollow') ? treeFlags.NOFOLLOW : 0
   return op(
     'open_tree',
-    { to: 'mount', at: null, path, flags: treeFlags.CLONE | (isRecursive ? treeFlags.RECURSIVE : 0) },
+    { to: 'mount', at: null, path, flags: treeFlags.CLONE | (isRecursive ? treeFlags.RECURSIVE : 0) | follow },
     `${from}/source`,
   )
+}
+
+/** Makes a symbolic link at the destination. One that is there must have the same target. */
+function copyLink({ destination, from }: MountEntry, target: string): readonly Step[] {
+  const end = destination.lastIndexOf('/')
+  const [directory, path] = [destination.slice(0, end) || '/', destination.slice(end + 1)]
+  return [
+    op('resolve', { to: 'target', root: 'root', path: directory, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
+    op('symlink', { target, at: 'target', path }, from, 'EEXIST'),
+    op('expect_link', { at: 'target', path, target }, from),
+  ]
 }
 
 /** Host steps that run `steps` in the container's mount namespace and send the descriptor `mount` to the process. */
@@ -88,31 +105,36 @@ interface IdMap {
   readonly steps: readonly Step[]
   readonly slot: string
   readonly isRecursive: boolean
+  /** The place in config.json that it comes from. */
+  readonly origin: string
 }
 
-/** The id mapping of a mount: its own, or with only the option that of the container's user namespace. */
+/** The id mapping of a mount: its own, or that of its option, or with only the option that of the user namespace. */
 function idMapping(
   { mount, options, from }: MountEntry,
   { config, hasUserNamespace }: CompileContext,
 ): IdMap | undefined {
   const isRecursive = options.idMapping === 'ridmap'
-  const own = [mount.uidMappings ?? [], mount.gidMappings ?? []] as const
+  const given = [mount.uidMappings ?? [], mount.gidMappings ?? []] as const
+  const hasGiven = given.some((mappings) => mappings.length > 0)
+  const origin = hasGiven ? `${from}/uidMappings` : `${from}/options`
+  const own = hasGiven || options.idMap === undefined ? given : parseIDMap(options.idMap, config.linux, origin)
   const isOwn = own.some((mappings) => mappings.length > 0)
   if (!isOwn && options.idMapping === undefined) return undefined
   const [uids, gids] = isOwn ? own : [config.linux?.uidMappings ?? [], config.linux?.gidMappings ?? []]
   const joined = (config.linux?.namespaces ?? []).find(({ type, path }) => type === 'user' && path)
-  if (!isOwn && joined) return { steps: [], slot: 'ns_user', isRecursive }
+  if (!isOwn && joined) return { steps: [], slot: 'ns_user', isRecursive, origin }
   if (uids.length === 0 || gids.length === 0 || (!isOwn && !hasUserNamespace)) {
     throw new OciError('ERR_CONFIG_INVALID', 'an ID-mapped mount needs uidMappings and gidMappings', {
-      pointer: isOwn ? from : `${from}/options`,
+      pointer: hasGiven ? from : origin,
       hint: 'give the mount both, or the container a user namespace',
     })
   }
-  const make = op('make_userns', { to: 'userns', uidMap: mapText(uids), gidMap: mapText(gids) }, `${from}/uidMappings`)
-  return { steps: [make], slot: 'userns', isRecursive }
+  const make = op('make_userns', { to: 'userns', uidMap: mapText(uids), gidMap: mapText(gids) }, origin)
+  return { steps: [make], slot: 'userns', isRecursive, origin }
 }
 
-function mapCopy({ from }: MountEntry, mapping: IdMap | undefined): readonly Step[] {
+function mapCopy(mapping: IdMap | undefined): readonly Step[] {
   if (mapping === undefined) return []
   return [
     op(
@@ -125,7 +147,7 @@ function mapCopy({ from }: MountEntry, mapping: IdMap | undefined): readonly Ste
         propagation: 0,
         userns: mapping.slot,
       },
-      `${from}/uidMappings`,
+      mapping.origin,
     ),
   ]
 }

@@ -23,11 +23,22 @@ export function compileMount(entry: MountEntry, index: number, context: CompileC
   if (entry.options.copyUp && (isBind(entry) || entry.mount.type !== 'tmpfs')) {
     throw invalidOptions(entry, '"tmpcopyup" can be used only with a tmpfs')
   }
+  checkLinkOptions(entry)
   if (isBind(entry)) return compileBind(entry, index, context)
   if (entry.options.idMapping || entry.mount.uidMappings?.length || entry.mount.gidMappings?.length) {
     throw new OciError('ERR_CONFIG_INVALID', 'only a bind mount can be ID-mapped', { pointer: entry.from })
   }
   return { host: [], child: compileNewFilesystem(entry, context) }
+}
+
+/** Refuses options for links where there is no link to speak of, and those that contradict each other. */
+function checkLinkOptions(entry: MountEntry): void {
+  const [first, second] = [...entry.options.links].sort()
+  if (first !== undefined && !isBind(entry))
+    throw invalidOptions(entry, `"${first}" can be used only with a bind mount`)
+  if (first === 'copy-symlink' && second !== undefined) {
+    throw invalidOptions(entry, `"copy-symlink" cannot be used with "${second}"`)
+  }
 }
 
 const invalidOptions = ({ from }: MountEntry, message: string): OciError =>

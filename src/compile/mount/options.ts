@@ -13,9 +13,24 @@ export interface ParsedMountOptions {
   readonly copyUp: boolean
   /** Set when ids are mapped: `ridmap` maps them on mounts below it too. */
   readonly idMapping: 'idmap' | 'ridmap' | undefined
+  /** The mapping that follows `idmap=`, in crun's notation; undefined: that of the mount or of the user namespace. */
+  readonly idMap: string | undefined
+  /** Options of crun's for symbolic links at one of the ends of a bind mount. */
+  readonly links: ReadonlySet<LinkOption>
   /** The other options, which the filesystem interprets: `mode=755,size=65536k`. */
   readonly data: string
 }
+
+/**
+ * Options for symbolic links.
+ *
+ * - `copy-symlink`: a link at the source is made anew at the destination, instead of a mount
+ * - `src-nofollow`, `dest-nofollow`: a link at the source, or at the destination, is itself what is mounted, or covered
+ */
+export const linkOptions = ['copy-symlink', 'src-nofollow', 'dest-nofollow'] as const
+export type LinkOption = (typeof linkOptions)[number]
+
+const isLinkOption = (option: string): option is LinkOption => (linkOptions as readonly string[]).includes(option)
 
 type Change = readonly [change: 'set' | 'clear', flag: number]
 
@@ -102,6 +117,8 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
   let recursiveClear = 0
   let copyUp = false
   let idMapping: ParsedMountOptions['idMapping']
+  let idMap: string | undefined
+  const links = new Set<LinkOption>()
   const propagations: number[] = []
   const data: string[] = []
   for (const option of options) {
@@ -123,8 +140,11 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
       recursiveClear = change === 'clear' ? recursiveClear | bit : recursiveClear & ~(bit & ~mountAttributes.ATIME)
     } else if (spread !== undefined) propagations.push(spread)
     else if (option === 'tmpcopyup') copyUp = true
-    else if (option === 'idmap' || option === 'ridmap') idMapping = option
-    else if (option !== '') data.push(option)
+    else if (isLinkOption(option)) links.add(option)
+    else if (/^r?idmap(=|$)/.test(option)) {
+      idMapping = option.startsWith('r') ? 'ridmap' : 'idmap'
+      idMap = option.replace(/^\w+=?/, '') || undefined
+    } else if (option !== '') data.push(option)
   }
   return {
     flags: set,
@@ -133,6 +153,8 @@ export function parseMountOptions(options: readonly string[]): ParsedMountOption
     recursive: { set: recursiveSet, clear: recursiveClear },
     copyUp,
     idMapping,
+    idMap,
+    links,
     data: data.join(','),
   }
 }
@@ -145,7 +167,7 @@ function find<T>(table: Readonly<Record<string, T>>, option: string): T | undefi
 /** All options that are not passed to the filesystem, sorted, for `features`. */
 export function knownMountOptions(): readonly string[] {
   const tables = [flags, propagation, recursive].flatMap((table) => Object.keys(table))
-  return [...tables, 'idmap', 'ridmap', 'tmpcopyup'].sort()
+  return [...tables, ...linkOptions, 'idmap', 'ridmap', 'tmpcopyup'].sort()
 }
 
 /** Converts MS_* flags to MOUNT_ATTR_*. */

@@ -32,6 +32,11 @@ export const fileOps = {
     syscall: ['renameat2', 'at', 'from', 'at', 'to'],
     does: 'renameat(2)',
   },
+  expect_link: {
+    number: 124,
+    operands: { at: 'slot', path: 'text', target: 'text' },
+    does: 'fails with EEXIST unless a path is a symbolic link with this target: readlinkat(2)',
+  },
   mknod: {
     number: 7,
     operands: { at: 'slot', path: 'text', mode: 'octal', major: 'decimal', minor: 'decimal' },

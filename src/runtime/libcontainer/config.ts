@@ -24,6 +24,8 @@ export interface StateFacts {
    * under the key `''` for the unified hierarchy.
    */
   readonly cgroupPaths: Readonly<Record<string, string | Pieces>>
+  /** Absolute path of the file that was read instead of config.json of the bundle. */
+  readonly configFile?: string | undefined
   readonly resctrl?: ResctrlGroups | undefined
   /** True when the caller's effective uid is not 0. */
   readonly rootless?: boolean | undefined
@@ -59,7 +61,7 @@ export function libcontainerState(config: RuntimeConfig, facts: StateFacts): Pie
     init_process_pid: deferredNumber('pid'),
     init_process_start: deferredNumber('start_time'),
     created: deferredString([{ register: 'created' }]),
-    creator: { pid: deferredNumber('own_pid'), ticks: deferredNumber('boot_ticks') },
+    creator: { pid: deferredNumber('own_pid'), ticks: deferredNumber('boot_ticks'), configFile: facts.configFile },
     config: libcontainerConfig(config, facts),
     rootless: (facts.rootless && facts.rootlessCgroups) || undefined,
     cgroup_paths: mapValues(facts.cgroupPaths, deferredText),

@@ -1,9 +1,11 @@
 import { knownMountOptions } from '../../compile/mount/options.ts'
 import { namespaceFlags } from '../../compile/namespaces.ts'
+import { keepGroupsAnnotation } from '../../compile/process.ts'
 import { memoryFlags, memoryModes } from '../../compile/scheduling.ts'
 import { seccompVerdicts } from '../../compile/seccomp/actions.ts'
 import { seccompArchitectures } from '../../compile/seccomp/architectures.ts'
 import { filterFlags } from '../../compile/seccomp/flags.ts'
+import { hookOutputAnnotations } from '../../compile/state/hook-output.ts'
 import type { HookKind } from '../../compile/state/hooks.ts'
 import type { SeccompOperator } from '../../oci/runtime-config.ts'
 import { runtimeSpecVersion } from '../../oci/spec-version.ts'
@@ -86,7 +88,12 @@ export function features({ version = toolVersion() }: FeaturesOptions = {}): Fea
       netDevices: { enabled: true },
     },
     annotations: { 'bundle-tool.version': version },
-    potentiallyUnsafeConfigAnnotations: ['org.systemd.property.', 'org.criu.config'],
+    potentiallyUnsafeConfigAnnotations: [
+      'org.systemd.property.',
+      'org.criu.config',
+      keepGroupsAnnotation,
+      ...Object.values(hookOutputAnnotations),
+    ],
   }
 }
 

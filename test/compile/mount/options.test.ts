@@ -9,6 +9,8 @@ const plain = {
   recursive: { set: 0, clear: 0 },
   copyUp: false,
   idMapping: undefined,
+  idMap: undefined,
+  links: new Set(),
   data: '',
 }
 
@@ -27,6 +29,10 @@ test.each([
   [['tmpcopyup'], { copyUp: true }],
   [['idmap'], { idMapping: 'idmap' }],
   [['ridmap'], { idMapping: 'ridmap' }],
+  [['idmap='], { idMapping: 'idmap' }],
+  [['ridmap=uids=0-1-2;gids=0-1-2'], { idMapping: 'ridmap', idMap: 'uids=0-1-2;gids=0-1-2' }],
+  [['src-nofollow', 'dest-nofollow'], { links: new Set(['src-nofollow', 'dest-nofollow']) }],
+  [['copy-symlink', 'idmapped'], { links: new Set(['copy-symlink']), data: 'idmapped' }],
   [['NOSUID', 'constructor', 'toString'], { data: 'NOSUID,constructor,toString' }],
 ] as const)('%j', (options, expected) => {
   const parsed = parseMountOptions(options)

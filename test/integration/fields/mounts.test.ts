@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Mount } from '../../../src/oci/runtime-config.ts'
@@ -257,6 +257,63 @@ test.each(['idmap', 'ridmap'])('/mounts/options: %s maps owners as the container
     },
   }
   expect(see('stat -c "%u %g" /plain /mapped', change)).toBe('65534 65534\n10 20\n')
+})
+
+test('/mounts/options: idmap= gives a mount a mapping of its own', () => {
+  const { see, place } = at()
+  const file = join(place.bundle, 'owned-by-option')
+  writeFileSync(file, '')
+  chownSync(file, 10, 20)
+  const own = bind(file, '/owned', 'idmap=uids=0-5000-10#10-7000-5;gids=0-6000-1000')
+  expect(see('stat -c "%u %g" /owned', withMounts(own))).toBe('7000 6020\n')
+  const range = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+  const inside: ConfigChange = {
+    ...withMounts(tmpfs('/dev'), bind(file, '/owned', 'idmap=uids=@10-77-5;gids=@20-88-5')),
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'user' }, { type: 'pid' }, { type: 'uts' }],
+      uidMappings: range,
+      gidMappings: range,
+    },
+  }
+  expect(see('stat -c "%u %g" /owned', inside)).toBe('77 88\n')
+  expect(at().refusal(withMounts(bind(file, '/owned', 'idmap=uids=0-1-1')))).toContain('config.json#/mounts/1/options')
+})
+
+test('/mounts/options: copy-symlink makes a link, anew each time, and mounts what is none', () => {
+  const { see, refusal, place } = at()
+  const rootfs = join(place.bundle, 'rootfs')
+  const [link, file] = ['copied-link', 'copied-file'].map((name) => join(place.bundle, name)) as [string, string]
+  symlinkSync('some/where', link)
+  writeFileSync(file, 'content\n')
+  const change = withMounts(bind(link, '/copies/link', 'copy-symlink'), bind(file, '/copies/file', 'copy-symlink'))
+  const look = 'readlink /copies/link; cat /copies/file; grep -c " /copies" /proc/self/mountinfo'
+  expect(see(look, change)).toBe('some/where\ncontent\n1\n')
+  expect(see(look, change)).toBe('some/where\ncontent\n1\n')
+  rmSync(link)
+  symlinkSync('else/where', link)
+  expect(refusal(change)).toMatch(
+    /file already exists.*remove what is there from the rootfs: it is no link to .*else\/where/,
+  )
+  rmSync(join(rootfs, 'copies/link'))
+  expect(see(look, change)).toBe('else/where\ncontent\n1\n')
+  expect(refusal(withMounts(bind(link, '/x', 'copy-symlink', 'src-nofollow')))).toContain(
+    'config.json#/mounts/1/options',
+  )
+  expect(refusal(withMounts(tmpfs('/x', 'src-nofollow')))).toContain('config.json#/mounts/1/options')
+})
+
+test('/mounts/options: src-nofollow mounts a link itself, dest-nofollow covers one', () => {
+  const { see, refusal, place } = at()
+  const rootfs = join(place.bundle, 'rootfs')
+  const [link, file] = ['own-link', 'own-file'].map((name) => join(place.bundle, name)) as [string, string]
+  symlinkSync('/from/the/host', link)
+  writeFileSync(file, 'content\n')
+  symlinkSync('/of/the/image', join(rootfs, 'covered'))
+  const both = withMounts(bind(link, '/covered', 'src-nofollow', 'dest-nofollow'), bind(link, '/new', 'src-nofollow'))
+  expect(see('readlink /covered; readlink /new', both)).toBe('/from/the/host\n/from/the/host\n')
+  expect(see('cat /covered; [ ! -e /of ]', withMounts(bind(file, '/covered', 'dest-nofollow')))).toBe('content\n')
+  expect(readlinkSync(join(rootfs, 'covered'))).toBe('/of/the/image')
+  expect(refusal(withMounts(bind(file, '/not/there', 'dest-nofollow')))).toContain('config.json#/mounts/1')
 })
 
 test('/linux/maskedPaths: a file is empty, a directory too, and neither can be written', () => {

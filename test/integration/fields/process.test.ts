@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { Capabilities, Process } from '../../../src/oci/runtime-config.ts'
 import type { ConfigChange } from '../../container.ts'
@@ -36,6 +36,29 @@ test('/process/user/{uid,gid,additionalGids,umask}', () => {
       .see(script, withProcess({ user }))
       .replaceAll(/[ \t]+/g, ' '),
   ).toBe('Umask: 0037\nUid: 1001 1001 1001 1001\nGid: 1002 1002 1002 1002\nGroups: 7 1003 \n')
+})
+
+test("/annotations/run.oci.keep_original_groups: the caller's groups stay, for exec too; with 0 they do not", () => {
+  const { place } = at()
+  const under = ['setpriv', '--groups', '77,88']
+  const user = { uid: 0, gid: 0, additionalGids: [7] }
+  const configure = (value: string) =>
+    place.configure('exec sleep 1000', {
+      ...withProcess({ user }),
+      config: { annotations: { 'run.oci.keep_original_groups': value }, root: { path: 'rootfs' } },
+    })
+  const groups = (): string => {
+    expect(place.tool(['run', '-d', '-b', place.bundle, place.id], { under })).toMatchObject({ end: 0, stderr: '' })
+    const { pid } = JSON.parse(place.tool(['state', place.id]).stdout)
+    const ofInit = /^Groups:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const ofExec = place.tool(['exec', place.id, 'grep', '^Groups', '/proc/self/status'], { under }).stdout
+    expect(place.tool(['delete', '-f', place.id]).end).toBe(0)
+    return `${ofInit?.trim()}, ${ofExec.slice('Groups:'.length).trim()}`
+  }
+  configure('1')
+  expect(groups()).toBe('77 88, 77 88')
+  configure('0')
+  expect(groups()).toBe('7, 7')
 })
 
 test('/process/user/umask: 0022 when it is left out', () => {

@@ -54,3 +54,11 @@ testWithRunc('it lists what runc lists', () => {
   const options = theirs.mountOptions.filter((option: string) => !data.includes(option))
   expect(found.mountOptions).toEqual(expect.arrayContaining(options))
 })
+
+test('it lists what podman uses of crun', () => {
+  const { mountOptions, potentiallyUnsafeConfigAnnotations } = found
+  expect(mountOptions).toEqual(expect.arrayContaining(['copy-symlink', 'dest-nofollow', 'idmap', 'src-nofollow']))
+  expect(potentiallyUnsafeConfigAnnotations).toEqual(
+    expect.arrayContaining(['run.oci.keep_original_groups', 'run.oci.hooks.stdout', 'run.oci.hooks.stderr']),
+  )
+})
