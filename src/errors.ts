@@ -47,6 +47,7 @@ export const errorCodes = {
   ERR_PROGRAM_INVALID: 'a program that the runner refuses',
   ERR_SYSCALL: 'a system call of a program failed',
   ERR_CRIU: 'CRIU is not installed, or a checkpoint or restore with it failed',
+  ERR_ENGINE_CONFIG: 'the configuration of a container engine cannot be read, or not be changed without changing more',
   ERR_SYSTEMD: 'a request to systemd failed, or the message bus that leads to it cannot be reached',
 } as const
 

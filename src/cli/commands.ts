@@ -6,6 +6,7 @@ import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
+import { engineCommand } from './engine.ts'
 import { eventsCommand } from './events.ts'
 import { execCommand } from './exec.ts'
 import { explainCommand } from './explain.ts'
@@ -90,6 +91,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'wait', kind: 'image', create: waitCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
+  { name: 'engine', kind: 'image', create: engineCommand },
   { name: 'version', kind: 'image', create: versionCommand },
   { name: 'completion', kind: 'image', create: completionCommand, seesAll: true },
   { name: 'man', kind: 'image', create: manCommand, seesAll: true },

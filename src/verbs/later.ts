@@ -63,6 +63,11 @@ export const copy: typeof import('./image/copy.ts').copy = later(
   async () => (await import('./image/copy.ts')).copy,
 )
 
+export const engine: typeof import('./container/engine.ts').engine = later(
+  'engine',
+  async () => (await import('./container/engine.ts')).engine,
+)
+
 export const events: typeof import('./container/events.ts').events = laterEach(
   'events',
   async () => (await import('./container/events.ts')).events,

@@ -4,6 +4,7 @@ import type { CheckpointOptions } from './container/checkpoint.ts'
 import type { ConfigOptions } from './container/config.ts'
 import type { CreateOptions } from './container/create.ts'
 import type { DeleteOptions } from './container/delete.ts'
+import type { EngineOptions } from './container/engine.ts'
 import type { EventsOptions } from './container/events.ts'
 import type { ExecOptions } from './container/exec.ts'
 import type { ExplainOptions } from './container/explain.ts'
@@ -41,6 +42,7 @@ interface OptionsOfVerbs {
   containerStats: ContainerOptions
   copy: CopyOptions
   create: CreateOptions
+  engine: EngineOptions
   events: EventsOptions
   exec: ExecOptions
   explain: ExplainOptions
@@ -211,6 +213,7 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   explain,
   exportImage,
   exportRootfs: { bundle: true, signal: false, warn: false },
+  engine: { action: false, asDefault: false, file: false, runtime: false, env: false },
   features: { version: false },
   images: store,
   inspect: { ...registry, platform: false },

@@ -62,13 +62,18 @@ export class EnginePlace {
     )
   }
 
-  /** Ends the daemons, newest first, and removes the directory. */
-  async close(): Promise<void> {
-    for (const daemon of this.#daemons.reverse()) {
+  /** Ends the daemons, newest first. */
+  async stop(): Promise<void> {
+    for (let daemon = this.#daemons.pop(); daemon !== undefined; daemon = this.#daemons.pop()) {
       const exited = once(daemon, 'exit')
       daemon.kill('SIGTERM')
       await exited
     }
+  }
+
+  /** Ends the daemons, and removes the directory. */
+  async close(): Promise<void> {
+    await this.stop()
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }

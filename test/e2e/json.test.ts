@@ -16,7 +16,7 @@ const { test } = requires('root', 'busybox', 'ps')
 
 /** The commands that the tests below call. */
 const imageCommands = ['pull', 'unpack', 'inspect', 'list-tags', 'copy', 'push', 'images', 'rmi', 'prune', 'verify']
-const otherCommands = ['login', 'logout', 'repack', 'version', 'features']
+const otherCommands = ['login', 'logout', 'repack', 'version', 'features', 'engine']
 const containerCommands = ['config', 'explain', 'state', 'list', 'ps', 'stats', 'events', 'stop', 'wait']
 
 plainTest('there is no other command that has a shape', () => {
@@ -82,6 +82,7 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     await document('version', '--json')
     await document('features', '--json')
     await document('features', '--format', 'json')
+    await document('engine', 'docker', '--file', '/no/such/file', '--json')
   })
 
   plainTest.each([

@@ -1,3 +1,4 @@
+import type { EngineResult } from '../../verbs/container/engine.ts'
 import type { ContainerEvent } from '../../verbs/container/events.ts'
 import type { Explanation } from '../../verbs/container/explain.ts'
 import type { Features } from '../../verbs/container/features.ts'
@@ -42,6 +43,25 @@ export const containerShapes: Readonly<Record<string, CommandShape>> = {
     ),
     note: 'It prints them with `--show`, and nothing without.',
     example: { command: 'config --show --json -b bundle', document: ['--env=LANG=C.UTF-8', '--', 'ls', '-l'] },
+  },
+  engine: {
+    shape: object<EngineResult>('what was done', {
+      engine: text('docker, containerd, podman or crio'),
+      file: text('absolute path of the configuration file'),
+      done: text('shown, written, removed or unchanged'),
+      text: text('the entry, where it is only shown; else the content of the file, empty when it is gone'),
+      restart: nullable(text('the command after which the engine knows; null: it needs none')),
+    }),
+    example: {
+      command: 'engine --json podman --remove',
+      document: {
+        engine: 'podman',
+        file: '/etc/containers/containers.conf.d/50-bundle-tool.conf',
+        done: 'removed',
+        text: '',
+        restart: null,
+      } satisfies EngineResult,
+    },
   },
   explain: {
     shape: array(
