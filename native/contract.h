@@ -10,6 +10,7 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define ARGV0_EXECUTE "bundle-tool:execute"
 #define ARGV0_ORDERS "bundle-tool:orders="
 #define ARGV0_TREE "bundle-tool:tree"
+#define ARGV0_COPY "bundle-tool:copy"
 #define VARIABLE_PREFIX "BUNDLE_TOOL_"
 #define VARIABLE_NAME "BUNDLE_TOOL_NAME"
 #define VARIABLE_FRONT "BUNDLE_TOOL_FRONT"
@@ -164,7 +165,7 @@ struct tree_command {
 
 _Static_assert(sizeof(struct tree_command) == 48, "as src/program/structs.ts lays it out");
 
-/* The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. */
+/* The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. One that copies a tree sends one. */
 struct tree_report {
 	int32_t error; /* of errno(3); 0: all is done */
 	int32_t syscall; /* that failed */

@@ -5,11 +5,13 @@
  *
  * With the ID of its parent process it ends with that, and so does what it runs.
  *
- * As "bundle-tool:execute" it makes way for a program that Node.js has started; as "bundle-tool:tree" it makes files (tree.h).
+ * As "bundle-tool:execute" it makes way for a program that Node.js has started; as "bundle-tool:tree" it makes files
+ * (tree.h), and as "bundle-tool:copy" a copy of a directory (copy.h).
  *
  * Knows system calls and nothing about containers: which step comes when, which error may pass and what is to be
  * undone is all in the program.
  */
+#include "runner/copy.h"
 #include "runner/run.h"
 #include "runner/tree.h"
 #include "runner/vm.h"
@@ -90,5 +92,7 @@ int start(int argc, char **argv, char **envp)
 {
 	if (argc > 0 && streq(argv[0], ARGV0_EXECUTE))
 		return become_program(argv + 1, envp);
+	if (argc > 0 && streq(argv[0], ARGV0_COPY))
+		return make_copy(argv + 1);
 	return argc > 0 && streq(argv[0], ARGV0_TREE) ? make_tree(argv + 1) : execute_program(argc, argv, envp);
 }

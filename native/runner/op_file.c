@@ -1,4 +1,5 @@
 /* Files and directories. */
+#include "runner/copy.h"
 #include "runner/op_resolve.h"
 #include "runner/vm.h"
 #include "system/directory.h"
@@ -93,22 +94,13 @@ static int close_parent(struct vm *vm, const struct step *s, long parent, long r
 	return (int)(parent >= 0 && parent != slot(vm, s, 0) ? closing(parent, result) : result);
 }
 
-/* "/proc/self/fd/PARENT/NAME" in vm->command: setxattr(2) has no form that takes a directory before Linux 6.13. */
-static long name_through_fd(struct vm *vm, long parent, const char *name)
-{
-	char directory[40];
-
-	name_of_fd(directory, (int)parent);
-	return JOIN(vm->command, directory, "/", name) ? 0 : -ENAMETOOLONG;
-}
-
 int op_setxattr(struct vm *vm, const struct step *s)
 {
 	const char *name, *value = vm->program.strings + (uint32_t)s->arg[3];
 	long parent = open_parent(vm, s, &name), r = parent;
 
 	if (r >= 0)
-		r = name_through_fd(vm, parent, name);
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
 	if (r >= 0)
 		r = sys(lsetxattr, vm->command, string(vm, s, 2), value, s->arg[3] >> 32, 0);
 	return close_parent(vm, s, parent, r);
@@ -124,7 +116,7 @@ int op_list_xattrs(struct vm *vm, const struct step *s)
 	uint32_t lengths[2] = {0, 0};
 
 	if (r >= 0)
-		r = name_through_fd(vm, parent, name);
+		r = path_through_fd(vm->command, sizeof vm->command, parent, name) ? 0 : -ENAMETOOLONG;
 	if (r >= 0)
 		r = sys(llistxattr, vm->command, names, sizeof names);
 	size = r == -EOPNOTSUPP ? 0 : r; /* a file system that has no attributes */
@@ -176,92 +168,6 @@ int op_remove_directory(struct vm *vm, const struct step *s)
 	return (int)(r < 0 ? r : sys(unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
 
-enum { COPY_CHUNK = 1 << 30, MAX_COPY_DEPTH = 128 };
-
-static long copy_attributes(long fd, const struct stat *st)
-{
-	const int64_t times[2][2] = {{(int64_t)st->st_atime, (int64_t)st->st_atime_nsec},
-				     {(int64_t)st->st_mtime, (int64_t)st->st_mtime_nsec}};
-	long r = sys(fchown, fd, st->st_uid, st->st_gid);
-
-	if (r >= 0)
-		r = sys(fchmod, fd, st->st_mode & 07777);
-	return r < 0 ? r : sys(utimensat, fd, NULL, times, 0);
-}
-
-static long copy_content(long from, long to, const struct stat *st)
-{
-	long r = 1;
-
-	while (r > 0)
-		r = sys(sendfile, to, from, NULL, COPY_CHUNK);
-	return r < 0 ? r : copy_attributes(to, st);
-}
-
-static long copy_link(long from, long to, const char *name, const struct stat *st)
-{
-	char target[4096];
-	long r = sys(readlinkat, from, name, target, sizeof target - 1);
-
-	if (r < 0)
-		return r;
-	target[r] = '\0';
-	r = sys(symlinkat, target, to, name);
-	return r < 0 ? r : sys(fchownat, to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW);
-}
-
-static long copy_directory(long from, long to, int depth);
-
-static long copy_opened(long from, long to, const char *name, const struct stat *st, int depth)
-{
-	bool is_directory = S_ISDIR(st->st_mode);
-	uint64_t flags = O_NOFOLLOW | O_CLOEXEC;
-	long in, out, r;
-
-	in = sys(openat, from, name, O_RDONLY | flags);
-	if (in < 0)
-		return in;
-	r = is_directory ? sys(mkdirat, to, name, 0700) : 0;
-	if (r >= 0)
-		r = out = sys(openat, to, name, (is_directory ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL) | flags, 0600);
-	if (r >= 0) {
-		r = is_directory ? copy_directory(in, out, depth + 1) : copy_content(in, out, st);
-		r = closing(out, r);
-	}
-	return closing(in, r);
-}
-
-static long copy_entry(long from, long to, const char *name, int depth)
-{
-	struct stat st;
-	long r = sys(newfstatat, from, name, &st, AT_SYMLINK_NOFOLLOW);
-
-	if (r < 0)
-		return r;
-	if (S_ISLNK(st.st_mode))
-		return copy_link(from, to, name, &st);
-	if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
-		return copy_opened(from, to, name, &st, depth);
-	r = sys(mknodat, to, name, st.st_mode, st.st_rdev);
-	return r < 0 ? r : sys(fchownat, to, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
-}
-
-static long copy_directory(long from, long to, int depth)
-{
-	struct listing all = {.directory = from};
-	const struct directory_entry *entry;
-	struct stat st;
-	long r = sys(fstat, from, &st);
-
-	if (depth == MAX_COPY_DEPTH)
-		return -ELOOP;
-	while (r >= 0 && (entry = next_entry(&all)))
-		r = copy_entry(from, to, entry->name, depth);
-	if (r < 0 || all.size < 0)
-		return r < 0 ? r : all.size;
-	return copy_attributes(to, &st);
-}
-
 int op_copy_tree(struct vm *vm, const struct step *s)
 {
 	uint64_t flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -271,7 +177,7 @@ int op_copy_tree(struct vm *vm, const struct step *s)
 		return (int)from;
 	r = to = sys(openat, slot(vm, s, 1), ".", flags);
 	if (r >= 0) {
-		r = copy_directory(from, to, 0);
+		r = copy_content_of(from, to);
 		r = closing(to, r);
 	}
 	return (int)closing(from, r);

@@ -115,6 +115,14 @@ uint64_t device_number(uint64_t major, uint64_t minor)
 	return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffULL) << 12 | (major & ~0xfffULL) << 32;
 }
 
+bool path_through_fd(char *to, size_t size, long fd, const char *name)
+{
+	char directory[40];
+
+	name_of_fd(directory, (int)fd);
+	return join(to, size, (const char *const[]){directory, "/", name, NULL});
+}
+
 bool is_null_device(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == device_number(1, 3);

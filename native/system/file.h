@@ -37,6 +37,9 @@ void name_of_fd(char *to, int fd);
 /* The number of a device as stat(2) has it: makedev(3). */
 uint64_t device_number(uint64_t major, uint64_t minor);
 
+/* "/proc/self/fd/FD/NAME": setxattr(2) has no form that takes a directory before Linux 6.13. False when there is no room. */
+bool path_through_fd(char *to, size_t size, long fd, const char *name);
+
 /* True for /dev/null, by whatever name. */
 bool is_null_device(const struct stat *st);
 

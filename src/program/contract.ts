@@ -17,6 +17,8 @@ export const argv0 = {
   orders: 'bundle-tool:orders=',
   /** For the runner, followed by a directory and its parent's pid: it makes the files of the directory, as commands say. */
   tree: 'bundle-tool:tree',
+  /** For the runner, followed by a directory, the path of its copy, and its parent's pid: it makes the copy. */
+  copy: 'bundle-tool:copy',
 } as const
 
 /** The prefix of the variables below, and of the names under which the caller's variables are hidden from Node.js. */
@@ -359,7 +361,7 @@ export const structs = {
     },
   },
   tree_report: {
-    does: 'The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure.',
+    does: 'The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. One that copies a tree sends one.',
     fields: {
       error: ['i32', 1, 'of errno(3); 0: all is done'],
       syscall: ['i32', 1, 'that failed'],

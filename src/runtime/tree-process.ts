@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { closeSync, openSync, write, writeSync } from 'node:fs'
-import { getSystemErrorName, promisify } from 'node:util'
+import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
 import { argv0, structs, treeRingBytes } from '../program/contract.ts'
 import { layOut } from '../program/structs.ts'
 import { TreeFailure, type TreeProcess } from '../program/tree-process.ts'
+import { systemError } from './command-error.ts'
 import { findRunner } from './runner.ts'
-import { syscallName } from './syscall-names.ts'
 
 const { size: reportBytes, at } = layOut(structs.tree_report)
 
@@ -120,16 +120,9 @@ export function startTree(directory: string): TreeProcess {
 
 /** The error in a report. */
 function failureOf(report: Buffer, batch: Batch | undefined): Error {
-  const errno = -report.readInt32LE(at.error)
-  const code = getSystemErrorName(errno)
-  const syscall = callName(report.readInt32LE(at.syscall))
-  const cause = Object.assign(new Error(`${code}: ${syscall}`), { code, errno, syscall })
+  const cause = systemError(report.readInt32LE(at.error), report.readInt32LE(at.syscall))
   return new TreeFailure(batch?.things[report.readUInt32LE(at.command)], cause)
 }
-
-/** The name of a system call without what tells it from others that do the same: `open` for openat(2). */
-const callName = (number: number): string =>
-  (syscallName(number) ?? 'command').replace(/at2?$/, '').replace('pwrite64', 'write')
 
 const ended = (how: number | string): OciError =>
   new OciError('ERR_RUNNER_MISSING', `the runner ended with ${how} while it made files`, {

@@ -1,14 +1,13 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
 import type { Choices } from '../../layer/rootfs.ts'
 import { makeDirectories } from '../../make-directories.ts'
 import { type Digest, digestHex } from '../../oci/digest.ts'
+import { copyTree } from '../../runtime/copy-tree.ts'
 import { isOwnerAlive, ownerOf } from '../../store/owner.ts'
 import { isLowerDirectory } from './lower-directories.ts'
 
@@ -47,13 +46,13 @@ export function unpackedTree(store: string, options: UnpackedTreeOptions): Unpac
   const kept = join(trees, nameOf(options, true))
   const inPart = join(trees, nameOf(options, false))
   return {
-    take: async (rootfs) => existsSync(kept) && copyTree(kept, rootfs, options),
+    take: async (rootfs) => existsSync(kept) && copied(kept, rootfs, options),
     async keep(rootfs) {
       if (!options.keepUnpacked || existsSync(kept)) return
       makeDirectories(trees)
       removeOld(trees, () => true)
       const partial = `${kept}.${ownerOf()}`
-      if (await copyTree(rootfs, partial, options)) await keepAs(kept, partial, options)
+      if (await copied(rootfs, partial, options)) await keepAs(kept, partial, options)
     },
     async itself(build) {
       const found = [kept, inPart].find((path) => existsSync(path))
@@ -95,7 +94,7 @@ export async function copyOfTree(tree: string, to: string): Promise<void> {
   const log = (message: string): void => {
     reason = message
   }
-  if (await copyTree(tree, to, { log })) return
+  if (await copied(tree, to, { log })) return
   throw new OciError('ERR_FILE_SYSTEM', reason, { hint: 'see whether the disk is full' })
 }
 
@@ -121,14 +120,14 @@ function removeOld(trees: string, isWanted: (hex: string) => boolean): void {
   }
 }
 
-/** By coreutils, which know every kind of file and attribute; where they are not or fail, there is no copy. */
-async function copyTree(from: string, to: string, { log }: Pick<UnpackedTreeOptions, 'log'>): Promise<boolean> {
-  const what = ['--preserve=mode,ownership,timestamps,links,xattr', '--reflink=auto']
+/** True when a copy has been made; where that fails, the layers are unpacked instead. */
+async function copied(from: string, to: string, { log }: Pick<UnpackedTreeOptions, 'log'>): Promise<boolean> {
   try {
-    await promisify(execFile)('/bin/cp', ['-dR', ...what, '-T', '--', `${from}/`, to], { env: { LC_ALL: 'C' } })
+    await copyTree(from, to)
     return true
   } catch (error) {
-    log?.(`${from} cannot be copied to ${to}: ${error instanceof Error ? error.message.trim() : error}`)
+    if (!(error instanceof OciError)) throw error
+    log?.(error.message)
     if (existsSync(to)) removeTree(to)
     return false
   }
