@@ -72,6 +72,20 @@ export async function isDoneInNamespace(context: CommandContext, { subids }: Bun
   return status !== undefined
 }
 
+/**
+ * Runs the whole command once more with the caller's subordinate ids, if there are some and the store has unpacked trees, whose
+ * files may belong to these; false if it is to go on here.
+ */
+export async function isDoneWithTrees({ args, io, exit }: CommandContext, store: string | undefined): Promise<boolean> {
+  if (io.euid === 0) return false
+  const { hasSubids, repeatWithSubids } = await import('../verbs/container/unshare.ts')
+  const { hasUnpackedTrees } = await import('../verbs/image/prune.ts')
+  if (!hasUnpackedTrees({ store, env: io.env }) || !hasSubids()) return false
+  const status = await repeatWithSubids(args, io)
+  if (status !== undefined) exit(status)
+  return status !== undefined
+}
+
 /** Shows how the layers are coming on while `work` makes the bundle, which Ctrl-C ends cleanly. */
 export async function withProgress<T>(
   { io, isJson }: CommandContext,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { PruneResult } from '../verbs/image/prune.ts'
+import { isDoneWithTrees } from './bundle-options.ts'
 import { formatBytes } from './columns.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { withFormat } from './format.ts'
@@ -22,6 +23,7 @@ EXAMPLES:
     plain: 'text',
     json: 'a JSON object with "removed" and "bytes"',
   }).action(async ({ store }: StoreFlags) => {
+    if (await isDoneWithTrees(context, store)) return
     const { prune } = await import('../verbs/image/prune.ts')
     reportPrune(context, await prune({ store, env: context.io.env }))
   })

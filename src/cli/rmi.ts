@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { isDoneWithTrees } from './bundle-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 import { withFormat } from './format.ts'
 import { reportPrune } from './prune.ts'
@@ -20,6 +21,7 @@ EXAMPLES:
   return withFormat(withStoreOption(command), { plain: 'text', json: 'a JSON object with "removed" and "bytes"' })
     .argument('<image>')
     .action(async (image: string, { store }: StoreFlags) => {
+      if (await isDoneWithTrees(context, store)) return
       const { removeImage } = await import('../verbs/image/rmi.ts')
       reportPrune(context, await removeImage(image, { store, env: context.io.env }))
     })

@@ -15,6 +15,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { withoutNode } from '../front/without-node.ts'
 import { writeLayout } from '../layer/oracle.ts'
 import { directory, file, symlink, tar } from '../layer/tar/builder.ts'
 import { requires } from '../requirements.ts'
@@ -27,6 +28,7 @@ let gid = 0
 let [firstUid, firstGid] = [0, 0]
 
 const { test } = requires('root', 'busybox', 'newuidmap', 'newgidmap', 'useradd', 'userdel', 'script', 'setpriv')
+const dist = join(import.meta.dirname, '../../dist/bundle-tool')
 const isReal = test === requires('root').test
 
 beforeAll(() => {
@@ -282,3 +284,23 @@ function processesNaming(argument: string): string[] {
     }
   })
 }
+
+test('try gives an image its real owners, leaves nothing of it, and needs no Node.js the second time', () => {
+  const image = writeImage('')
+  const script = 'busybox chown 1000:100 /etc && busybox stat -c %u:%g:%a /home/app /etc; busybox touch /file; exit 4'
+  const run = (path: string) => {
+    const how = { uid, gid, cwd: top, env: { ...env(), PATH: path }, encoding: 'utf8', timeout: 60_000 } as const
+    const { status, stdout, stderr } = spawnSync(dist, ['try', '-q', image, '-c', script], how)
+    return { status, stdout, stderr }
+  }
+  const first = run(process.env.PATH ?? '')
+  expect(first).toEqual({ status: 4, stdout: '1000:100:700\n1000:100:755\n', stderr: '' })
+  expect(run(withoutNode)).toEqual(first)
+  const store = at('.local/share/bundle-tool')
+  const [tree = ''] = readdirSync(join(store, 'unpacked'))
+  expect(lstatSync(join(store, 'unpacked', tree, 'home/app/secret')).uid).toBe(firstUid + 999)
+  expect(readdirSync(join(store, 'unpacked', tree, 'home'))).toEqual(['app'])
+  expect(readdirSync(at('run/bundle-tool')).filter((entry) => !entry.startsWith('.'))).toEqual([])
+  expect(asUser(tool, 'prune')).toMatchObject({ status: 0 })
+  expect(readdirSync(join(store, 'unpacked'))).toEqual([])
+})

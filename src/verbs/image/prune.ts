@@ -1,6 +1,8 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDigest } from '../../oci/digest.ts'
+import { defaultStorePath } from '../../store/location.ts'
 import { isOwnerAlive } from '../../store/owner.ts'
 import { reachable } from '../../store/reachable.ts'
 import { withoutUsers } from '../../store/usage.ts'
@@ -43,6 +45,12 @@ export async function prune(options: StoreOptions = {}): Promise<PruneResult> {
     }
     return { removed, bytes }
   })
+}
+
+/** True when the store has the unpacked files of an image. */
+export function hasUnpackedTrees({ store, env = process.env }: StoreOptions): boolean {
+  const trees = join(store ?? defaultStorePath(env), 'unpacked')
+  return existsSync(trees) && readdirSync(trees).length > 0
 }
 
 async function removeUnfinished(directory: string): Promise<number> {
