@@ -46,6 +46,7 @@ async function build(options) {
 /** The verbs that these files of the source of the command line load when they are called. */
 const imageVerbs = [
   'copy',
+  'diff',
   'export',
   'images',
   'inspect',

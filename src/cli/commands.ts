@@ -6,6 +6,7 @@ import type { CommandContext, CommandKind } from './context.ts'
 import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
+import { diffCommand } from './diff.ts'
 import { engineCommand } from './engine.ts'
 import { eventsCommand } from './events.ts'
 import { execCommand } from './exec.ts'
@@ -67,6 +68,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'login', kind: 'image', create: loginCommand },
   { name: 'logout', kind: 'image', create: logoutCommand },
   { name: 'export', kind: 'image', create: exportCommand },
+  { name: 'diff', kind: 'image', create: diffCommand },
   { name: 'repack', kind: 'image', create: repackCommand },
   { name: 'unshare', kind: 'image', create: unshareCommand },
   { name: 'spec', kind: 'runtime', create: specCommand },

@@ -63,6 +63,11 @@ export const copy: typeof import('./image/copy.ts').copy = later(
   async () => (await import('./image/copy.ts')).copy,
 )
 
+export const diff: typeof import('./image/diff.ts').diff = later(
+  'diff',
+  async () => (await import('./image/diff.ts')).diff,
+)
+
 export const engine: typeof import('./container/engine.ts').engine = later(
   'engine',
   async () => (await import('./container/engine.ts')).engine,

@@ -24,6 +24,7 @@ import type { UnshareOptions } from './container/unshare.ts'
 import type { UpdateOptions } from './container/update.ts'
 import type { WaitOptions } from './container/wait.ts'
 import type { CopyOptions } from './image/copy.ts'
+import type { DiffOptions } from './image/diff.ts'
 import type { ExportOptions } from './image/export.ts'
 import type { ExportImageOptions } from './image/export-image.ts'
 import type { StoreOptions } from './image/images.ts'
@@ -42,6 +43,7 @@ interface OptionsOfVerbs {
   containerStats: ContainerOptions
   copy: CopyOptions
   create: CreateOptions
+  diff: DiffOptions
   engine: EngineOptions
   events: EventsOptions
   exec: ExecOptions
@@ -183,6 +185,7 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   containerStats: container,
   copy,
   create,
+  diff: { ...store, bundle: true, base: false, signal: false, warn: false },
   events: { ...container, intervalMs: true, signal: false },
   exec: {
     ...container,

@@ -22,7 +22,7 @@ import { directory, file, hardlink, symlink, tar } from '../layer/tar/builder.ts
 import { library } from '../library.ts'
 import { requires } from '../requirements.ts'
 
-const { exportRootfs, repack, unpack } = library
+const { diff, exportRootfs, repack, unpack } = library
 
 process.env.BUNDLE_TOOL_RUNNER ??= join(import.meta.dirname, '../../dist/bundle-tool-runner')
 
@@ -177,5 +177,23 @@ test('a failure leaves the layout as it was, and nothing beside the bundle', asy
   const index = readFileSync(at('oci/index.json'), 'utf8')
   await expect(repacked()).rejects.toThrow('a layer cannot hold ".wh.never"')
   expect(readFileSync(at('oci/index.json'), 'utf8')).toBe(index)
+  expect(readdirSync(top).sort()).toEqual(['bundle', 'oci'])
+})
+
+test('diff lists what repack makes a layer of, as docker diff', async () => {
+  await unpack(`oci:${at('oci')}`, { out: at('bundle') })
+  const before = await diff({ bundle: at('bundle'), base: `oci:${at('oci')}` })
+  expect(before).toEqual([])
+  writeFileSync(rootfs('new'), 'x')
+  const [first = ''] = readdirSync(rootfs('')).filter((name) => name !== 'new')
+  rmSync(rootfs(first), { recursive: true })
+  const changes = await diff({ bundle: at('bundle'), base: `oci:${at('oci')}` })
+  expect(changes).toContainEqual({ kind: 'added', path: '/new' })
+  expect(changes).toContainEqual({ kind: 'deleted', path: `/${first}` })
+  expect(changes.filter(({ path }) => path.startsWith(`/${first}/`))).toEqual([])
+  const tool = join(import.meta.dirname, '../../dist/bundle-tool')
+  const said = execFileSync(tool, ['diff', '--base', `oci:${at('oci')}`, at('bundle')], { encoding: 'utf8' })
+  const letter = { added: 'A', changed: 'C', deleted: 'D' }
+  expect(said).toBe(changes.map(({ kind, path }) => `${letter[kind]} ${path}\n`).join(''))
   expect(readdirSync(top).sort()).toEqual(['bundle', 'oci'])
 })

@@ -1,4 +1,5 @@
 import type { CopyResult } from '../../verbs/image/copy.ts'
+import type { FileChange } from '../../verbs/image/diff.ts'
 import type { StoredImage } from '../../verbs/image/images.ts'
 import type { Inspection } from '../../verbs/image/inspect.ts'
 import type { TagList } from '../../verbs/image/list-tags.ts'
@@ -171,6 +172,22 @@ export const imageShapes: Readonly<Record<string, CommandShape>> = {
     example: {
       command: 'logout --json quay.io',
       document: { registry: 'quay.io', removedFrom: ['/root/.docker/config.json'] } satisfies LogoutResult,
+    },
+  },
+  diff: {
+    shape: array(
+      'what is not as in the image, by path',
+      object<FileChange>('a file', {
+        kind: text('"added", "changed" or "deleted"'),
+        path: text('where it is in the container'),
+      }),
+    ),
+    example: {
+      command: 'diff --json bundle',
+      document: [
+        { kind: 'changed', path: '/etc' },
+        { kind: 'added', path: '/etc/hostname' },
+      ] satisfies FileChange[],
     },
   },
   repack: {

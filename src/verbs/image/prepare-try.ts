@@ -1,4 +1,5 @@
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import type { ImageRecord } from '../../bundle/image-record.ts'
 import { temporaryRootAnnotation } from '../../compile/mount/temporary-root.ts'
 import { Door, type Guard } from '../../host/door.ts'
 import type { Choices } from '../../layer/rootfs.ts'
@@ -64,7 +65,11 @@ export async function prepareTry(name: string, options: PrepareTryOptions): Prom
     const tree = await treeOf(found, store.path, options)
     const config = await runtimeConfig(image, tree, asked)
     if (out !== undefined) {
-      return { bundle: await makeBundleWithCopy(out, { tree, config }), guards: undefined, isTemporary }
+      return {
+        bundle: await makeBundleWithCopy(out, { tree, config, ...recordOf(image) }),
+        guards: undefined,
+        isTemporary,
+      }
     }
     const annotations = { ...config.annotations, [temporaryRootAnnotation]: 'changes' }
     const bundle = await makeTryBundle(store.path, { ...config, root: { ...config.root, path: tree }, annotations })
@@ -80,6 +85,9 @@ const takesVariables = ({ env = [], envFile = [] }: ConfigChanges): boolean =>
 
 /** False for the archive of a rootfs, which would have to be read whole to be known again. */
 const hasDigest = ({ digest, configDigest }: Image): boolean => (digest ?? configDigest) !== undefined
+
+const recordOf = ({ name, digest }: Image): { readonly record?: ImageRecord } =>
+  digest === undefined ? {} : { record: { name, manifest: digest } }
 
 /** The tree of an image in the store: the one that is kept, or else a new one. */
 async function treeOf({ image, stored }: TriedImage, store: string, options: PrepareTryOptions): Promise<string> {

@@ -5,23 +5,19 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { OciError } from '../../errors.ts'
-import { diffTrees, type TreeChanges } from '../../layer/diff.ts'
+import type { TreeChanges } from '../../layer/diff.ts'
 import { packTree } from '../../layer/pack.ts'
-import { createRootfs } from '../../layer/rootfs.ts'
-import { isSameData } from '../../layer/same-data.ts'
 import type { TreeReader } from '../../layer/tree-reader.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { digestOf } from '../../oci/digest.ts'
 import { ociGzipLayerType } from '../../oci/media-types.ts'
-import { applyNodeOps } from '../../runtime/node-ops.ts'
-import { startTree } from '../../runtime/tree-process.ts'
-import { openBlobFile } from '../../store/blob-file.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { ownerOf } from '../../store/owner.ts'
 import { openStoreToWrite, type Store } from '../../store/store.ts'
 import { checkWritable } from '../../writable.ts'
 import { type BaseImage, findBaseImage, layerFrom, parseLayoutName } from './base-image.ts'
-import { readRootfs, rootfsOf } from './bundle-tree.ts'
+import { rootfsOf } from './bundle-tree.ts'
+import { compareWithBase } from './compare-with-base.ts'
 import { makePrivateDirectory } from './private-directory.ts'
 import { describeRepacked, type NewLayer } from './repacked-image.ts'
 
@@ -103,37 +99,12 @@ interface PackedLayer extends NewLayer {
 async function packChanges(
   rootfs: string,
   base: BaseImage,
-  { scratch, signal, warn = () => {} }: RepackOptions & { readonly scratch: string },
+  { scratch, signal, warn }: RepackOptions & { readonly scratch: string },
 ): Promise<PackedLayer | undefined> {
-  const original = join(scratch, 'rootfs')
-  await unpackBase(base, original, signal)
-  const before = await readRootfs(original, () => {})
-  try {
-    const after = await readRootfs(rootfs, warn)
-    try {
-      const isSame = (path: string): boolean => isSameData(before.tree, after.tree, path)
-      const changes = diffTrees(before.files, after.files, isSame)
-      if (changes.files.length === 0 && changes.whiteouts.length === 0) return undefined
-      return await writeLayer(after.tree, changes, { path: join(scratch, 'layer'), base, signal })
-    } finally {
-      after.tree.close()
-    }
-  } finally {
-    before.tree.close()
-  }
-}
-
-async function unpackBase(base: BaseImage, rootfs: string, signal: AbortSignal | undefined): Promise<void> {
-  const builder = createRootfs(rootfs, { applyNodeOps: (ops) => applyNodeOps(rootfs, ops), startTree })
-  try {
-    for (const [index, layer] of base.manifest.layers.entries()) {
-      const diffID = base.config.rootfs.diff_ids[index]
-      await builder.apply(openBlobFile(base.layout, layer), { diffID, name: layer.digest, signal })
-    }
-    await builder.finish()
-  } finally {
-    await builder.close()
-  }
+  return await compareWithBase({ rootfs, base, scratch, signal, warn }, async ({ after, changes }) => {
+    if (changes.files.length === 0 && changes.whiteouts.length === 0) return undefined
+    return await writeLayer(after.tree, changes, { path: join(scratch, 'layer'), base, signal })
+  })
 }
 
 async function writeLayer(

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { type ImageRecord, writeImageRecord } from '../../bundle/image-record.ts'
 import { formatRuntimeConfig, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { isSystemError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
@@ -42,11 +43,12 @@ export async function makeTryBundle(store: string, config: RuntimeConfig): Promi
 /** Makes a bundle with a copy of a kept tree for its rootfs. @throws OciError `ERR_BUNDLE_EXISTS` and others */
 export async function makeBundleWithCopy(
   out: string,
-  { tree, config }: { readonly tree: string; readonly config: RuntimeConfig },
+  { tree, config, record }: { readonly tree: string; readonly config: RuntimeConfig; readonly record?: ImageRecord },
 ): Promise<string> {
   return await makeBundleDirectory({ out }, async (directory) => {
     await copyOfTree(tree, join(directory, 'rootfs'))
     await writeRuntimeConfig(directory, config)
+    if (record !== undefined) writeImageRecord(directory, record)
     await chmod(directory, 0o755)
   })
 }
