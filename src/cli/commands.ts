@@ -7,6 +7,7 @@ import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { diffCommand } from './diff.ts'
+import { doctorCommand } from './doctor.ts'
 import { engineCommand } from './engine.ts'
 import { eventsCommand } from './events.ts'
 import { execCommand } from './exec.ts'
@@ -91,6 +92,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'kill', kind: 'runtime', create: killCommand },
   { name: 'stop', kind: 'image', create: stopCommand },
   { name: 'wait', kind: 'image', create: waitCommand },
+  { name: 'doctor', kind: 'image', create: doctorCommand },
   { name: 'features', kind: 'runtime', create: featuresCommand },
   { name: 'delete', kind: 'runtime', create: deleteCommand },
   { name: 'engine', kind: 'image', create: engineCommand },

@@ -1,4 +1,5 @@
 import { Door } from '../host/door.ts'
+import { forbiddingSwitch } from '../host/user-namespace-switches.ts'
 import { capabilityNames, cloneFlags } from '../program/flags.ts'
 import type { OpName } from '../program/ops.ts'
 import type { NumberedStep, Step } from '../program/program.ts'
@@ -8,6 +9,8 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
   if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc' && hasCapability('CAP_SYS_ADMIN')) {
     return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
   }
+  const forbidden = namespaceHint(step, errno, steps)
+  if (forbidden !== undefined) return forbidden
   const missing = errno === 'EPERM' ? capabilityHint(step, steps) : undefined
   if (missing !== undefined) return missing
   if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
@@ -48,19 +51,31 @@ const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)
  * how to do without root.
  */
 function capabilityHint(step: Step, steps: readonly NumberedStep[]): string | undefined {
-  const makesUser = steps.some(({ step: { op, operands } }) => {
-    const { flags } = operands
-    return (op === 'clone' || op === 'unshare') && typeof flags === 'number' && (flags & cloneFlags.NEWUSER) !== 0
-  })
-  if (makesUser) return step.op === 'clone' || step.op === 'unshare' ? userNamespaceHint : undefined
+  if (steps.some((other) => makesUserNamespace(other.step))) return undefined
   const needed = neededCapability[step.op]
   if (needed === undefined || hasCapability(needed)) return undefined
   if (process.geteuid?.() !== 0) return 'run as root, or add a user namespace: bundle-tool spec --rootless'
   return `root lacks ${needed} here: add it to the surrounding container, as with docker run --cap-add, or add a user namespace: bundle-tool spec --rootless`
 }
 
-const userNamespaceHint =
-  'users may not create user namespaces here: see sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns'
+function makesUserNamespace({ op, operands: { flags } }: Step): boolean {
+  return (op === 'clone' || op === 'unshare') && typeof flags === 'number' && (flags & cloneFlags.NEWUSER) !== 0
+}
+
+/** The hint for a user namespace that the host forbids, which names the switch. */
+function namespaceHint(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
+  if (makesUserNamespace(step) && ['EPERM', 'ENOSPC', 'EUSERS'].includes(errno)) {
+    const found = forbiddingSwitch()
+    if (found !== undefined) return `${found.name} = ${found.value} forbids user namespaces: ${found.fix}`
+    return errno === 'EPERM'
+      ? 'users may not create user namespaces here: a seccomp filter or a security module around the caller forbids it'
+      : 'there are as many user namespaces as the host allows: see sysctl user.max_user_namespaces'
+  }
+  const isDenied = errno === 'EPERM' || errno === 'EACCES'
+  if (!isDenied || process.geteuid?.() === 0 || !steps.some((other) => makesUserNamespace(other.step))) return undefined
+  const found = forbiddingSwitch(true)
+  return found && `${found.name} = ${found.value} gives user namespaces no rights: ${found.fix}`
+}
 
 function hasCapability(name: (typeof capabilityNames)[number]): boolean {
   const { capabilities } = new Door().caller()

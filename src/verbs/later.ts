@@ -68,6 +68,11 @@ export const diff: typeof import('./image/diff.ts').diff = later(
   async () => (await import('./image/diff.ts')).diff,
 )
 
+export const doctor: typeof import('./container/doctor.ts').doctor = later(
+  'doctor',
+  async () => (await import('./container/doctor.ts')).doctor,
+)
+
 export const engine: typeof import('./container/engine.ts').engine = later(
   'engine',
   async () => (await import('./container/engine.ts')).engine,

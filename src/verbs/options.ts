@@ -4,6 +4,7 @@ import type { CheckpointOptions } from './container/checkpoint.ts'
 import type { ConfigOptions } from './container/config.ts'
 import type { CreateOptions } from './container/create.ts'
 import type { DeleteOptions } from './container/delete.ts'
+import type { DoctorOptions } from './container/doctor.ts'
 import type { EngineOptions } from './container/engine.ts'
 import type { EventsOptions } from './container/events.ts'
 import type { ExecOptions } from './container/exec.ts'
@@ -44,6 +45,7 @@ interface OptionsOfVerbs {
   copy: CopyOptions
   create: CreateOptions
   diff: DiffOptions
+  doctor: DoctorOptions
   engine: EngineOptions
   events: EventsOptions
   exec: ExecOptions
@@ -185,6 +187,7 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   containerStats: container,
   copy,
   create,
+  doctor: { ...store, root: false },
   diff: { ...store, bundle: true, base: false, signal: false, warn: false },
   events: { ...container, intervalMs: true, signal: false },
   exec: {

@@ -55,7 +55,7 @@ test('the message is that of newuidmap, and the hint names its file', () => {
 test('common errors have a hint', () => {
   expect(describe(mount('proc'), EPERM).hint).toContain('{"type": "pid"}')
   expect(describe(op('clone', { flags: cloneFlags.NEWUSER, cgroup: null }), EPERM).hint).toContain(
-    'max_user_namespaces',
+    'users may not create user namespaces',
   )
   expect(describe(op('mkdir', { at: null, path: '/run/x', mode: 0 }, 'ID'), EACCES).hint).toContain('--root')
 })

@@ -1,3 +1,4 @@
+import type { Finding } from '../../verbs/container/doctor.ts'
 import type { EngineResult } from '../../verbs/container/engine.ts'
 import type { ContainerEvent } from '../../verbs/container/events.ts'
 import type { Explanation } from '../../verbs/container/explain.ts'
@@ -36,6 +37,24 @@ const exampleState: State = {
 
 /** The documents of the commands for containers and about the tool, by the command's name. */
 export const containerShapes: Readonly<Record<string, CommandShape>> = {
+  doctor: {
+    shape: array(
+      'what was found',
+      object<Finding>('one thing of the host', {
+        name: text('its name'),
+        status: text('"works", "missing" where only something special needs it, "failed" where plain use does'),
+        says: text('what there is, and what it is for'),
+        fix: optional(text('the command that changes it')),
+      }),
+    ),
+    example: {
+      command: 'doctor --json',
+      document: [
+        { name: 'kernel', status: 'works', says: 'Linux 6.12.0' },
+        { name: 'CRIU', status: 'missing', says: 'not installed', fix: 'sudo apt-get install criu' },
+      ] satisfies Finding[],
+    },
+  },
   config: {
     shape: array(
       'the words of a command line that makes this of the default',

@@ -172,7 +172,7 @@ function helpers(): { readonly uid: string; readonly gid: string } {
 function explained(error: unknown): unknown {
   if (!(error instanceof OciError) || error.code !== 'ERR_SYSCALL') return error
   return new OciError('ERR_PERMISSION', `cannot make a user namespace: ${error.message}`, {
-    hint: 'see the sysctls user.max_user_namespaces, kernel.unprivileged_userns_clone and those of AppArmor',
+    hint: error.hint,
     cause: error,
   })
 }
