@@ -240,6 +240,7 @@ export function createLayerApplier(site: Site, layer: number): LayerApplier {
     placed(from) {
       chunkAt = from
     },
+    warn: site.warn,
     finish,
     get entries() {
       return entries

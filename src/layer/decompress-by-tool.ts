@@ -40,7 +40,7 @@ export async function* decompressByTool(source: ByteSource, name: keyof typeof t
     // A tool that fails closes its input; its own error message says more than EPIPE.
     if (failure !== undefined && !isSystemError(failure, 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE')) throw failure
     if (status !== 0)
-      throw new OciError('ERR_LAYER_INVALID', `${name} stream: ${firstLine(words) || (signal ?? status)}`)
+      throw new OciError('ERR_LAYER_INVALID', `${name} stream with damaged data: ${said(words) || (signal ?? status)}`)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT') || !error.syscall?.startsWith('spawn')) throw error
     throw new OciError('ERR_NOT_SUPPORTED', `the layer is compressed with ${name}, and ${name} is not installed`, {
@@ -52,4 +52,6 @@ export async function* decompressByTool(source: ByteSource, name: keyof typeof t
   }
 }
 
-const firstLine = (text: string): string => text.trim().split('\n')[0] ?? ''
+/** The first line of what a tool says, without the names of itself and of its input. */
+const said = (text: string): string =>
+  (text.trim().split('\n')[0] ?? '').replace(/^(?:xz|bzip2): (?:\(stdin\): )?/, '').replace(/[;.]$/, '')

@@ -1,3 +1,4 @@
+import { OciError } from '../errors.ts'
 import { ownerRecord, ownerXattr } from './owner-record.ts'
 import type { Site } from './site.ts'
 import { shown, type TarEntry } from './tar/reader.ts'
@@ -22,10 +23,24 @@ export function applicableXattrs(site: Site, entry: TarEntry): ReadonlyMap<strin
   if (owner !== undefined) kept.set(ownerXattr, owner)
   for (const [name, value] of entry.xattrs ?? []) {
     const reason = objection(site, entry, name)
-    if (reason === undefined) kept.set(name, value)
+    if (reason === undefined) kept.set(name, checked(entry, name, value))
     else site.warn(`extended attribute ${shown(name)} is left out: ${reason}`)
   }
   return kept.size === 0 ? undefined : kept
+}
+
+/** XATTR_NAME_MAX and XATTR_SIZE_MAX of include/uapi/linux/limits.h. */
+const [maxNameBytes, maxValueBytes] = [255, 65_536]
+
+/** The value of an attribute that Linux can keep. @throws OciError `ERR_LAYER_INVALID` */
+function checked({ path }: TarEntry, name: string, value: string): string {
+  const refuse = (what: string): OciError =>
+    new OciError('ERR_LAYER_INVALID', `entry ${shown(path)} has an extended attribute ${what}`)
+  if (name === '') throw refuse('without a name')
+  if (name.length > maxNameBytes)
+    throw refuse(`with a name of more than ${maxNameBytes} bytes, ${shown(name.slice(0, 40))}...`)
+  if (value.length > maxValueBytes) throw refuse(`${shown(name)} of more than ${maxValueBytes} bytes`)
+  return value
 }
 
 /** True for an attribute of a file that archives do not hold. */

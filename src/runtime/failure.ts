@@ -26,7 +26,9 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
     hint: hintFor(step, errno, steps),
     cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
       code: errno,
+      errno: -failure.error,
       syscall: syscall ?? step.op,
+      step: failure.step,
     }),
   })
 }

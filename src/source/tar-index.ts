@@ -2,10 +2,10 @@ import { constants } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
-import { isSystemError, OciError } from '../errors.ts'
+import { isSystemError, OciError, reworded } from '../errors.ts'
 import { byteSource } from '../layer/byte-source.ts'
 import { compressionOf, decompress, magicBytes } from '../layer/decompress.ts'
-import { createTarReader, shown, type TarEntry } from '../layer/tar/reader.ts'
+import { createTarReader, type TarEntry } from '../layer/tar/reader.ts'
 import { readChunks } from '../store/blob-file.ts'
 
 /** The position of one regular file's bytes in an archive. */
@@ -20,7 +20,7 @@ export interface TarIndex {
   readonly path: string
   /**
    * A regular file by name (`./` and links resolved), or undefined.
-   * @throws OciError `ERR_SOURCE_INVALID` its links form a loop
+   * @throws OciError `ERR_SOURCE_INVALID` its links form a loop, or it is a sparse file
    */
   find(name: string): TarMember | undefined
   /** The names of all regular files. */
@@ -81,12 +81,15 @@ export async function openSpooledTar(
 interface Entries {
   readonly members: ReadonlyMap<string, TarMember>
   readonly links: ReadonlyMap<string, string>
+  /** Sparse files, whose bytes are not one piece: a rootfs may have them, and an image never does. */
+  readonly sparse: ReadonlySet<string>
 }
 
-function createIndex(path: string, file: FileHandle, { members, links }: Entries): TarIndex {
+function createIndex(path: string, file: FileHandle, { members, links, sparse }: Entries): TarIndex {
   function find(name: string): TarMember | undefined {
     let at = normalize(name)
     for (let hops = 0; hops < maxLinks; hops++) {
+      if (sparse.has(at)) throw new OciError('ERR_SOURCE_INVALID', `"${name}" in ${path} is a sparse file`)
       const target = links.get(at)
       if (target === undefined) return members.get(at)
       at = target
@@ -118,31 +121,34 @@ function createIndex(path: string, file: FileHandle, { members, links }: Entries
 async function scan(path: string, file: FileHandle, signal: AbortSignal | undefined): Promise<Entries> {
   const members = new Map<string, TarMember>()
   const links = new Map<string, string>()
+  const sparse = new Set<string>()
   for (let position = 0; ; ) {
     signal?.throwIfAborted()
     const found = await readEntry(path, file, position)
-    if (found === undefined) return { members, links }
-    const { entry, offset } = found
+    if (found === undefined) return { members, links, sparse }
+    const { entry, offset, end } = found
     const name = normalize(Buffer.from(entry.path, 'latin1').toString())
     members.delete(name)
     links.delete(name)
+    sparse.delete(name)
     const target = Buffer.from(entry.linkPath, 'latin1').toString()
-    if (entry.kind === 'file') members.set(name, { name, offset, size: entry.size })
+    if (entry.sparse !== undefined) sparse.add(name)
+    else if (entry.kind === 'file') members.set(name, { name, offset, size: entry.size })
     if (entry.kind === 'symlink') links.set(name, normalize(posix.join(posix.dirname(name), target)))
     if (entry.kind === 'hardlink') links.set(name, normalize(target))
-    if (members.size + links.size > maxMembers) {
+    if (members.size + links.size + sparse.size > maxMembers) {
       throw new OciError('ERR_LIMIT_EXCEEDED', `${path} has more than ${maxMembers} members; this is no image archive`)
     }
-    position = offset + Math.ceil(entry.size / blockBytes) * blockBytes
+    position = end
   }
 }
 
-/** The entry whose headers begin at `position`, and the offset of its bytes; undefined at the end of the archive. */
+/** The entry whose headers begin at `position`, and the offsets of its bytes and of what follows; undefined at the end. */
 async function readEntry(
   path: string,
   file: FileHandle,
   position: number,
-): Promise<{ entry: TarEntry; offset: number } | undefined> {
+): Promise<{ entry: TarEntry; offset: number; end: number } | undefined> {
   const entries: TarEntry[] = []
   const reader = createTarReader({ entry: (entry) => entries.push(entry), data() {}, end() {} })
   for (let at = position; at - position < maxHeaderBytes; at += blockBytes) {
@@ -152,13 +158,7 @@ async function readEntry(
     if (bytesRead < blockBytes) throw new OciError('ERR_SOURCE_INVALID', `${path} is cut off at byte ${at + bytesRead}`)
     pushHeader(path, block, at, reader.push)
     const [entry] = entries
-    if (entry?.sparse !== undefined) {
-      throw new OciError(
-        'ERR_SOURCE_INVALID',
-        `${shown(entry.path)} in ${path} is a sparse file, which no image tool writes`,
-      )
-    }
-    if (entry !== undefined) return { entry, offset: at + blockBytes }
+    if (entry !== undefined) return { entry, offset: at + blockBytes, end: at + blockBytes + reader.left }
   }
   throw new OciError(
     'ERR_LIMIT_EXCEEDED',
@@ -204,7 +204,7 @@ async function openPlain(path: string, signal: AbortSignal | undefined): Promise
       }
     } catch (error) {
       await spool.close()
-      throw error
+      throw error instanceof OciError ? reworded(error, `${path}: ${error.message}`) : error
     }
     await file.close()
     return spool

@@ -129,7 +129,7 @@ describe.each(['xz', 'bzip2'])('%s', (tool) => {
       await expect(run(wrong, 65_536)).rejects.toThrow(
         expect.objectContaining({
           code: 'ERR_LAYER_INVALID',
-          message: expect.stringMatching(`${tool} stream: .*${tool}`),
+          message: expect.stringMatching(`${tool} stream with damaged data: [A-Z]`),
         }),
       )
     }

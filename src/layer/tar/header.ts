@@ -24,13 +24,11 @@ export const paddingOf = (size: number): number => (blockBytes - (size % blockBy
 
 /**
  * Decodes the header block at `at`: v7, ustar, star and GNU dialects, told apart by their magic.
- * @returns undefined for a block of zeros, the end marker
  * @throws OciError `ERR_LAYER_INVALID` the checksum is wrong, or a numeric field holds no number
  * @see POSIX.1-2017 pax "ustar Interchange Format"; GNU tar manual "Basic Tar Format"
  */
-export function parseTarHeader(block: Buffer, at: number): TarHeader | undefined {
+export function parseTarHeader(block: Buffer, at: number): TarHeader {
   if (!hasValidChecksum(block, at)) {
-    if (isZero(block, at)) return undefined
     throw new OciError('ERR_LAYER_INVALID', 'not a tar archive, or a damaged one: bad header checksum')
   }
   const dialect = dialectOf(block, at)
@@ -132,7 +130,8 @@ function hasValidChecksum(block: Buffer, at: number): boolean {
   return stored !== undefined && (stored === unsigned || stored === unsigned - 256 * high)
 }
 
-function isZero(block: Buffer, at: number): boolean {
+/** True for a block of zeros; two of them are the end marker. */
+export function isZeroBlock(block: Buffer, at: number): boolean {
   for (let i = at; i < at + blockBytes; i += 1) if (block[i] !== 0) return false
   return true
 }

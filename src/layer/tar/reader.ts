@@ -1,5 +1,5 @@
 import { OciError } from '../../errors.ts'
-import { blockBytes, paddingOf, parseTarHeader, type TarHeader } from './header.ts'
+import { blockBytes, isZeroBlock, paddingOf, parseTarHeader, type TarHeader } from './header.ts'
 import { type PaxRecords, parsePax, paxNumber, paxTime, paxXattrs, type Timestamp } from './pax.ts'
 import {
   oldNumber,
@@ -38,11 +38,15 @@ export interface TarSink {
   /** The next bytes of a regular file: `chunk[start..end)`, which must be used before the call returns. */
   data(chunk: Buffer, start: number, end: number): void
   end(): void
+  /** Called about what the archive has and is not read. */
+  warn?(message: string): void
 }
 
 export interface TarReader {
   /** Parses `chunk` and delivers everything in it before returning; bytes past the end marker are ignored. */
   push(chunk: Buffer): void
+  /** Bytes of data and padding of the last entry that are still to come. */
+  readonly left: number
   /** Ends the archive. @throws OciError `ERR_LAYER_INVALID` the archive stops in the middle of an entry */
   finish(): void
 }
@@ -65,6 +69,7 @@ const kindByTypeflag: Readonly<Record<string, TarEntryKind>> = {
   '6': 'fifo',
   '7': 'file',
   S: 'file',
+  D: 'directory',
 }
 
 /**
@@ -74,9 +79,11 @@ const kindByTypeflag: Readonly<Record<string, TarEntryKind>> = {
  * base-256, v7, star, four sparse formats), a defined answer where readers are known to disagree (which size counts,
  * which entry a PAX header applies to), and no event-loop turn per entry, since this is the hot path.
  *
- * PAX and GNU long-name headers apply to the next real entry, whatever headers stand between. A PAX size beats the
- * ustar one (CVE-2025-62518). Global headers are ignored, as Go's archive/tar does. Links, directories, devices and
- * FIFOs have no data, whatever their size field says.
+ * PAX and GNU long-name headers apply to the next real entry, whatever headers stand between; Solaris' PAX headers (X) are
+ * read as such. A PAX size beats the ustar one (CVE-2025-62518). Global headers are ignored, as Go's archive/tar does, and
+ * labels of volumes (V). Links, directories, devices and FIFOs have no data, whatever their size field says; neither has a
+ * regular file whose name ends in a slash, as v7 has directories, but a directory of an incremental archive (D) has. The last
+ * entry need not be padded. An archive ends at a lone block of zeros, as for GNU tar and libarchive.
  * @throws OciError `ERR_LAYER_INVALID` or `ERR_LIMIT_EXCEEDED`, from `push`
  */
 export function createTarReader(sink: TarSink): TarReader {
@@ -132,16 +139,21 @@ export function createTarReader(sink: TarSink): TarReader {
   }
 
   function onHeader(block: Buffer, at: number): void {
-    const header = parseTarHeader(block, at)
-    if (header === undefined) {
+    if (isZeroBlock(block, at)) {
       zeroBlocks += 1
       ended = zeroBlocks === 2
       return
     }
-    if (zeroBlocks > 0) throw invalid('tar archive that goes on after a block of zeros')
+    if (zeroBlocks > 0) {
+      sink.warn?.('the archive ends at a lone block of zeros; what follows it is not read')
+      ended = true
+      return
+    }
+    const header = parseTarHeader(block, at)
     if (header.size < 0) throw invalid(`tar header of ${shown(header.name)} with a negative size`)
     switch (header.type) {
       case 'x':
+      case 'X':
         collect(header, (body) => {
           pax = parsePax(body)
         })
@@ -156,7 +168,12 @@ export function createTarReader(sink: TarSink): TarReader {
           longLink = untilNul(body)
         })
         break
+      case 'A':
+        sink.warn?.('access control lists of Solaris are not read')
+        skip(header.size)
+        break
       case 'g':
+      case 'V':
         skip(header.size)
         break
       case 'S':
@@ -214,14 +231,15 @@ export function createTarReader(sink: TarSink): TarReader {
   function onEntry(header: TarHeader, oldSparse: SparseMap | undefined): void {
     const path = longName || pax.get('GNU.sparse.name') || pax.get('path') || header.name
     const kind = kindByTypeflag[header.type]
+    if (header.type === 'M') throw invalid(`tar entry ${shown(path)} that is continued from another volume`)
     if (kind === undefined) throw invalid(`tar entry ${shown(path)} of unknown type ${JSON.stringify(header.type)}`)
-    const stored = kind === 'file' ? (paxNumber(pax, 'size') ?? header.size) : 0
+    const isFile = kind === 'file' && !path.endsWith('/')
+    const stored = isFile || header.type === 'D' ? (paxNumber(pax, 'size') ?? header.size) : 0
     if (stored < 0) throw invalid(`PAX header of ${shown(path)} with a negative size`)
-    const isFile = kind === 'file'
     const sparse = isFile ? (oldSparse ?? paxSparseMap(pax)) : undefined
     const mapSize = isFile ? paxSparseSize(pax) : undefined
     const entry: EntryInMaking = {
-      kind: isFile && path.endsWith('/') ? 'directory' : kind,
+      kind: kind === 'file' && !isFile ? 'directory' : kind,
       path,
       linkPath: longLink || pax.get('linkpath') || header.linkName,
       mode: header.mode & 0o7777,
@@ -276,12 +294,18 @@ export function createTarReader(sink: TarSink): TarReader {
   }
 
   function finish(): void {
-    if (ended) return
-    const isAtHeader = onBlock === onHeader && heldBytes === 0 && dataLeft === 0 && paddingLeft === 0
+    if (ended || zeroBlocks > 0) return
+    const isAtHeader = onBlock === onHeader && heldBytes === 0 && dataLeft === 0
     if (!isAtHeader || pax.size > 0 || longName !== '' || longLink !== '') throw invalid('tar archive that is cut off')
   }
 
-  return { push, finish }
+  return {
+    push,
+    finish,
+    get left() {
+      return dataLeft + paddingLeft
+    },
+  }
 }
 
 function untilNul(body: Buffer): string {

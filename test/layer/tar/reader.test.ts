@@ -41,6 +41,26 @@ function read(archive: Buffer, size = archive.length): Read[] {
   return entries
 }
 
+function readWithWarnings(archive: Buffer): { entries: TarEntry[]; warnings: string[] } {
+  const entries: TarEntry[] = []
+  const warnings: string[] = []
+  const sink = { entry: (entry: TarEntry) => entries.push(entry), warn: (message: string) => warnings.push(message) }
+  const reader = createTarReader({ ...sink, data() {}, end() {} })
+  reader.push(archive)
+  reader.finish()
+  return { entries, warnings }
+}
+
+/** A member whose header has another type. */
+function blocksOf(member: Buffer, type: string): Buffer {
+  const copy = Buffer.from(member)
+  const change = type.charCodeAt(0) - (copy[156] ?? 0)
+  copy.write(type, 156)
+  const sum = Number.parseInt(copy.toString('latin1', 148, 154), 8) + change
+  copy.write(sum.toString(8).padStart(6, '0'), 148)
+  return copy
+}
+
 const one = (...members: readonly Buffer[]): Read => {
   const entries = read(tar(...members))
   expect(entries).toHaveLength(1)
@@ -200,11 +220,16 @@ test('NUL and 7 are types of regular files, and a trailing slash makes a directo
   expect(one(file('x', 'abc', { type: '\0' }))).toMatchObject({ kind: 'file', data: 'abc' })
   expect(one(file('x', 'abc', { type: '7' }))).toMatchObject({ kind: 'file', data: 'abc' })
   expect(one(file('x/', '', { type: '0' })).kind).toBe('directory')
-  const entries = read(tar(file('x/', 'data of a directory', { type: '\0' }), file('y')))
-  expect(entries.map(({ kind, data }) => [kind, data])).toEqual([
-    ['directory', ''],
-    ['file', ''],
-  ])
+})
+
+test.each(['\0', '0', '5'])('a directory of the type %j has no data, whatever its size field says', (type) => {
+  for (const size of [5, 512, 1024]) {
+    const entries = read(tar(header({ name: 'x/', type, size, magic: '' }), file('y', 'z')))
+    expect(entries.map(({ kind, path, data }) => [kind, path, data])).toEqual([
+      ['directory', 'x/', ''],
+      ['file', 'y', 'z'],
+    ])
+  }
 })
 
 test('a size field of a link, directory, device or FIFO is not followed by data', () => {
@@ -213,7 +238,29 @@ test('a size field of a link, directory, device or FIFO is not followed by data'
 })
 
 test('an unknown type is an error that names the entry', () => {
-  expect(() => read(tar(file('label', '', { type: 'V' })))).toThrow(/entry "label" of unknown type "V"/)
+  expect(() => read(tar(file('odd', '', { type: 'Z' })))).toThrow(/entry "odd" of unknown type "Z"/)
+  expect(() => read(tar(file('rest', 'x', { type: 'M' })))).toThrow(
+    /entry "rest" that is continued from another volume/,
+  )
+})
+
+test('labels of volumes and lists of Solaris are passed over, its PAX headers and directories with lists are read', () => {
+  const { warnings, entries } = readWithWarnings(
+    tar(
+      file('label', '', { type: 'V', magic: gnu }),
+      file('acl', 'user::rwx,', { type: 'A' }),
+      blocksOf(pax({ path: 'named' }), 'X'),
+      file('short', 'data'),
+      file('dir/', 'Yshort\0', { type: 'D', magic: gnu }),
+      file('last', 'x'),
+    ),
+  )
+  expect(entries.map(({ kind, path, size }) => [kind, path, size])).toEqual([
+    ['file', 'named', 4],
+    ['directory', 'dir/', 0],
+    ['file', 'last', 1],
+  ])
+  expect(warnings).toEqual(['access control lists of Solaris are not read'])
 })
 
 test('an archive without an end marker, or with half of one, is complete', () => {
@@ -222,17 +269,23 @@ test('an archive without an end marker, or with half of one, is complete', () =>
   expect(read(Buffer.alloc(0))).toEqual([])
 })
 
-test('bytes after the end marker are ignored, a header after one block of zeros is an error', () => {
+test('bytes after the end marker are ignored, and told of after a lone block of zeros', () => {
   expect(read(Buffer.concat([tar(file('x')), file('y'), Buffer.from('junk')]))).toHaveLength(1)
-  expect(() => read(Buffer.concat([Buffer.alloc(512), file('y')]))).toThrow(/after a block of zeros/)
+  for (const rest of [file('y'), Buffer.from('junk'), Buffer.alloc(700, 1)]) {
+    const { warnings, entries } = readWithWarnings(Buffer.concat([file('x'), Buffer.alloc(512), rest]))
+    expect(entries.map(({ path }) => path)).toEqual(['x'])
+    const lone = 'the archive ends at a lone block of zeros; what follows it is not read'
+    expect(warnings).toEqual(rest.length < 512 ? [] : [lone])
+  }
 })
 
 test('an archive that stops anywhere else is cut off', () => {
   const archive = Buffer.concat([pax({ path: 'p' }), file('x', 'y'.repeat(600))])
-  for (const length of [100, 512, 600, 1024, 1100, 1536, 1600, 2136]) {
+  for (const length of [100, 512, 600, 1024, 1100, 1536, 1600, 2135]) {
     expect(() => read(archive.subarray(0, length)), `${length} bytes`).toThrow(/cut off/)
   }
   expect(read(archive)).toHaveLength(1)
+  for (const length of [2136, 2137, 2500]) expect(read(archive.subarray(0, length)), 'padding').toHaveLength(1)
 })
 
 const sparseEntry = { size: 20, sparse: { size: 20, segments: [{ offset: 2, length: 3 }, { offset: 10, length: 2 }] } } // biome-ignore format: table
