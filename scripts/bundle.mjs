@@ -46,10 +46,13 @@ async function build(options) {
 /** The verbs that these files of the source of the command line load when they are called. */
 const imageVerbs = [
   'copy',
+  'delete-image',
+  'digest',
   'diff',
   'export',
   'images',
   'inspect',
+  'list-referrers',
   'list-tags',
   'login',
   'logout',
@@ -59,6 +62,7 @@ const imageVerbs = [
   'push',
   'repack',
   'rmi',
+  'tag',
   'unpack',
   'verify',
 ].map((name) => resolve('src/verbs/image', `${name}.ts`))

@@ -7,6 +7,7 @@ import { copyCommand } from './copy.ts'
 import { createCommand } from './create.ts'
 import { deleteCommand } from './delete.ts'
 import { diffCommand } from './diff.ts'
+import { digestCommand } from './digest.ts'
 import { doctorCommand } from './doctor.ts'
 import { engineCommand } from './engine.ts'
 import { eventsCommand } from './events.ts'
@@ -18,6 +19,7 @@ import { imagesCommand } from './images.ts'
 import { inspectCommand } from './inspect.ts'
 import { killCommand } from './kill.ts'
 import { listCommand } from './list.ts'
+import { listReferrersCommand } from './list-referrers.ts'
 import { listTagsCommand } from './list-tags.ts'
 import { loginCommand } from './login.ts'
 import { logoutCommand } from './logout.ts'
@@ -37,6 +39,7 @@ import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { statsCommand } from './stats.ts'
 import { stopCommand } from './stop.ts'
+import { tagCommand } from './tag.ts'
 import { tryCommand } from './try.ts'
 import { unpackCommand } from './unpack.ts'
 import { unshareCommand } from './unshare.ts'
@@ -59,10 +62,13 @@ export const commands: readonly CommandEntry[] = [
   { name: 'pull', kind: 'image', create: pullCommand },
   { name: 'unpack', kind: 'image', create: unpackCommand },
   { name: 'inspect', kind: 'image', create: inspectCommand },
+  { name: 'digest', kind: 'image', create: digestCommand },
   { name: 'list-tags', kind: 'image', create: listTagsCommand },
+  { name: 'list-referrers', kind: 'image', create: listReferrersCommand },
   { name: 'copy', kind: 'image', create: copyCommand },
   { name: 'push', kind: 'image', create: pushCommand },
   { name: 'images', kind: 'image', create: imagesCommand },
+  { name: 'tag', kind: 'image', create: tagCommand },
   { name: 'rmi', kind: 'image', create: rmiCommand },
   { name: 'prune', kind: 'image', create: pruneCommand },
   { name: 'verify', kind: 'image', create: verifyCommand },

@@ -8,7 +8,9 @@ import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOpt
 
 export interface CopyFlags extends RegistryFlags {
   readonly all?: boolean
+  readonly referrers?: boolean
   readonly platform?: string
+  readonly policy?: string
   readonly quiet?: boolean
 }
 
@@ -17,7 +19,9 @@ export function withCopyOptions(command: Command): Command {
   const json = 'a JSON object with "target" and "digest", and no progress'
   return withFormat(withForeignLayers(withRegistryOptions(command)), { plain: 'text', json })
     .option('-a, --all', 'copy the images for all platforms, and the index that lists them')
+    .option('--referrers', 'also copy what refers to the image: signatures, SBOMs and the like')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
+    .option('--policy <file>', "which images may be used as the source (default: containers' policy.json)")
     .option('-q, --quiet', 'do not show how it is coming on')
 }
 
@@ -59,25 +63,25 @@ export function copyCommand(context: CommandContext): Command {
                                    name begins with / or . or ends in .tar or the like;
                                    to read from only
 
-FILE may be "-" in the target, for standard output; the digest goes to standard error
-then.
+FILE may be "-": standard input, which goes to $TMPDIR first, or in the target standard
+output; the digest goes to standard error then.
 
 EXAMPLES:
     bundle-tool copy alpine:3.20 oci:images:alpine
     bundle-tool copy --all alpine:3.20 localhost:5000/alpine:3.20
     bundle-tool copy oci:images:alpine docker-archive:alpine.tar:alpine:3.20
-    bundle-tool copy alpine:3.20 docker-archive:-:alpine:3.20 | docker load`,
+    bundle-tool copy alpine:3.20 docker-archive:-:alpine:3.20 | docker load
+    docker save alpine:3.20 | bundle-tool copy - oci:images:alpine`,
   })
   return withCopyOptions(command)
     .argument('<source>')
     .argument('<target>')
-    .option('--policy <file>', "which images may be used (default: containers' policy.json)")
     .option('--dest-creds <user:password>', 'credentials of the target (default: as --creds)')
     .option('--src-insecure', 'as --insecure, for the source alone')
     .option('--dest-insecure', 'as --insecure, for the target alone')
     .action(async (source: string, target: string, flags: CopyFlags & SidedFlags) => {
       const { copy } = await import('../verbs/image/copy.ts')
-      const { stdout, stderr, writeBytes } = context.io
+      const { stdin, stdout, stderr, writeBytes } = context.io
       const isToOutput = /^(?:oci|docker)-archive:-(?::|$)/.test(target)
       if (isToOutput && stdout.isTTY) throw nothingForTerminal('name a file in the place of "-"')
       const result = await withCopyProgress(context, flags, (reports) =>
@@ -85,11 +89,13 @@ EXAMPLES:
           ...registryOptions(context, flags),
           ...reports,
           all: flags.all,
+          referrers: flags.referrers,
           platform: flags.platform,
           policy: flags.policy,
           targetCredentials: flags.destCreds,
           sourceInsecure: flags.srcInsecure,
           targetInsecure: flags.destInsecure,
+          stdin,
           output: writeBytes,
           signal: context.io.interruption(),
           warn: warner(context),
@@ -105,7 +111,6 @@ EXAMPLES:
 }
 
 interface SidedFlags {
-  readonly policy?: string
   readonly destCreds?: string
   readonly srcInsecure?: boolean
   readonly destInsecure?: boolean

@@ -9,6 +9,7 @@ import { type RegistryFlags, registryOptions, withRegistryOptions } from './regi
 interface InspectFlags extends RegistryFlags {
   readonly platform?: string
   readonly raw?: boolean
+  readonly config?: boolean
 }
 
 /** `inspect`: what an image is. */
@@ -23,22 +24,25 @@ one of a registry, or any place that "bundle-tool copy" reads from.
 EXAMPLES:
     bundle-tool inspect alpine:3.20
     bundle-tool inspect --json --platform linux/arm64 alpine:3.20
-    bundle-tool inspect --raw oci:images:alpine`,
+    bundle-tool inspect --raw oci:images:alpine
+    bundle-tool inspect --config alpine:3.20 | jq .config.Env`,
   })
   const json = 'a JSON object, manifest and image config included'
   return withFormat(withRegistryOptions(command), { plain: 'text', json })
     .argument('<image>')
     .option('--platform <os/arch>', 'which image of several, as os/arch or os/arch/variant (default: for this host)')
     .option('--raw', 'print the manifest or index as it is, byte for byte')
+    .option('--config', 'print the image config as it is, byte for byte')
     .action(async (image: string, flags: InspectFlags) => {
-      const { inspect, inspectRaw } = await import('../verbs/image/inspect.ts')
-      const { stdout, interruption } = context.io
-      const options = { ...registryOptions(context, flags), signal: interruption() }
-      if (flags.raw) {
-        const raw = await inspectRaw(image, options)
+      const { inspect, inspectConfig, inspectRaw } = await import('../verbs/image/inspect.ts')
+      const { stdin, stdout, interruption } = context.io
+      const { platform } = flags
+      const options = { ...registryOptions(context, flags), stdin, signal: interruption() }
+      if (flags.raw || flags.config) {
+        const raw = await (flags.config ? inspectConfig(image, { ...options, platform }) : inspectRaw(image, options))
         return void (stdout.isTTY ? stdout.write(exactText(raw)) : await context.io.writeBytes(raw))
       }
-      context.print(await inspect(image, { ...options, platform: flags.platform }), describe)
+      context.print(await inspect(image, { ...options, platform }), describe)
     })
 }
 

@@ -23,8 +23,8 @@ EXAMPLES:
     .argument('<repository>')
     .action(async (repository: string, flags: RegistryFlags) => {
       const { listTags } = await import('../verbs/image/list-tags.ts')
-      const signal = context.io.interruption()
-      const list = await listTags(repository, { ...registryOptions(context, flags), signal })
+      const { stdin, interruption } = context.io
+      const list = await listTags(repository, { ...registryOptions(context, flags), stdin, signal: interruption() })
       context.print(list, ({ tags }) => tags.map((tag) => `${printable(tag)}\n`).join(''))
     })
 }

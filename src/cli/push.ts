@@ -22,14 +22,18 @@ EXAMPLES:
     .option('--from <source>', 'what to push, as "bundle-tool copy" names it')
     .action(async (image: string, flags: CopyFlags & StoreFlags & { readonly from?: string }) => {
       const { push } = await import('../verbs/image/push.ts')
-      const { all, platform, from, store } = flags
-      const signal = context.io.interruption()
+      const { all, referrers, platform, policy, from, store } = flags
+      const { stdin, interruption } = context.io
+      const signal = interruption()
       const result = await withCopyProgress(context, flags, (reports) =>
         push(image, {
           ...registryOptions(context, flags),
           ...reports,
           all,
+          referrers,
           platform,
+          policy,
+          stdin,
           from,
           store,
           signal,

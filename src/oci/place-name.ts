@@ -24,10 +24,11 @@ const archive = /\.(?:tar|tgz|tar\.(?:gz|xz|zst|bz2))(?::[^/]*)?$/i
  * Distinguishes names of places from names of images in a registry by the text alone: files in the current directory do not
  * change the meaning of a name. An image with such a name needs its registry, as in `docker.io/library/oci:1`.
  *
+ * `-` is a path: standard input.
  * @returns undefined for the name of an image in a registry
  */
 export function placeNameKind(text: string): PlaceName | undefined {
-  if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) return 'path'
+  if (text === '-' || /^(?:\.{0,2}\/|\.{1,2}$)/.test(text)) return 'path'
   const word = text.slice(0, Math.max(text.indexOf(':'), 0))
   if (Object.hasOwn(words, word)) return words[word]
   return archive.test(text) && isWithoutRegistry(text) ? 'path' : undefined

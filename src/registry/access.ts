@@ -62,6 +62,11 @@ export async function pushAccess(reference: Reference, options: RegistryOptions)
   return { ...access(endpoints.slice(-1), options), actions: 'pull,push' }
 }
 
+/** The access for deleting an image: at its registry, never at a mirror. */
+export async function deleteAccess(reference: Reference, options: RegistryOptions): Promise<RegistryAccess> {
+  return { ...(await pushAccess(reference, options)), actions: 'pull,push,delete' }
+}
+
 function access(endpoints: readonly Endpoint[], options: RegistryOptions): RegistryAccess {
   const { insecure, signal, log, warn, env = process.env } = options
   return {

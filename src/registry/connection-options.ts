@@ -10,7 +10,7 @@ export interface ConnectionFacts {
   /** Milliseconds without data after which a connection counts as broken; default: 60 000. */
   readonly stallTimeoutMs?: number | undefined
   /** Access to the repository; default: `pull`. */
-  readonly actions?: 'pull' | 'pull,push' | undefined
+  readonly actions?: 'pull' | 'pull,push' | 'pull,push,delete' | undefined
   /** Set to fetch layers that the registry lacks from their publishers' URLs; default: such a layer is an error. */
   readonly foreignLayers?: ForeignLayers | undefined
 }

@@ -1,4 +1,6 @@
 import { OciError } from '../errors.ts'
+import { type HttpResponse, parseUrl } from './http.ts'
+import { redactUrl } from './redact.ts'
 
 const target = /[\s,]*<([^>]*)>/y
 const parameter = /\s*;\s*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]*)))?)?/y
@@ -46,3 +48,16 @@ function parseLinks(text: string): Link[] {
 
 const noLink = (text: string): OciError =>
   new OciError('ERR_REGISTRY', `the header "Link: ${text.slice(0, 200)}" is malformed; the list may be incomplete`)
+
+/**
+ * The URL of the next page of a list; undefined after the last one. It must be on the same host, or credentials would go to
+ * another.
+ * @throws OciError `ERR_REGISTRY`
+ */
+export function nextPage(response: HttpResponse): URL | undefined {
+  const target = nextLink(response.headers('link').join(', '))
+  if (target === undefined) return undefined
+  const url = parseUrl(target, response.url)
+  if (url !== undefined && url.origin === response.url.origin) return url
+  throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} continues its list on another host; refused`)
+}

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto'
 import { OciError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
+import { type Digest, digestOf } from '../oci/digest.ts'
+import { ociIndexType } from '../oci/media-types.ts'
 import { type Connection, connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
 import { checkHop, discard, type HttpResponse, parseUrl } from './http.ts'
 import { redactUrl } from './redact.ts'
+import { fetchReferrers, referrersTag } from './referrers.ts'
 import type { Endpoint } from './registries-conf.ts'
 
 /** A repository that is written to. */
@@ -17,12 +20,44 @@ export interface PushRepository {
   pushBlob(blob: Descriptor, open: () => AsyncIterable<Uint8Array>): Promise<void>
   /** Uploads a manifest or index, all of whose blobs the registry has. @throws OciError `ERR_DIGEST_MISMATCH` */
   pushManifest(version: string | Digest, manifest: Descriptor, content: Uint8Array): Promise<void>
+  /**
+   * Uploads a manifest that refers to `subject`, and adds it to the subject's list where the registry keeps none itself.
+   * @see distribution-spec v1.1.1 "Pushing Manifests with Subject"
+   */
+  pushReferrer(subject: Digest, manifest: Descriptor, content: Uint8Array): Promise<void>
   close(): Promise<void>
 }
 
 /** Opens a repository for writing. @see distribution-spec v1.1.1 "Push" */
 export function openPushRepository(endpoint: Endpoint, options: ConnectionOptions): PushRepository {
   const connection = connect(endpoint, { ...options, actions: 'pull,push' })
+
+  async function putManifest(
+    version: string | Digest,
+    { mediaType, digest }: Descriptor,
+    content: Uint8Array,
+  ): Promise<HttpResponse> {
+    const response = await connection.send({
+      method: 'PUT',
+      path: `manifests/${version}`,
+      headers: { 'content-type': mediaType },
+      body: () => content,
+    })
+    await discard(response)
+    const kept = response.header('docker-content-digest')
+    if (kept === undefined || kept === digest) return response
+    throw new OciError('ERR_DIGEST_MISMATCH', `${redactUrl(response.url)} stored ${kept}, but was sent ${digest}`)
+  }
+
+  async function addToList(subject: Digest, manifest: Descriptor): Promise<void> {
+    const known = await fetchReferrers(connection, subject, options.signal)
+    if (known.some(({ digest }) => digest === manifest.digest)) return
+    const index = { schemaVersion: 2, mediaType: ociIndexType, manifests: [...known, manifest] }
+    const content = Buffer.from(JSON.stringify(index))
+    const digest = digestOf('sha256', createHash('sha256').update(content).digest('hex'))
+    await putManifest(referrersTag(subject), { mediaType: ociIndexType, digest, size: content.length }, content)
+  }
+
   return {
     has: (blob) => has(connection, blob),
     async pushBlob(blob, open) {
@@ -34,17 +69,12 @@ export function openPushRepository(endpoint: Endpoint, options: ConnectionOption
         }
       }
     },
-    async pushManifest(version, { mediaType, digest }, content) {
-      const response = await connection.send({
-        method: 'PUT',
-        path: `manifests/${version}`,
-        headers: { 'content-type': mediaType },
-        body: () => content,
-      })
-      await discard(response)
-      const kept = response.header('docker-content-digest')
-      if (kept === undefined || kept === digest) return
-      throw new OciError('ERR_DIGEST_MISMATCH', `${redactUrl(response.url)} stored ${kept}, but was sent ${digest}`)
+    async pushManifest(version, manifest, content) {
+      await putManifest(version, manifest, content)
+    },
+    async pushReferrer(subject, manifest, content) {
+      const response = await putManifest(manifest.digest, manifest, content)
+      if (response.header('oci-subject') === undefined) await addToList(subject, manifest)
     },
     close: () => connection.close(),
   }

@@ -11,6 +11,7 @@ import type { ConnectionOptions } from './connection-options.ts'
 import { openPublishers } from './foreign-layers.ts'
 import { type HttpResponse, networkError, parseUrl, readBody } from './http.ts'
 import { redactUrl } from './redact.ts'
+import { fetchReferrers } from './referrers.ts'
 import type { Endpoint } from './registries-conf.ts'
 
 /** A manifest or index as received, with the descriptor of its bytes. */
@@ -36,6 +37,8 @@ export interface Repository {
    * allowed.
    */
   fetchBlob(blob: Descriptor, from?: number): AsyncGenerator<Uint8Array>
+  /** The manifests that refer to another one. @throws OciError as `fetchReferrers` of the registry's API */
+  fetchReferrers(subject: Digest): Promise<readonly Descriptor[]>
   /** Drops all connections. */
   close(): Promise<void>
 }
@@ -88,6 +91,7 @@ export function openRepository(endpoints: readonly Endpoint[], options: Connecti
 
   return {
     fetchManifest: (version) => firstOf((connection) => fetchManifest(connection, version, options)),
+    fetchReferrers: (subject) => firstOf((connection) => fetchReferrers(connection, subject, signal)),
     async *fetchBlob(blob, from = 0) {
       let position = from
       let attempt = 0

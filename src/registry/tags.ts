@@ -2,8 +2,8 @@ import { OciError } from '../errors.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { connect } from './connection.ts'
 import type { ConnectionOptions } from './connection-options.ts'
-import { type HttpResponse, parseUrl, readBody } from './http.ts'
-import { nextLink } from './link.ts'
+import { readBody } from './http.ts'
+import { nextPage } from './link.ts'
 import { redactUrl } from './redact.ts'
 import type { Endpoint } from './registries-conf.ts'
 
@@ -47,13 +47,4 @@ function parseTags(body: Buffer, url: URL): string[] {
   if (tags === null) return []
   if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags
   throw new OciError('ERR_REGISTRY', `${redactUrl(url)} answers with something other than a list of tags`)
-}
-
-/** The URL of the next page; it must be on the same host, or credentials would go to another. */
-function nextPage(response: HttpResponse): URL | undefined {
-  const target = nextLink(response.headers('link').join(', '))
-  if (target === undefined) return undefined
-  const url = parseUrl(target, response.url)
-  if (url !== undefined && url.origin === response.url.origin) return url
-  throw new OciError('ERR_REGISTRY', `${redactUrl(response.url)} continues its list on another host; refused`)
 }

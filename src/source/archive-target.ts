@@ -49,6 +49,7 @@ export function archiveTarget({ path, name, output, isForDocker }: ArchiveTarget
       : pipeline(archive, createWriteStream(temporary, { flags: 'wx' }))
   written.catch(() => {}) // awaited where members are added
   const members = new Set<string>()
+  const others: Descriptor[] = []
   let last = Promise.resolve()
 
   /** Adds a member once those before it are complete. */
@@ -82,13 +83,23 @@ export function archiveTarget({ path, name, output, isForDocker }: ArchiveTarget
     has: async (blob) => members.has(blobName(blob)),
     writeBlob: (blob, open) => add(blobName(blob), blob.size, open()),
     writeManifest,
+    ...(!isForDocker && {
+      async writeReferrer(document: Document) {
+        await writeManifest(document)
+        others.push(document.descriptor)
+      },
+      async writeTagged(tag: string, document: Document) {
+        await writeManifest(document)
+        others.push({ ...document.descriptor, annotations: { [refNameAnnotation]: tag } })
+      },
+    }),
     async finish(root) {
       try {
         await writeManifest(root)
         await addJson('oci-layout', { imageLayoutVersion: '1.0.0' })
         const label = reference ?? name
         const annotations = label === undefined ? {} : { annotations: layoutNames(label, isForDocker) }
-        const manifests = [{ ...root.descriptor, ...annotations }]
+        const manifests = [{ ...root.descriptor, ...annotations }, ...others]
         await addJson('index.json', { schemaVersion: 2, mediaType: ociIndexType, manifests })
         if (isForDocker) await addJson('manifest.json', [dockerEntry(root, reference)])
         archive.finalize()

@@ -10,6 +10,7 @@ import { isForeignLayer } from '../oci/media-types.ts'
 import type { Platform } from '../oci/platform.ts'
 import { collectBlob } from '../store/blob-file.ts'
 import type { Content, Target } from './content.ts'
+import { copyReferrers } from './copy-referrers.ts'
 import { counted } from './counted.ts'
 import { type Document, defaultPlatform, maxIndexDepth, platformUnavailable } from './resolve-image.ts'
 
@@ -24,6 +25,8 @@ export interface CopyContentOptions {
   readonly platform?: Platform | undefined
   /** True to copy non-distributable layers too. Default: only to a target that needs every layer. */
   readonly foreignLayers?: boolean | undefined
+  /** True to copy what refers to each manifest too, and the tags of cosign for it. Default: the image alone. */
+  readonly referrers?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Called about layers that are left out. */
   readonly warn?: ((message: string) => void) | undefined
@@ -47,6 +50,7 @@ export async function copyContent(content: Content, target: Target, options: Cop
   const limit = pLimit(parallelBlobs)
   const copies = new Map<string, Promise<void>>()
   const configs = new Map<string, Uint8Array>()
+  const copied: Document[] = []
 
   async function copyBlob(blob: Descriptor): Promise<void> {
     options.signal?.throwIfAborted()
@@ -69,6 +73,7 @@ export async function copyContent(content: Content, target: Target, options: Cop
       throw new OciError('ERR_LIMIT_EXCEEDED', `${content.name} has too many indexes or manifests within each other`)
     }
     const parsed = parse(document, content.name)
+    copied.push(document)
     if (parsed.kind === 'manifest') {
       await content.checkSigned?.(document)
       await checkImage(parsed)
@@ -115,12 +120,28 @@ export async function copyContent(content: Content, target: Target, options: Cop
   }
 
   await copyBelow(root, 0)
+  if (options.referrers) {
+    await copyReferrers({ content, target }, copied, async (document) => {
+      manifests += 1
+      if (manifests > maxManifests) throw new OciError('ERR_LIMIT_EXCEEDED', `${content.name} has too many referrers`)
+      const parsed = parse(document, content.name)
+      if (parsed.kind === 'manifest') await copyBlobs(parsed)
+      else await copyBelow(document, 1)
+    })
+  }
   options.signal?.throwIfAborted()
   await target.finish(root)
   return root.descriptor
 }
 
-async function chooseRoot(content: Content, { all, platform }: CopyContentOptions): Promise<Document> {
+/**
+ * The document to copy: with `all` the root, else the manifest for a platform.
+ * @throws OciError `ERR_PLATFORM_UNAVAILABLE`, `ERR_MANIFEST_INVALID`; and as `content`
+ */
+export async function chooseRoot(
+  content: Content,
+  { all, platform }: Pick<CopyContentOptions, 'all' | 'platform'>,
+): Promise<Document> {
   let document = await content.root()
   if (all) return document
   for (let depth = 0; depth <= maxIndexDepth; depth++) {

@@ -35,6 +35,9 @@ export function layoutTarget(directory: string, tag?: string): Target {
     })
   }
 
+  const list = (entry: Descriptor) =>
+    updateLayoutIndex(directory, (entries) => [...entries.filter((other) => !isReplaced(other, entry)), entry])
+
   return {
     name: `oci:${directory}${tag === undefined ? '' : `:${tag}`}`,
     takesIndex: true,
@@ -48,14 +51,25 @@ export function layoutTarget(directory: string, tag?: string): Target {
     },
     writeBlob,
     writeManifest,
+    async writeReferrer(document) {
+      await writeManifest(document)
+      await list(document.descriptor)
+    },
+    async writeTagged(name, document) {
+      await writeManifest(document)
+      await list(nameEntry(document.descriptor, name))
+    },
     async finish(root) {
       await writeManifest(root)
-      const { annotations: _, ...entry } = root.descriptor
-      const named = tag === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: tag } }
-      await updateLayoutIndex(directory, (entries) => [...entries.filter((other) => !isReplaced(other, named)), named])
+      await list(nameEntry(root.descriptor, tag))
     },
     close: async () => {},
   }
+}
+
+/** An entry of the index with a name, instead of the annotations that it came with. */
+function nameEntry({ annotations: _, ...entry }: Descriptor, name: string | undefined): Descriptor {
+  return name === undefined ? entry : { ...entry, annotations: { [refNameAnnotation]: name } }
 }
 
 /**

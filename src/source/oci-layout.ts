@@ -52,6 +52,21 @@ function layoutContent(layout: Layout, tag: string | undefined, close: () => Pro
       return { descriptor, content: await read(descriptor) }
     },
     readManifest: read,
+    async referrers(subject) {
+      const { manifests } = await layout.readIndex()
+      const found: Descriptor[] = []
+      for (const entry of manifests) {
+        const what = `manifest ${entry.digest} of ${layout.name}`
+        const parsed = parseManifest(await read(entry), { what, mediaType: entry.mediaType })
+        if (parsed.subject?.digest === subject.digest) found.push(entry)
+      }
+      return found
+    },
+    async tagged(tag) {
+      const { manifests } = await layout.readIndex()
+      const entry = manifests.find((candidate) => namesOf(candidate).includes(tag))
+      return entry && { descriptor: entry, content: await read(entry) }
+    },
     names: async () => callNames(imagesOf(await layout.readIndex())),
     open: layout.open,
     close,
@@ -123,10 +138,11 @@ interface NumberedEntry {
   readonly entry: Descriptor
 }
 
-/** The images of a layout without attestations and artifacts, unless it has nothing else; numbered as all its entries are. */
+/** The images of a layout without attestations, artifacts and what cosign attaches, unless it has nothing else; numbered as all its entries are. */
 function imagesOf({ manifests }: Index): readonly NumberedEntry[] {
   const entries = manifests.map((entry, number) => ({ number, entry })).filter(({ entry }) => !isAttestation(entry))
-  const images = entries.filter(({ entry }) => entry.artifactType === undefined)
+  const isAttached = (entry: Descriptor) => namesOf(entry).some((name) => /^sha(?:256|512)-[0-9a-f]{64}/.test(name))
+  const images = entries.filter(({ entry }) => entry.artifactType === undefined && !isAttached(entry))
   return images.length > 0 ? images : entries
 }
 

@@ -16,8 +16,8 @@ import { openDaemonArchive } from './docker-daemon.ts'
 import { findKind } from './find-kind.ts'
 import { layoutTarget } from './layout-target.ts'
 import { ociArchiveContent, ociLayoutContent } from './oci-layout.ts'
+import { type ArchiveOptions, openArchive } from './open-archive.ts'
 import { repositoryContent, repositoryTarget } from './repository-content.ts'
-import { openTarIndex } from './tar-index.ts'
 
 /** The kinds of places of images, as the command line names them, with the form of the rest. */
 export const placeKinds = {
@@ -28,6 +28,9 @@ export const placeKinds = {
   'docker-daemon': 'REFERENCE (to read)',
 } as const
 
+/** Options for reading an image; `stdin` is what `-` in place of a file name stands for. */
+export interface ContentOptions extends RegistryOptions, ArchiveOptions {}
+
 /** The kind of a place; `path` is a file or a directory whose content tells its kind. */
 type PlaceKind = keyof typeof placeKinds | 'path'
 
@@ -37,7 +40,7 @@ type PlaceKind = keyof typeof placeKinds | 'path'
  * @throws OciError `ERR_USAGE`, `ERR_REFERENCE_INVALID`, `ERR_SOURCE_INVALID`, `ERR_POLICY`, and the errors of reading
  *   configuration
  */
-export async function openContent(text: string, options: RegistryOptions, isUsed = false): Promise<Content> {
+export async function openContent(text: string, options: ContentOptions, isUsed = false): Promise<Content> {
   const { kind, rest } = parsePlace(text)
   const [path, name] = splitPath(rest)
   if (kind === 'path') return openByContent(rest, options, isUsed)
@@ -51,17 +54,17 @@ export async function openContent(text: string, options: RegistryOptions, isUsed
     case 'oci':
       return ociLayoutContent(path, name)
     case 'oci-archive':
-      return ociArchiveContent(await openTarIndex(path, options.signal), name)
+      return ociArchiveContent(await openArchive(path, options), name)
     case 'docker-archive':
-      return dockerArchiveContent(await openTarIndex(path, options.signal), name, options.warn)
+      return dockerArchiveContent(await openArchive(path, options), name, options.warn)
     case 'docker-daemon':
       return dockerArchiveContent(await openDaemonArchive(rest, options), undefined, options.warn)
   }
 }
 
-async function openByContent(path: string, options: RegistryOptions, isUsed: boolean): Promise<Content> {
+async function openByContent(path: string, options: ContentOptions, isUsed: boolean): Promise<Content> {
   const found = await findKind(path, {
-    openArchive: () => openTarIndex(path, options.signal),
+    openArchive: () => openArchive(path, options),
     help: 'name an archive or an image layout, or an image in a registry',
   })
   try {

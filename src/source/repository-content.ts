@@ -19,6 +19,15 @@ export function repositoryContent(
     name: formatReference(reference),
     root: () => repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest'),
     readManifest: async ({ digest }) => (await repository.fetchManifest(digest)).content,
+    referrers: ({ digest }) => repository.fetchReferrers(digest),
+    async tagged(tag) {
+      try {
+        return await repository.fetchManifest(tag)
+      } catch (error) {
+        if (error instanceof OciError && error.code === 'ERR_IMAGE_NOT_FOUND') return undefined
+        throw error
+      }
+    },
     async checkSigned(manifest) {
       await signatures?.(manifest, {
         fetchManifest: (tag) => repository.fetchManifest(tag),
@@ -46,6 +55,8 @@ export function repositoryTarget(reference: Reference, { endpoints, ...options }
     has: repository.has,
     writeBlob: repository.pushBlob,
     writeManifest: ({ descriptor, content }) => repository.pushManifest(descriptor.digest, descriptor, content),
+    writeReferrer: ({ descriptor, content }, subject) => repository.pushReferrer(subject, descriptor, content),
+    writeTagged: (tag, { descriptor, content }) => repository.pushManifest(tag, descriptor, content),
     async finish({ descriptor, content }) {
       if (reference.digest !== undefined && reference.digest !== descriptor.digest) {
         throw new OciError(

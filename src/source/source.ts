@@ -1,8 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { leadsNowhere, OciError } from '../errors.ts'
-import { byteSource } from '../layer/byte-source.ts'
-import { decompress } from '../layer/decompress.ts'
 import { placeNameKind, splitPath } from '../oci/place-name.ts'
 import { allow } from '../registry/access.ts'
 import { fileOrigin } from '../registry/policy.ts'
@@ -12,14 +10,12 @@ import { openDaemonArchive } from './docker-daemon.ts'
 import { findKind } from './find-kind.ts'
 import type { Source } from './image.ts'
 import { ociArchive, openOciLayout } from './oci-layout.ts'
+import { type ArchiveOptions, openArchive } from './open-archive.ts'
 import { readArchive, rootfsArchive } from './rootfs-archive.ts'
-import { openSpooledTar, openTarIndex, type TarIndex } from './tar-index.ts'
+import type { TarIndex } from './tar-index.ts'
 import { until } from './until.ts'
 
-export interface SourceOptions {
-  /** The stream that `-` in place of a file name stands for. */
-  readonly stdin?: AsyncIterable<Uint8Array> | undefined
-  readonly signal?: AbortSignal | undefined
+export interface SourceOptions extends ArchiveOptions {
   /** The policy file, which states the images that may be used; default: containers' policy.json. */
   readonly policy?: string | undefined
   /** Environment for `DOCKER_HOST` and the paths of configuration; default: that of the process. */
@@ -67,17 +63,6 @@ export async function openSource(text: string, options: SourceOptions = {}): Pro
       if (colon >= 0 && !/^[./]/.test(text) && !(await exists(text))) throw usage(text)
       return openByContent(text, options)
   }
-}
-
-/**
- * Opens an archive. Members of image archives are read in any order, so standard input is copied into an unnamed file
- * first.
- */
-function openArchive(path: string, { stdin, signal }: SourceOptions): Promise<TarIndex> {
-  if (path !== '-') return openTarIndex(path, signal)
-  if (stdin === undefined) throw new OciError('ERR_USAGE', 'there is no standard input to read an archive from')
-  const content = signal === undefined ? stdin : until(signal, stdin)
-  return openSpooledTar('standard input', decompress(byteSource(content), { warn: () => {} }), signal)
 }
 
 /** Opens a rootfs archive. A pipe may be silent for any time, so `signal` also ends a read that is waiting. */

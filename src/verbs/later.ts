@@ -78,6 +78,16 @@ export const engine: typeof import('./container/engine.ts').engine = later(
   async () => (await import('./container/engine.ts')).engine,
 )
 
+export const deleteImage: typeof import('./image/delete-image.ts').deleteImage = later(
+  'deleteImage',
+  async () => (await import('./image/delete-image.ts')).deleteImage,
+)
+
+export const digest: typeof import('./image/digest.ts').digest = later(
+  'digest',
+  async () => (await import('./image/digest.ts')).digest,
+)
+
 export const events: typeof import('./container/events.ts').events = laterEach(
   'events',
   async () => (await import('./container/events.ts')).events,
@@ -111,6 +121,11 @@ export const inspect: typeof import('./image/inspect.ts').inspect = later(
   async () => (await import('./image/inspect.ts')).inspect,
 )
 
+export const inspectConfig: typeof import('./image/inspect.ts').inspectConfig = later(
+  'inspectConfig',
+  async () => (await import('./image/inspect.ts')).inspectConfig,
+)
+
 export const inspectRaw: typeof import('./image/inspect.ts').inspectRaw = later(
   'inspectRaw',
   async () => (await import('./image/inspect.ts')).inspectRaw,
@@ -124,6 +139,11 @@ export const kill: typeof import('./container/kill.ts').kill = later(
 export const list: typeof import('./container/list.ts').list = later(
   'list',
   async () => (await import('./container/list.ts')).list,
+)
+
+export const listReferrers: typeof import('./image/list-referrers.ts').listReferrers = later(
+  'listReferrers',
+  async () => (await import('./image/list-referrers.ts')).listReferrers,
 )
 
 export const listTags: typeof import('./image/list-tags.ts').listTags = later(
@@ -220,6 +240,7 @@ export const tryImage: (image: string, options?: TryImageOptions) => Promise<num
   'tryImage',
   async () => (await import('./container/try-image.ts')).tryImage,
 )
+export const tag: typeof import('./image/tag.ts').tag = later('tag', async () => (await import('./image/tag.ts')).tag)
 
 export const unpack: typeof import('./image/unpack.ts').unpack = later(
   'unpack',

@@ -1,5 +1,6 @@
 import type { Choices } from '../layer/rootfs.ts'
 import type { RegistryOptions } from '../registry/options.ts'
+import type { ContentOptions } from '../source/places.ts'
 import type { CheckpointOptions } from './container/checkpoint.ts'
 import type { ConfigOptions } from './container/config.ts'
 import type { CreateOptions } from './container/create.ts'
@@ -30,6 +31,7 @@ import type { ExportOptions } from './image/export.ts'
 import type { ExportImageOptions } from './image/export-image.ts'
 import type { StoreOptions } from './image/images.ts'
 import type { InspectOptions } from './image/inspect.ts'
+import type { ListReferrersOptions } from './image/list-referrers.ts'
 import type { LoginOptions } from './image/login.ts'
 import type { LogoutOptions } from './image/logout.ts'
 import type { PullOptions } from './image/pull.ts'
@@ -47,6 +49,8 @@ interface OptionsOfVerbs {
   diff: DiffOptions
   doctor: DoctorOptions
   engine: EngineOptions
+  deleteImage: RegistryOptions
+  digest: InspectOptions
   events: EventsOptions
   exec: ExecOptions
   explain: ExplainOptions
@@ -55,10 +59,12 @@ interface OptionsOfVerbs {
   features: FeaturesOptions
   images: StoreOptions
   inspect: InspectOptions
-  inspectRaw: RegistryOptions
+  inspectConfig: InspectOptions
+  inspectRaw: ContentOptions
   kill: KillOptions
   list: ListOptions
-  listTags: RegistryOptions
+  listReferrers: ListReferrersOptions
+  listTags: ContentOptions
   login: LoginOptions
   logout: LogoutOptions
   pause: ContainerOptions
@@ -80,6 +86,7 @@ interface OptionsOfVerbs {
   stats: StatsOptions
   stop: StopOptions
   tryImage: TryImageOptions
+  tag: StoreOptions
   unpack: UnpackOptions
   unshare: UnshareOptions
   update: UpdateOptions
@@ -105,6 +112,7 @@ const registry: Names<RegistryOptions> = {
   log: false,
   warn: false,
 }
+const content: Names<ContentOptions> = { ...registry, stdin: false }
 const criu = {
   tcpEstablished: false,
   extUnixSk: false,
@@ -157,8 +165,9 @@ const exportImage: Names<ExportImageOptions> = {
   onProgress: false,
 }
 const copy: Names<CopyOptions> = {
-  ...registry,
+  ...content,
   all: false,
+  referrers: false,
   platform: false,
   targetCredentials: false,
   sourceInsecure: false,
@@ -189,6 +198,8 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   create,
   doctor: { ...store, root: false },
   diff: { ...store, bundle: true, base: false, signal: false, warn: false },
+  deleteImage: registry,
+  digest: { ...content, platform: false },
   events: { ...container, intervalMs: true, signal: false },
   exec: {
     ...container,
@@ -222,11 +233,13 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
   engine: { action: false, asDefault: false, file: false, runtime: false, env: false },
   features: { version: false },
   images: store,
-  inspect: { ...registry, platform: false },
-  inspectRaw: registry,
+  inspect: { ...content, platform: false },
+  inspectConfig: { ...content, platform: false },
+  inspectRaw: content,
   kill: { ...container, signal: false, all: false, wait: false, onIgnored: false, abort: false },
   list: { root: false, onUnreadable: false },
-  listTags: registry,
+  listReferrers: { ...content, platform: false, artifactType: false },
+  listTags: content,
   login: {
     authFile: false,
     policy: false,
@@ -295,6 +308,7 @@ export const optionNames: { readonly [Verb in VerbWithOptions]: Names<OptionsOfV
     onLayerRead: false,
     onProgress: false,
   },
+  tag: store,
   unpack: {
     ...choices,
     out: true,

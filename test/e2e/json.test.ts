@@ -16,7 +16,7 @@ const { test } = requires('root', 'busybox', 'ps')
 
 /** The commands that the tests below call. */
 const imageCommands = ['pull', 'unpack', 'inspect', 'list-tags', 'copy', 'push', 'images', 'rmi', 'prune', 'verify']
-const otherCommands = ['login', 'logout', 'repack', 'version', 'features', 'engine']
+const otherCommands = ['digest', 'list-referrers', 'tag', 'login', 'logout', 'repack', 'version', 'features', 'engine']
 const containerCommands = ['config', 'explain', 'state', 'list', 'ps', 'stats', 'events', 'stop', 'wait']
 
 plainTest('there is no other command that has a shape', () => {
@@ -59,6 +59,8 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     expect(pulled).toMatchObject({ reference: image, bundle: home.at('bundle') })
     const { digest } = pulled as { digest: string }
     expect(await document('inspect', '--json', ...remote)).toMatchObject({ name: image, digest })
+    expect(await document('digest', '--json', ...remote)).toMatchObject({ name: image, digest })
+    expect(await document('list-referrers', '--json', ...remote)).toEqual({ subject: digest, referrers: [] })
     await document('list-tags', '--json', `${registry.host}/app`, '--insecure')
     const copied = await document('copy', '--json', ...remote, 'oci:layout:one')
     expect(copied).toEqual({ target: expect.stringContaining('layout:one'), digest })
@@ -67,9 +69,11 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     const unpacked = await document('unpack', '--json', 'oci:layout:one', '--out', 'other')
     expect(unpacked).toMatchObject({ digest, bundle: home.at('other') })
     expect(await document('images', '--format=json', ...store)).toMatchObject([{ name: image, digest }])
+    expect(await document('tag', '--json', image, 'again', ...store)).toMatchObject({ digest })
     await document('repack', '--json', 'bundle', '--image', 'oci:layout:two', ...store)
     await document('verify', '--json', ...store)
-    expect(await document('rmi', '--json', image, ...store)).toMatchObject({
+    await document('rmi', '--json', image, ...store)
+    expect(await document('rmi', '--json', 'again', ...store)).toMatchObject({
       removed: expect.arrayContaining([digest]),
     })
     expect(await document('prune', '--json', ...store)).toEqual({ removed: [], bytes: 0 })

@@ -44,6 +44,12 @@ export async function startRegistry(fault: Fault = () => undefined): Promise<Fak
     if (path.includes('/tags/list')) return sendTags(path, response)
     if (kind === 'blobs') return sendBlob(request, response, blobs.get(version))
     const manifest = manifests.get(`${repository}/${version}`)
+    if (request.method === 'DELETE' && manifest !== undefined) {
+      const isOfIt = (key: string) => key.startsWith(`${repository}/`) && manifests.get(key)?.digest === manifest.digest
+      const gone = version.includes(':') ? [...manifests.keys()].filter(isOfIt) : [`${repository}/${version}`]
+      for (const key of gone) manifests.delete(key)
+      return void response.writeHead(202).end()
+    }
     if (path === '/v2/') return void response.end('{}')
     if (manifest === undefined) return sendError(response, 404, 'MANIFEST_UNKNOWN')
     response.setHeader('content-type', manifest.mediaType)

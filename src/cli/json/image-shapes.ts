@@ -1,17 +1,20 @@
 import type { CopyResult } from '../../verbs/image/copy.ts'
 import type { FileChange } from '../../verbs/image/diff.ts'
+import type { ImageDigest } from '../../verbs/image/digest.ts'
 import type { StoredImage } from '../../verbs/image/images.ts'
 import type { Inspection } from '../../verbs/image/inspect.ts'
+import type { Referrer, ReferrerList } from '../../verbs/image/list-referrers.ts'
 import type { TagList } from '../../verbs/image/list-tags.ts'
 import type { LoginResult } from '../../verbs/image/login.ts'
 import type { LogoutResult } from '../../verbs/image/logout.ts'
 import type { PruneResult } from '../../verbs/image/prune.ts'
 import type { PullResult } from '../../verbs/image/pull.ts'
 import type { RepackResult } from '../../verbs/image/repack.ts'
+import type { TagResult } from '../../verbs/image/tag.ts'
 import type { UnpackResult } from '../../verbs/image/unpack.ts'
 import type { Verification } from '../../verbs/image/verify.ts'
 import type { CommandShape } from './shape.ts'
-import { any, array, number, object, optional, text } from './shape.ts'
+import { any, array, map, number, object, optional, text } from './shape.ts'
 
 const digest = `sha256:${'3f'.repeat(32)}`
 const layer = `sha256:${'a4'.repeat(32)}`
@@ -23,8 +26,8 @@ const copied = object<CopyResult>('the copy', {
 })
 
 const removal = object<PruneResult>('what is gone', {
-  removed: array('digests of the blobs that were removed', text('a digest')),
-  bytes: number('bytes that were given back, unfinished downloads included'),
+  removed: array('digests of the blobs that were removed; with --remote the full name', text('a digest or a name')),
+  bytes: number('bytes that were given back, unfinished downloads included; with --remote 0'),
 })
 
 /** The documents that the commands for images print, by the command's name. */
@@ -93,6 +96,17 @@ export const imageShapes: Readonly<Record<string, CommandShape>> = {
       },
     },
   },
+  digest: {
+    shape: object<ImageDigest>('what a name stands for', {
+      name: text('what the image is called'),
+      digest: text('digest of the index, or of the manifest'),
+      mediaType: text('the media type of that'),
+    }),
+    example: {
+      command: 'digest --json alpine:3.20',
+      document: { name: alpine, digest, mediaType: 'application/vnd.oci.image.index.v1+json' } satisfies ImageDigest,
+    },
+  },
   'list-tags': {
     shape: object<TagList>('the tags', {
       repository: text('the full name of the repository, the layout or the archive'),
@@ -101,6 +115,35 @@ export const imageShapes: Readonly<Record<string, CommandShape>> = {
     example: {
       command: 'list-tags --json alpine',
       document: { repository: 'docker.io/library/alpine', tags: ['3.19', '3.20'] } satisfies TagList,
+    },
+  },
+  'list-referrers': {
+    shape: object<ReferrerList>('what refers to an image', {
+      subject: text('digest of the manifest or index that they refer to'),
+      referrers: array(
+        'the manifests that do',
+        object<Referrer>('a manifest', {
+          digest: text('its digest'),
+          mediaType: text('its media type'),
+          artifactType: optional(text('what it is')),
+          size: number('its bytes'),
+          annotations: optional(map('what is said of it', text('a value'))),
+        }),
+      ),
+    }),
+    example: {
+      command: 'list-referrers --json ghcr.io/team/app:1',
+      document: {
+        subject: digest,
+        referrers: [
+          {
+            digest: layer,
+            mediaType: 'application/vnd.oci.image.manifest.v1+json',
+            artifactType: 'application/spdx+json',
+            size: 612,
+          },
+        ],
+      } satisfies ReferrerList,
     },
   },
   copy: {
@@ -130,6 +173,16 @@ export const imageShapes: Readonly<Record<string, CommandShape>> = {
     example: {
       command: 'images --json',
       document: [{ name: alpine, digest, platform: 'linux/amd64', size: 3_625_288 }] satisfies StoredImage[],
+    },
+  },
+  tag: {
+    shape: object<TagResult>('the new name', {
+      name: text('the full new name'),
+      digest: text('digest of the manifest that it stands for'),
+    }),
+    example: {
+      command: 'tag --json alpine:3.20 localhost:5000/alpine:3.20',
+      document: { name: 'localhost:5000/alpine:3.20', digest } satisfies TagResult,
     },
   },
   rmi: {

@@ -3,11 +3,16 @@ import { parsePlatform } from '../../oci/platform.ts'
 import { givenCredentials } from '../../registry/credentials.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 import { copyContent } from '../../source/copy-content.ts'
-import { checkTarget, openContent, openTarget, parsePlace } from '../../source/places.ts'
+import { type ContentOptions, checkTarget, openContent, openTarget, parsePlace } from '../../source/places.ts'
 
-export interface CopyOptions extends RegistryOptions {
+export interface CopyOptions extends ContentOptions {
   /** Copy every image of an index, and the index; default: the image for one platform. */
   readonly all?: boolean | undefined
+  /**
+   * Copy the manifests that refer to those that are copied, and what cosign keeps under tags made of their digests, too;
+   * default false.
+   */
+  readonly referrers?: boolean | undefined
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
   /** As `credentials`, for the target alone. */

@@ -5,13 +5,13 @@ import { maxImageConfigBytes } from '../../oci/limits.ts'
 import { type Index, type Manifest, parseManifest } from '../../oci/manifest.ts'
 import { mediaKind } from '../../oci/media-types.ts'
 import { formatPlatform, parsePlatform } from '../../oci/platform.ts'
-import type { RegistryOptions } from '../../registry/options.ts'
 import type { Content } from '../../source/content.ts'
-import { openContent } from '../../source/places.ts'
+import { chooseRoot } from '../../source/copy-content.ts'
+import { type ContentOptions, openContent } from '../../source/places.ts'
 import { type Document, defaultPlatform, maxIndexDepth } from '../../source/resolve-image.ts'
 import { collectBlob } from '../../store/blob-file.ts'
 
-export interface InspectOptions extends RegistryOptions {
+export interface InspectOptions extends ContentOptions {
   /** `OS/ARCH[/VARIANT]`; default: this host's, and an image for one platform alone as it is. */
   readonly platform?: string | undefined
 }
@@ -54,10 +54,28 @@ export async function inspect(place: string, options: InspectOptions = {}): Prom
 }
 
 /** The bytes of the manifest or index that a name stands for, as they are. @throws OciError as `copy` */
-export async function inspectRaw(place: string, options: RegistryOptions = {}): Promise<Uint8Array> {
+export async function inspectRaw(place: string, options: ContentOptions = {}): Promise<Uint8Array> {
   const content = await openContent(place, options)
   try {
     return (await content.root()).content
+  } finally {
+    await content.close()
+  }
+}
+
+/**
+ * The bytes of the image config for a platform, as they are.
+ *
+ * @throws OciError as `copy`; `ERR_NOT_SUPPORTED` the name stands for an artifact
+ */
+export async function inspectConfig(place: string, options: InspectOptions = {}): Promise<Uint8Array> {
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform)
+  const content = await openContent(place, options)
+  try {
+    const parsed = parse(await chooseRoot(content, { all: false, platform }), content.name)
+    if (parsed.kind !== 'manifest') throw new Error('an image has a manifest')
+    refuseArtifact(parsed, content.name)
+    return await collectBlob(content.open(parsed.config), parsed.config, maxImageConfigBytes)
   } finally {
     await content.close()
   }

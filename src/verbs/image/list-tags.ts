@@ -1,10 +1,9 @@
 import { OciError } from '../../errors.ts'
 import { formatReference } from '../../oci/reference.ts'
 import { pullAccess } from '../../registry/access.ts'
-import type { RegistryOptions } from '../../registry/options.ts'
 import { resolveReference } from '../../registry/short-names.ts'
 import { fetchTags } from '../../registry/tags.ts'
-import { openContent, parsePlace } from '../../source/places.ts'
+import { type ContentOptions, openContent, parsePlace } from '../../source/places.ts'
 
 export interface TagList {
   /** The full name of the repository, or the name of the layout or archive. */
@@ -17,7 +16,7 @@ export interface TagList {
  *
  * @throws OciError `ERR_IMAGE_NOT_FOUND`, `ERR_REGISTRY`, `ERR_NETWORK`, `ERR_SOURCE_INVALID` ...
  */
-export async function listTags(name: string, options: RegistryOptions = {}): Promise<TagList> {
+export async function listTags(name: string, options: ContentOptions = {}): Promise<TagList> {
   const { kind, rest } = parsePlace(name)
   if (kind !== 'docker') return listNames(name, options)
   const { tag: _, ...reference } = await resolveReference(rest, options.env ?? process.env)
@@ -28,7 +27,7 @@ export async function listTags(name: string, options: RegistryOptions = {}): Pro
   return { repository: formatReference(reference), tags: await fetchTags(endpoint, connection) }
 }
 
-async function listNames(place: string, options: RegistryOptions): Promise<TagList> {
+async function listNames(place: string, options: ContentOptions): Promise<TagList> {
   const content = await openContent(place, options)
   try {
     return { repository: content.name, tags: (await content.names?.()) ?? [] }
