@@ -37,6 +37,7 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define STATE_FILE "state.json"
 #define RECORD_FILE ".front"
 #define START_FIFO "exec.fifo"
+#define KEEPER_FILE "keeper"
 #define KEPT_PREFIX ".program-"
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */

@@ -174,6 +174,7 @@ ${definitions('VARIABLE_', c.variables).join('\n')}
 #define STATE_FILE ${quoted(c.stateFile)}
 #define RECORD_FILE ${quoted(c.recordFile)}
 #define START_FIFO ${quoted(c.startFifo)}
+#define KEEPER_FILE ${quoted(c.keeperFile)}
 #define KEPT_PREFIX ${quoted(c.keptPrefix)}
 
 /* The state root of a user without XDG_RUNTIME_DIR, and the number of the user behind it. */

@@ -42,6 +42,8 @@ export const errorCodes = {
   ERR_COMMAND_NOT_EXECUTABLE: 'a command that is there and cannot be executed',
 
   ERR_HOOK: 'a hook of config.json failed',
+  ERR_CONTAINER_NETWORK:
+    'a program that is to be the way to the network of a container failed, as pasta does without a route',
 
   ERR_RUNNER_MISSING: 'the runner binary is missing or for another architecture',
   ERR_PROGRAM_INVALID: 'a program that the runner refuses',

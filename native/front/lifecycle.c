@@ -190,7 +190,8 @@ static bool delete_container(const struct container *c, char **words)
 	for (const char *const *path = c->cgroups; *path; path++)
 		if (remove_cgroup(*path) < 0)
 			return false;
-	return unlink_entries(c->directory) >= 0 && sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
+	return end_recorded(c->directory, KEEPER_FILE) >= 0 && unlink_entries(c->directory) >= 0 &&
+	       sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 
 /* Processes that come during the freeze can keep a cgroup from it: each further request takes them in. */

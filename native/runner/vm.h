@@ -7,6 +7,9 @@
 struct shared {
 	int32_t pid; /* of the container's first process, in the runner's PID namespace */
 	int32_t listener; /* what seccomp(2) gave the container's process */
+	int32_t keeper; /* pid of the last one, see keeper.h */
+	int32_t keeper_error; /* that kept it from its work */
+	int32_t keeper_call;
 	uint64_t ignored; /* signals, a bit each: what the runner has found out for the container's process */
 	int32_t knows_ignored;
 	int32_t has_failed;

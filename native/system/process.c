@@ -6,6 +6,7 @@
 #include "system/sys.h"
 #include "system/text.h"
 
+#include <asm/signal.h>
 #include <linux/sched.h>
 #include <linux/time.h>
 
@@ -94,4 +95,37 @@ int reap(int pid, int *status)
 	long r = pid > 0 ? sys(wait4, pid, status, 0, NULL) : 0;
 
 	return r == -ECHILD ? 0 : (int)r;
+}
+
+enum { END_TIMEOUT_MS = 10000 };
+
+/* True while this very process exists and is not just waiting to be reaped. */
+static bool goes_on(uint64_t pid, uint64_t start_time)
+{
+	char state;
+	uint64_t found;
+
+	return read_process(pid, &state, &found) >= 0 && found == start_time && state != 'Z' && state != 'X';
+}
+
+long end_recorded(int at, const char *path)
+{
+	char content[64];
+	const char *c = content;
+	uint64_t pid, start_time;
+	long r, deadline = milliseconds_now() + END_TIMEOUT_MS, fd = open_own(at, path);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = read_opened(fd, content, sizeof content);
+	if (r < 0)
+		return r;
+	if (!parse_decimal(&c, &pid) || *c++ != ' ' || !parse_decimal(&c, &start_time) || *c != '\n')
+		return -EPROTO;
+	if (!goes_on(pid, start_time))
+		return 0;
+	r = sys(kill, pid, SIGKILL);
+	while (r >= 0 && goes_on(pid, start_time))
+		r = milliseconds_now() < deadline ? sleep_ms(1) : -ETIMEDOUT;
+	return r == -ESRCH ? 0 : r;
 }

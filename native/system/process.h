@@ -35,3 +35,9 @@ long sleep_ms(long ms);
 
 /* Waits for the end of a child, if there is one (its pid is not 0) that nobody has waited for. */
 int reap(int pid, int *status);
+
+/*
+ * Kills the process that a file names by its pid and its start, and waits for its end: 0 when there is no such file or process.
+ * -EPROTO when the file says something else.
+ */
+long end_recorded(int at, const char *path);

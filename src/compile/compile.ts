@@ -22,6 +22,7 @@ import { compileHostMount, compileRootfs, type RootfsSteps } from './mount/rootf
 import { compileNames } from './names.ts'
 import { awaitBirth, compileIdMaps, isNew, type NamespacePlan, namespacesOf, planNamespaces } from './namespaces.ts'
 import { compileNetDevices } from './net-devices.ts'
+import { compileSharedNetwork, openForNetworkProgram } from './network.ts'
 import { compileOomScore } from './oom-score.ts'
 import { warnOfOtherPlatforms } from './other-platforms.ts'
 import {
@@ -128,6 +129,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ...compileStartFifo(context),
     ...compileConsoleSocket(context),
     ...plan.open,
+    ...compileSharedNetwork(context),
     ...compileSysctlChecks(context),
     undoable(op('open', { to: 'proc', at: null, path: '/proc', flags: openFlags.PATH | openFlags.DIRECTORY })),
     ...target.steps,
@@ -143,6 +145,7 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
     ),
     ...(mountsMeanwhile ? cgroups.late : []),
     ...awaitBirth(plan.stage.length > 0),
+    ...openForNetworkProgram(context),
     ...maps,
     ...join.host,
     ...compileUnit(context),

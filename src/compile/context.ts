@@ -35,12 +35,21 @@ export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   readonly endsWithRunner?: boolean | undefined
   /** Foreground: leave the state and the cgroup when the container has exited. */
   readonly keep?: boolean | undefined
+  /** The process of another container whose namespaces this one joins by its pid. */
+  readonly shared?: SharedProcess | undefined
   /** The systemd that makes the cgroup; without it the runtime does. */
   readonly systemd?: SystemdManager | undefined
   /** Receives what config.json asks for and the host cannot give, in cases where runc too continues. */
   readonly warn?: ((message: string) => void) | undefined
   /** Receives debug messages. */
   readonly debug?: ((message: string) => void) | undefined
+}
+
+export interface SharedProcess {
+  readonly pid: number
+  readonly startTime: number
+  /** True when setgroups(2) is denied in its user namespace, which is joined too. */
+  readonly deniesSetgroups: boolean
 }
 
 /** Inputs and intermediate results that the compiler's parts share. */

@@ -1,3 +1,5 @@
+import type { NetworkProgram } from '../oci/network-annotations.ts'
+
 /**
  * Facts about the host that `compile` needs. `host/facts.ts` gathers them; the files they are read from become guards of
  * a kept program.
@@ -23,6 +25,8 @@ export interface HostFacts {
   readonly hasKcore: boolean
   /** Paths of newuidmap(1) and newgidmap(1), if they are installed. */
   readonly idMapHelpers: { readonly uid?: string; readonly gid?: string }
+  /** Finds the path of a program that is a container's way to the network; undefined if it is not installed. */
+  readonly networkProgram: (name: NetworkProgram) => string | undefined
 }
 
 /** True when the caller is root on the host, not only in a user namespace. */

@@ -2,6 +2,7 @@ import { barriers } from '../program/contract.ts'
 import { prctl } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
+import { compileNetworkProgram, networkProgramOf } from './network.ts'
 import { compileHooks } from './state/hooks.ts'
 
 /** Has the process killed with its parent. */
@@ -9,17 +10,23 @@ export const endWithParent = (from = ''): Step => op('prctl', { option: prctl.PD
 
 const sigkill = 9
 
-/** Hooks that run in the runtime's namespaces, while the container's process waits with its mounts made. */
+/**
+ * Hooks that run in the runtime's namespaces, while the container's process waits with its mounts made; before them the
+ * program that is its way to the network.
+ */
 export function hostHooks(context: CompileContext): readonly HostStep[] {
   const { config, bundle } = context
   if (!hasHostHooks(context)) return []
   const situation = { status: 'creating', pid: 'pid', bundle } as const
   return [
-    op('sync_wait', { barrier: barriers.mounted }),
-    ...compileHooks('prestart', config, situation),
-    ...compileHooks('createRuntime', config, situation),
-    op('sync_send', { barrier: barriers.hooked }),
-  ].map((step) => undoable(step))
+    undoable(op('sync_wait', { barrier: barriers.mounted })),
+    ...compileNetworkProgram(context),
+    ...[
+      ...compileHooks('prestart', config, situation),
+      ...compileHooks('createRuntime', config, situation),
+      op('sync_send', { barrier: barriers.hooked }),
+    ].map((step) => undoable(step)),
+  ]
 }
 
 /** The container's barriers around `hostHooks`, then the hooks that run in its own namespaces, in the rootfs directory. */
@@ -50,6 +57,7 @@ export function runningHooks({ config, mode, bundle, pidFile }: CompileContext):
   return [op('sync_closed', {}), ...poststart].map((step) => undoable(step))
 }
 
-function hasHostHooks({ config: { hooks } }: CompileContext): boolean {
-  return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length)
+function hasHostHooks({ config }: CompileContext): boolean {
+  const { hooks } = config
+  return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length || networkProgramOf(config))
 }

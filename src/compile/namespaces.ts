@@ -165,7 +165,8 @@ export function compileIdMaps({ config, facts }: CompileContext): readonly HostS
 }
 
 /** True when setgroups(2) is denied in the container's user namespace. */
-export function deniesSetgroups({ config, facts }: CompileContext): boolean {
+export function deniesSetgroups({ config, facts, shared }: CompileContext): boolean {
+  if (shared?.deniesSetgroups) return true
   return isNew(config, 'user') && facts.euid !== 0 && isOwnId(config.linux?.gidMappings ?? [], facts.egid)
 }
 

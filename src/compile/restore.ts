@@ -1,4 +1,5 @@
 import { OciError } from '../errors.ts'
+import { refuseNetworkProgram } from '../oci/network-annotations.ts'
 import type { RuntimeConfig } from '../oci/runtime-config.ts'
 import { cloneFlags, mountFlags, openFlags, prctl, resolveKind, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
@@ -50,6 +51,7 @@ export function compileRestore(
   criu: CriuRestore,
 ): Program {
   const context = compileContext(config, options, facts)
+  refuseNetworkProgram(config.annotations, 'restore')
   checkTerminal(config.process, context)
   return expectDescriptors({ host: compileHost(context, criu), stage: [], child: [] }, Object.keys(criuFds).length)
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { CgroupFacts, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
+import type { NetworkProgram } from '../oci/network-annotations.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
 import { parseCgroups } from './cgroups.ts'
 import { Door, isExecutable } from './door.ts'
@@ -39,6 +40,7 @@ export function readHostFacts(door: Door = new Door()): HostFacts {
       const gid = findHelper('newgidmap', isHelper)
       return { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) }
     },
+    networkProgram: (name) => findNetworkProgram(name, (path) => door.isExecutable(path)),
     get resctrl() {
       return findResctrl(door)
     },
@@ -95,6 +97,14 @@ function schedulersOf(device: string): readonly string[] {
 /** The path of a helper that maps ids; undefined if it is not installed. */
 export function findHelper(
   name: 'newuidmap' | 'newgidmap',
+  isThere: (path: string) => boolean = isExecutable,
+): string | undefined {
+  return helperPaths(name).find(isThere)
+}
+
+/** The path of a program that is a container's way to the network; undefined if it is not installed. */
+export function findNetworkProgram(
+  name: NetworkProgram,
   isThere: (path: string) => boolean = isExecutable,
 ): string | undefined {
   return helperPaths(name).find(isThere)

@@ -132,6 +132,8 @@ export const recordFlags = { kill: 'k', start: 's', delete: 'd' } as const
 
 /** The FIFO on which a created container waits to be started, beside its state. */
 export const startFifo = 'exec.fifo'
+/** The name of the file with the pid and the start of the keeper of a program beside the container, which ends it. */
+export const keeperFile = 'keeper'
 /** The prefix of the name of a kept program's file; the hash of its key follows, in 16 hexadecimal digits. */
 export const keptPrefix = '.program-'
 /** Parameters of that hash, FNV-1a with 64 bits: the offset basis, and the prime by which it is multiplied for each byte. */

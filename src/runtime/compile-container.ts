@@ -18,6 +18,7 @@ import { frontRecord } from './kept/front-record.ts'
 import { libcontainerState, recordedRootfs } from './libcontainer/config.ts'
 import { linkTargets } from './link-targets.ts'
 import { loadBundle } from './load-bundle.ts'
+import { withSharedNetwork } from './shared-network.ts'
 
 export interface NewContainerOptions extends InheritedFds {
   /** The container ID. */
@@ -101,7 +102,8 @@ export async function compileContainer(
     onUnknown: (pointer) => options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   })
   const { directory } = loaded
-  const config = withServiceManager(change(loaded.config), { ...options, root })
+  const { config: joined, shared } = withSharedNetwork(loaded.config, { root, door, isRoot: facts.euid === 0 })
+  const config = withServiceManager(change(joined), { ...options, root })
   const resctrl = resctrlGroups(config, facts)
   const systemd = await systemdFor(config, options, facts)
   const stateFacts = {
@@ -130,6 +132,7 @@ export async function compileContainer(
       stateText,
       frontRecord: frontRecord(config, { ...stateFacts, rootfs: recordedRootfs(config, directory) }),
       systemd,
+      shared,
       filter,
       linkTargets: linkTargets(config, directory, door),
       ...registersOf(options),

@@ -6,6 +6,7 @@ import type { NumberedStep, Step } from '../program/program.ts'
 import { errorName, errorText } from './error-names.ts'
 import { hintFor } from './failure-hints.ts'
 import { criuFailed, helperFailed, mapFailed } from './helper-failure.ts'
+import { networkProgramFailed } from './network-failure.ts'
 import { needsNewProcess, newProcessIsGone } from './new-process-failure.ts'
 import { type Failure, textOf } from './reported-failure.ts'
 import { syscallName } from './syscall-names.ts'
@@ -103,6 +104,10 @@ function specialCase({ step, phase }: NumberedStep, errno: string, failure: Fail
       return mapFailed(step, errno, failure, pointer)
     case 'spawn':
       return helperFailed(step, errno, failure, pointer)
+    case 'accompany':
+    case 'ask':
+    case 'expect_process':
+      return networkProgramFailed(step, errno, failure)
     case 'cgroup_make':
       if (errno !== 'EBUSY') return undefined
       return new OciError('ERR_SYSCALL', `container's cgroup is not empty: ${textOf(step, 'path')}`, { pointer })

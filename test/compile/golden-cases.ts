@@ -54,6 +54,8 @@ export const goldenCases: Record<string, GoldenCase> = {
   sysctl: { facts: hosts.hybrid, options: { noNewKeyring: true, noSubreaper: true, keep: true } },
   'no-mount-namespace': { facts: hosts.hybrid },
   'net-devices': { facts: hosts.hybrid },
+  'network-pasta': { facts: hosts.rootlessV2 },
+  'network-slirp4netns': { facts: hosts.hybrid, options: { mode: 'create' } },
   labels: { facts: { ...hosts.v1, hasSELinux: true, appArmor: { attribute: 'apparmor/exec' } } },
   'intel-rdt': {
     facts: { ...hosts.v2, resctrl: { mountPoint: '/sys/fs/resctrl', hasCache: true, hasBandwidth: true } },

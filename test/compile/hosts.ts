@@ -49,6 +49,7 @@ const root = {
   hasBfq: false,
   hasKcore: true,
   idMapHelpers: { uid: '/usr/bin/newuidmap', gid: '/usr/bin/newgidmap' },
+  networkProgram: (name: string) => `/usr/bin/${name}`,
 } as const
 
 const user = { ...root, euid: 1000, egid: 1000, capabilities: 0n }

@@ -6,6 +6,7 @@ import { isSystemError, OciError } from '../../errors.ts'
 import { readHostFacts } from '../../host/facts.ts'
 import { realPathInRootfs } from '../../layer/real-path.ts'
 import { makeDirectories } from '../../make-directories.ts'
+import { refuseNetworkProgram } from '../../oci/network-annotations.ts'
 import { descriptorsFile, findCriu, requireFeature, runCriu } from '../../runtime/criu.ts'
 import { containerToDump, externalKey, isExternal, recordedNamespaces } from '../../runtime/criu-container.ts'
 import { silent } from '../../runtime/execute.ts'
@@ -41,6 +42,7 @@ export async function checkpoint(options: CheckpointOptions): Promise<void> {
   if (status !== 'running' && status !== 'paused') {
     throw new OciError('ERR_CONTAINER_STATUS', `container cannot be checkpointed in ${status} state`)
   }
+  refuseNetworkProgram(container.annotations, 'checkpoint')
   const imagePath = resolve(options.imagePath ?? 'checkpoint')
   makeImageDirectory(imagePath, options.parentPath)
   const criu = await findCriu()

@@ -7,6 +7,7 @@ import { stateFile } from '../../program/contract.ts'
 import { removeCgroup, sendSignal, signalCgroup } from '../../runtime/cgroup/cgroup.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
 import { runHook } from '../../runtime/hooks.ts'
+import { endKeeper } from '../../runtime/keeper.ts'
 import { hasEnded, waitWhile } from '../../runtime/proc.ts'
 import { type ContainerRecord, isCreating, readContainer, readStatus } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
@@ -143,6 +144,7 @@ async function destroy(container: ContainerRecord): Promise<void> {
   }
   await removeCgroup(cgroupPaths, rootlessCgroups)
   await removeResctrlGroups(container)
+  await endKeeper(directory)
   await removeStateDirectory(directory)
 }
 
