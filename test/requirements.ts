@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   dockerd: 'docker.io',
   docker: 'docker.io',
   setfattr: 'attr',
+  pasta: 'passt',
   getfattr: 'attr',
   script: 'bsdutils',
   setsid: 'util-linux',

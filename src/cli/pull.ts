@@ -10,6 +10,7 @@ import {
 import { compiledAhead } from './compiled-ahead.ts'
 import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { tellNetwork } from './network-line.ts'
 import { type RegistryFlags, registryOptions, withForeignLayers, withRegistryOptions } from './registry-options.ts'
 import { type StoreFlags, withStoreOption } from './store-option.ts'
 
@@ -52,6 +53,7 @@ EXAMPLES:
         ),
       )
       await compiledAhead(context, result.bundle)
+      tellNetwork(context, flags, changes)
       context.print(result, ({ reference, digest }) =>
         reference.includes('@') ? `${reference}\n` : `${reference}@${digest}\n`,
       )

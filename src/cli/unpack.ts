@@ -9,6 +9,7 @@ import {
 import { compiledAhead } from './compiled-ahead.ts'
 import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand, warner } from './context.ts'
+import { tellNetwork } from './network-line.ts'
 
 /** `unpack`: a bundle from a file or a directory. */
 export function unpackCommand(context: CommandContext): Command {
@@ -43,6 +44,7 @@ EXAMPLES:
       )
       await compiledAhead(context, result.bundle)
       context.print(result, () => '')
+      tellNetwork(context, flags, changes)
     },
   )
 }

@@ -10,7 +10,10 @@ const project = join(import.meta.dirname, '../..')
 const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('bundle-tool-demo-'))
 
 function expectDemo({ status, stdout, stderr }: { status: number | null; stdout: string; stderr: string }): void {
-  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/^\w+: unpacked, \d+ entries\n$/) })
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: expect.stringMatching(/^\w+: unpacked, \d+ entries\nnetwork: .*\n$/),
+  })
   expect(stdout).toMatch(/^PID +USER +COMMAND\n +1 root +ps -ef\n/m)
   expect(stdout).toMatch(/^uid=0\(root\) gid=0\(root\)/m)
   expect(leftovers()).toEqual([])

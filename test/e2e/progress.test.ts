@@ -54,7 +54,7 @@ function sendSlowly(request: IncomingMessage, response: ServerResponse): true | 
 const pull = (...options: readonly string[]): string =>
   [
     tool,
-    'pull',
+    'pull --network none',
     '--insecure',
     '--store',
     home.at('store'),

@@ -46,7 +46,7 @@ test.each([
 
 test('without a terminal each layer is told in lines on standard error, with --quiet nothing', async () => {
   const layers = [await makeLayer(members), await makeLayer({ e: 'f' })]
-  const told = await unpack(layers)
+  const told = await unpack(layers, '--network', 'none')
   const short = layers.map(({ descriptor }) => descriptor.digest.slice(7, 19))
   expect(told).toEqual({
     status: 0,
@@ -54,6 +54,15 @@ test('without a terminal each layer is told in lines on standard error, with --q
     stderr: `${short[0]}: unpacked, 3 entries\n${short[1]}: unpacked, 1 entries\n`,
   })
   expect(await unpack(layers, '--force', '--quiet')).toEqual({ status: 0, stdout: '', stderr: '' })
+})
+
+test('the network that was not asked for is told in one line, but not with --quiet and --json', async () => {
+  const layers = [await makeLayer(members)]
+  const { stderr } = await unpack(layers)
+  const which =
+    process.geteuid?.() === 0 ? 'none; one by --network host, pasta' : "the host's; others by --network pasta, none"
+  expect(stderr.split('\n').at(-2)).toBe(`network: ${which} ...`)
+  expect((await unpack(layers, '--force', '--json')).stderr).not.toContain('network')
 })
 
 test('--json prints what was made, and an error as one too', async () => {

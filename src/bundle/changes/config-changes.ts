@@ -22,8 +22,19 @@ export interface ConfigChanges {
   readonly label?: readonly string[] | undefined
   /** `NAME=value` */
   readonly annotation?: readonly string[] | undefined
-  /** `host`, `none`, or `ns:PATH` for a network namespace that is there. */
+  /**
+   * `host`; `none`; `pasta` or `slirp4netns`, a network of its own by that program; `ns:PATH` for a network namespace that is
+   * there; `container:ID` for that of a container of the same root. It takes away ports and name servers of an earlier one.
+   */
   readonly network?: string | undefined
+  /** `[IP:][HOSTPORT:]PORT[/tcp|udp]`; ports may be ranges. Only with `pasta` and `slirp4netns`. */
+  readonly publish?: readonly string[] | undefined
+  /** Addresses of name servers. */
+  readonly dns?: readonly string[] | undefined
+  readonly dnsSearch?: readonly string[] | undefined
+  readonly dnsOption?: readonly string[] | undefined
+  /** `NAME:IP`, or `NAME:host-gateway` for the address that the host has now. */
+  readonly addHost?: readonly string[] | undefined
   /** `SOURCE:TARGET[:OPTIONS]`; a source that begins with `.` is relative to the directory of this process. */
   readonly volume?: readonly string[] | undefined
   /** `type=bind,source=S,target=T[,readonly]` or `type=tmpfs,target=T` */

@@ -1,9 +1,12 @@
+import { networkAnnotations } from '../../oci/network-annotations.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { ListFlag, SwitchFlag, TextFlag } from './flag.ts'
 import { list, refusal, text, toggle } from './flag.ts'
 import { entrypointAnnotation } from './process.ts'
 import { splitAssignment } from './values.ts'
 
+/** Annotations that are other flags' own. */
+const ownAnnotations: readonly string[] = [entrypointAnnotation, ...Object.values(networkAnnotations)]
 const stopSignalAnnotation = 'org.opencontainers.image.stopSignal'
 /** The longest name that Linux keeps, in bytes (`__NEW_UTS_LEN`). */
 const maxHostnameBytes = 64
@@ -60,7 +63,7 @@ export const annotation: ListFlag = list(
     apply: withAnnotations,
     show: ({ annotations = {} }) =>
       Object.entries(annotations)
-        .filter(([name]) => name !== entrypointAnnotation && name !== stopSignalAnnotation)
+        .filter(([name]) => !ownAnnotations.includes(name) && name !== stopSignalAnnotation)
         .map(([name, value]) => `${name}=${value}`),
   },
 )
@@ -68,7 +71,7 @@ export const annotation: ListFlag = list(
 function parseAnnotation(text: string, missing: string | undefined): readonly [name: string, value: string] {
   const [name, value = missing] = splitAssignment(text)
   if (name === '' || value === undefined) throw refusal('it must be NAME=value')
-  if (name === entrypointAnnotation) throw refusal('this name is the one of --entrypoint')
+  if (ownAnnotations.includes(name)) throw refusal(`this name is the one of --${name.slice('bundle-tool.'.length)}`)
   return [name, value]
 }
 

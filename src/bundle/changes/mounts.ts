@@ -5,7 +5,7 @@ import { type ListFlag, list, refusal, type TextFlag, text } from './flag.ts'
 import { isSame } from './merge-document.ts'
 import { destinationOfMount, parseMount } from './mount-keys.ts'
 import { bindMount, parseBindOptions, parseTmpfs, showTmpfs } from './mount-values.ts'
-import { hasNamesOfHost, isNameMount } from './network.ts'
+import { comesWithNetwork } from './names.ts'
 import { parseBytes } from './values.ts'
 
 export const volume: ListFlag = list(
@@ -101,7 +101,7 @@ const added = (config: RuntimeConfig, base: RuntimeConfig): readonly Mount[] =>
     (one) =>
       one.destination !== shm.destination &&
       !base.mounts?.some((other) => isSame(one, other)) &&
-      !(hasNamesOfHost(config) && isNameMount(one)),
+      !comesWithNetwork(config, one),
   )
 
 function showVolume({ destination, type, source = '', options = [] }: Mount): readonly string[] {

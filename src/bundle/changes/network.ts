@@ -1,25 +1,27 @@
-import type { Mount, Namespace, RuntimeConfig } from '../../oci/runtime-config.ts'
-import { refusal, type TextFlag, text } from './flag.ts'
-import { isSame } from './merge-document.ts'
+import { isIP } from 'node:net'
+import {
+  type AnnotatedNetwork,
+  annotatedList,
+  annotatedNetwork,
+  type NetworkList,
+  networkAnnotations,
+  networkPrograms,
+  parseAnnotatedNetwork,
+} from '../../oci/network-annotations.ts'
+import { formatPublishedPorts, type PublishedPorts, parsePublishedPorts } from '../../oci/port.ts'
+import type { Namespace, RuntimeConfig } from '../../oci/runtime-config.ts'
+import { type FlagText, type ListFlag, list, refusal, type TextFlag, text } from './flag.ts'
+import { hasNamesOfHost, withNamesOfHost, withOwnNames, withoutNames } from './names.ts'
 import type { Surroundings } from './outside.ts'
 import { hasNamespace, withLinux } from './values.ts'
 
-/** The files of the host by which names are found in its network. */
-const nameFiles = ['/etc/resolv.conf', '/etc/hosts'] as const
+type Network = AnnotatedNetwork | { readonly kind: 'host' | 'none' } | { readonly kind: 'path'; readonly path: string }
 
-const nameMount = (path: string): Mount => ({
-  destination: path,
-  type: 'bind',
-  source: path,
-  options: ['rbind', 'rprivate', 'ro'],
-})
-
-type Network = { readonly kind: 'host' | 'none' } | { readonly kind: 'path'; readonly path: string }
-
+/** The whole of a container's network begins anew: ports and name servers of another one go. */
 export const network: TextFlag = text(
   {
-    placeholder: 'host|none|ns:path',
-    help: "the host's network and its names, none at all, or the namespace at a path",
+    placeholder: 'network',
+    help: 'host, none, pasta or slirp4netns, ns:PATH of a namespace, or container:ID',
   },
   {
     parse: parseNetwork,
@@ -27,24 +29,33 @@ export const network: TextFlag = text(
       const others = (config.linux?.namespaces ?? []).filter(({ type }) => type !== 'network')
       const own: readonly Namespace[] =
         chosen.kind === 'host' ? [] : [{ type: 'network', ...(chosen.kind === 'path' && { path: chosen.path }) }]
-      const joined = withLinux(config, { namespaces: [...others, ...own] })
-      return chosen.kind === 'none' ? withoutNames(joined) : withNamesOfHost(joined, around)
+      const joined = withLinux(withoutNames(config), { namespaces: [...others, ...own] })
+      const annotated = withAnnotatedNetwork(joined, chosen)
+      const isOfHost = chosen.kind === 'host' || chosen.kind === 'path'
+      return withOwnNames(isOfHost ? withNamesOfHost(annotated, around.look) : annotated)
     },
     show: (config, base) => {
       const own = config.linux?.namespaces?.find(({ type }) => type === 'network')
       if (own?.path) return `ns:${own.path}`
-      if (own !== undefined) return hasNamespace(base, 'network') ? undefined : 'none'
-      return hasNamespace(base, 'network') || hasNamesOfHost(config) !== hasNamesOfHost(base) ? 'host' : undefined
+      if (own !== undefined) {
+        const shown = annotatedNetwork(config)
+        if (shown !== undefined) return nameOf(shown)
+        return hasNamespace(base, 'network') ? undefined : 'none'
+      }
+      const hasMoreNames = hasNamesOfHost(config) && !hasNamesOfHost(base)
+      return hasNamespace(base, 'network') || hasMoreNames ? 'host' : undefined
     },
   },
 )
 
 function parseNetwork(value: string, around: Surroundings): Network {
   if (value === 'host' || value === 'none') return { kind: value }
+  const annotated = parseAnnotatedNetwork(value)
+  if (annotated !== undefined) return annotated
   if (!value.startsWith('ns:')) {
     throw refusal(
       `there is no network "${value}"`,
-      'use host, none, or ns:PATH for one that CNI or "ip netns add" has made',
+      'use host, none, pasta, slirp4netns, container:ID, or ns:PATH for one that CNI or "ip netns add" has made',
     )
   }
   const path = around.absolutePath(value.slice('ns:'.length))
@@ -52,21 +63,113 @@ function parseNetwork(value: string, around: Surroundings): Network {
   return { kind: 'path', path }
 }
 
-/** A config whose programs find names as the host's do; what else is mounted at these files stays. */
-function withNamesOfHost(config: RuntimeConfig, around: Surroundings): RuntimeConfig {
-  const isFree = (path: string): boolean => config.mounts?.every(({ destination }) => destination !== path) !== false
-  const files = nameFiles.filter((path) => around.look(path) !== undefined && isFree(path))
-  return { ...config, mounts: [...(config.mounts ?? []), ...files.map(nameMount)] }
+const nameOf = (network: AnnotatedNetwork): string =>
+  network.kind === 'program' ? network.program : `container:${network.id}`
+
+function withAnnotatedNetwork(config: RuntimeConfig, chosen: Network): RuntimeConfig {
+  const { network, publish, dns, dnsSearch, dnsOption } = networkAnnotations
+  const gone: readonly string[] = [network, publish, dns, dnsSearch, dnsOption]
+  const kept = Object.entries(config.annotations ?? {}).filter(([name]) => !gone.includes(name))
+  const added = chosen.kind === 'program' || chosen.kind === 'container' ? [[network, nameOf(chosen)] as const] : []
+  if (config.annotations === undefined && added.length === 0) return config
+  return { ...config, annotations: Object.fromEntries([...kept, ...added]) }
 }
 
-function withoutNames(config: RuntimeConfig): RuntimeConfig {
-  if (config.mounts === undefined) return config
-  return { ...config, mounts: config.mounts.filter((mount) => !isNameMount(mount)) }
+/** A flag whose values are kept as an annotation: a value with the key of an earlier one takes its place. */
+function annotatedFlag(
+  name: NetworkList,
+  words: FlagText,
+  how: {
+    readonly parse: (value: string, around: Surroundings) => string
+    readonly check?: (config: RuntimeConfig) => void
+    readonly keyOf?: (entry: string) => string
+  },
+): ListFlag {
+  const { parse, check = () => {}, keyOf = (entry) => entry } = how
+  return list(words, {
+    parse,
+    apply: (config, entries) => {
+      check(config)
+      const merged = new Map([...annotatedList(config, name), ...entries].map((entry) => [keyOf(entry), entry]))
+      const annotations = { ...config.annotations, [networkAnnotations[name]]: JSON.stringify([...merged.values()]) }
+      return withOwnNames({ ...config, annotations })
+    },
+    show: (config) => annotatedList(config, name),
+  })
 }
 
-/** True for a mount that a network brings along. */
-export const isNameMount = (mount: Mount): boolean => nameFiles.some((path) => isSame(mount, nameMount(path)))
+export const publish: ListFlag = annotatedFlag(
+  'publish',
+  {
+    letter: 'p',
+    placeholder: '[ip:][port:]port',
+    help: 'a port of the host that leads to one of the container; needs pasta or slirp4netns',
+  },
+  {
+    parse: (value, around) => formatPublishedPorts(withHostPort(parsePorts(value), around)),
+    check: (config) => {
+      if (annotatedNetwork(config)?.kind === 'program') return
+      throw refusal('only a network of its own has ports to publish', `use --network ${networkPrograms.join(' or ')}`)
+    },
+    keyOf: (entry) => entry.replace(/:[^:]*\//, '/'),
+  },
+)
 
-/** True for a container with the names of the host, unless its network is one of its own without a path. */
-export const hasNamesOfHost = ({ mounts = [], linux }: RuntimeConfig): boolean =>
-  linux?.namespaces?.some(({ type, path }) => type === 'network' && !path) !== true && mounts.some(isNameMount)
+function parsePorts(value: string): PublishedPorts {
+  const ports = parsePublishedPorts(value)
+  if (typeof ports === 'string') throw refusal(ports)
+  if (ports.address !== undefined && isIP(ports.address) === 0) throw refusal(`"${ports.address}" is no IP address`)
+  return ports
+}
+
+function withHostPort(ports: PublishedPorts, around: Surroundings): PublishedPorts {
+  return ports.hostPort === undefined ? { ...ports, hostPort: around.freePort(ports.protocol) } : ports
+}
+
+export const dns: ListFlag = annotatedFlag(
+  'dns',
+  { placeholder: 'ip', help: "a server that is asked for names, in the place of the host's" },
+  {
+    parse: (value) => {
+      if (isIP(value) !== 0) return value
+      throw refusal('it must be an IP address')
+    },
+  },
+)
+
+export const dnsSearch: ListFlag = annotatedFlag(
+  'dnsSearch',
+  { placeholder: 'domain', help: 'a domain in which names are looked for; "." for none' },
+  { parse: oneWord },
+)
+
+export const dnsOption: ListFlag = annotatedFlag(
+  'dnsOption',
+  { placeholder: 'option', help: 'an option of resolv.conf, as "ndots:2"' },
+  { parse: oneWord },
+)
+
+function oneWord(value: string): string {
+  if (/^[\x21-\x7e]+$/.test(value)) return value
+  throw refusal('it must be one word')
+}
+
+export const addHost: ListFlag = annotatedFlag(
+  'addHost',
+  { placeholder: 'name:ip', help: 'a line of /etc/hosts; the address may be "host-gateway", for the host' },
+  {
+    parse: (value, around) => {
+      const [, name = '', given = ''] = /^([\w.-]+)[:=](.+)$/.exec(value) ?? []
+      if (name === '') throw refusal('it must be NAME:IP')
+      const address = given === 'host-gateway' ? addressOfHost(around) : given.replace(/^\[(.*)\]$/, '$1')
+      if (isIP(address) === 0) throw refusal(`"${address}" is no IP address`)
+      return `${name}:${address}`
+    },
+  },
+)
+
+function addressOfHost({ hostAddress }: Surroundings): string {
+  const address = hostAddress()
+  if (address !== undefined) return address
+  throw refusal('this host has no address that a container could reach: it has no default route')
+}

@@ -32,6 +32,10 @@ export interface Surroundings {
   readonly absolutePath: (path: string) => string
   /** Looks at a path of the host; undefined where there is nothing. */
   readonly look: (path: string) => HostDevice | 'other' | undefined
+  /** A port of the host on which nobody listens now. */
+  readonly freePort: (protocol: 'tcp' | 'udp') => number
+  /** The address of the host in the network that its default route leads to. */
+  readonly hostAddress: () => string | undefined
   /** All devices below /dev but those that each container has of its own. */
   readonly hostDevices: () => readonly (HostDevice & { readonly path: string })[]
   readonly hasSELinux: boolean

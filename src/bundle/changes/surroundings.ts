@@ -7,6 +7,7 @@ import { isCgroup2Type } from '../host-options.ts'
 import { lookUpUser } from '../user.ts'
 import { refusal } from './flag.ts'
 import { hostDevices, look } from './host-devices.ts'
+import { freePort, hostAddress } from './host-network.ts'
 import type { Surroundings } from './outside.ts'
 
 /** The parts of the surroundings that other folders know. */
@@ -46,6 +47,14 @@ export function surroundingsOf({
     hostDevices: () => {
       onLook()
       return hostDevices()
+    },
+    freePort: (protocol) => {
+      onLook()
+      return freePort(protocol)
+    },
+    hostAddress: () => {
+      onLook()
+      return hostAddress()
     },
     hasSELinux: existsSync('/sys/fs/selinux/enforce'),
     countsSwap: countsSwap(),

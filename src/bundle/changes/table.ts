@@ -5,7 +5,7 @@ import { annotation, hostname, label, readOnly, stopSignal } from './document.ts
 import type { Flag, ListFlag, SwitchFlag, TextFlag } from './flag.ts'
 import { cgroupParent, cpuShares, cpus, memory, memorySwap, pidsLimit, sysctl, ulimit } from './limits.ts'
 import { mount, shmSize, tmpfs, volume } from './mounts.ts'
-import { network } from './network.ts'
+import { addHost, dns, dnsOption, dnsSearch, network, publish } from './network.ts'
 import { entrypoint, env, envFile, tty, user, workdir } from './process.ts'
 import { privileged, securityOpt } from './rights.ts'
 
@@ -37,6 +37,12 @@ const flags: { readonly [Name in FlagProperty]-?: FlagFor<NonNullable<ConfigChan
   device,
   // After the mounts, since what is mounted at /etc/hosts by a flag stays.
   network,
+  // Each of these needs the network.
+  publish,
+  dns,
+  dnsSearch,
+  dnsOption,
+  addHost,
   // Rights are dropped before others are added: --cap-drop ALL --cap-add CHOWN. A seccomp profile depends on both.
   privileged,
   capDrop,

@@ -1,13 +1,15 @@
 import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { look } from '../../bundle/changes/host-devices.ts'
+import { type BundleFile, changesNames, nameFilesOf, withNamesOfOwnNetwork } from '../../bundle/changes/names.ts'
 import { showChanges } from '../../bundle/changes/show-changes.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { editConfigText } from '../../bundle/edit-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
 import { withImageRights } from '../../bundle/image-rights.ts'
-import { replaceConfigText } from '../../bundle/write-config.ts'
+import { replaceConfigText, writeBundleFiles } from '../../bundle/write-config.ts'
 import type { IDMappings, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { readConfig, readConfigText } from '../../runtime/load-bundle.ts'
 import { parseSignal } from '../../runtime/signal.ts'
@@ -29,9 +31,14 @@ export interface ConfigOptions {
 export async function config({ bundle = '.', changes = {}, env }: ConfigOptions = {}): Promise<void> {
   const text = readConfigText(`${resolve(bundle)}/config.json`)
   const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
-  const changed = editConfigText(text, (config) =>
-    applyChanges(config, changes, around(resolve(bundle, config.root.path))),
-  )
+  let files: readonly BundleFile[] = []
+  const changed = editConfigText(text, (before) => {
+    const surroundings = around(resolve(bundle, before.root.path))
+    const after = applyChanges(before, changes, surroundings)
+    if (changesNames(changes)) files = nameFilesOf(after, surroundings)
+    return after
+  })
+  await writeBundleFiles(bundle, files)
   if (changed !== text) await replaceConfigText(bundle, changed)
 }
 
@@ -51,6 +58,9 @@ async function baseOf({ linux = {} }: RuntimeConfig): Promise<RuntimeConfig> {
   const { uidMappings, gidMappings, namespaces = [] } = linux
   const idMappings: IDMappings | undefined = uidMappings && gidMappings && { uidMappings, gidMappings }
   const rootless = namespaces.some(({ type }) => type === 'user')
-  const base = withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings)))
+  const base = withNamesOfOwnNetwork(
+    withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings))),
+    look,
+  )
   return { ...base, root: { path: base.root.path }, hostname: 'container' }
 }

@@ -1,10 +1,11 @@
 import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { nameFilesOf } from '../../bundle/changes/names.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
-import { writeRuntimeConfig } from '../../bundle/write-config.ts'
+import { writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { parseSignal } from '../../runtime/signal.ts'
 
 export interface SpecOptions {
@@ -30,5 +31,8 @@ export async function spec(options: SpecOptions = {}): Promise<void> {
   const { bundle = '.', rootless = false, terminal, changes = {}, env } = options
   const base = defaultConfig({ ...(await hostConfigOptions(rootless)), terminal })
   const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
-  await writeRuntimeConfig(bundle, applyChanges(base, changes, around(resolve(bundle, base.root.path))))
+  const surroundings = around(resolve(bundle, base.root.path))
+  const config = applyChanges(base, changes, surroundings)
+  await writeBundleFiles(bundle, nameFilesOf(config, surroundings))
+  await writeRuntimeConfig(bundle, config)
 }

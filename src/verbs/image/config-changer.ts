@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { applyChanges } from '../../bundle/changes/apply-changes.ts'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { type BundleFile, nameFilesOf, withNamesOfOwnNetwork } from '../../bundle/changes/names.ts'
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
@@ -11,6 +12,8 @@ import { parseSignal } from '../../runtime/signal.ts'
 export interface ConfigChanger {
   readonly hasUser: boolean
   readonly change: (config: RuntimeConfig, rootfs: string) => RuntimeConfig
+  /** The files beside config.json that a changed config mounts. */
+  readonly files: (config: RuntimeConfig) => readonly BundleFile[]
 }
 
 interface ChangerOptions {
@@ -38,6 +41,10 @@ export async function configChanger({
   applyChanges(base, { ...changes, user: undefined }, around(undefined))
   return {
     hasUser: changes.user !== undefined,
-    change: (config, rootfs) => applyChanges(config, changes, around(rootfs)),
+    change: (config, rootfs) => {
+      const surroundings = around(rootfs)
+      return applyChanges(withNamesOfOwnNetwork(config, surroundings.look), changes, surroundings)
+    },
+    files: (config) => nameFilesOf(config, around(undefined)),
   }
 }

@@ -7,7 +7,7 @@ import { hostConfigOptions } from '../../bundle/host-options.ts'
 import { ownMappings } from '../../bundle/id-mappings.ts'
 import { writeImageRecord } from '../../bundle/image-record.ts'
 import { withImageRights } from '../../bundle/image-rights.ts'
-import { writeRuntimeConfig } from '../../bundle/write-config.ts'
+import { writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { OciError } from '../../errors.ts'
 import {
   type Choices,
@@ -91,7 +91,9 @@ export async function makeBundle(image: Image, options: MakeBundleOptions): Prom
     const rootfs = join(directory, 'rootfs')
     if (!(await options.unpacked?.take(rootfs))) await unpackLayers(image, rootfs, { ...options, warn })
     signal?.throwIfAborted()
-    await writeRuntimeConfig(directory, await runtimeConfig(image, rootfs, options))
+    const config = await runtimeConfig(image, rootfs, options)
+    await writeBundleFiles(directory, options.change.files(config))
+    await writeRuntimeConfig(directory, config)
     if (image.digest !== undefined) writeImageRecord(directory, { name: image.name, manifest: image.digest })
     // A later user of the copy would not hear the warnings of this unpacking.
     const kept = isAsWanted ? options.unpacked?.keep(rootfs) : undefined

@@ -1,4 +1,5 @@
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
+import { withSharedNames } from '../../bundle/changes/names.ts'
 import type { ImageRecord } from '../../bundle/image-record.ts'
 import { temporaryRootAnnotation } from '../../compile/mount/temporary-root.ts'
 import { Door, type Guard } from '../../host/door.ts'
@@ -64,15 +65,17 @@ export async function prepareTry(name: string, options: PrepareTryOptions): Prom
     }
     const tree = await treeOf(found, store.path, options)
     const config = await runtimeConfig(image, tree, asked)
+    const files = change.files(config)
     if (out !== undefined) {
       return {
-        bundle: await makeBundleWithCopy(out, { tree, config, ...recordOf(image) }),
+        bundle: await makeBundleWithCopy(out, { tree, config, files, ...recordOf(image) }),
         guards: undefined,
         isTemporary,
       }
     }
     const annotations = { ...config.annotations, [temporaryRootAnnotation]: 'changes' }
-    const bundle = await makeTryBundle(store.path, { ...config, root: { ...config.root, path: tree }, annotations })
+    const shared = withSharedNames({ ...config, root: { ...config.root, path: tree }, annotations })
+    const bundle = await makeTryBundle(store.path, { config: shared, files })
     return { bundle, guards: door.guards(), isTemporary }
   } finally {
     await found.close()

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { BundleFile } from '../../bundle/changes/names.ts'
 import { type ImageRecord, writeImageRecord } from '../../bundle/image-record.ts'
-import { formatRuntimeConfig, writeRuntimeConfig } from '../../bundle/write-config.ts'
+import { formatRuntimeConfig, writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { isSystemError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
 import { makeDirectories } from '../../make-directories.ts'
@@ -15,20 +16,28 @@ import { copyOfTree } from './unpacked-trees.ts'
 
 const directoryOf = (store: string): string => join(store, 'tries')
 
+export interface NewTryBundle {
+  readonly config: RuntimeConfig
+  /** Other files beside config.json. */
+  readonly files: readonly BundleFile[]
+}
+
 /**
- * Makes a bundle of a config.json whose rootfs is elsewhere, with the empty directory `changes`. It is named after the text, so
- * that there is one for each.
+ * Makes a bundle of a config.json whose rootfs is elsewhere, with the empty directory `changes`. It is named after its files,
+ * so that there is one for each.
  *
  * @returns its absolute path
  */
-export async function makeTryBundle(store: string, config: RuntimeConfig): Promise<string> {
+export async function makeTryBundle(store: string, { config, files }: NewTryBundle): Promise<string> {
   const text = formatRuntimeConfig(config)
-  const bundle = join(directoryOf(store), createHash('sha256').update(text).digest('hex').slice(0, 32))
+  const name = createHash('sha256').update(JSON.stringify([text, files]))
+  const bundle = join(directoryOf(store), name.digest('hex').slice(0, 32))
   if (existsSync(bundle)) return bundle
   makeDirectories(directoryOf(store))
   const partial = `${bundle}.${ownerOf()}`
   mkdirSync(partial, 0o700)
   mkdirSync(join(partial, 'changes'), 0o700)
+  await writeBundleFiles(partial, files)
   writeFileSync(join(partial, 'config.json'), text, { flag: 'wx' })
   try {
     renameSync(partial, bundle)
@@ -43,10 +52,11 @@ export async function makeTryBundle(store: string, config: RuntimeConfig): Promi
 /** Makes a bundle with a copy of a kept tree for its rootfs. @throws OciError `ERR_BUNDLE_EXISTS` and others */
 export async function makeBundleWithCopy(
   out: string,
-  { tree, config, record }: { readonly tree: string; readonly config: RuntimeConfig; readonly record?: ImageRecord },
+  { tree, config, files, record }: NewTryBundle & { readonly tree: string; readonly record?: ImageRecord },
 ): Promise<string> {
   return await makeBundleDirectory({ out }, async (directory) => {
     await copyOfTree(tree, join(directory, 'rootfs'))
+    await writeBundleFiles(directory, files)
     await writeRuntimeConfig(directory, config)
     if (record !== undefined) writeImageRecord(directory, record)
     await chmod(directory, 0o755)

@@ -24,8 +24,12 @@ export interface Flagged {
   readonly refusal: (...flags: readonly string[]) => string
 }
 
-/** A place of the caller's own for each test, of which nothing may be left. */
-export function openFlagged(uid: number): () => Flagged {
+/**
+ * A place of the caller's own for each test, of which nothing may be left.
+ *
+ * @param under the words of a command that runs the tool, as root, e.g. in another network namespace
+ */
+export function openFlagged(uid: number, under: () => readonly string[] = () => []): () => Flagged {
   let place: ContainerPlace
   beforeEach(() => {
     place = new ContainerPlace()
@@ -39,9 +43,9 @@ export function openFlagged(uid: number): () => Flagged {
     expect(left).toEqual([])
   })
   const call = (args: readonly string[], env: Environment = {}): Finished => {
-    const { status, signal, stdout, stderr } = spawnSync(tool, ['--root', place.root, ...args], {
-      uid,
-      gid: uid,
+    const [command = '', ...before] = [...under(), ...asUser(uid, under().length > 0), tool]
+    const { status, signal, stdout, stderr } = spawnSync(command, [...before, '--root', place.root, ...args], {
+      ...(under().length === 0 && { uid, gid: uid }),
       cwd: place.directory,
       env: { PATH: process.env.PATH ?? '', HOME: place.directory, ...env },
       encoding: 'utf8',
@@ -68,3 +72,6 @@ export function openFlagged(uid: number): () => Flagged {
     },
   })
 }
+
+const asUser = (uid: number, isNeeded: boolean): readonly string[] =>
+  isNeeded ? ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups'] : []

@@ -46,7 +46,7 @@ describe.each(callers)('as %s', (_, uid) => {
         .filter((line) => /network|volume/.test(line))
     expect(shown()).toEqual([])
     call(['config', '-b', 'bundle', '--network', 'host'])
-    expect(shown()).toEqual(['--network=host'])
+    expect(shown()).toEqual(uid === 0 ? ['--network=host'] : [])
     call(['config', '-b', 'bundle', '--network', 'none'])
     expect(shown()).toEqual(uid === 0 ? [] : ['--network=none'])
     expect(read().mounts).toEqual(before.mounts)
@@ -55,8 +55,19 @@ describe.each(callers)('as %s', (_, uid) => {
   test.each([
     [['--network', 'bridge'], '--network \\"bridge\\": there is no network \\"bridge\\"'],
     [['--network', 'ns:/missing'], '--network \\"ns:/missing\\": there is no \\"/missing\\" on this host'],
-    [['--dns', '1.1.1.1'], 'flag provided but not defined: -dns'],
-    [['-p', '80:80'], 'flag provided but not defined: -p'],
+    [['--dns', 'one.one'], '--dns \\"one.one\\": it must be an IP address'],
+    [['-p', '80:80'], '--publish \\"80:80\\": only a network of its own has ports to publish'],
+    [['-p', '80:80', '--network=host'], 'only a network of its own has ports to publish'],
+    [['-p', '70000:80', '--network=pasta'], 'it must be [IP:][HOSTPORT:]PORT[/tcp|udp]'],
+    [['-p', '1-3:1-2', '--network=pasta'], 'the two ranges of ports differ in length'],
+    [['-p', '1-3', '--network=pasta'], 'a range needs ports of the host too'],
+    [['-p', '1.2.3.400:80:80', '--network=pasta'], '\\"1.2.3.400\\" is no IP address'],
+    [['--add-host', 'name'], 'it must be NAME:IP'],
+    [['--add-host', 'name:1.2.3'], '\\"1.2.3\\" is no IP address'],
+    [['--dns-search', 'a b'], 'it must be one word'],
+    [['--network', 'container:a/b'], 'there is no network \\"container:a/b\\"'],
+    [['--annotation', 'bundle-tool.network=pasta'], 'this name is the one of --network'],
+    [['--label', 'bundle-tool.add-host=x'], 'this name is the one of --add-host'],
   ])('%j is refused by its name', (flags, message) => {
     expect(flagged().refusal(...flags)).toContain(message)
   })
