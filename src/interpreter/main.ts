@@ -30,7 +30,10 @@ export default function prepare(host: Host): () => Promise<number> {
   const Buffer = makeBuffer(host)
   Object.assign(globalThis, { process, Buffer, TextEncoder: makeTextEncoder(host) })
   const require = makeRequire(host, process, Buffer)
-  for (const name of host.modules) require(`./${name}.js`)
+  for (const name of host.modules) {
+    const module = require(`./${name}.js`) as { prepare?: (arch: string) => void }
+    module.prepare?.(interpreterArch)
+  }
   const { compileCall } = require('./compiler.js') as { compileCall: CompileCall }
   return async () => {
     await compileCall(process.argv.slice(2), process.env, Number(process.env[variables.handover]))

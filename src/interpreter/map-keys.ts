@@ -12,14 +12,17 @@ export function mendKeys(): void {
   ] as const
   for (const [prototype, names] of keyIsFirst) {
     for (const name of names) {
-      const method: (this: unknown, key: unknown, value?: unknown) => unknown = Reflect.get(prototype, name)
-      const mended = function (this: unknown, key: unknown, value?: unknown): unknown {
-        return method.call(this, typeof key === 'string' && key.length > wholeLength ? inOnePiece(key) : key, value)
+      const original = Symbol(name) // as a method it is called twice as fast as by Function.prototype.call
+      Object.defineProperty(prototype, original, { value: Reflect.get(prototype, name) })
+      const mended = function (this: Keyed, key: unknown, value?: unknown): unknown {
+        return this[original]?.(typeof key === 'string' && key.length > wholeLength ? inOnePiece(key) : key, value)
       }
       Object.defineProperty(prototype, name, { value: mended })
     }
   }
 }
+
+type Keyed = Readonly<Record<symbol, (key: unknown, value?: unknown) => unknown>>
 
 /** Every method of strings puts them together first. */
 const inOnePiece = (text: string): string => text.slice()

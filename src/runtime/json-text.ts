@@ -41,6 +41,9 @@ export const deferredNumber = (register: Register['register']): Deferred => ({ [
  */
 export const plainJson = (value: unknown): Deferred => ({ [deferred]: [JSON.stringify(value)] })
 
+/** The text of a JSON value. */
+export const writtenJson = (text: string): Deferred => ({ [deferred]: [text] })
+
 /** The JSON text of `value`, without white space; 64-bit integers are exact. */
 export function jsonText(value: JsonValue): Pieces {
   const pieces: (string | Register)[] = []

@@ -9,6 +9,6 @@ const tables: Readonly<Record<string, () => string>> = { x64: x86_64Syscalls, ar
 /** The name of a system call by its number; undefined when there is none. */
 export function syscallName(number: number, architecture: string = arch): string | undefined {
   const table = tables[architecture]
-  const numbers = table === undefined ? [] : [...parseSyscallTable(table())]
+  const numbers = table === undefined ? [] : Object.entries(parseSyscallTable(table()))
   return numbers.find(([, one]) => one === number)?.[0]
 }

@@ -18,7 +18,7 @@ putpmsg query_module request_key security sgetmask ssetmask stty swapoff swapon 
 usr26 usr32 ustat vm86 vm86old vserver`
 
 const tables = [x86_64Syscalls, x86Syscalls, aarch64Syscalls, armSyscalls]
-const known = new Set(tables.flatMap((table) => [...parseSyscallTable(table()).keys()]))
+const known = new Set(tables.flatMap((table) => Object.keys(parseSyscallTable(table()))))
 
 interface Rule {
   readonly names: readonly string[]

@@ -90,6 +90,14 @@ const nativeNames: ReadonlyMap<string, SeccompArchitectureName> = new Map([
   ['s390x', 'SCMP_ARCH_S390X'],
 ])
 
+/** The architectures that engines name in profiles for a host. */
+export function familyOf(arch: string): readonly SeccompArchitectureName[] {
+  const native = nativeArchitecture(arch)
+  if (native === 'SCMP_ARCH_X86_64') return [native, 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']
+  if (native === 'SCMP_ARCH_AARCH64') return [native, 'SCMP_ARCH_ARM']
+  return native === undefined ? [] : [native]
+}
+
 /** True when a profile's name of an architecture is known. */
 export function isArchitectureName(name: string): name is SeccompArchitectureName {
   return Object.hasOwn(seccompArchitectures, name)

@@ -7,13 +7,6 @@ export const maxInstructions: number = 4096
 /** Opcodes of classic BPF (linux/bpf_common.h): the sum of class, mode or operation, and source. */
 const codes = { load: 0x20, and: 0x54, jump: 0x05, return: 0x06, eq: 0x15, gt: 0x25, ge: 0x35 } as const
 
-interface Instruction {
-  readonly code: number
-  readonly yes: number
-  readonly no: number
-  readonly k: number
-}
-
 /** The most instructions that a conditional jump can skip: its two distances have eight bits. */
 const maxDistance = 255
 
@@ -25,19 +18,26 @@ const maxDistance = 255
  * @throws OciError `ERR_NOT_SUPPORTED` the filter is longer than the kernel accepts
  */
 export function assembleFilter(root: FilterNode, isBigEndian: boolean): Uint8Array {
-  const assembly = { backwards: [], entries: new Map(), nearest: new Map() }
+  // A node has a greater id than those that it leads to.
+  const places = (): Int32Array => new Int32Array(2 * (root.id + 1)).fill(noPlace)
+  const assembly = { backwards: [], length: 0, entries: places(), nearest: places(), isBigEndian }
   place(root, undefined, { assembly, depth: 0 })
-  return encode(assembly.backwards.toReversed(), isBigEndian)
+  return inOrder(assembly)
 }
 
 interface Assembly {
-  /** The last instruction of the filter comes first. */
-  readonly backwards: Instruction[]
-  /** The index in `backwards` at which the code of a node begins, by `entryKey`. */
-  readonly entries: Map<string, number>
+  /** The words of the instructions, the second of each first; the last instruction of the filter comes first. */
+  readonly backwards: number[]
+  /** The number of instructions. */
+  length: number
+  /** The index of the instruction at which the code of a node begins, by `entryKey`. */
+  readonly entries: Int32Array
   /** The index of the nearest instruction that leads to a node: its code, a copy of it, or a jump. */
-  readonly nearest: Map<string, number>
+  readonly nearest: Int32Array
+  readonly isBigEndian: boolean
 }
+
+const noPlace = -1
 
 interface Position {
   readonly assembly: Assembly
@@ -48,11 +48,12 @@ interface Position {
  * Generates the code of a node and of its successors, unless it exists; the accumulator holds `loaded` on entry. Returns the
  * key of its entry.
  */
-function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: Position): string {
+function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: Position): number {
   const key = entryKey(node, loaded)
-  if (assembly.entries.has(key)) return key
+  if (assembly.entries[key] !== noPlace) return key
   if (node.kind === 'return') {
-    enter(assembly, key, { code: codes.return, yes: 0, no: 0, k: node.verdict })
+    lay(assembly, codes.return, node.verdict)
+    enter(assembly, key)
     return key
   }
   // Each level is an instruction of its own, so a graph that is too deep is also too long.
@@ -62,69 +63,70 @@ function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: 
   const no = place(node.no, node.word, inside)
   const test = entryKey(node, node.word)
   // The test is one instruction: a second copy behind a second load costs no more than a jump to the first.
-  if (assembly.entries.get(test) !== assembly.backwards.length - 1) enter(assembly, test, jump(node, yes, no, assembly))
+  if (assembly.entries[test] !== assembly.length - 1) {
+    layJump(node, yes, no, assembly)
+    enter(assembly, test)
+  }
   if (key !== test) {
-    if (node.word.mask !== allBits) lay(assembly, { code: codes.and, yes: 0, no: 0, k: node.word.mask })
-    enter(assembly, key, { code: codes.load, yes: 0, no: 0, k: node.word.offset })
+    if (node.word.mask !== allBits) lay(assembly, codes.and, node.word.mask)
+    lay(assembly, codes.load, node.word.offset)
+    enter(assembly, key)
   }
   return key
 }
 
-function entryKey(node: FilterNode, loaded: Word | undefined): string {
-  if (node.kind === 'return') return `${node.id}`
+/** The key of the entry of a node: an odd one for the entry at which its word is loaded. */
+function entryKey(node: FilterNode, loaded: Word | undefined): number {
+  if (node.kind === 'return') return 2 * node.id
   const isLoaded = loaded?.offset === node.word.offset && loaded.mask === node.word.mask
-  return isLoaded ? `${node.id} loaded` : `${node.id}`
+  return isLoaded ? 2 * node.id + 1 : 2 * node.id
 }
 
-function enter(assembly: Assembly, key: string, instruction: Instruction): void {
-  lay(assembly, instruction)
-  assembly.entries.set(key, assembly.backwards.length - 1)
-  assembly.nearest.set(key, assembly.backwards.length - 1)
+/** Makes the instruction that was laid last an entry. */
+function enter({ entries, nearest, length }: Assembly, key: number): void {
+  entries[key] = length - 1
+  nearest[key] = length - 1
 }
 
-function lay({ backwards }: Assembly, instruction: Instruction): void {
-  if (backwards.length === maxInstructions) throw tooLong()
-  backwards.push(instruction)
+function lay(assembly: Assembly, code: number, k: number, yes = 0, no = 0): void {
+  if (assembly.length === maxInstructions) throw tooLong()
+  const first = assembly.isBigEndian ? (code << 16) | (yes << 8) | no : code | (yes << 16) | (no << 24)
+  assembly.backwards.push(k, first)
+  assembly.length++
 }
 
-function jump(node: TestNode, yes: string, no: string, assembly: Assembly): Instruction {
+function layJump(node: TestNode, yes: number, no: number, assembly: Assembly): void {
   // A stepping stone for one way moves the target of the other further away, so both are checked until neither needs one.
   while (distance(yes, assembly) > maxDistance || distance(no, assembly) > maxDistance) {
     const [way, target] = distance(yes, assembly) > maxDistance ? [yes, node.yes] : [no, node.no]
     laySteppingStone(way, target, assembly)
   }
-  return { code: codes[node.is], yes: distance(yes, assembly), no: distance(no, assembly), k: node.value }
+  lay(assembly, codes[node.is], node.value, distance(yes, assembly), distance(no, assembly))
 }
 
 /** The number of instructions that the next one has to skip to reach a node. */
-function distance(key: string, { backwards, nearest }: Assembly): number {
-  return backwards.length - 1 - placeOf(key, nearest)
+function distance(key: number, { length, nearest }: Assembly): number {
+  return length - 1 - (nearest[key] ?? noPlace)
 }
 
-function placeOf(key: string, places: ReadonlyMap<string, number>): number {
-  const place = places.get(key)
-  if (place === undefined) throw new Error(`the filter jumps to ${key}, which has no code`)
-  return place
+function laySteppingStone(key: number, target: FilterNode, assembly: Assembly): void {
+  const far = assembly.length - 1 - (assembly.entries[key] ?? noPlace)
+  if (target.kind === 'return') lay(assembly, codes.return, target.verdict)
+  else lay(assembly, codes.jump, far)
+  assembly.nearest[key] = assembly.length - 1
 }
 
-function laySteppingStone(key: string, target: FilterNode, assembly: Assembly): void {
-  const { backwards, entries, nearest } = assembly
-  const far = backwards.length - 1 - placeOf(key, entries)
-  const stone = target.kind === 'return' ? { code: codes.return, k: target.verdict } : { code: codes.jump, k: far }
-  lay(assembly, { ...stone, yes: 0, no: 0 })
-  nearest.set(key, backwards.length - 1)
+function inOrder({ backwards, isBigEndian }: Assembly): Uint8Array {
+  const words = Uint32Array.from(backwards).reverse()
+  if (isBigEndian !== isBigEndianHere()) swapBytes(words)
+  return new Uint8Array(words.buffer)
 }
 
-function encode(instructions: readonly Instruction[], isBigEndian: boolean): Uint8Array {
-  const bytes = new Uint8Array(instructions.length * 8)
-  const view = new DataView(bytes.buffer)
-  for (const [index, { code, yes, no, k }] of instructions.entries()) {
-    view.setUint16(index * 8, code, !isBigEndian)
-    view.setUint8(index * 8 + 2, yes)
-    view.setUint8(index * 8 + 3, no)
-    view.setUint32(index * 8 + 4, k, !isBigEndian)
-  }
-  return bytes
+const isBigEndianHere = (): boolean => new Uint8Array(Uint32Array.of(1).buffer)[0] === 0
+
+function swapBytes(words: Uint32Array): void {
+  const view = new DataView(words.buffer)
+  for (const [index, word] of words.entries()) view.setUint32(4 * index, word, isBigEndianHere())
 }
 
 /** The error for a filter that is longer than the kernel accepts. */

@@ -1,12 +1,15 @@
-import type { SeccompArg } from '../../oci/runtime-config.ts'
-import type { SeccompArchitecture } from './architectures.ts'
-import { parseSyscallTable } from './syscalls/table.ts'
+import type { Seccomp, SeccompArg } from '../../oci/runtime-config.ts'
+import { type SeccompArchitecture, seccompArchitectures } from './architectures.ts'
+import { parseSyscallTable, type SyscallTable } from './syscalls/table.ts'
 
-/** The system call numbers of an architecture as a filter sees them, by name. */
+/** An architecture, with the numbers of the system calls of a profile as a filter sees them. */
 export interface SyscallNumbers {
   readonly architecture: SeccompArchitecture
-  readonly byName: ReadonlyMap<string, number>
+  /** For each entry of `syscalls` those of its names, in their order; `noNumber` for a name that it does not have. */
+  readonly byEntry: readonly (readonly number[])[]
 }
+
+export const noNumber: number = -1
 
 /** A system call of a rule, in the form in which the kernel shows it to the filter. */
 export interface NumberedSyscall {
@@ -14,43 +17,66 @@ export interface NumberedSyscall {
   readonly args: readonly SeccompArg[]
 }
 
-export function syscallNumbers(architecture: SeccompArchitecture): SyscallNumbers {
-  return { architecture, byName: parseSyscallTable(architecture.table(), architecture.numberBit) }
+export function syscallNumbers({ syscalls = [] }: Seccomp, architecture: SeccompArchitecture): SyscallNumbers {
+  const byName = parseOnce(architecture)
+  return { architecture, byEntry: syscalls.map(({ names }) => names.map((name) => byName[name] ?? noNumber)) }
 }
 
+/** The names of the system calls of all architectures, for profiles with names that those of the host do not have. */
+export function allNames(): SyscallTable {
+  const tables = () => Object.values(seccompArchitectures).map(({ table }) => parseSyscallTable(table()))
+  known ??= Object.assign<SyscallTable, SyscallTable>(Object.create(null), Object.assign({}, ...tables()))
+  return known
+}
+let known: SyscallTable | undefined
+
+const parsed = new Map<SeccompArchitecture, SyscallTable>()
+
+export function parseOnce(architecture: SeccompArchitecture): SyscallTable {
+  const done = parsed.get(architecture)
+  if (done !== undefined) return done
+  const numbers = parseSyscallTable(architecture.table(), architecture.numberBit)
+  parsed.set(architecture, numbers)
+  return numbers
+}
+
+/** True for a name of a system call that goes through a multiplexer where there is one. */
+export const isMultiplexed = (name: string): boolean => multiplexedSyscalls.has(name)
+
 /**
- * Adds the system calls that a name means on an architecture: none if it has no such call; two if sockets or System V IPC
- * have both numbers of their own and a multiplexer (as on 32-bit x86).
+ * The system call that a name means on an architecture beside the one that has the name's number: sockets and System V IPC also
+ * have a multiplexer on some (as on 32-bit x86).
  *
  * The multiplexer's first argument selects the call, and its condition replaces the rule's condition on the first argument.
  * The call's own arguments are in memory, which a filter cannot read. libseccomp does the same.
  */
-export function addSyscalls(
-  calls: NumberedSyscall[],
+export function multiplexedSyscall(
   name: string,
   args: readonly SeccompArg[],
-  { architecture: { multiplexers }, byName }: SyscallNumbers,
-): void {
-  const multiplexed = multiplexers && multiplexedSyscalls.get(name)
-  if (multiplexed) {
-    const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
-    const others = args.filter(({ index }) => index !== 0)
-    calls.push({ number: multiplexers[multiplexed.by], args: [which, ...others] })
-  }
-  const number = byName.get(name)
-  if (number !== undefined) calls.push({ number, args })
+  multiplexers: NonNullable<SeccompArchitecture['multiplexers']>,
+): NumberedSyscall | undefined {
+  const multiplexed = multiplexedSyscalls.get(name)
+  if (multiplexed === undefined) return undefined
+  const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
+  return { number: multiplexers[multiplexed.by], args: [which, ...args.filter(({ index }) => index !== 0)] }
 }
 
 /**
- * The largest number of the named system calls on an architecture, or undefined if there is none above 0.
+ * The largest number of the profile's system calls on an architecture, or undefined if there is none above 0.
  *
  * Calls that also go through a multiplexer do not count, since libseccomp has no number for them.
  */
-export function largestNumber(names: Iterable<string>, { architecture, byName }: SyscallNumbers): number | undefined {
+export function largestNumber(
+  { syscalls = [] }: Seccomp,
+  { architecture: { multiplexers }, byEntry }: SyscallNumbers,
+): number | undefined {
   let largest = 0
-  for (const name of names) {
-    if (architecture.multiplexers && multiplexedSyscalls.has(name)) continue
-    largest = Math.max(largest, byName.get(name) ?? 0)
+  for (const [entry, { names }] of syscalls.entries()) {
+    const numbers = byEntry[entry] ?? []
+    for (let place = 0; place < numbers.length; place++) {
+      const number = numbers[place] ?? noNumber
+      if (number > largest && !(multiplexers && multiplexedSyscalls.has(names[place] ?? ''))) largest = number
+    }
   }
   return largest === 0 ? undefined : largest
 }

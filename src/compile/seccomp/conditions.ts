@@ -17,14 +17,15 @@ export interface Condition {
  * For architectures of 32 bits only the lower halves of arguments and values count, as in libseccomp.
  */
 export function toConditions(args: readonly SeccompArg[], { bits }: SeccompArchitecture): readonly Condition[] {
-  return args
-    .map(({ index, op, value, valueTwo }) => {
-      const isMasked = op === 'SCMP_CMP_MASKED_EQ'
-      const mask = BigInt.asUintN(bits, isMasked ? BigInt(value) : -1n)
-      return { index, operator: op, value: BigInt(isMasked ? (valueTwo ?? 0) : value) & mask, mask }
-    })
-    .filter(({ mask }) => mask !== 0n)
-    .toSorted((a, b) => a.index - b.index)
+  const all = bits === 64 ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn
+  const conditions: Condition[] = []
+  for (const { index, op, value, valueTwo } of args) {
+    const isMasked = op === 'SCMP_CMP_MASKED_EQ'
+    const mask = isMasked ? BigInt(value) & all : all
+    if (mask !== 0n)
+      conditions.push({ index, operator: op, value: BigInt(isMasked ? (valueTwo ?? 0) : value) & mask, mask })
+  }
+  return conditions.length > 1 ? conditions.toSorted((a, b) => a.index - b.index) : conditions
 }
 
 /** Builds nodes that lead to `yes` if all conditions hold, else to `no`. */

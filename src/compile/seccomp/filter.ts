@@ -1,9 +1,9 @@
 import { OciError } from '../../errors.ts'
 import type { Seccomp } from '../../oci/runtime-config.ts'
 import { killThreadVerdict } from './actions.ts'
-import { isArchitectureName, nativeArchitecture, seccompArchitectures } from './architectures.ts'
+import { familyOf, isArchitectureName, nativeArchitecture, seccompArchitectures } from './architectures.ts'
 import { assembleFilter } from './assemble.ts'
-import { type SyscallNumbers, syscallNumbers } from './calls.ts'
+import { allNames, noNumber, parseOnce, type SyscallNumbers, syscallNumbers } from './calls.ts'
 import { checkSeccomp, usesNotify } from './check.ts'
 import { filterFlags, isFilterFlagName, newListenerFlag } from './flags.ts'
 import { archWord, createNodes, type FilterNode } from './nodes.ts'
@@ -42,13 +42,19 @@ export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
   const { isBigEndian } = seccompArchitectures[native]
   checkSeccomp(seccomp, { isBigEndian })
   const names = new Set([native, ...(seccomp.architectures ?? []).filter(isArchitectureName)])
-  const abis = [...names].map((name) => syscallNumbers(seccompArchitectures[name]))
+  const abis = [...names].map((name) => syscallNumbers(seccomp, seccompArchitectures[name]))
   return {
     instructions: assembleFilter(compileArchitectures(seccomp, abis), isBigEndian),
     flags: flagsOf(seccomp),
     usesNotify: usesNotify(seccomp),
     ...unknownNames(seccomp, abis),
   }
+}
+
+/** Parses what filters for this host may need, before there is a profile: for an interpreter whose modules are loaded already. */
+export function prepare(arch: string): void {
+  allNames()
+  for (const name of familyOf(arch)) parseOnce(seccompArchitectures[name])
 }
 
 /** Builds the tests of the architecture. A call of one that is not in the profile kills the thread, as in libseccomp. */
@@ -77,12 +83,13 @@ function unknownNames(
   { defaultAction, syscalls = [] }: Seccomp,
   abis: readonly SyscallNumbers[],
 ): Pick<SeccompFilter, 'warnings' | 'notes'> {
-  const names = new Set(syscalls.flatMap((entry) => entry.names))
-  const strange = [...names].filter((name) => abis.every(({ byName }) => !byName.has(name)))
+  const hasNoNumber = (entry: number, place: number): boolean => {
+    for (const { byEntry } of abis) if (byEntry[entry]?.[place] !== noNumber) return false
+    return true
+  }
+  const strange = syscalls.flatMap(({ names }, entry) => names.filter((_, place) => hasNoNumber(entry, place)))
   if (strange.length === 0) return { warnings: [], notes: [] }
-  // A search in the texts is cheaper than parsing the tables of all architectures.
-  const words = Object.values(seccompArchitectures).map(({ table }) => table().replaceAll('\n', ' '))
-  const unknown = strange.filter((name) => !words.some((text) => text.includes(` ${name} `)))
+  const unknown = [...new Set(strange)].filter((name) => allNames()[name] === undefined)
   const isMeantToRestrict = (name: string): boolean =>
     letsThrough(defaultAction) &&
     syscalls.some(({ names: listed, action }) => listed.includes(name) && !letsThrough(action))

@@ -4,6 +4,7 @@ import { x32Bit } from './architectures.ts'
 import { largestNumber, type SyscallNumbers } from './calls.ts'
 import { compileConditions } from './conditions.ts'
 import type { FilterNode, NodeFactory } from './nodes.ts'
+import { NumberTable } from './number-table.ts'
 import { type NumberRule, rulesByNumber } from './rules.ts'
 import type { NumberRange } from './tree.ts'
 
@@ -18,17 +19,23 @@ export function rangesOf(
   nodes: NodeFactory,
 ): readonly NumberRange[] {
   const otherwise = nodes.returns(verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet))
-  const ruled = new Map<number, FilterNode>()
-  for (const abi of abis) decideNumbers(ruled, { seccomp, abi, nodes, otherwise })
   const limits = abis.flatMap((abi) => unknownNumbers(seccomp, abi) ?? [])
+  const starts = [0, ...abiStarts, ...limits.map(({ from }) => from)]
+  const decided = abis.map((abi) => {
+    const ruled = decideNumbers({ seccomp, abi, nodes, otherwise })
+    for (const number of ruled.numbers) starts.push(number, number + 1)
+    return { abi, ruled }
+  })
+  const [enosys, killThread] = [nodes.returns(enosysVerdict), nodes.returns(killThreadVerdict)]
   const nodeFor = (number: number): FilterNode => {
-    if (limits.some(({ has }) => has(number))) return nodes.returns(enosysVerdict)
-    if (!abis.some((abi) => hasNumber(abi, number))) return nodes.returns(killThreadVerdict)
-    return ruled.get(number) ?? otherwise
+    for (const { has } of limits) if (has(number)) return enosys
+    for (const { abi, ruled } of decided) if (hasNumber(abi, number)) return ruled.get(number) ?? otherwise
+    return killThread
   }
-  const starts = new Set([0, ...abiStarts, ...limits.map(({ from }) => from)])
-  for (const number of ruled.keys()) starts.add(number).add(number + 1)
-  return [...Uint32Array.from(starts).sort()].map((from) => ({ from, node: nodeFor(from) }))
+  const ranges: NumberRange[] = []
+  for (const from of Uint32Array.from(starts).sort())
+    if (ranges.at(-1)?.from !== from) ranges.push({ from, node: nodeFor(from) })
+  return ranges
 }
 
 /** The number that a tracer sets to skip a call. */
@@ -44,18 +51,25 @@ interface Deciding {
   readonly otherwise: FilterNode
 }
 
-/** Adds the decision for each number that the profile has rules for. */
-function decideNumbers(ruled: Map<number, FilterNode>, { seccomp, abi, nodes, otherwise }: Deciding): void {
+/** The decision for each number that the profile has rules for. */
+function decideNumbers({ seccomp, abi, nodes, otherwise }: Deciding): NumberTable<FilterNode> {
+  const ruled = new NumberTable<FilterNode>()
+  const decide = (rules: readonly NumberRule[]): FilterNode =>
+    rules.reduceRight<FilterNode>((no, { conditions, verdict }) => {
+      return compileConditions(conditions, abi.architecture, { yes: nodes.returns(verdict), no, nodes })
+    }, otherwise)
   const decided = new Map<readonly NumberRule[], FilterNode>() // most numbers share theirs
-  for (const [number, rules] of rulesByNumber(seccomp, abi)) {
-    const node =
-      decided.get(rules) ??
-      rules.reduceRight<FilterNode>((no, { conditions, verdict }) => {
-        return compileConditions(conditions, abi.architecture, { yes: nodes.returns(verdict), no, nodes })
-      }, otherwise)
-    decided.set(rules, node)
+  const all = rulesByNumber(seccomp, abi)
+  let last: readonly NumberRule[] = []
+  let node = otherwise
+  for (const number of all.numbers) {
+    const rules = all.get(number) ?? []
+    if (rules !== last) node = decided.get(rules) ?? decide(rules)
+    if (rules !== last) decided.set(rules, node)
+    last = rules
     ruled.set(number, node)
   }
+  return ruled
 }
 
 /** True when a number belongs to an ABI; that of a skipped call belongs to all but x32. */
@@ -73,9 +87,9 @@ interface UnknownNumbers {
  * The numbers that are newer than the profile: those above the largest that it names. As in runc, they get ENOSYS, so that a
  * libc falls back to older calls, unless the default action lets them through anyway.
  */
-function unknownNumbers({ defaultAction, syscalls = [] }: Seccomp, abi: SyscallNumbers): UnknownNumbers | undefined {
-  if (permissive.has(defaultAction)) return undefined
-  const largest = largestNumber(new Set(syscalls.flatMap(({ names }) => names)), abi)
+function unknownNumbers(seccomp: Seccomp, abi: SyscallNumbers): UnknownNumbers | undefined {
+  if (permissive.has(seccomp.defaultAction)) return undefined
+  const largest = largestNumber(seccomp, abi)
   if (largest === undefined) return undefined
   const { sharesNumbers, numberBit = 0, unknownCall } = abi.architecture
   return {

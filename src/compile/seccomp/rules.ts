@@ -1,9 +1,10 @@
 import { OciError } from '../../errors.ts'
-import type { Seccomp, SeccompSyscall } from '../../oci/runtime-config.ts'
+import type { Seccomp, SeccompArg, SeccompSyscall } from '../../oci/runtime-config.ts'
 import { verdictOf } from './actions.ts'
 import { maxInstructions, tooLong } from './assemble.ts'
-import { addSyscalls, type NumberedSyscall, type SyscallNumbers } from './calls.ts'
+import { isMultiplexed, multiplexedSyscall, type NumberedSyscall, noNumber, type SyscallNumbers } from './calls.ts'
 import { type Condition, toConditions } from './conditions.ts'
+import { NumberTable } from './number-table.ts'
 import { orderRules } from './order.ts'
 
 /** A rule for one number of one architecture. */
@@ -23,24 +24,32 @@ export interface NumberRule {
  * rules holds. Rules with conditions are tried in the order of `orderRules`.
  * @throws OciError `ERR_CONFIG_INVALID` two rules have different actions for the same call with the same arguments
  */
-export function rulesByNumber(seccomp: Seccomp, numbers: SyscallNumbers): ReadonlyMap<number, readonly NumberRule[]> {
+export function rulesByNumber(seccomp: Seccomp, numbers: SyscallNumbers): NumberTable<readonly NumberRule[]> {
   const defaultVerdict = verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet)
-  const settled = new Map<number, readonly NumberRule[]>()
-  const open = new Map<number, RuleSet>()
+  const settled = new NumberTable<readonly NumberRule[]>()
+  const open = new NumberTable<RuleSet>()
+  const addRules = (number: number, args: readonly SeccompArg[], [rule]: readonly [NumberRule]): void => {
+    const conditions = toConditions(args, numbers.architecture)
+    if (conditions.length === 0) settled.add(number, [rule])
+    else if (settled.get(number) === undefined) open.set(number, addRule({ ...rule, conditions }, open.get(number)))
+  }
   for (const [index, entry] of (seccomp.syscalls ?? []).entries()) {
     const verdict = verdictOf(entry.action, entry.errnoRet)
     if (verdict === defaultVerdict) continue
-    const from = `/linux/seccomp/syscalls/${index}`
     // Most calls have no conditions: all of an entry share one array.
-    const plain: readonly NumberRule[] = [{ conditions: [], verdict, from }]
-    for (const { number, args } of syscallsOf(entry, numbers)) {
-      if (settled.has(number)) continue
-      const conditions = args.length === 0 ? [] : toConditions(args, numbers.architecture)
-      if (conditions.length === 0) settled.set(number, plain)
-      else open.set(number, addRule({ conditions, verdict, from }, open.get(number)))
+    const plain = [{ conditions: [], verdict, from: `/linux/seccomp/syscalls/${index}` }] as const
+    for (const { number, args } of multiplexedCalls(entry, numbers)) addRules(number, args, plain)
+    const alternatives = alternativesOf(entry)
+    for (const number of numbers.byEntry[index] ?? []) {
+      if (number === noNumber) continue
+      if (alternatives === undefined) settled.add(number, plain)
+      else for (const args of alternatives) addRules(number, args, plain)
     }
   }
-  for (const [number, rules] of open) if (!settled.has(number)) settled.set(number, inOrder(rules, numbers))
+  for (const number of open.numbers) {
+    const rules = open.get(number)
+    if (rules !== undefined && settled.get(number) === undefined) settled.set(number, inOrder(rules, numbers))
+  }
   return settled
 }
 
@@ -50,13 +59,25 @@ function inOrder({ byConditions }: RuleSet, { architecture }: SyscallNumbers): r
   return orderRules([...byConditions.values()], architecture)
 }
 
-function syscallsOf({ names, args = [] }: SeccompSyscall, numbers: SyscallNumbers): readonly NumberedSyscall[] {
+/** The conditions of an entry, each list of which makes a rule; undefined for an entry without conditions. */
+function alternativesOf({ args = [] }: SeccompSyscall): readonly (readonly SeccompArg[])[] | undefined {
+  if (args.length === 0) return undefined
   // As in runc: if two conditions are on the same argument, all conditions of the rule are alternatives.
   const isRepeated = new Set(args.map(({ index }) => index)).size < args.length
-  const alternatives = isRepeated ? args.map((arg) => [arg]) : [args]
-  const calls: NumberedSyscall[] = []
-  for (const name of names) for (const some of alternatives) addSyscalls(calls, name, some, numbers)
-  return calls
+  return isRepeated ? args.map((arg) => [arg]) : [args]
+}
+
+/** The calls of multiplexers that the names of an entry mean. */
+function multiplexedCalls(
+  entry: SeccompSyscall,
+  { architecture: { multiplexers } }: SyscallNumbers,
+): readonly NumberedSyscall[] {
+  if (multiplexers === undefined) return []
+  return entry.names
+    .filter(isMultiplexed)
+    .flatMap((name) =>
+      (alternativesOf(entry) ?? [[]]).flatMap((args) => multiplexedSyscall(name, args, multiplexers) ?? []),
+    )
 }
 
 /** The rules with conditions for one number. */

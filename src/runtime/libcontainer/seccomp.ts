@@ -1,6 +1,6 @@
 import { OciError } from '../../errors.ts'
 import type { Seccomp, SeccompAction, SeccompOperator, SeccompSyscall } from '../../oci/runtime-config.ts'
-import { type JsonValue, plainJson } from '../json-text.ts'
+import { type JsonValue, writtenJson } from '../json-text.ts'
 
 const actions: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_KILL: 1,
@@ -50,16 +50,20 @@ export function libcontainerSeccomp(profile: Seccomp): JsonValue {
  * 64-bit integer.
  */
 function syscallEntries(syscalls: readonly SeccompSyscall[]): JsonValue {
-  const entries = syscalls.flatMap(({ names, action, errnoRet, args = [] }) => {
-    const conditions = args.map(({ index, value, valueTwo = 0, op }) => {
-      return { index, value, value_two: valueTwo, op: operators[op] }
-    })
-    return names.map((name) => ({ name, action: actions[action], errnoRet, args: conditions }))
-  })
   const hasLong = syscalls.some(({ args = [] }) => {
     return args.some(({ value, valueTwo }) => typeof value === 'bigint' || typeof valueTwo === 'bigint')
   })
-  return hasLong ? entries : plainJson(entries)
+  const members = ({ action, errnoRet, args = [] }: SeccompSyscall) => ({
+    action: actions[action],
+    errnoRet,
+    args: args.map(({ index, value, valueTwo = 0, op }) => ({ index, value, value_two: valueTwo, op: operators[op] })),
+  })
+  if (hasLong) return syscalls.flatMap((entry) => entry.names.map((name) => ({ name, ...members(entry) })))
+  const entries = syscalls.map((entry) => {
+    const rest = JSON.stringify(members(entry)).slice(1)
+    return entry.names.map((name) => `{"name":${JSON.stringify(name)},${rest}`).join(',')
+  })
+  return writtenJson(`[${entries.filter((text) => text !== '').join(',')}]`)
 }
 
 function architecture(text: string, index: number): string {
