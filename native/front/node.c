@@ -29,16 +29,14 @@ static bool needs_network(const char *command)
 /* It takes a second on a slow host; without the threads that it wants, Node.js can wait for ever. */
 enum { COMPILE_TIMEOUT_S = 30 };
 
-enum { MAX_UNSEEDED = 128 << 10 };
-
-/* The hash tables of the interpreter have no seed: somebody can choose keys that collide. In a small file there is no room for many. */
-static bool is_small(const char *directory, const char *name)
+/* Whoever writes to a FIFO would see the interpreter open it, and may write once. */
+static bool is_regular(const char *directory, const char *name)
 {
 	char path[PATH_SIZE];
 	struct stat st;
 
 	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 &&
-	       S_ISREG(st.st_mode) && st.st_size <= MAX_UNSEEDED;
+	       S_ISREG(st.st_mode);
 }
 
 /* True when the call needs nothing of the whole command line. */
@@ -50,11 +48,11 @@ static bool is_for_interpreter(const struct call *call)
 	if (call->has_more || !parse_request(call, &q))
 		return false;
 	if (!streq(q.command, "exec") && q.given[OPTION_CONFIG])
-		return is_small("", q.given[OPTION_CONFIG]);
+		return is_regular("", q.given[OPTION_CONFIG]);
 	if (!streq(q.command, "exec"))
-		return is_small(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
-	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/" STATE_FILE) && is_small(root, state) &&
-	       (!q.given[OPTION_PROCESS] || is_small("", q.given[OPTION_PROCESS]));
+		return is_regular(q.given[OPTION_BUNDLE] ? q.given[OPTION_BUNDLE] : ".", "config.json");
+	return find_root(root, sizeof root, call) && JOIN(state, q.id, "/" STATE_FILE) && is_regular(root, state) &&
+	       (!q.given[OPTION_PROCESS] || is_regular("", q.given[OPTION_PROCESS]));
 }
 
 /*

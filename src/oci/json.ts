@@ -1,4 +1,4 @@
-import { isText } from '../text.ts'
+import { has, isText } from '../text.ts'
 
 /**
  * An integer of up to 64 bits: a number if it is safe (below 2^53), else a bigint.
@@ -45,8 +45,10 @@ export class JsonSyntaxError extends SyntaxError {
 export function parseExactJson(text: string, { keepsNull = false }: { readonly keepsNull?: boolean } = {}): unknown {
   checkCharacters(text)
   try {
-    if (/\d{16}/.test(text)) return JSON.parse(markLongIntegers(text), keepsNull ? integerOf : reviveLong) ?? null
-    return text.includes('null') && !keepsNull ? (JSON.parse(text, revive) ?? null) : JSON.parse(text) // with nothing to leave out
+    const hasLong = /\d{16}/.test(text)
+    const hasNull = !keepsNull && has(text, 'null')
+    const value: unknown = JSON.parse(hasLong ? markLongIntegers(text) : text)
+    return hasLong || hasNull ? mended(value, keepsNull) : value
   } catch (error) {
     if (error instanceof SyntaxError) throw locate(text)
     throw error
@@ -71,7 +73,7 @@ function checkCharacters(text: string): void {
     const offset = text.search(/[\ud800-\udfff]/u)
     throw new JsonSyntaxError(text, offset, `"${text[offset]}" is not UTF-8`)
   }
-  if (!/\\u[dD][89a-fA-F]/.test(text)) return
+  if (!has(text, '\\u') || !/\\u[dD][89a-fA-F]/.test(text)) return
   const half = (offset: number): JsonSyntaxError => new JsonSyntaxError(text, offset, 'the escape of half a character')
   let high: number | undefined
   for (const { 1: digits = '0', index } of text.matchAll(escapes)) {
@@ -103,32 +105,93 @@ function longIntegerName(): string {
 }
 let chosenName: string | undefined
 
-const stringOrLongInteger = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/gs
-
+/** Makes strings of long integers. Regular expressions that match whole strings or numbers overflow where these are long. */
 function markLongIntegers(text: string): string {
-  return text.replace(stringOrLongInteger, (token) =>
-    token.startsWith('"') ? token : `"\\u0000${longIntegerName()}${token}"`,
-  )
+  const pieces: string[] = []
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at)
+    const end = quote === -1 ? text.length : quote
+    pieces.push(markOutsideStrings(text.slice(at, end)))
+    at = quote === -1 ? end : endOfString(text, quote)
+    pieces.push(text.slice(end, at))
+  }
+  return pieces.join('')
 }
 
-function revive(this: unknown, _key: string, value: unknown): unknown {
-  return value === null && !Array.isArray(this) ? undefined : value
+/** The most digits of an integer that stays exact: no field takes one of more than 20. */
+const maxDigits = 400
+
+function markOutsideStrings(text: string): string {
+  const pieces: string[] = []
+  const digits = /\d{16}/g
+  let done = 0
+  for (let match = digits.exec(text); match !== null; match = digits.exec(text)) {
+    let end = digits.lastIndex
+    while (isDigit(text, end)) end++
+    digits.lastIndex = end
+    const start = text[match.index - 1] === '-' ? match.index - 1 : match.index
+    const isInteger = !/[\d.eE+-]/.test(text[start - 1] ?? '') && !/[.eE]/.test(text[end] ?? '')
+    if (!isInteger || text[match.index] === '0' || end - start > maxDigits) continue
+    pieces.push(text.slice(done, start), `"\\u0000${longIntegerName()}${text.slice(start, end)}"`)
+    done = end
+  }
+  return pieces.join('') + text.slice(done)
 }
 
-function reviveLong(this: unknown, key: string, value: unknown): unknown {
-  return revive.call(this, key, integerOf(key, value))
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code >= 48 && code <= 57
 }
 
-function integerOf(_key: string, value: unknown): unknown {
+/** The index behind the string that begins at a quotation mark, or the end of a text in which it does not end. */
+export function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0
+    while (text[at - 1 - backslashes] === '\\') backslashes++
+    if (backslashes % 2 === 0) return at + 1
+  }
+  return text.length
+}
+
+/**
+ * Puts integers in the place of the strings that stand for long ones, and takes away members that are null, in a new value. It
+ * does not call itself, and so takes values that are as deep as `JSON.parse` does.
+ */
+function mended(value: unknown, keepsNull: boolean): unknown {
+  const root = { value }
+  const open: Record<string, unknown>[] = [root]
+  for (let holder = open.pop(); holder !== undefined; holder = open.pop()) {
+    const isList = Array.isArray(holder)
+    for (const key of Object.keys(holder)) {
+      const item = holder[key]
+      if (typeof item === 'object' && item !== null) open.push(item as Record<string, unknown>)
+      else if (typeof item === 'string') setMember(holder, key, item)
+      else if (item === null && !isList && !keepsNull && holder !== root) delete holder[key]
+    }
+  }
+  return root.value
+}
+
+function setMember(holder: Record<string, unknown>, key: string, item: string): void {
   const start = `\0${longIntegerName()}`
-  if (typeof value !== 'string' || !value.startsWith(start)) return value
-  const integer = BigInt(value.slice(start.length))
+  if (!item.startsWith(start)) return
+  const integer = BigInt(item.slice(start.length))
   const number = Number(integer)
-  return Number.isSafeInteger(number) ? number : integer
+  const value = Number.isSafeInteger(number) ? number : integer
+  Object.defineProperty(holder, key, { value, enumerable: true, configurable: true, writable: true }) // also `__proto__`
 }
 
-const token =
-  /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.])|true\b|false\b|null\b)|([{}[\]:,]))/y
+const token = /\s*(?:(")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.])|true\b|false\b|null\b)|([{}[\]:,]))/y
+
+/** The index behind a string, if it is one of JSON. */
+function endOfJsonString(text: string, start: number): number | undefined {
+  const end = endOfString(text, start)
+  const content = text.slice(start + 1, end - 1)
+  const isWhole = end > start + 1 && text[end - 1] === '"'
+  for (const [sign] of content.matchAll(/\\(?:["\\/bfnrt]|u[\da-fA-F]{4})|[\u0000-\u001f\\]/g))
+    if (sign.length === 1) return undefined
+  return isWhole ? end : undefined
+}
 
 /** Finds the position at which a text that JSON.parse refuses stops being JSON. */
 function locate(text: string): JsonSyntaxError {
@@ -142,6 +205,8 @@ function locate(text: string): JsonSyntaxError {
       return new JsonSyntaxError(text, skipSpace(text, offset), unexpected(text, offset, expects, open))
     const [whole, string, literal, sign] = match
     const at = offset + whole.search(/\S/)
+    const end = string === undefined ? offset + whole.length : endOfJsonString(text, at)
+    if (end === undefined) return new JsonSyntaxError(text, at, unexpected(text, at, expects, open))
     const refuse = (): JsonSyntaxError => new JsonSyntaxError(text, at, unexpected(text, at, expects, open))
     if (expects === 'a value' || expects === 'a value or ]') {
       if (string !== undefined || literal !== undefined) expects = ', or end'
@@ -166,7 +231,7 @@ function locate(text: string): JsonSyntaxError {
     } else if (sign === (open.at(-1) === '{' ? '}' : ']')) {
       open.pop()
     } else return refuse()
-    offset += whole.length
+    offset = end
   }
   return new JsonSyntaxError(text, skipSpace(text, offset), 'there is more text after the document', true)
 }

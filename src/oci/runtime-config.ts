@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import { JsonSyntaxError, parseExactJson } from './json.ts'
+import { checkJsonLimits } from './json-limits.ts'
 import type { Problem } from './problem.ts'
 import { type Hooks, hooks } from './runtime-config/hooks.ts'
 import { type Linux, linux } from './runtime-config/linux.ts'
@@ -123,6 +124,7 @@ export function invalidConfig(problems: readonly Problem[]): OciError {
 
 function parseConfigJson(text: string): unknown {
   try {
+    checkJsonLimits(text)
     return parseExactJson(text)
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause

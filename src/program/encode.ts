@@ -1,4 +1,4 @@
-import { bytesOf, isText } from '../text.ts'
+import { bytesOf, has, isText } from '../text.ts'
 import { firstRegister, magic, maxSlots, structs, textEscape, version } from './contract.ts'
 import type { OpDefinition, OperandKind } from './ops/definition.ts'
 import { type OpName, ops, phases, type RegisterName, registers, type TolerableError, tolerableErrors } from './ops.ts'
@@ -163,7 +163,7 @@ class StringTable {
     const key = typeof value === 'string' ? value : `\0${Buffer.from(value).toString('latin1')}`
     const known = this.#offsets.get(key)
     if (known !== undefined) return known
-    if (key.includes('\0', typeof value === 'string' ? 0 : 1)) {
+    if (has(key, '\0', typeof value === 'string' ? 0 : 1)) {
       throw new Error(`a NUL byte in the string ${JSON.stringify(String(value))}`)
     }
     const offset = this.#append(value)
@@ -254,7 +254,7 @@ function textOfRegister(register: RegisterName, values: RegisterValues): string 
 const escapeByte = String.fromCharCode(textEscape)
 
 function escaped(piece: string): string {
-  return piece.includes(escapeByte) ? piece.replaceAll(escapeByte, escapeByte + escapeByte) : piece
+  return has(piece, escapeByte) ? piece.replaceAll(escapeByte, escapeByte + escapeByte) : piece
 }
 
 function reference(register: RegisterName): string {

@@ -1,0 +1,59 @@
+import { endOfString, JsonSyntaxError } from './json.ts'
+
+/** The deepest nesting of values: that of Go's decoder, so that runc takes no document that is deeper. */
+const maxDepth = 10_000
+/**
+ * The most different strings, names of members among them. The hash tables of QuickJS have no secret, so that strings can be
+ * chosen that all have one hash: with that many of them, a table takes less than a second.
+ */
+const maxStrings = 16_384
+
+/**
+ * Checks that a text, if it is JSON, is neither too deep nor too varied for a parser that recurses, and for hash tables.
+ *
+ * A text that cannot be is not looked into: for most it is enough to count brackets.
+ * @throws JsonSyntaxError at the first value that is too much
+ */
+export function checkJsonLimits(text: string): void {
+  const mayBeDeep = text.length > 2 * maxDepth && countOf(text, '[') + countOf(text, '{') > maxDepth
+  const mayBeVaried = text.length > 3 * maxStrings && countOf(text, '"') > 2 * maxStrings
+  if (mayBeDeep || mayBeVaried) look(text)
+}
+
+const countOf = (text: string, character: string): number => text.split(character).length - 1
+
+function look(text: string): void {
+  const distinct = new DistinctStrings()
+  const signs = /["[{\]}]/g
+  let depth = 0
+  for (let match = signs.exec(text); match !== null; match = signs.exec(text)) {
+    const [sign] = match
+    if (sign === '"') {
+      signs.lastIndex = endOfString(text, match.index)
+      distinct.add(text.slice(match.index, signs.lastIndex))
+    } else depth += sign === '[' || sign === '{' ? 1 : -1
+    if (depth > maxDepth) throw new JsonSyntaxError(text, match.index, `more than ${maxDepth} values are nested`)
+    if (distinct.count > maxStrings)
+      throw new JsonSyntaxError(text, match.index, `there are more than ${maxStrings} different strings`)
+  }
+}
+
+const hashBits = 24
+
+/** Counts different strings by hashes that nobody can foresee; of many, a few are taken for others. */
+class DistinctStrings {
+  readonly #factor = (Math.random() * 2 ** 31) | 1
+  readonly #seen = new Uint8Array(2 ** hashBits / 8)
+  count = 0
+
+  add(text: string): void {
+    let hash = text.length
+    for (let at = 0; at < text.length; at++) hash = Math.imul(hash, this.#factor) + text.charCodeAt(at)
+    hash = Math.imul(hash ^ (hash >>> 15), this.#factor) >>> (32 - hashBits)
+    const [place, bit] = [hash >> 3, 1 << (hash & 7)]
+    const known = this.#seen[place] ?? 0
+    if ((known & bit) !== 0) return
+    this.#seen[place] = known | bit
+    this.count++
+  }
+}
