@@ -36,8 +36,8 @@ async function runOf(kind, scratch, rounds) {
     budgets: [
       { of: warm, against: 'runc run', ratio: 0.15 },
       { of: warm, against: 'crun run', ratio: 0.6 },
-      { of: cold, against: 'runc run', ratio: 1.3 },
-      { of: cold, against: 'crun run' },
+      { of: cold, against: 'runc run', ratio: kind === 'docker' ? 0.3 : 0.4 },
+      { of: cold, against: 'crun run', ratio: kind === 'docker' ? 1.2 : 1.3 },
     ],
   }
 }
