@@ -1,3 +1,4 @@
+import type { SeccompArchitectureName } from './architecture-names.ts'
 import { aarch64Syscalls } from './syscalls/aarch64.ts'
 import { armSyscalls } from './syscalls/arm.ts'
 import { loongarch64Syscalls } from './syscalls/loongarch64.ts'
@@ -12,10 +13,6 @@ import { s390xSyscalls } from './syscalls/s390x.ts'
 import { x32Syscalls } from './syscalls/x32.ts'
 import { x86Syscalls } from './syscalls/x86.ts'
 import { x86_64Syscalls } from './syscalls/x86-64.ts'
-
-export type SeccompArchitectureName =
-  | `SCMP_ARCH_${'X86' | 'X86_64' | 'X32' | 'ARM' | 'AARCH64' | 'RISCV64' | 'LOONGARCH64' | 'S390' | 'S390X'}`
-  | `SCMP_ARCH_${'MIPS' | 'MIPS64' | 'MIPS64N32' | 'MIPSEL' | 'MIPSEL64' | 'MIPSEL64N32' | 'PPC' | 'PPC64' | 'PPC64LE'}`
 
 /** Facts about an architecture that the filter needs. */
 export interface SeccompArchitecture {
@@ -96,9 +93,4 @@ export function familyOf(arch: string): readonly SeccompArchitectureName[] {
   if (native === 'SCMP_ARCH_X86_64') return [native, 'SCMP_ARCH_X86', 'SCMP_ARCH_X32']
   if (native === 'SCMP_ARCH_AARCH64') return [native, 'SCMP_ARCH_ARM']
   return native === undefined ? [] : [native]
-}
-
-/** True when a profile's name of an architecture is known. */
-export function isArchitectureName(name: string): name is SeccompArchitectureName {
-  return Object.hasOwn(seccompArchitectures, name)
 }

@@ -1,7 +1,8 @@
 import { OciError } from '../../errors.ts'
 import type { Seccomp } from '../../oci/runtime-config.ts'
 import { takesErrno } from './actions.ts'
-import { isArchitectureName, seccompArchitectures } from './architectures.ts'
+import { isArchitectureName } from './architecture-names.ts'
+import { seccompArchitectures } from './architectures.ts'
 import { isFilterFlagName } from './flags.ts'
 
 interface Problem {

@@ -3,7 +3,7 @@ import { namespaceFlags } from '../../compile/namespaces.ts'
 import { keepGroupsAnnotation } from '../../compile/process.ts'
 import { memoryFlags, memoryModes } from '../../compile/scheduling.ts'
 import { seccompVerdicts } from '../../compile/seccomp/actions.ts'
-import { seccompArchitectures } from '../../compile/seccomp/architectures.ts'
+import { seccompArchitectureNames } from '../../compile/seccomp/architecture-names.ts'
 import { filterFlags } from '../../compile/seccomp/flags.ts'
 import { hookOutputAnnotations } from '../../compile/state/hook-output.ts'
 import type { HookKind } from '../../compile/state/hooks.ts'
@@ -103,7 +103,7 @@ function seccompFeatures(): SeccompFeatures {
     enabled: true,
     actions: Object.keys(seccompVerdicts).sort(),
     operators: seccompOperators,
-    archs: Object.keys(seccompArchitectures).sort(),
+    archs: seccompArchitectureNames.toSorted(),
     knownFlags: flags,
     supportedFlags: flags,
   }
