@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
 import { isExecutable } from '../host/door.ts'
 import type { Program } from '../program/program.ts'
 import type { Outcome } from './execute.ts'
+import { runTool } from './run-tool.ts'
 import { type RunProgramOptions, runProgram } from './runner.ts'
 
 export interface Criu {
@@ -19,7 +18,6 @@ export interface Criu {
 export const descriptorsFile = 'descriptors.json'
 
 const oldestVersion = 30000
-const run = promisify(execFile)
 
 /**
  * Finds CRIU in PATH.
@@ -36,7 +34,7 @@ export async function findCriu(searchPath: string = process.env.PATH ?? ''): Pro
       hint: 'install it: apt-get install criu',
     })
   }
-  const { stdout } = await run(path, ['--version'])
+  const { stdout } = await runTool(path, ['--version'])
   const [, major = 0, minor = 0, sub = 0] =
     /Version: (\d+)\.(\d+)(?:\.(\d+))?/.exec(stdout)?.map((part) => Number(part ?? 0)) ?? []
   const version = major * 10000 + minor * 100 + sub
@@ -46,13 +44,10 @@ export async function findCriu(searchPath: string = process.env.PATH ?? ''): Pro
 
 /** Checks that CRIU and the kernel support a feature. @throws OciError `ERR_CRIU` one of them does not */
 export async function requireFeature({ path }: Criu, feature: string): Promise<void> {
-  try {
-    await run(path, ['check', '--feature', feature])
-  } catch (cause) {
-    const { stderr = '' } = cause as { stderr?: string }
-    const reason = stderr.trim().split('\n').at(-1) ?? ''
-    throw new OciError('ERR_CRIU', `criu is missing features: [${feature}]: ${reason}`, { cause })
-  }
+  const { status, stderr } = await runTool(path, ['check', '--feature', feature])
+  if (status === 0) return
+  const reason = stderr.trim().split('\n').at(-1) ?? ''
+  throw new OciError('ERR_CRIU', `criu is missing features: [${feature}]: ${reason}`)
 }
 
 export interface CriuPlaces {

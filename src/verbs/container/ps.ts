@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { OciError } from '../../errors.ts'
+import { isSystemError, OciError } from '../../errors.ts'
 import { readProcesses } from '../../runtime/cgroup/cgroup.ts'
+import { runTool, type ToolResult } from '../../runtime/run-tool.ts'
 import { readContainer } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
 import type { ContainerOptions } from './state.ts'
@@ -26,21 +26,27 @@ export interface ProcessTableOptions extends ContainerOptions {
  */
 export async function processTable({ root, id, psArgs = [] }: ProcessTableOptions): Promise<string> {
   const pids = new Set(await processes({ root, id }))
-  const [header = '', ...rows] = runPs(psArgs.length === 0 ? ['-ef'] : psArgs)
+  const [header = '', ...rows] = await runPs(psArgs.length === 0 ? ['-ef'] : psArgs)
   const column = header.trim().split(/\s+/).indexOf('PID')
   if (column < 0) throw new OciError('ERR_USAGE', 'there is no PID column in the output of ps')
   const own = rows.filter((row) => pids.has(Number(row.trim().split(/\s+/)[column])))
   return [header, ...own].map((line) => `${line}\n`).join('')
 }
 
-function runPs(args: readonly string[]): readonly string[] {
-  const { status, stdout, stderr, error } = spawnSync('ps', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
-  if (error) {
-    throw new OciError('ERR_NOT_SUPPORTED', `ps cannot be run: ${error.message}`, {
-      cause: error,
+async function runPs(args: readonly string[]): Promise<readonly string[]> {
+  const { status, stdout, stderr } = await startPs(args)
+  if (status !== 0) throw new OciError('ERR_USAGE', `ps ${args.join(' ')}: exit status ${status}: ${stderr.trim()}`)
+  return stdout.split('\n').filter((line) => line !== '')
+}
+
+async function startPs(args: readonly string[]): Promise<ToolResult> {
+  try {
+    return await runTool('ps', args)
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    throw new OciError('ERR_NOT_SUPPORTED', `ps cannot be run: ${cause.message}`, {
+      cause,
       hint: 'install ps (Debian: procps), or use --format json',
     })
   }
-  if (status !== 0) throw new OciError('ERR_USAGE', `ps ${args.join(' ')}: exit status ${status}: ${stderr.trim()}`)
-  return stdout.split('\n').filter((line) => line !== '')
 }
