@@ -11,6 +11,7 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define ARGV0_ORDERS "bundle-tool:orders="
 #define ARGV0_TREE "bundle-tool:tree"
 #define ARGV0_COPY "bundle-tool:copy"
+#define ARGV0_RUNNER "bundle-tool:run"
 #define VARIABLE_PREFIX "BUNDLE_TOOL_"
 #define VARIABLE_NAME "BUNDLE_TOOL_NAME"
 #define VARIABLE_FRONT "BUNDLE_TOOL_FRONT"
@@ -20,7 +21,11 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define VARIABLE_REPORT_DETAIL "BUNDLE_TOOL_REPORT_DETAIL"
 #define VARIABLE_RUNNER "BUNDLE_TOOL_RUNNER"
 #define VARIABLE_INTERPRETER "BUNDLE_TOOL_INTERPRETER"
+#define VARIABLE_NO_NODE "BUNDLE_TOOL_NO_NODE"
 #define VARIABLE_INTERPRETER_END "BUNDLE_TOOL_INTERPRETER_END"
+
+/* A value of VARIABLE_NO_NODE: there are no scripts for Node.js. */
+#define RUNTIME_ALONE "runtime alone"
 
 /* Beginnings of variables that Node.js does not get; it gets the latter for a command that talks to servers. */
 #define CODE_VARIABLES "NODE_", "OPENSSL_"
@@ -30,8 +35,8 @@ enum { NO_PROGRAM = 75, NOT_EXECUTED = 127 };
 #define TRY_VARIABLES "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_REGISTRIES_CONF", "_CONTAINERS_ROOTLESS_UID"
 #define TRY_PREFIX "try-"
 
-/* Commands that talk to no server. */
-#define OFFLINE_COMMANDS "run", "create", "start", "state", "list", "kill", "delete", "exec", "pause", "resume", "ps", "spec", "update", "features", "events", "explain", "checkpoint", "restore", "stop", "wait"
+/* Commands that need Node.js. */
+#define NODE_COMMANDS "pull", "unpack", "inspect", "list-tags", "copy", "push", "images", "rmi", "prune", "verify", "login", "logout", "export", "repack", "unshare", "try", "tag", "digest", "list-referrers", "diff", "doctor"
 
 /* Names of files. */
 #define STATE_FILE "state.json"

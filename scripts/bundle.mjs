@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import * as esbuild from 'esbuild'
+import { commitOf } from './commit.mjs'
 
 const out = 'dist/bin.new'
 /** The digest of the sources, for kept programs. */
@@ -15,6 +16,14 @@ const [buildID = 'none'] = process.argv.slice(2)
 const errors = resolve('src/errors.ts')
 const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
+/** Of this build, for src/runtime/kept/build-id.ts and src/verbs/tool-version.ts. */
+const facts = {
+  bundleToolBuild: JSON.stringify(buildID),
+  bundleToolBuiltOf: JSON.stringify({
+    version: JSON.parse(readFileSync('package.json', 'utf8')).version,
+    commit: commitOf(process.cwd()),
+  }),
+}
 const common = {
   bundle: true,
   format: 'cjs',
@@ -27,7 +36,7 @@ const common = {
   define: {
     'import.meta.url': 'moduleUrl',
     'import.meta.dirname': 'moduleDirectory',
-    bundleToolBuild: JSON.stringify(buildID),
+    ...facts,
   },
   supported: { 'dynamic-import': false },
 }
@@ -50,6 +59,7 @@ const imageVerbs = [
   'digest',
   'diff',
   'export',
+  'export-image',
   'images',
   'inspect',
   'list-referrers',
@@ -57,6 +67,7 @@ const imageVerbs = [
   'login',
   'logout',
   'prepare-try',
+  'try-bundle',
   'prune',
   'pull',
   'push',
@@ -138,7 +149,7 @@ const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(fil
 await buildModule('undici', { entryPoints: ['undici'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
-await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] })
+await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] }, { banner: moduleDirectory })
 await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })
 // It says nothing, so nobody reads its names.
 await buildCode(
@@ -151,10 +162,10 @@ await buildCode(
   },
   { banner: '' },
 )
-await buildCode('cli', { entryPoints: ['src/cli/process.ts'] })
+await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { banner: moduleDirectory })
 await build({
   ...common,
-  define: { bundleToolBuild: JSON.stringify(buildID) },
+  define: facts,
   supported: {},
   // Node.js shows the whole line that an error nobody catches comes from.
   minifyWhitespace: false,

@@ -159,6 +159,9 @@ ${definitions('ARGV0_', c.argv0).join('\n')}
 #define VARIABLE_PREFIX ${quoted(c.variablePrefix)}
 ${definitions('VARIABLE_', c.variables).join('\n')}
 
+/* A value of VARIABLE_NO_NODE: there are no scripts for Node.js. */
+#define RUNTIME_ALONE ${quoted(c.runtimeAlone)}
+
 /* Beginnings of variables that Node.js does not get; it gets the latter for a command that talks to servers. */
 #define CODE_VARIABLES ${listed(c.codeVariables)}
 #define TRUST_VARIABLES ${listed(c.trustVariables)}
@@ -167,8 +170,8 @@ ${definitions('VARIABLE_', c.variables).join('\n')}
 #define TRY_VARIABLES ${listed(c.tryVariables)}
 #define TRY_PREFIX ${quoted(c.tryPrefix)}
 
-/* Commands that talk to no server. */
-#define OFFLINE_COMMANDS ${listed(c.offlineCommands)}
+/* Commands that need Node.js. */
+#define NODE_COMMANDS ${listed(c.nodeCommands)}
 
 /* Names of files. */
 #define STATE_FILE ${quoted(c.stateFile)}

@@ -14,8 +14,15 @@ const directory = resolve('dist/.interpreter')
 /** The results of cargo, most of which are the engine's and stay. */
 const target = resolve('dist/.cargo')
 
-/** The modules in the interpreter beside `main`, and which files of dist/bin they are. */
-const files = { errors: 'errors.js', compiler: 'compiler.js', seccomp: 'seccomp.code.js' }
+/** The modules in the interpreter, and which files of src/ or dist/bin they are. */
+const own = { main: 'src/interpreter/main.ts', modules: 'src/interpreter/modules.ts' }
+const files = {
+  errors: 'errors.js',
+  compiler: 'compiler.js',
+  seccomp: 'seccomp.code.js',
+  cli: 'cli.js',
+  'systemd-manager': 'systemd-manager.code.js',
+}
 
 rmSync(join('dist', binary), { force: true }) // which has the code of other sources
 rmSync(join(directory, 'build'), { force: true })
@@ -61,7 +68,7 @@ function missingCrates() {
 async function makeInterpreter() {
   mkdirSync(directory, { recursive: true })
   await writeModules()
-  const modules = ['main', ...Object.keys(files)].map((name) => `${name}=${sourceOf(name)}`)
+  const modules = Object.keys({ ...own, ...files }).map((name) => `${name}=${sourceOf(name)}`)
   return (
     cargo('bytecode') ??
     problemOf(join(target, 'release/bytecode'), ['write', directory, ...modules]) ??
@@ -77,8 +84,8 @@ function sourceOf(name) {
 /** Each of them exports one function. */
 async function writeModules() {
   await esbuild.build({
-    entryPoints: ['src/interpreter/main.ts'],
-    outfile: sourceOf('main'),
+    entryPoints: own,
+    outdir: directory,
     bundle: true,
     format: 'esm',
     target: 'es2023',
@@ -112,7 +119,7 @@ function problemOf(command, args, options = {}) {
 /** Makes the binary with the modules in it, of that without. */
 function loadModules() {
   const built = resolve('dist', binary)
-  const modules = ['main', ...Object.keys(files)].map((name) => `${name}=${join(directory, name)}`)
+  const modules = Object.keys({ ...own, ...files }).map((name) => `${name}=${join(directory, name)}`)
   const problem = problemOf(join(target, 'release', binary), [`${built}.new`, ...modules])
   if (problem === undefined) renameSync(`${built}.new`, built)
   return problem

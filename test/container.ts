@@ -18,8 +18,7 @@ import { defaultConfig } from '../src/bundle/default-config.ts'
 import { isSystemError } from '../src/errors.ts'
 import type { Linux, Process, RuntimeConfig } from '../src/oci/runtime-config.ts'
 import { cgroupsNamed } from './cgroup-directories.ts'
-
-const tool = join(import.meta.dirname, '../bin/bundle-tool.js')
+import { engine, tool } from './command-line.ts'
 
 export interface ConfigChange {
   readonly config?: Partial<RuntimeConfig>
@@ -92,7 +91,7 @@ export class ContainerPlace {
     const command = 'exec "$@" >"$OUT" 2>"$ERR"'
     const { status, signal } = spawnSync(
       '/bin/sh',
-      ['-c', command, 'sh', ...(options.under ?? []), process.execPath, tool, '--root', this.root, ...args],
+      ['-c', command, 'sh', ...(options.under ?? []), engine, tool, '--root', this.root, ...args],
       {
         input: options.input ?? '',
         cwd: options.cwd ?? this.directory,
@@ -112,7 +111,7 @@ export class ContainerPlace {
 
   /** Starts a command of the tool and goes on; ended by `close`. */
   start(args: readonly string[]): ChildProcess & { readonly stdout: NodeJS.ReadableStream } {
-    const child = spawn(process.execPath, [tool, '--root', this.root, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(engine, [tool, '--root', this.root, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#running.push(child)
     return child
   }

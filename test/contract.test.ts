@@ -55,7 +55,7 @@ const facts: readonly (readonly [name: string, pattern: RegExp, others?: readonl
     ['src/compile/net-devices.ts'],
   ],
   ['the largest program', /256 << 20|MAX_PROGRAM = |maxProgram\w* = /],
-  ['the signal that ends a run', /SIGPWR|END_SIGNAL = /],
+  ['the signal that ends a run', /SIGPWR|END_SIGNAL = /, ['src/interpreter/os.ts']],
   ['barriers', /barrier: \d|[bB]arriers? = [1-9]|Barrier = \d/],
   ['kinds in C', /enum (?:report|guard|order|tree)_kind \{/],
   ['structures in C', new RegExp(`struct (?:${Object.keys(contract.structs).join('|')}) \\{`)],
@@ -77,7 +77,16 @@ test.each(facts.map(([name, pattern, others = []]) => ({ name, pattern, others }
 
 test('the commands of the contract are commands', () => {
   const names = commands.map(({ name }) => name)
-  expect(names).toEqual(expect.arrayContaining([...contract.offlineCommands]))
+  expect(names).toEqual(expect.arrayContaining([...contract.nodeCommands]))
+})
+
+test('commands for images are those that need Node.js', () => {
+  const sourceOf = (name: string): string => readFileSync(join(project, `src/cli/${name}.ts`), 'utf8')
+  const forImages = commands
+    .map(({ name }) => name)
+    .filter((name) => sourceOf(name).includes("import('../verbs/image/"))
+  expect(forImages.length).toBeGreaterThan(10)
+  expect(contract.nodeCommands).toEqual(expect.arrayContaining(forImages))
 })
 
 test('structures have the sizes that files of this version have', () => {

@@ -1,4 +1,4 @@
-/* Node.js puts the report of a program that failed into words. */
+/* The command line puts the report of a program that failed into words. */
 #include "front/front.h"
 #include "runner/vm.h"
 #include "runner/wait.h"
@@ -64,7 +64,7 @@ static bool has_explained(struct vm *vm, long child, int *status)
 	return r > 0 && !(*status & 0x7f);
 }
 
-/* The step that failed, where no Node.js can be had to put it into words. */
+/* The step that failed, where no command line can be had to put it into words. */
 static int explain_plainly(const struct vm *vm)
 {
 	const struct step *s = &vm->program.steps[vm->last.step];
@@ -73,7 +73,7 @@ static int explain_plainly(const struct vm *vm)
 
 	decimal(number, (uint64_t)vm->last.error);
 	if (!JOIN(text, from, *from ? ": " : "", op_name(s->op), " failed with error ", number,
-		  " of errno(3), and Node.js could not be run to explain it: allow more processes and memory"))
+		  " of errno(3), and nothing could be run to explain it: allow more processes and memory"))
 		return 1;
 	complain(text);
 	return 1;
@@ -92,6 +92,6 @@ int explain(const struct call *call, struct vm *vm)
 		return explain_plainly(vm);
 	child = start_process(&args);
 	if (child == 0)
-		exit_with(sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : become_node(call, more));
+		exit_with(sys(prctl, PR_SET_PDEATHSIG, SIGKILL) < 0 ? 1 : become_command_line(call, more, false));
 	return child > 0 && has_explained(vm, child, &status) ? exit_code(status) : explain_plainly(vm);
 }

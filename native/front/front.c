@@ -1,14 +1,16 @@
 /*
- * The front: what bundle-tool does without Node.js, or without waiting for it.
+ * The front: what bundle-tool does without its command line, which is TypeScript, or without waiting for it.
  *
  * `run` and `create` of a bundle whose program was kept execute that program at once (kept.c); lifecycle.c has what is done
- * with a container that exists. Where a program must be compiled first, Node.js does that as a child, and is gone when the
- * program runs. All else goes to Node.js with the arguments untouched; what it answers is what counts, so the front has no
- * words of its own: when a program fails, Node.js compiles again to explain the step.
+ * with a container that exists. Where a program must be compiled first, a child does that, and is gone when the program runs.
+ * All else goes to the command line, in the interpreter or in Node.js (node.c), with the arguments untouched; what it answers
+ * is what counts, so the front has no words of its own: when a program fails, the command line compiles again to explain the
+ * step.
  */
 #include "front/front.h"
 
 #include "runner/run.h"
+#include "runner/start.h"
 #include "runner/vm.h"
 #include "system/environment.h"
 #include "system/memory.h"
@@ -128,7 +130,7 @@ static bool look_at_directory(const char *path, uint64_t flags, struct stat *st)
 
 /*
  * The root of a user who has no runtime directory. Anybody can have made it: false unless it is the user's alone, and nobody
- * else can replace it. Node.js has the words (src/temporary-root.ts).
+ * else can replace it. the command line has the words (src/temporary-root.ts).
  */
 static bool find_temporary_root(char *to, size_t size, uint32_t euid)
 {
@@ -226,7 +228,7 @@ static int execute(struct vm *vm, const struct call *call, const struct job *job
 	if (vm->caller < 0 || (*job->directory && sys(chdir, job->directory) < 0) ||
 	    prepare(vm, job->program, job->size) < 0) {
 		reap_compiler(job);
-		return report < 0 ? become_node(call, nothing) : NO_PROGRAM;
+		return report < 0 ? become_command_line(call, nothing, false) : NO_PROGRAM;
 	}
 	if (report >= 0 && send_report(vm, &begun) < 0)
 		return NO_PROGRAM;
@@ -257,19 +259,21 @@ int start(int argc, char **argv, char **env)
 	struct job job = {0};
 	int socket = argc > 0 ? find_socket(&call) : -1;
 
+	if (argc > 0 && (streq(argv[0], ARGV0_RUNNER) || streq(argv[0], ARGV0_EXECUTE)))
+		return start_runner(argc, argv, env);
 	call.exe = own_path(env, exe, sizeof exe);
 	if (socket >= 0)
 		return become_sealed(&call) ? serve(&vm, &call, socket) : 1;
 	parse_globals(&call);
 	if (!argv[call.command])
-		return become_node(&call, nothing);
+		return become_command_line(&call, nothing, false);
 	if (finish_lifecycle(&call))
 		return 0;
 	if (!ends_in_program(&call) || !become_sealed(&call))
-		return become_node(&call, nothing);
+		return become_command_line(&call, nothing, false);
 	if (!find_kept(&call, &job)) {
 		/* Of a new one there is more to be said than a program. */
-		int code = is_try(&call) ? become_node(&call, nothing) : compile(&call, &job);
+		int code = is_try(&call) ? become_command_line(&call, nothing, false) : compile(&call, &job);
 
 		if (!job.program)
 			return code;

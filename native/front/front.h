@@ -23,7 +23,7 @@ struct call {
 	const char *exe; /* the path of this binary */
 	int command;
 	const char *given[GLOBAL_COUNT]; /* the values of options before the command; NULL: not given, or empty */
-	bool has_more; /* options that only Node.js understands */
+	bool has_more; /* options that only the command line understands */
 };
 
 enum option_number {
@@ -62,10 +62,10 @@ bool is_plain_id(const char *id);
 /* The absolute state root. */
 bool find_root(char *to, size_t size, const struct call *call);
 
-/* An absolute path; false for one with ".", ".." or empty parts, which Node.js resolves. */
+/* An absolute path; false for one with ".", ".." or empty parts, which the command line resolves. */
 bool make_absolute(char *to, size_t size, const char *path);
 
-/* False for words that only Node.js understands, or that no command has. */
+/* False for words that only the command line understands, or that no command has. */
 bool parse_request(const struct call *call, struct request *request);
 
 /*
@@ -101,29 +101,40 @@ int serve(struct vm *vm, const struct call *call, int socket);
  */
 bool find_node(const struct call *call, char *to, size_t size, char *refused, size_t refused_size);
 
-/* Goes on as Node.js; `more` are variables for it. Returns only when there is no Node.js: the exit code. */
-int become_node(const struct call *call, char *const *more);
+/*
+ * Goes on as all of the command line, in the interpreter or in Node.js; `more` are variables for it. `prefers_node`: the interpreter
+ * only where there is no Node.js. Returns only when there is none of them: the exit code.
+ */
+int become_command_line(const struct call *call, char *const *more, bool prefers_node);
+
+/* True when a call has nothing that only the command line understands, and reads small regular files alone. */
+bool has_plain_documents(const struct call *call);
+
+bool has_interpreter(const struct call *call);
+
+/* Goes on as the compiler alone, in the interpreter. Returns only when it cannot be executed: the exit code. */
+int become_compiler(const struct call *call, char *const *more);
 
 /*
- * Lets the interpreter compile what is asked for, or Node.js where there is no interpreter or the call needs all of the command
- * line. Returns the exit code when there is no program: Node.js has said why.
+ * Lets a child compile what is asked for: the compiler, or the command line where the call needs all of it. Returns the exit code
+ * when there is no program: the command line has said why.
  */
 int compile(const struct call *call, struct job *job);
 
 /* So that it is nobody else's to reap. */
 void reap_compiler(const struct job *job);
 
-/* Node.js, as a child with a deadline, puts what the runner reports into words: the exit code. */
+/* The command line, as a child with a deadline, puts what the runner reports into words: the exit code. */
 int explain(const struct call *call, struct vm *vm);
 
 /*
  * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`. False
- * for all that is not plain success: that is for Node.js to do, and to put into words.
+ * for all that is not plain success: that is for the command line to do, and to put into words.
  */
 bool lifecycle(const char *root, const struct call *call);
 
 /* True when the container exists and is not paused. */
 bool accepts_exec(const char *root, const char *id);
 
-/* Makes the log if there is to be one, as Node.js does, though there is nothing to write into it. */
+/* Makes the log if there is to be one, as the command line does, though there is nothing to write into it. */
 bool make_log(const struct call *call);

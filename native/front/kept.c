@@ -41,7 +41,7 @@ struct place {
 	char key[4 * PATH_SIZE + PROCESS_SIZE];
 };
 
-/* Only of a regular file, which Node.js can read once more: whoever writes to a FIFO would see it opened. */
+/* Only of a regular file, which a compiler can read once more: whoever writes to a FIFO would see it opened. */
 static bool read_process_file(struct place *p, const char *path)
 {
 	struct stat st;

@@ -1,6 +1,6 @@
 /*
  * start, state, kill, delete, pause and resume of a container, by the record that was written beside its state.json when
- * it was created (src/runtime/kept/front-record.ts). Whatever is not plain success is left to Node.js, which starts over: no
+ * it was created (src/runtime/kept/front-record.ts). Whatever is not plain success is left to the command line, which starts over: no
  * step here does harm when it is done twice.
  */
 #include "front/front.h"
@@ -119,7 +119,7 @@ static bool start_container(const struct container *c, char **words)
 	if (gate.fd < 0)
 		return false;
 	while (sys(read, gate.fd, &byte, 1) != 1) {
-		/* Dead or started by another: what Node.js finds too. */
+		/* Dead or started by another: what the command line finds too. */
 		if (is_alive(c) != 1 || !is_created(c) || sys(ppoll, &gate, 1, &time, NULL, 0) < 0)
 			return false;
 		if (gate.revents == POLLHUP)
@@ -163,7 +163,7 @@ static bool kill_container(const struct container *c, char **words)
 
 	if (words[0] && (words[1] || !parse_signal(words[0], &signal)))
 		return false;
-	/* A person is told by Node.js what a signal will not do. */
+	/* A person is told by the command line what a signal will not do. */
 	return (signal == SIGKILL || !is_terminal(2)) && send_signal(c, signal);
 }
 
@@ -205,7 +205,7 @@ static bool pause_container(const struct container *c, char **words)
 		if (read_freezer(c) == FROZEN)
 			return true;
 	}
-	write_freezer(c, RECORD_THAWED_LINE); /* that this fails, too, is for Node.js to find out */
+	write_freezer(c, RECORD_THAWED_LINE); /* that this fails, too, is for the command line to find out */
 	return false;
 }
 

@@ -47,6 +47,6 @@ bool is_null_device(const struct stat *st);
 int search_path(const char *name, const char *path, char *to, size_t size);
 
 /* For access(2). */
-enum { X_OK = 1 };
+enum { F_OK = 0, X_OK = 1 };
 
 bool is_terminal(int fd);

@@ -50,6 +50,8 @@ export interface IO {
   readonly ask?: ((questions: readonly Question[], signal: AbortSignal) => Promise<readonly string[]>) | undefined
   /** Why the process that the front has started first to compile this call could not do it: a fault of this program. */
   readonly compilerFault?: string | undefined
+  /** Why this process is not Node.js, which the command needs: as `variables.noNode` has it. Undefined where nothing is amiss. */
+  readonly noNode?: string | undefined
   /** Takes a program for the front to execute, which has asked for it; then nothing is left to do here. */
   readonly handOver?: ((message: Uint8Array) => void) | undefined
   readonly env: Readonly<Record<string, string | undefined>>

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { isSystemError, OciError, reworded } from '../errors.ts'
+import { nodeCommands, runtimeAlone } from '../program/contract.ts'
 import { rewriteArguments } from './arguments.ts'
 import { commandNames, kindOf } from './commands.ts'
 import type { CommandContext } from './context.ts'
@@ -51,6 +52,7 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
     const stderr = { write: (text: string) => io.stderr.write(text) }
     const globals = context.globals()
     log = isJson && !asksForLog(globals) ? jsonLog(stderr, globals.debug) : openLog(logOptions(globals), stderr)
+    checkNode(action.name(), io)
     if (io.compilerFault !== undefined) {
       const what = `${action.name()} is compiled again by all of the command line`
       log('warning', describeUnexpected(what, io.compilerFault))
@@ -89,6 +91,24 @@ export async function main(args: readonly string[], given: IO): Promise<number> 
 function exitCodeOfTry(error: unknown): number {
   if (!(error instanceof OciError)) return 125
   return error.code === 'ERR_COMMAND_NOT_FOUND' ? 127 : error.code === 'ERR_COMMAND_NOT_EXECUTABLE' ? 126 : 125
+}
+
+/** @throws OciError `ERR_NOT_SUPPORTED` for a command that needs Node.js, where there is none */
+function checkNode(command: string, { noNode }: Pick<IO, 'noNode'>): void {
+  if (noNode === undefined || !nodeCommands.some((name) => name === command)) return
+  if (noNode === runtimeAlone) {
+    throw new OciError(
+      'ERR_NOT_SUPPORTED',
+      `"${command}" is for images, and this is the runtime of bundle-tool alone`,
+      {
+        hint: 'install the package of bundle-tool, with Node.js 20.19 or newer',
+      },
+    )
+  }
+  const why = noNode === '' ? '' : `, and others than you and root can change ${noNode}`
+  throw new OciError('ERR_NOT_SUPPORTED', `"${command}" needs Node.js, and node is not in PATH${why}`, {
+    hint: 'install Node.js 20.19 or newer in /usr/local/bin or /usr/bin, or add its directory to PATH (under sudo: sudo env "PATH=$PATH" bundle-tool ...)',
+  })
 }
 
 function exitCodeOf(error: unknown, isForPeople: boolean): number {

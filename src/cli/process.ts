@@ -45,6 +45,7 @@ export async function runProcess(): Promise<void> {
     onLostOutput: (listener) => {
       onLoss = listener
     },
+    noNode: takeVariable(variables.noNode),
     compilerFault: faultOf(takeVariable(variables.interpreterEnd)),
     handOver: handOverTo(takeVariable(variables.handover)),
     env: process.env,

@@ -1,7 +1,7 @@
 import type { Host } from './host.ts'
 
 /** The encodings that the runtime uses. */
-export type Encoding = 'utf8' | 'latin1' | 'base64'
+export type Encoding = 'utf8' | 'latin1' | 'base64' | 'hex'
 
 type BytesLike = string | ArrayBuffer | Iterable<number> | ArrayLike<number>
 
@@ -19,14 +19,17 @@ export interface BufferFunctions {
 /** Makes Node.js' `Buffer`: a class of arrays of bytes, with as many of its methods as the runtime uses. */
 export function makeBuffer({ encode, decode }: Pick<Host, 'encode' | 'decode'>): BufferFunctions {
   class Buffer extends Uint8Array {
-    override toString(encoding: Encoding = 'utf8'): string {
+    override toString(encoding: Encoding = 'utf8', start = 0, end: number = this.length): string {
+      const part = this.subarray(start, Math.max(start, end))
       switch (encoding) {
         case 'utf8':
-          return decode(this)
+          return decode(part)
         case 'latin1':
-          return latin1Of(this)
+          return latin1Of(part)
         case 'base64':
-          return toBase64(this)
+          return toBase64(part)
+        case 'hex':
+          return Array.from(part, (byte) => byte.toString(16).padStart(2, '0')).join('')
         default:
           return unknownEncoding(encoding)
       }
@@ -44,6 +47,24 @@ export function makeBuffer({ encode, decode }: Pick<Host, 'encode' | 'decode'>):
       const count = wholeCharacters(bytes, this.length - offset)
       this.set(bytes.subarray(0, count), offset)
       return count
+    }
+
+    /** @param what a byte or, for a text, its UTF-8 */
+    override indexOf(what: number | string, from = 0): number {
+      if (typeof what === 'number') return super.indexOf(what, from)
+      const bytes = encode(what)
+      for (let at = from; at + bytes.length <= this.length; at++) {
+        if (bytes.every((byte, offset) => byte === this[at + offset])) return at
+      }
+      return -1
+    }
+
+    readUInt32LE(offset = 0): number {
+      return new DataView(this.buffer, this.byteOffset + offset, 4).getUint32(0, true)
+    }
+
+    readInt32LE(offset = 0): number {
+      return new DataView(this.buffer, this.byteOffset + offset, 4).getInt32(0, true)
     }
 
     writeUInt16LE(value: number, offset = 0): number {

@@ -1,6 +1,6 @@
 import type { BufferFunctions } from './buffer.ts'
 import type { Answer, Host, Path } from './host.ts'
-import { type BigIntStats, bigIntStatsOf, type Stats, statsOf } from './stats.ts'
+import { type BigIntStats, bigIntStatsOf, type Kinds, kindsOf, type Stats, statsOf } from './stats.ts'
 import { type FailedCall, systemError } from './system-error.ts'
 
 /** Constants of open(2) and access(2), which are the same on x86-64 and on arm64 but for O_NOFOLLOW and O_DIRECTORY. */
@@ -25,20 +25,39 @@ function constantsOf(arch: string) {
   }
 }
 
-interface StatOptions {
+export interface StatOptions {
   readonly bigint?: boolean
   readonly throwIfNoEntry?: boolean
 }
 
 type Content = string | Uint8Array
+
+export interface WriteOptions {
+  readonly mode?: number
+  readonly flag?: string
+  /** True to have the content on the disk before the file is closed. */
+  readonly flush?: boolean
+}
+
 type ReadOptions = 'utf8' | 'latin1' | { readonly encoding?: 'utf8' | 'latin1' | 'buffer' }
 
 /** Makes `node:fs`, as far as the runtime uses it. Each function does what Node.js does, and fails as it does there. */
 export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: string) {
   const constants = constantsOf(arch)
 
-  function openSync(path: Path, flags: number = constants.O_RDONLY, mode = 0o666): number {
-    return checked(host.open(plain(path), flags, mode), { syscall: 'open', path: shown(path) })
+  const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND } = constants
+  const flagsOf: Readonly<Record<string, number>> = {
+    r: O_RDONLY,
+    'r+': O_RDWR,
+    w: O_WRONLY | O_CREAT | O_TRUNC,
+    wx: O_WRONLY | O_CREAT | O_TRUNC | O_EXCL,
+    a: O_WRONLY | O_CREAT | O_APPEND,
+  }
+
+  function openSync(path: Path, flags: number | string = O_RDONLY, mode = 0o666): number {
+    const number = typeof flags === 'number' ? flags : flagsOf[flags]
+    if (number === undefined) throw new TypeError(`the interpreter has no flags "${flags}"`)
+    return checked(host.open(plain(path), number, mode), { syscall: 'open', path: shown(path) })
   }
 
   function closeSync(fd: number): void {
@@ -83,14 +102,41 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
     }
   }
 
-  function writeFile(path: Path, content: Content, flags: number, { mode = 0o666 }: { readonly mode?: number }): void {
-    const fd = openSync(path, flags, mode)
+  function writeFileSync(to: Path | number, content: Content, options: WriteOptions = {}): void {
+    const { mode, flag = 'w', flush = false } = options
+    const fd = typeof to === 'number' ? to : openSync(to, flag, mode)
     try {
       const bytes = bytesOf(content)
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+      if (flush) checked(host.fsync(fd), { syscall: 'fsync' })
     } finally {
-      closeSync(fd)
+      if (typeof to !== 'number') closeSync(fd)
     }
+  }
+
+  /** Removes a file, or with `recursive` a directory and all that is in it. With `force`, nothing need be there. */
+  function rmSync(path: Path, { force = false, recursive = false }: RemoveOptions = {}): void {
+    const call = { path: shown(path), syscall: 'rm' }
+    const values = recursive ? host.lstat(plain(path)) : undefined
+    if (typeof values === 'object' && statsOf(values).isDirectory()) {
+      for (const name of checked(host.readdir(path), call)) rmSync(below(path, name), { force, recursive })
+      const result = host.rmdir(path)
+      if (!force || result !== -ENOENT) checked(result, call)
+      return
+    }
+    const result = host.unlink(plain(path))
+    if (!force || result !== -ENOENT) checked(result, { ...call, syscall: 'unlink' })
+  }
+
+  const below = (path: Path, name: Uint8Array): Path => buffers.concat([bytesOf(path), bytesOf('/'), name])
+
+  function readdirSync(path: Path, options: { readonly withFileTypes?: boolean } = {}): readonly (string | Dirent)[] {
+    const call = { syscall: 'scandir', path: shown(path) }
+    if (!options.withFileTypes) return checked(host.readdir(plain(path)), call).map(host.decode)
+    return checked(host.readdirTypes(plain(path)), call).map((entry) => {
+      const kind = (entry.at(-1) ?? 0) << 12
+      return { name: host.decode(entry.subarray(0, -1)), parentPath: shown(path), ...kindsOf(kind) }
+    })
   }
 
   const bytesOf = (content: Content): Uint8Array => (typeof content === 'string' ? host.encode(content) : content)
@@ -130,10 +176,9 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
     fstatSync,
     statSync: statBy('stat'),
     lstatSync: statBy('lstat'),
-    writeFileSync: (path: Path, content: Content, options: { readonly mode?: number } = {}) =>
-      writeFile(path, content, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, options),
-    appendFileSync: (path: Path, content: Content, options: { readonly mode?: number } = {}) =>
-      writeFile(path, content, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, options),
+    writeFileSync,
+    appendFileSync: (path: Path, content: Content, options: WriteOptions = {}) =>
+      writeFileSync(path, content, { flag: 'a', ...options }),
     existsSync: (path: Path): boolean => !hasNul(path) && host.access(path, constants.F_OK) === 0,
     accessSync: (path: Path, mode: number = constants.F_OK): void =>
       onPath('access', (place) => host.access(place, mode))(path),
@@ -144,22 +189,33 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
     renameSync: (from: Path, to: Path): void => {
       checked(host.rename(plain(from), plain(to)), { syscall: 'rename', path: shown(from), dest: shown(to) })
     },
-    /** Removes a file. With `force`, none need be there. */
-    rmSync: (path: Path, { force = false }: { readonly force?: boolean } = {}): void => {
-      const result = host.unlink(plain(path))
-      if (!force || result !== -ENOENT) checked(result, { syscall: 'unlink', path: shown(path) })
-    },
+    rmSync,
+    unlinkSync: onPath('unlink', host.unlink),
+    chownSync: (path: Path, uid: number, gid: number): void =>
+      onPath('chown', (place) => host.chown(place, uid, gid))(path),
+    realpathSync: (path: Path): string =>
+      host.decode(checked(host.realpath(plain(path)), { syscall: 'realpath', path: shown(path) })),
     readlinkSync: (path: Path, { encoding = 'utf8' }: { readonly encoding?: 'utf8' | 'buffer' } = {}): Content => {
       const target = checked(host.readlink(plain(path)), { syscall: 'readlink', path: shown(path) })
       return encoding === 'buffer' ? buffers.concat([target]) : host.decode(target)
     },
-    readdirSync: (path: Path): readonly string[] =>
-      checked(host.readdir(plain(path)), { syscall: 'scandir', path: shown(path) }).map(host.decode),
+    readdirSync,
     statfsSync: (path: Path): Readonly<Record<(typeof statfsNames)[number], number>> => {
       const values = checked(host.statfs(plain(path)), { syscall: 'statfs', path: shown(path) })
       return Object.fromEntries(statfsNames.map((name, at) => [name, Number(values[at])])) as never
     },
   }
+}
+
+export interface RemoveOptions {
+  readonly force?: boolean
+  readonly recursive?: boolean
+}
+
+/** A name in a directory, with its type. */
+export interface Dirent extends Kinds {
+  readonly name: string
+  readonly parentPath: string
 }
 
 const statfsNames = ['type', 'bsize', 'blocks', 'bfree', 'bavail', 'files', 'ffree'] as const

@@ -20,6 +20,12 @@ export interface Host {
   /** From 0 to 1, and not to be foreseen. */
   readonly random: () => number
   readonly sleep: (milliseconds: number) => void
+  /** Ends the process at once. */
+  readonly exit: (code: number) => never
+  /** Nanoseconds of a clock that nobody sets. */
+  readonly now: () => number
+  readonly randomBytes: (to: Uint8Array) => number
+  readonly umask: () => number
 
   readonly open: (path: Path, flags: number, mode: number) => number
   readonly close: (fd: number) => number
@@ -36,11 +42,48 @@ export interface Host {
   readonly readlink: (path: Path) => Answer<Uint8Array>
   /** In the order of their bytes. */
   readonly readdir: (path: Path) => Answer<readonly Uint8Array[]>
+  /** The same with one more byte behind each name: its type, the bits of the mode above those of permissions; 0: unknown. */
+  readonly readdirTypes: (path: Path) => Answer<readonly Uint8Array[]>
   readonly mkdir: (path: Path, mode: number) => number
   readonly rmdir: (path: Path) => number
   readonly unlink: (path: Path) => number
   readonly rename: (from: Path, to: Path) => number
   readonly chmod: (path: Path, mode: number) => number
+  readonly chown: (path: Path, uid: number, gid: number) => number
+  readonly fsync: (fd: number) => number
+  readonly realpath: (path: Path) => Answer<Uint8Array>
+
+  /** poll(2): what has happened to each descriptor. A negative time is for ever. */
+  readonly poll: (fds: readonly number[], events: readonly number[], milliseconds: number) => Answer<BigInt64Array>
+  readonly closeOnExec: (fd: number) => number
+  /** Another number for the same, which is not below `least`. */
+  readonly duplicate: (fd: number, least: number) => number
+  readonly socketPair: () => Answer<readonly number[]>
+  /** A unix socket that is connected to the one at the path. */
+  readonly connect: (path: Path) => number
+  /** Writes to a socket what there is room for. */
+  readonly send: (fd: number, from: Uint8Array, offset: number, length: number) => number
+  readonly shutdown: (fd: number) => number
+  /** signalfd(2): these signals are read from a descriptor, `fd` or a new one for -1, and do nothing else. */
+  readonly catchSignals: (fd: number, signals: readonly number[]) => number
+  readonly defaultSignal: (signal: number) => number
+  /** posix_spawn(3), with signals as by default; these descriptors become those from 0 on, a negative one is closed. */
+  readonly spawn: (
+    path: Path,
+    args: readonly Path[],
+    env: readonly Path[],
+    directory: Path | undefined,
+    fds: readonly number[],
+    isDetached: boolean,
+  ) => number
+  /** The status of a child that has ended, as wait(2) has it; EAGAIN while it goes on. */
+  readonly wait: (pid: number) => number
+  /** inotify(7): a descriptor for `watch`. */
+  readonly watcher: () => number
+  readonly watch: (fd: number, path: Path, events: number) => number
+  readonly isTerminal: (fd: number) => boolean
+  /** Columns and rows. */
+  readonly terminalSize: (fd: number) => Answer<readonly number[]>
 
   /** UTF-8, with U+FFFD for each half of a character. */
   readonly encode: (text: string) => Uint8Array
@@ -61,4 +104,6 @@ export type CommonJSFunction = (
   require: Require,
   /** `path` is the directory of dist/bin, for the process that runs. */
   module: { readonly exports: object; readonly path: string },
+  /** The path of the file; empty for one that is loaded by the build. */
+  filename: string,
 ) => void

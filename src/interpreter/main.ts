@@ -1,66 +1,106 @@
 import { noProgram, variables } from '../program/contract.ts'
 import { makeBuffer } from './buffer.ts'
+import { makeEventLoop } from './event-loop.ts'
 import { makeFileSystem } from './file-system.ts'
 import type { Host, Require } from './host.ts'
 import { mendKeys } from './map-keys.ts'
+import type { ModuleMeans } from './modules.ts'
 import { makePathModule } from './path.ts'
-import { makeProcess, type ProcessObject } from './process.ts'
+import { Process } from './process.ts'
+import { makeSignals } from './signals.ts'
+import { makeStandardStreams } from './standard-streams.ts'
 import { makeTextEncoder } from './text-encoder.ts'
 
 /** The architecture of the interpreter, as Node.js names it: from the build. */
 declare const interpreterArch: string
 
 type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
+type RunProcess = () => Promise<void>
+
+/** The modules that compile a call. They are loaded by the build; the others by the process that asks for them. */
+const ofCompiler: readonly string[] = ['errors', 'seccomp', 'compiler']
 
 /**
-<<<<<<< HEAD
- * Compiles a call for the front: gives the modules of Node.js to src/cli/compiler.ts.
-=======
- * Gives the modules of Node.js to src/cli/compiler.ts, and loads it. Nothing here may ask what the process is: the build calls
- * this function, and the interpreter begins with its result.
->>>>>>> 1a26733 (interpreter: the engine is in its binary with the program loaded)
+ * Gives the modules of Node.js to those of src/cli, and loads those that compile. Nothing here may ask what the process is: the
+ * build calls this function, and the interpreter begins with its result.
  *
- * @returns the function that compiles a call for the front, and promises the exit code
+ * @returns a function that runs what the first word names, a file of dist/bin: compiler.js, which compiles a call for the front, or
+ *   boot.js, all of the command line. The file is not read: what it has is in the interpreter. The function returns the event
+ *   loop's turns: each returns undefined, the last one the exit code.
  */
-export default function prepare(host: Host): () => Promise<number> {
+export default function prepare(host: Host): () => () => number | undefined {
   formatStacks()
   mendKeys()
   Math.random = host.random
-  const process = makeProcess(host, interpreterArch)
-  const Buffer = makeBuffer(host)
-  Object.assign(globalThis, { process, Buffer, TextEncoder: makeTextEncoder(host) })
-  const require = makeRequire(host, process, Buffer)
-  for (const name of host.modules) {
+  const loop = makeEventLoop(host)
+  const signals = makeSignals(host, loop)
+  const buffers = makeBuffer(host)
+  const streams = makeStandardStreams({ host, loop, buffers, onResize: (listener) => process.on('SIGWINCH', listener) })
+  const process = new Process({ host, signals, arch: interpreterArch, streams, require: (name) => require(name) })
+  Object.assign(globalThis, { process, Buffer: buffers, TextEncoder: makeTextEncoder(host) })
+  const path = makePathModule(process.cwd)
+  const files = makeFileSystem(host, buffers, process.arch)
+  const require = makeRequire({ host, loop, buffers, signals, process, files, path })
+  for (const name of ofCompiler) {
+    if (!host.modules.includes(name)) continue
     const module = require(`./${name}.js`) as { prepare?: (arch: string) => void }
     module.prepare?.(interpreterArch)
   }
-  const { compileCall } = require('./compiler.js') as { compileCall: CompileCall }
-  return async () => {
-    await compileCall(process.argv.slice(2), process.env, Number(process.env[variables.handover]))
-    return noProgram
+
+  return function start() {
+    const isCompiler = process.argv[1]?.endsWith('/compiler.js') === true
+    let fault: { readonly error: unknown } | undefined
+    const done = isCompiler ? compile(process, require) : runAll(require)
+    done.catch((error: unknown) => {
+      fault = { error }
+    })
+    return () => {
+      if (fault !== undefined) throw fault.error
+      if (loop.turn()) return undefined
+      return isCompiler ? noProgram : (process.exitCode ?? 0)
+    }
   }
 }
 
+function compile({ argv, env }: Process, require: Require): Promise<unknown> {
+  const { compileCall } = require('./compiler.js') as { compileCall: CompileCall }
+  return compileCall(argv.slice(2), env, Number(env[variables.handover]))
+}
+
+function runAll(require: Require): Promise<void> {
+  require('node:os') // and with it all that the compiler has no need of
+  return (require('./cli.js') as { runProcess: RunProcess }).runProcess()
+}
+
 /** Gives modules by the names that Node.js has for them, and those of dist/bin by their paths. */
-function makeRequire(host: Host, process: ProcessObject, buffers: ReturnType<typeof makeBuffer>): Require {
-  const path = makePathModule(process.cwd)
+function makeRequire(means: ModuleMeans): Require {
+  const { host, files, path, process } = means
+  const directory = (): string => path.dirname(process.argv[1] ?? '')
   const modules = new Map<string, unknown>([
-    ['node:fs', makeFileSystem(host, buffers, process.arch)],
+    ['node:fs', files],
     ['node:path', path],
-    ['node:timers/promises', { setTimeout: async (milliseconds: number) => host.sleep(milliseconds) }],
   ])
   return function require(name) {
     if (modules.has(name)) return modules.get(name)
+    if (name.startsWith('node:')) return more(name)
     const module = {
       exports: {},
       get path() {
-        return path.dirname(process.argv[1] ?? '')
+        return directory()
       },
     }
     modules.set(name, module.exports)
-    host.load(name.replace(/^\.\/|\.js$/g, ''))(module.exports, require, module)
+    const code = name.replace(/^\.\/|\.js$/g, '')
+    host.load(code)(module.exports, require, module, ofCompiler.includes(code) ? '' : path.join(directory(), name))
     modules.set(name, module.exports)
     return module.exports
+  }
+
+  function more(name: string): unknown {
+    const makeModules = host.load('modules') as unknown as typeof import('./modules.ts').default
+    for (const [known, module] of makeModules(means)) modules.set(known, module)
+    if (!modules.has(name)) throw new Error(`the interpreter has no module "${name}"`)
+    return modules.get(name)
   }
 }
 
@@ -72,5 +112,20 @@ function placeOf(site: NodeJS.CallSite): string {
 /** Stacks begin with the error, as those of V8. */
 function formatStacks(): void {
   Error.prepareStackTrace = (error, sites) =>
-    [String(error), ...sites.map((site) => `    at ${placeOf(site)}`)].join('\n')
+    [headOf(error), ...withoutConstructors(error, sites).map((site) => `    at ${placeOf(site)}`)].join('\n')
+}
+
+/** The class has given no name yet: the stack is made by the constructor of Error. */
+function headOf(error: Error): string {
+  const { name } = error.constructor
+  return error.name === 'Error' && name !== 'Error' ? `${name}: ${error.message}` : String(error)
+}
+
+/** The error's own constructors are no part of it. */
+function withoutConstructors(error: Error, sites: readonly NodeJS.CallSite[]): readonly NodeJS.CallSite[] {
+  const names = new Set<string | null>()
+  for (let made: unknown = error.constructor; typeof made === 'function'; made = Object.getPrototypeOf(made))
+    names.add(made.name)
+  const first = sites.findIndex((site) => !names.has(site.getFunctionName()))
+  return first < 0 ? [] : sites.slice(first)
 }

@@ -1,80 +1,113 @@
+import { EventEmitter } from './events.ts'
 import type { Host } from './host.ts'
+import { signals as signalNumbers } from './os.ts'
+import type { Signals } from './signals.ts'
+import type { StandardStreams } from './standard-streams.ts'
 import { systemError } from './system-error.ts'
 
-type Listener = (error: Error) => void
-
-/** A standard stream: each text is written before `write` returns. An error is the listeners' to know of. */
-interface Stream {
-  readonly fd: number
-  readonly write: (text: string) => boolean
-  readonly on: (event: 'error', listener: Listener) => Stream
-  readonly listenerCount: (event: 'error') => number
+interface Means {
+  readonly host: Host
+  readonly signals: Signals
+  /** As Node.js names it. */
+  readonly arch: string
+  readonly streams: StandardStreams
+  readonly require: (name: string) => unknown
 }
 
 /** `process` of Node.js, as far as the runtime uses it. */
-export interface ProcessObject {
-  readonly argv: readonly string[]
-  readonly env: Readonly<Record<string, string>>
+export class Process extends EventEmitter {
   readonly arch: string
-  readonly pid: number
-  readonly ppid: number
-  readonly stderr: Stream
-  readonly geteuid: () => number
-  readonly getegid: () => number
-  readonly cwd: () => string
-  readonly kill: (pid: number, signal: number) => true
-}
+  readonly platform = 'linux'
+  exitCode: number | undefined
+  readonly #means: Means
+  /** What the host says of the process is asked when it is used: the process that loads this is not the one that runs it. */
+  #argv: readonly string[] | undefined
+  #env: Record<string, string | undefined> | undefined
+  #identity: readonly number[] | undefined
 
-/**
- * Makes `process`. What it says of the process is asked of the host when it is used: before that, no process may run the program.
- *
- * @param arch as Node.js names it
- */
-export function makeProcess(host: Host, arch: string): ProcessObject {
-  const argv = once(() => host.arguments().map(host.decode))
-  const env = once(() => environmentOf(host.environment().map(host.decode)))
-  const identity = once(host.identity)
-  return {
-    get argv() {
-      return argv()
-    },
-    get env() {
-      return env()
-    },
-    arch,
-    get pid() {
-      return identity()[0] ?? 0
-    },
-    get ppid() {
-      return identity()[1] ?? 0
-    },
-    stderr: makeStream(host, 2),
-    geteuid: () => identity()[2] ?? 0,
-    getegid: () => identity()[3] ?? 0,
-    cwd: () => {
-      const path = host.directory()
-      if (typeof path === 'number') throw systemError(path, { syscall: 'uv_cwd' })
-      return host.decode(path)
-    },
-    kill: (target, signal) => {
-      const result = host.kill(target, signal)
-      if (result >= 0) return true
-      const error = systemError(result, { syscall: 'kill' })
-      throw Object.assign(error, { message: `kill ${error.code}` }) // as in Node.js
-    },
+  constructor(means: Means) {
+    super()
+    this.#means = means
+    this.arch = means.arch
   }
-}
 
-function once<T>(ask: () => T): () => T {
-  let answer: T | undefined
-  return () => {
-    answer ??= ask()
-    return answer
+  get argv(): readonly string[] {
+    const { host } = this.#means
+    this.#argv ??= host.arguments().map(host.decode)
+    return this.#argv
+  }
+
+  /** The path of the interpreter. */
+  get execPath(): string {
+    return this.argv[0] ?? ''
+  }
+
+  get env(): Record<string, string | undefined> {
+    const { host } = this.#means
+    this.#env ??= environmentOf(host.environment().map(host.decode))
+    return this.#env
+  }
+
+  get pid(): number {
+    return this.#identify()[0] ?? 0
+  }
+
+  get ppid(): number {
+    return this.#identify()[1] ?? 0
+  }
+
+  #identify(): readonly number[] {
+    this.#identity ??= this.#means.host.identity()
+    return this.#identity
+  }
+
+  get stdin(): StandardStreams['stdin'] {
+    return this.#means.streams.stdin
+  }
+
+  get stdout(): StandardStreams['stdout'] {
+    return this.#means.streams.stdout
+  }
+
+  get stderr(): StandardStreams['stderr'] {
+    return this.#means.streams.stderr
+  }
+
+  geteuid = (): number => this.#identify()[2] ?? 0
+  getegid = (): number => this.#identify()[3] ?? 0
+  umask = (): number => this.#means.host.umask()
+  getBuiltinModule = (name: string): unknown => this.#means.require(name)
+  hrtime = { bigint: (): bigint => BigInt(this.#means.host.now()) }
+
+  cwd = (): string => {
+    const { host } = this.#means
+    const path = host.directory()
+    if (typeof path === 'number') throw systemError(path, { syscall: 'uv_cwd' })
+    return host.decode(path)
+  }
+
+  kill = (target: number, signal: number | string = 'SIGTERM'): true => {
+    const number = typeof signal === 'number' ? signal : signalNumbers[signal]
+    if (number === undefined) throw new TypeError(`Unknown signal: ${signal}`)
+    const result = this.#means.host.kill(target, number)
+    if (result >= 0) return true
+    const error = systemError(result, { syscall: 'kill' })
+    throw Object.assign(error, { message: `kill ${error.code}` }) // as in Node.js
+  }
+
+  exit = (code: number = this.exitCode ?? 0): never => this.#means.host.exit(code)
+
+  /** A signal that somebody listens to does nothing else. */
+  protected override listenersChanged(name: string, count: number): void {
+    const number = signalNumbers[name]
+    if (number === undefined) return
+    if (count === 0) this.#means.signals.release(number)
+    else if (count === 1) this.#means.signals.catch(number, () => this.emit(name, name, number))
   }
 }
 
 /** The first value of a variable that occurs twice counts, as in getenv(3). */
-function environmentOf(entries: readonly string[]): Readonly<Record<string, string>> {
+function environmentOf(entries: readonly string[]): Record<string, string | undefined> {
   const env: Record<string, string> = Object.create(null)
   for (const entry of entries) {
     const end = entry.indexOf('=')
@@ -82,31 +115,4 @@ function environmentOf(entries: readonly string[]): Readonly<Record<string, stri
     if (end > 0 && !(name in env)) env[name] = entry.slice(end + 1)
   }
   return env
-}
-
-function makeStream({ encode, write }: Host, fd: number): Stream {
-  const listeners: Listener[] = []
-  const stream: Stream = {
-    fd,
-    write: (text) => {
-      const bytes = encode(text)
-      for (let at = 0; at < bytes.length; ) {
-        const count = write(fd, bytes, at, bytes.length - at)
-        if (count < 0) {
-          const error = systemError(count, { syscall: 'write' })
-          if (listeners.length === 0) throw error
-          for (const listener of listeners) listener(error)
-          return false
-        }
-        at += count
-      }
-      return true
-    },
-    on: (_, listener) => {
-      listeners.push(listener)
-      return stream
-    },
-    listenerCount: () => listeners.length,
-  }
-  return stream
 }

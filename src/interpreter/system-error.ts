@@ -68,6 +68,13 @@ const systemErrors: Readonly<Record<number, readonly [code: string, text: string
   125: ['ECANCELED', 'operation canceled'],
 }
 
+/** `getSystemErrorMap` of Node.js, without what is no error of a system call. */
+export const knownErrors = (): ReadonlyMap<number, readonly [code: string, text: string]> =>
+  new Map(Object.entries(systemErrors).map(([number, known]) => [-number, known]))
+
+/** `getSystemErrorName` of Node.js. @param number negative */
+export const nameOfError = (number: number): string => systemErrors[-number]?.[0] ?? `Unknown system error ${number}`
+
 /** The call that failed, as Node.js names it. */
 export interface FailedCall {
   readonly syscall: string
@@ -78,8 +85,7 @@ export interface FailedCall {
 
 /** The error that Node.js throws when a system call fails with this number of errno(3), negative. */
 export function systemError(errno: number, { syscall, path, dest }: FailedCall): NodeJS.ErrnoException {
-  const unknown = `Unknown system error ${errno}`
-  const [code, text] = systemErrors[-errno] ?? [unknown, unknown]
+  const [code, text] = systemErrors[-errno] ?? [nameOfError(errno), nameOfError(errno)]
   const where = [path, dest].map((place) => (place === undefined ? '' : `'${place}'`)).filter((place) => place !== '')
   const error = new Error(`${code}: ${text}, ${syscall}${where.length > 0 ? ` ${where.join(' -> ')}` : ''}`)
   return Object.assign(error, {
@@ -89,4 +95,10 @@ export function systemError(errno: number, { syscall, path, dest }: FailedCall):
     ...(path !== undefined && { path }),
     ...(dest !== undefined && { dest }),
   })
+}
+
+/** The error of a call on a descriptor that is read and written as things happen: `connect ENOENT /run/socket`. */
+export function eventError(errno: number, { syscall, path }: FailedCall): NodeJS.ErrnoException {
+  const error = systemError(errno, { syscall, path })
+  return Object.assign(error, { message: [syscall, error.code, path].filter((part) => part !== undefined).join(' ') })
 }

@@ -19,6 +19,8 @@ export const argv0 = {
   tree: 'bundle-tool:tree',
   /** For the runner, followed by a directory, the path of its copy, and its parent's pid: it makes the copy. */
   copy: 'bundle-tool:copy',
+  /** For the front: it is the runner, where that is not beside it. */
+  runner: 'bundle-tool:run',
 } as const
 
 /** The prefix of the variables below, and of the names under which the caller's variables are hidden from Node.js. */
@@ -39,8 +41,13 @@ export const variables = {
   reportDetail: 'BUNDLE_TOOL_REPORT_DETAIL',
   /** The caller's own choice of a runner. */
   runner: 'BUNDLE_TOOL_RUNNER',
-  /** The caller's own choice of an interpreter; empty: Node.js compiles. */
+  /** The caller's own choice of an interpreter; empty: Node.js does all of it. */
   interpreter: 'BUNDLE_TOOL_INTERPRETER',
+  /**
+   * For the interpreter, where it is started for a command that needs Node.js: the path of one that others can change,
+   * `runtimeAlone`, or nothing.
+   */
+  noNode: 'BUNDLE_TOOL_NO_NODE',
   /** The end of an interpreter that has failed, as wait(2) has it, for a warning. */
   interpreterEnd: 'BUNDLE_TOOL_INTERPRETER_END',
 } as const
@@ -59,6 +66,9 @@ export const tryVariables = [
 /** The beginning of the ID of a container that `try` has given none; the process that removes it follows. */
 export const tryPrefix = 'try-'
 
+/** Stands for a place that has no scripts for Node.js. */
+export const runtimeAlone = 'runtime alone'
+
 /** Beginnings of `NAME=value` for variables that change which code Node.js and its libraries run. */
 export const codeVariables = ['NODE_', 'OPENSSL_'] as const
 /** The part of them that decides which servers are trusted; a command that talks to servers needs these. */
@@ -70,28 +80,29 @@ export function isHiddenVariable(name: string, hasNetwork: boolean): boolean {
   return begins(codeVariables) && !(hasNetwork && begins(trustVariables))
 }
 
-/** Commands that talk to no server. */
-export const offlineCommands = [
-  'run',
-  'create',
-  'start',
-  'state',
-  'list',
-  'kill',
-  'delete',
-  'exec',
-  'pause',
-  'resume',
-  'ps',
-  'spec',
-  'update',
-  'features',
-  'events',
-  'explain',
-  'checkpoint',
-  'restore',
-  'stop',
-  'wait',
+/** Commands that need Node.js: they talk to servers, or have threads that pack and unpack. All others run in the interpreter, too. */
+export const nodeCommands = [
+  'pull',
+  'unpack',
+  'inspect',
+  'list-tags',
+  'copy',
+  'push',
+  'images',
+  'rmi',
+  'prune',
+  'verify',
+  'login',
+  'logout',
+  'export',
+  'repack',
+  'unshare',
+  'try',
+  'tag',
+  'digest',
+  'list-referrers',
+  'diff',
+  'doctor',
 ] as const
 
 /** The state root of a user without XDG_RUNTIME_DIR; the uid follows. */

@@ -40,6 +40,8 @@ export interface Answer extends Report {
 }
 
 export interface ExecuteOptions {
+  /** The first word that the runner sees; default: the command. */
+  readonly argv0?: string
   /** True to pass signals sent to this process to the runner, which passes them to the container or stops. */
   readonly forwardSignals?: boolean
   /** True to give the runner a session of its own: signals of the terminal then reach it only through this process. */
@@ -64,11 +66,12 @@ export interface Execution {
 export async function execute(command: string, args: readonly string[], options: ExecuteOptions): Promise<Execution> {
   // Loaded here: it takes longer than many commands, and a call that hands over does not need it.
   const { spawn } = process.getBuiltinModule('node:child_process')
-  const { cwd, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
+  const { argv0, cwd, descriptors, feed, stdio = {}, detached = false, forwardSignals: forwards, drain } = options
   const first = [stdio.stdin, stdio.stdout, stdio.stderr].map((given) => (typeof given === 'object' ? 'pipe' : given))
   const child = spawn(command, args, {
     stdio: [...first.map((given) => given ?? 'inherit'), ...descriptors],
     detached,
+    ...(argv0 !== undefined && { argv0 }),
     ...(cwd !== undefined && { cwd }),
   })
   if (child.pid === undefined) return { reports: [], code: await exitOf(child, 'exit') } // which throws

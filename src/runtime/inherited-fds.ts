@@ -10,7 +10,7 @@ export interface InheritedFds {
 /**
  * The number of descriptors from 3 on that a container inherits, all of them passed to this process.
  *
- * Node.js opens descriptors of its own at the first free numbers; the first of them is always that of an event loop.
+ * Node.js and the interpreter open descriptors of their own at the first free numbers.
  * @throws OciError `ERR_USAGE` one of them is not open
  */
 export function inheritedFds({ preserveFds = 0, listenFds = 0 }: InheritedFds): number {
@@ -24,9 +24,12 @@ export function inheritedFds({ preserveFds = 0, listenFds = 0 }: InheritedFds): 
   return count
 }
 
+/** The first of those of Node.js, and of the interpreter. */
+const own: readonly string[] = ['anon_inode:[eventpoll]', 'anon_inode:[signalfd]']
+
 function isPassed(fd: number): boolean {
   try {
-    return readlinkSync(`/proc/self/fd/${fd}`) !== 'anon_inode:[eventpoll]'
+    return !own.includes(readlinkSync(`/proc/self/fd/${fd}`))
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return false
     throw error

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { OciError } from '../errors.ts'
-import { reportKinds, variables } from '../program/contract.ts'
+import { argv0, reportKinds, variables } from '../program/contract.ts'
 import { encode } from '../program/encode.ts'
 import { numbered, type Program } from '../program/program.ts'
 import { type CallPaths, registerValues } from './call-registers.ts'
@@ -37,6 +37,7 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
   const caller = options.endsWithCaller || options.abort ? [String(process.pid)] : []
   const execution = await execute(findRunner(), [String(programFd), String(programFd + 1), options.id, ...caller], {
     ...options,
+    argv0: argv0.runner,
     descriptors: [...inherited, 'pipe', 'pipe'],
     feed: (child) => {
       const input = child.stdio[programFd] as Writable
@@ -48,12 +49,15 @@ export async function runProgram(program: Program, options: RunProgramOptions): 
 }
 
 /**
- * The path of the runner: the one in the environment variable, or else the binary of the package or of `npm run build`.
+ * The path of the runner: the one in the environment variable, or else the binary of the package or of `npm run build`. It is to
+ * be started as `argv0.runner`.
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function findRunner(): string {
   const path = process.env[variables.runner] ?? ownBinary('bundle-tool-runner')
   if (existsSync(path)) return path
+  const front = ownBinary('bundle-tool') // which is the runner, too, where it is called so
+  if (process.env[variables.runner] === undefined && existsSync(front)) return front
   throw new OciError('ERR_RUNNER_MISSING', `there is no runner for ${process.arch}: "${path}" does not exist`, {
     hint: `the package has x64 and arm64: build another with "npm run build" (needs a C compiler), or name one in ${variables.runner}`,
   })

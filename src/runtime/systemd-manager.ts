@@ -4,6 +4,7 @@ import type { SystemdManager } from '../compile/cgroup/systemd.ts'
 import type { DeviceNames } from '../compile/cgroup/systemd-v1.ts'
 import type { HostFacts } from '../compile/facts.ts'
 import { OciError } from '../errors.ts'
+import { ownBinary } from './own-binary.ts'
 import { busPath, readManager, withSystemd } from './systemd.ts'
 
 /**
@@ -62,9 +63,12 @@ function readDeviceNames(): DeviceNames {
 }
 
 /** The command that runs this tool for a step that needs D-Bus. */
-export const internalCommand = (): readonly string[] => [...toolCommand(), '--log-format=json', 'internal']
+export function internalCommand(): readonly string[] {
+  const front = ownBinary('bundle-tool')
+  return [...(existsSync(front) ? [front] : toolCommand()), '--log-format=json', 'internal']
+}
 
-/** The command that starts the tool's command line. */
+/** The command that starts the tool's command line in Node.js. */
 export const toolCommand = (): readonly string[] => [
   process.execPath,
   '--', // Node.js would read the file of an --env-file behind the script, too

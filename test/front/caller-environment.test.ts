@@ -92,6 +92,7 @@ const runtimeCommands = [
   ['delete', '-f', 'env-2', 'too many'],
   ['checkpoint', 'nope'],
   ['restore', 'nope'],
+  ['--help'],
 ] as const
 const imageCommands = [
   ['images', '--store', 'store'],
@@ -99,7 +100,6 @@ const imageCommands = [
   ['inspect', `oci-archive:${join(import.meta.dirname, '../../fixtures/busybox.tar')}`],
   // Fetched in a thread, which would load what NODE_OPTIONS names as a process does.
   ['pull', 'localhost:1/image', '--store', 'store', '--out', 'pulled'],
-  ['--help'],
 ] as const
 
 test('Node.js is not given what would change the code that it runs, and no command runs it', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { engine, tool } from '../command-line.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -86,10 +87,10 @@ test('in the foreground the exit code is that of the container, signals reach it
 test('pipes are those of whoever restores', async () => {
   place.configure('read line; echo got $line; read line; echo got $line')
   const out = join(place.directory, 'out')
-  const tool = [process.execPath, join(import.meta.dirname, '../../bin/bundle-tool.js'), '--root', place.root]
+  const command = [engine, tool, '--root', place.root]
   // Node.js makes sockets of pipes; the shell makes pipes.
   const inPipes = (input: string, words: readonly string[]) =>
-    spawn('/bin/sh', ['-c', `${input} | "$@" 2>/dev/null | cat > ${out}`, 'sh', ...tool, ...words], {
+    spawn('/bin/sh', ['-c', `${input} | "$@" 2>/dev/null | cat > ${out}`, 'sh', ...command, ...words], {
       stdio: 'ignore',
       detached: true,
     })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { engine, tool } from '../command-line.ts'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { withControllingTerminal } from '../controlling-terminal.ts'
 import { takeDescriptor } from '../descriptor-taker.ts'
@@ -135,11 +136,11 @@ test.each([['-p'], ['--process']])('%s: the whole process, and nothing of the co
 })
 
 test('--preserve-fds: descriptors from 3 on, and no others', () => {
-  const [file, tool] = [join(place.directory, 'three'), join(import.meta.dirname, '../../bin/bundle-tool.js')]
+  const file = join(place.directory, 'three')
   writeFileSync(file, 'from three')
   const run = (count: string) =>
     spawnSync(
-      process.execPath,
+      engine,
       [tool, '--root', place.root, 'exec', '--preserve-fds', count, place.id, 'sh', '-c', 'ls /proc/$$/fd; cat <&3'],
       {
         stdio: ['ignore', 'pipe', 'pipe', openSync(file, 'r'), openSync(file, 'r')],

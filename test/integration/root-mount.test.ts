@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
+import { engine, tool } from '../command-line.ts'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox')
-const toolPath = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -44,7 +44,7 @@ test.each([
     place.configure('awk \'$5 == "/"\' /proc/self/mountinfo', { linux: { rootfsPropagation } })
     const show = 'cut -d " " -f 5 /proc/self/mountinfo'
     const command = `mount --make-rshared / && ${show} > ${place.directory}/before; "$@" 2>&1; ${show} > ${place.directory}/after`
-    const run = [process.execPath, toolPath, '--root', place.root, 'run', ...flags, '-b', place.bundle, place.id]
+    const run = [engine, tool, '--root', place.root, 'run', ...flags, '-b', place.bundle, place.id]
     const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', `mount -t tmpfs none /mnt; ${command}`, 'sh', ...run], {
       encoding: 'utf8',
     })

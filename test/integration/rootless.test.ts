@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { engine, tool } from '../command-line.ts'
 import { ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -11,7 +12,6 @@ const { test } = requires('root', 'busybox')
 
 /** Somebody without a name, a home or any right. */
 const uid = 54_321
-const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 
 let place: ContainerPlace
 beforeEach(() => {
@@ -31,7 +31,7 @@ function configure(script: string, change: (config: RuntimeConfig) => RuntimeCon
 
 /** Runs a command of the tool as that user. */
 function asUser(...args: readonly string[]): Finished {
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [tool, '--root', place.root, ...args], {
+  const { status, signal, stdout, stderr } = spawnSync(engine, [tool, '--root', place.root, ...args], {
     uid,
     gid: uid,
     cwd: place.directory,
@@ -68,7 +68,7 @@ test('a rootless container is created, started and deleted', () => {
   configure('echo started > /proof; exec sleep 1000', (config) => ({ ...config, root: { path: 'rootfs' } }))
   const script = (command: string): Finished => {
     // Nothing of the test's stays open in the container.
-    const line = `exec ${process.execPath} ${tool} --root ${place.root} ${command} >/dev/null 2>${place.directory}/log </dev/null`
+    const line = `exec ${engine} ${tool} --root ${place.root} ${command} >/dev/null 2>${place.directory}/log </dev/null`
     const { status } = spawnSync('/bin/sh', ['-c', line], { uid, gid: uid, timeout: 30_000 })
     return { end: status, stdout: '', stderr: readFileSync(join(place.directory, 'log'), 'utf8') }
   }
@@ -126,7 +126,7 @@ helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () =
     }))
     const gid = Number(execFileSync('id', ['-g', name], { encoding: 'utf8' }))
     const call = (...args: readonly string[]) =>
-      spawnSync(process.execPath, [tool, '--root', place.root, ...args], {
+      spawnSync(engine, [tool, '--root', place.root, ...args], {
         uid,
         gid,
         encoding: 'utf8',
@@ -139,7 +139,7 @@ helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () =
     })
     expect(stdout).toContain('uid=500')
     // The FIFO cannot be given to that user; the directory is what keeps others from it.
-    const create = `exec ${process.execPath} ${tool} --root ${place.root} create -b ${place.bundle} ${place.id} >/dev/null 2>&1`
+    const create = `exec ${engine} ${tool} --root ${place.root} create -b ${place.bundle} ${place.id} >/dev/null 2>&1`
     expect(spawnSync('/bin/sh', ['-c', create], { uid, gid }).status).toBe(0)
     expect(statSync(join(place.root, place.id)).mode & 0o777).toBe(0o700)
     expect(call('start', place.id)).toMatchObject({ status: 0, stderr: '' })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { readHostFacts } from '../../src/host/facts.ts'
 import type { Namespace } from '../../src/oci/runtime-config.ts'
+import { engine, tool } from '../command-line.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
@@ -80,8 +81,7 @@ test('--preserve-fds passes descriptors on', () => {
   place.configure('cat <&3')
   const run = `exec "$@" run --preserve-fds 1 -b ${place.bundle} ${place.id} 3<${join(place.directory, 'third')}`
   writeFileSync(join(place.directory, 'third'), 'the third\n')
-  const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
-  const child = spawn('/bin/sh', ['-c', run, 'sh', process.execPath, tool, '--root', place.root])
+  const child = spawn('/bin/sh', ['-c', run, 'sh', engine, tool, '--root', place.root])
   return expect(text(child)).resolves.toBe('the third\n')
 })
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
+import { engine, tool } from '../command-line.ts'
 import { ContainerPlace } from '../container.ts'
 import { withControllingTerminal, withoutTerminal } from '../controlling-terminal.ts'
 import { callBy, wayNames, withNode } from '../front/ways.ts'
@@ -20,10 +21,9 @@ afterEach(async () => {
   await place.close()
 })
 
-const tool = join(import.meta.dirname, '../../bin/bundle-tool.js')
 const terminal = { process: { terminal: true } }
 
-const run = (): string => `${process.execPath} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id}`
+const run = (): string => `${engine} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id}`
 
 /** Runs a shell command, the container's most often, with a terminal of its own, by script(1); what is seen there, and the exit code. */
 async function inTerminal(command: string, input: string, waitFor = ''): Promise<{ screen: string; code: number }> {

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +19,41 @@ export interface InBothOptions {
  * Runs the body of an async function in Node.js and in the interpreter: what it returns there, as JSON has it. It has
  * `require`, `process`, `Buffer`, TextEncoder, `input`, and `attempt(call)`: what a call returns, or the error that it throws.
  */
-export function inBoth(body: string, { cwd, env = {}, input = null }: InBothOptions = {}) {
+export function inBoth(body: string, options: InBothOptions & { readonly only?: 'interpreter' } = {}) {
+  const place = makePlace(body, options)
+  try {
+    const run = (name: 'node' | 'interpreter'): unknown => {
+      const [binary = '', ...args] = place.commands[name]
+      const { status, signal, stderr } = spawnSync(binary, args, { ...place.optionsFor(name), encoding: 'utf8' })
+      return place.resultOf(name, { end: signal ?? status, stderr })
+    }
+    return { node: options.only === undefined ? run('node') : undefined, interpreter: run('interpreter') }
+  } finally {
+    place.close()
+  }
+}
+
+/** The same for what this process has a part in. */
+export async function inBothAtOnce(body: string, options: InBothOptions = {}) {
+  const place = makePlace(body, options)
+  const run = async (name: 'node' | 'interpreter'): Promise<unknown> => {
+    const [binary = '', ...args] = place.commands[name]
+    const child = spawn(binary, args, { ...place.optionsFor(name), stdio: ['ignore', 'ignore', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk
+    })
+    const [status, signal] = await once(child, 'close')
+    return place.resultOf(name, { end: signal ?? status, stderr })
+  }
+  try {
+    return { node: await run('node'), interpreter: await run('interpreter') }
+  } finally {
+    place.close()
+  }
+}
+
+function makePlace(body: string, { cwd, env = {}, input = null }: InBothOptions) {
   const directory = mkdtempSync(join(tmpdir(), 'interpreter-'))
   const file = (name: string): string => join(directory, name)
   const code = `(function (exports, require, module, __filename) {
@@ -31,31 +66,28 @@ export function inBoth(body: string, { cwd, env = {}, input = null }: InBothOpti
       }
     }
     const { readFileSync, writeFileSync } = require('node:fs')
-    exports.compileCall = async () => {
+    exports.runProcess = async () => {
       const input = JSON.parse(readFileSync(${JSON.stringify(file('input'))}, 'utf8'))
       const result = await (async () => { ${body} })()
       writeFileSync(process.env.RESULT, JSON.stringify(result, (_, value) => typeof value === 'bigint' ? value + 'n' : value) ?? 'undefined')
     }
   })`
-  try {
-    writeFileSync(file('input'), JSON.stringify(input))
-    writeFileSync(file('script.mjs'), `export default ${code}`)
-    writeFileSync(file('script.cjs'), `const made = {}; ${code}(made, require, module, __filename); made.compileCall()`)
-    const run = (name: string, command: readonly string[]): unknown => {
-      const options = { cwd, env: { ...env, RESULT: file(name) }, encoding: 'utf8', timeout: 60_000 } as const
-      const [binary = '', ...args] = command
-      const { status, signal, stderr } = spawnSync(binary, args, options)
-      if (signal !== null || stderr !== '') throw new Error(`${name}: ${signal ?? status}: ${stderr}`)
+  writeFileSync(file('input'), JSON.stringify(input))
+  writeFileSync(file('script.mjs'), `export default ${code}`)
+  writeFileSync(file('script.cjs'), `const made = {}; ${code}(made, require, module, __filename); made.runProcess()`)
+  const own = ['main', 'modules'].map((name) => `${name}=${join(built, `.interpreter/${name}.js`)}`)
+  return {
+    commands: {
+      node: [process.execPath, file('script.cjs')],
+      interpreter: [workbench, 'run', ...own, `cli=${file('script.mjs')}`, '--'],
+    } satisfies Record<string, readonly string[]>,
+    optionsFor: (name: string) => ({ cwd, env: { ...env, RESULT: file(name) }, timeout: 60_000 }),
+    resultOf: (name: string, { end, stderr }: { end: unknown; stderr: string }): unknown => {
+      if (typeof end === 'string' || stderr !== '') throw new Error(`${name}: ${String(end)}: ${stderr}`)
       const text = readFileSync(file(name), 'utf8')
       return text === 'undefined' ? undefined : JSON.parse(text)
-    }
-    const main = `main=${join(built, '.interpreter/main.js')}`
-    return {
-      node: run('node', [process.execPath, file('script.cjs')]),
-      interpreter: run('interpreter', [workbench, 'run', main, `compiler=${file('script.mjs')}`, '--']),
-    }
-  } finally {
-    rmSync(directory, { recursive: true })
+    },
+    close: () => rmSync(directory, { recursive: true }),
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
 
 const built = join(import.meta.dirname, '../../dist')
-const script = join(built, 'bin/boot.js')
+const script = join(built, 'bin/compiler.js')
 
 /** The code of the interpreter, in Node.js, started as the interpreter is. */
 export const nodeCompiler: string = join(import.meta.dirname, 'node-compiler.cjs')

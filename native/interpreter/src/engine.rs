@@ -2,12 +2,14 @@
 use crate::system;
 use rquickjs::{
     allocator::RustAllocator, context::intrinsic, function::Func, qjs, CatchResultExt, Context,
-    Ctx, Function, Module, Persistent, Promise, Result, Runtime,
+    Ctx, Function, Module, Persistent, Result, Runtime,
 };
 use std::{cell::RefCell, rc::Rc};
 
 /// A configuration of 128 KiB, the most that the front lets it read, needs a tenth of it.
 const MEMORY_LIMIT: usize = 512 << 20;
+/// Most programs live for milliseconds, and garbage is never collected; some wait for a container for days.
+const COLLECT_AT: u64 = 64 << 20;
 /// JSON of 128 KiB that is nothing but brackets nests 131,072 deep.
 const STACK_LIMIT: libc::rlim_t = 96 << 20;
 /// The part of the stack that is left for callers of the engine and for the functions that it calls.
@@ -54,20 +56,24 @@ impl Engine {
         Ok(Self { context, start })
     }
 
-    /// Starts the program, and returns the exit code that it promises. The process may be another one than that which has loaded it.
+    /// Starts the program, and calls the function that it returns again and again, each time when no promise has anything left to
+    /// do; the first number that this returns is the exit code. The process may be another one than that which has loaded it.
     pub fn run(&self) -> Outcome<i32> {
         // SAFETY: the stack is larger than that. `Runtime::set_max_stack_size` takes more than 16 MiB for no limit at all.
         unsafe {
             let runtime = self.context.get_runtime_ptr();
             qjs::JS_UpdateStackTop(runtime);
             qjs::JS_SetMaxStackSize(runtime, raise_stack_limit());
+            qjs::JS_SetGCThreshold(runtime, COLLECT_AT);
         }
         in_context(&self.context, |ctx| {
-            self.start
-                .clone()
-                .restore(ctx)?
-                .call::<_, Promise>(())?
-                .finish()
+            let turn: Function = self.start.clone().restore(ctx)?.call(())?;
+            loop {
+                while ctx.execute_pending_job() {}
+                if let Some(code) = turn.call::<_, Option<i32>>(())? {
+                    return Ok(code);
+                }
+            }
         })
     }
 }
@@ -80,7 +86,7 @@ fn in_context<T>(context: &Context, call: impl FnOnce(&Ctx) -> Result<T>) -> Out
 pub fn context_of<I: rquickjs::context::Intrinsic>() -> Result<Context> {
     let runtime = Runtime::new_with_alloc(RustAllocator)?;
     runtime.set_memory_limit(MEMORY_LIMIT);
-    runtime.set_gc_threshold(usize::MAX); // it lives for milliseconds
+    runtime.set_gc_threshold(usize::MAX); // while it is loaded
     Context::custom::<I>(&runtime)
 }
 

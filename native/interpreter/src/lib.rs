@@ -4,5 +4,6 @@ mod elf;
 pub mod engine;
 pub mod image;
 mod math;
+mod process;
 mod system;
 mod text;

@@ -1,4 +1,4 @@
-//! The compiler of bundle-tool as one binary: an engine in which it is loaded.
+//! The runtime half of bundle-tool as one binary: an engine in which the compiler is loaded, and the command line as bytecode.
 //!
 //! Of a binary without one, the build makes that with one:
 //!

@@ -1,6 +1,8 @@
 //! The host's functions: one system call each, with the number of its error, negative, where it fails.
-use crate::image;
-use crate::text::{encode, Bytes};
+use crate::{
+    image, process,
+    text::{encode, Bytes},
+};
 use libc::{c_char, c_int, c_uint};
 use rquickjs::{
     function::Func, Ctx, Error, Exception, IntoJs, Object, Result, String as JsString, TypedArray,
@@ -9,12 +11,15 @@ use rquickjs::{
 use std::{
     ffi::{CString, OsStr},
     io, mem,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::FileTypeExt,
+    },
     ptr,
 };
 
 /// The answer of a system call, or the number of its error.
-struct Answer<T>(io::Result<T>);
+pub struct Answer<T>(pub io::Result<T>);
 
 impl<'js, T: IntoJs<'js>> IntoJs<'js> for Answer<T> {
     fn into_js(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
@@ -41,6 +46,7 @@ impl<'js> IntoJs<'js> for Names {
 /// See `Host` in src/interpreter/host.ts.
 pub fn functions<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let host = Object::new(ctx.clone())?;
+    process::add_functions(&host)?;
     host.set("arguments", Func::from(arguments))?;
     host.set("environment", Func::from(environment))?;
     host.set("identity", Func::from(identity))?;
@@ -59,18 +65,22 @@ pub fn functions<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("access", Func::from(access))?;
     host.set("readlink", Func::from(readlink))?;
     host.set("readdir", Func::from(readdir))?;
+    host.set("readdirTypes", Func::from(readdir_types))?;
     host.set("mkdir", Func::from(mkdir))?;
     host.set("rmdir", Func::from(rmdir))?;
     host.set("unlink", Func::from(unlink))?;
     host.set("rename", Func::from(rename))?;
     host.set("chmod", Func::from(chmod))?;
+    host.set("chown", Func::from(chown))?;
+    host.set("fsync", Func::from(fsync))?;
+    host.set("realpath", Func::from(realpath))?;
     host.set("encode", Func::from(encoded))?;
     host.set("encodeInto", Func::from(encode_into))?;
     host.set("decode", Func::from(decode))?;
     Ok(host)
 }
 
-fn bytes_of<'js>(ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<TypedArray<'js, u8>> {
+pub fn bytes_of<'js>(ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<TypedArray<'js, u8>> {
     TypedArray::new_copy(ctx.clone(), bytes)
 }
 
@@ -134,11 +144,11 @@ fn sleep(milliseconds: f64) {
     ));
 }
 
-fn answer(result: i64) -> Answer<i64> {
+pub fn answer(result: i64) -> Answer<i64> {
     Answer(checked(result))
 }
 
-fn checked(result: i64) -> io::Result<i64> {
+pub fn checked(result: i64) -> io::Result<i64> {
     match result {
         0.. => Ok(result),
         _ => Err(io::Error::last_os_error()),
@@ -146,7 +156,7 @@ fn checked(result: i64) -> io::Result<i64> {
 }
 
 /// A call with one path.
-fn with_path<T>(path: Bytes, call: impl FnOnce(*const c_char) -> io::Result<T>) -> Answer<T> {
+pub fn with_path<T>(path: Bytes, call: impl FnOnce(*const c_char) -> io::Result<T>) -> Answer<T> {
     match CString::new(path.0) {
         Ok(path) => Answer(call(path.as_ptr())),
         Err(_) => Answer(Err(io::Error::from_raw_os_error(libc::EINVAL))), // the caller has refused it
@@ -166,7 +176,7 @@ fn close(fd: c_int) -> Answer<i64> {
 }
 
 /// The part of an array that a call is for.
-fn part(bytes: &TypedArray<u8>, offset: usize, length: usize) -> Result<*mut u8> {
+pub fn part(bytes: &TypedArray<u8>, offset: usize, length: usize) -> Result<*mut u8> {
     let all = bytes.as_raw().ok_or(Error::Unknown)?;
     if offset.checked_add(length).is_none_or(|end| end > all.len()) {
         return Err(Error::new_from_js_message(
@@ -206,7 +216,7 @@ fn write(fd: c_int, from: TypedArray<u8>, offset: usize, length: usize) -> Resul
     ))
 }
 
-type Numbers<'js> = Answer<Result<TypedArray<'js, i64>>>;
+pub type Numbers<'js> = Answer<Result<TypedArray<'js, i64>>>;
 
 /// dev, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks, and the times in nanoseconds: atime, mtime, ctime.
 fn stat_by<'js>(
@@ -283,15 +293,41 @@ fn readlink<'js>(ctx: Ctx<'js>, path: Bytes) -> Answer<Result<TypedArray<'js, u8
 
 /// In the order of their bytes.
 fn readdir(path: Bytes) -> Answer<Names> {
-    let read = || {
-        let entries = std::fs::read_dir(OsStr::from_bytes(&path.0))?;
-        let mut names: Vec<_> = entries
-            .map(|entry| Ok(entry?.file_name().into_vec()))
-            .collect::<io::Result<_>>()?;
-        names.sort_unstable();
-        Ok(Names(names))
-    };
-    Answer(read())
+    Answer(entries_of(&path, |entry| Ok(entry.file_name().into_vec())))
+}
+
+/// The same names, behind each of them a byte with its type, as the bits of the mode have it above the twelve of permissions.
+fn readdir_types(path: Bytes) -> Answer<Names> {
+    Answer(entries_of(&path, |entry| {
+        let kind = entry.file_type()?;
+        let bits = [
+            (libc::S_IFDIR, kind.is_dir()),
+            (libc::S_IFLNK, kind.is_symlink()),
+            (libc::S_IFREG, kind.is_file()),
+            (libc::S_IFIFO, kind.is_fifo()),
+            (libc::S_IFSOCK, kind.is_socket()),
+            (libc::S_IFBLK, kind.is_block_device()),
+            (libc::S_IFCHR, kind.is_char_device()),
+        ];
+        let mode = bits.iter().find(|(_, is_it)| *is_it);
+        let byte = mode.map_or(0, |(mode, _)| (mode >> 12) as u8);
+        Ok([entry.file_name().as_bytes(), &[byte]].concat())
+    }))
+}
+
+fn entries_of(
+    path: &Bytes,
+    mut name: impl FnMut(&std::fs::DirEntry) -> io::Result<Vec<u8>>,
+) -> io::Result<Names> {
+    let entries = std::fs::read_dir(OsStr::from_bytes(&path.0))?;
+    let mut names = entries
+        .map(|entry| {
+            let entry = entry?;
+            Ok((entry.file_name(), name(&entry)?))
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort_unstable();
+    Ok(Names(names.into_iter().map(|(_, name)| name).collect()))
 }
 
 fn mkdir(path: Bytes, mode: c_uint) -> Answer<i64> {
@@ -318,6 +354,22 @@ fn chmod(path: Bytes, mode: c_uint) -> Answer<i64> {
     with_path(path, |path| {
         checked(unsafe { libc::chmod(path, mode) }.into())
     })
+}
+
+fn chown(path: Bytes, uid: u32, gid: u32) -> Answer<i64> {
+    with_path(path, |path| {
+        checked(unsafe { libc::chown(path, uid, gid) }.into())
+    })
+}
+
+fn fsync(fd: c_int) -> Answer<i64> {
+    // SAFETY: it takes a number.
+    answer(unsafe { libc::fsync(fd) }.into())
+}
+
+fn realpath<'js>(ctx: Ctx<'js>, path: Bytes) -> Answer<Result<TypedArray<'js, u8>>> {
+    let real = std::fs::canonicalize(OsStr::from_bytes(&path.0));
+    Answer(real.map(|real| bytes_of(&ctx, real.into_os_string().into_vec())))
 }
 
 fn encoded<'js>(ctx: Ctx<'js>, text: JsString<'js>) -> Result<TypedArray<'js, u8>> {
