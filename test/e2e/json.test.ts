@@ -16,11 +16,14 @@ const { test } = requires('root', 'busybox', 'ps')
 
 /** The commands that the tests below call. */
 const imageCommands = ['pull', 'unpack', 'inspect', 'list-tags', 'copy', 'push', 'images', 'rmi', 'prune', 'verify']
-const otherCommands = ['digest', 'list-referrers', 'tag', 'login', 'logout', 'repack', 'version', 'features', 'engine']
+const otherCommands = ['diff', 'digest', 'list-referrers', 'tag', 'login', 'logout', 'repack', 'version', 'features']
+const hostCommands = ['doctor', 'engine']
 const containerCommands = ['config', 'explain', 'state', 'list', 'ps', 'stats', 'events', 'stop', 'wait']
 
 plainTest('there is no other command that has a shape', () => {
-  expect([...imageCommands, ...otherCommands, ...containerCommands].sort()).toEqual(Object.keys(jsonShapes).sort())
+  expect([...imageCommands, ...otherCommands, ...hostCommands, ...containerCommands].sort()).toEqual(
+    Object.keys(jsonShapes).sort(),
+  )
 })
 
 function expectDocument(name: string, stdout: string): unknown {
@@ -70,6 +73,7 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
     expect(unpacked).toMatchObject({ digest, bundle: home.at('other') })
     expect(await document('images', '--format=json', ...store)).toMatchObject([{ name: image, digest }])
     expect(await document('tag', '--json', image, 'again', ...store)).toMatchObject({ digest })
+    expect(await document('diff', '--json', 'bundle', ...store)).toEqual([])
     await document('repack', '--json', 'bundle', '--image', 'oci:layout:two', ...store)
     await document('verify', '--json', ...store)
     await document('rmi', '--json', image, ...store)
@@ -84,6 +88,7 @@ describe.each(Object.entries(forms))('%s', (_, form) => {
 
   plainTest('so do those about the tool', async () => {
     await document('version', '--json')
+    await document('doctor', '--json')
     await document('features', '--json')
     await document('features', '--format', 'json')
     await document('engine', 'docker', '--file', '/no/such/file', '--json')
