@@ -52,11 +52,7 @@ const notes = `## Values
   \`rbind\` (the default), \`rprivate\` (the default) and the other propagations, \`noexec\`, \`nodev\`, \`nosuid\` and their
   opposites; \`z\` and \`Z\` do nothing where there is no SELinux, and are refused where there is. A mount takes the place of the
   one that is at its target. \`--tmpfs\` is \`noexec\`, \`nosuid\` and \`nodev\` unless it says \`exec\`, \`suid\` or \`dev\`.
-- **The network.** \`host\` is the host's network, with its \`/etc/resolv.conf\` and \`/etc/hosts\` mounted to read from. \`none\` is a
-  network of the container's own with nothing but a loopback interface: the default of root. \`ns:PATH\` joins one that CNI or \`ip
-  netns add\` has made, with the host's files too. What \`-v\` mounts at these files stays. The default of a user is the
-  host's network without its files: give \`--network host\` to find names. \`bridge\`, \`pasta\`, \`slirp4netns\`, \`container:ID\`,
-  \`--publish\`, \`--dns\` and \`--add-host\` are not there yet, and are refused.
+- **The network.** [network.md](network.md) has all about these flags.
 - **Devices.** In a user namespace the host's device is mounted, and its rights on the host hold.
 - **Sizes** have \`k\`, \`m\`, \`g\` or \`t\` after them for KiB to TiB. \`-m\` alone allows as much swap as memory, as with docker and
   podman, where the kernel counts swap.

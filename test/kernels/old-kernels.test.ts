@@ -1,7 +1,7 @@
 // Containers on kernels that lack newer system calls: what is seen from inside is the same as with them.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
@@ -190,6 +190,23 @@ test.each([
   expect(stderr).toMatch(/mounts\[\d+\].*mount_setattr: function not implemented \(ENOSYS\).*this kernel/)
   expect(place.leftovers()).toEqual([])
 })
+
+requires('root', 'busybox', 'gcc', 'slirp4netns').test.each(kernels)(
+  '%s a program that is the way to the network starts and ends with the container',
+  (_, calls) => {
+    place.configure('ip -4 -o addr show eth0 | grep -o 10.0.2.100', {
+      config: { annotations: { 'bundle-tool.network': 'slirp4netns' } },
+    })
+    const under = ['unshare', '--net', ...without(calls)]
+    const { end, stdout, stderr } = place.tool(['run', '--keep', '-b', place.bundle, place.id], { under })
+    expect({ end, stdout, stderr }).toEqual({ end: 0, stdout: '10.0.2.100\n', stderr: '' })
+    const [pid] = readFileSync(join(place.root, place.id, 'keeper'), 'utf8').split(' ')
+    const deadline = Date.now() + 5000
+    while (existsSync(`/proc/${pid}`) && Date.now() < deadline) spawnSync('sleep', ['0.02'])
+    expect(existsSync(`/proc/${pid}`)).toBe(false)
+    expect(place.tool(['delete', place.id])).toMatchObject({ end: 0 })
+  },
+)
 
 test('without cgroup.kill each process of a cgroup is killed', async () => {
   const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
