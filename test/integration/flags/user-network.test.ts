@@ -158,6 +158,51 @@ nslookup -type=a any.example.test | grep -A1 any.example; ${fetch(hostAddress, r
     expect(existsSync(join(place.root, place.id))).toBe(false)
   })
 
+  test('what --show prints makes the same bundle, files and all, as the object of the library does', () => {
+    const { place, call } = flagged()
+    const flags = ['--network', program, '-p', '8080:80', '-p', '127.0.0.1:53:53/udp', '--dns', '192.0.2.9']
+    const more = ['--dns-search', 'a.test', '--dns-option', 'ndots:3', '--add-host', 'db:192.0.2.8']
+    const files = ['config.json', 'etc/resolv.conf', 'etc/hosts']
+    const read = () => files.map((name) => readFileSync(join(place.bundle, name), 'utf8'))
+    expect(call([...base, ...flags, ...more])).toEqual({ end: 0, stdout: '', stderr: '' })
+    const made = read()
+    expect(made[1]).toBe('nameserver 192.0.2.9\nsearch a.test\noptions ndots:3\n')
+    const shown: readonly string[] = JSON.parse(call(['config', '-b', 'bundle', '--show', '--json']).stdout)
+    const words = shown.filter((word) => /^--(network|publish|dns|add-host)/.test(word))
+    expect(words).toHaveLength(7)
+    expect(call([...base, ...words])).toEqual({ end: 0, stdout: '', stderr: '' })
+    expect(read()).toEqual(made)
+    const library = `import { spec } from '${join(import.meta.dirname, '../../../dist/bin/index.mjs')}'
+await spec({ bundle: 'bundle', rootless: ${uid !== 0}, terminal: false, changes: { readOnly: false, network: '${program}',
+  publish: ['8080:80', '127.0.0.1:53:53/udp'], dns: ['192.0.2.9'], dnsSearch: ['a.test'], dnsOption: ['ndots:3'],
+  addHost: ['db:192.0.2.8'] } })`
+    const node = `${process.execPath} --input-type=module -e "${library}"`
+    host.run(
+      `cd ${place.directory} && rm -r bundle/etc bundle/config.json && ${node}; chown -R ${uid}:${uid} bundle/etc bundle/config.json`,
+    )
+    expect(read().slice(1)).toEqual(made.slice(1))
+    expect(JSON.parse(read()[0] ?? '').annotations).toEqual(JSON.parse(made[0] ?? '').annotations)
+    // Another network begins anew.
+    call(['config', '-b', 'bundle', '--network', 'none'])
+    const { annotations = {}, mounts } = JSON.parse(read()[0] ?? '')
+    expect(Object.keys(annotations)).toEqual(['bundle-tool.add-host'])
+    expect(JSON.stringify(mounts)).not.toContain('resolv.conf')
+  })
+
+  test('without the program the error names its package', () => {
+    const { place, call } = flagged()
+    call([...base, '--network', program, '--', 'true'])
+    expect(call(['run', '-b', 'bundle', place.id]).end).toBe(0) // and its program is kept
+    const path = program === 'pasta' ? '/usr/bin/passt' : '/usr/bin/slirp4netns'
+    host.run(`mount --bind /dev/null ${path}`)
+    const { end, stderr } = call(['run', '-b', 'bundle', place.id])
+    host.run(`umount ${path}`)
+    expect(end).toBe(1)
+    expect(stderr).toMatch(
+      /which is not installed .*annotations\/bundle-tool.network.*install the package (passt|slirp4netns)/,
+    )
+  })
+
   test('a container joins the network of another one, with its names, while that one is there', () => {
     const { place, call } = serve('-p', '8080:80')
     const second = `${place.id}-2`
