@@ -73,7 +73,7 @@ enum report_kind { REPORT_READY = 1, REPORT_FAILED = 2, REPORT_UNDO_FAILED = 3, 
 enum order_kind { ORDER_RUN = 1, ORDER_PIPE = 2, ORDER_CLOSE = 3, ORDER_SIGNAL = 4 };
 enum tree_kind { TREE_ENTER = 1, TREE_DIRECTORY = 2, TREE_UNLINK = 3, TREE_REMOVE = 4, TREE_SYMLINK = 5, TREE_LINK = 6, TREE_FILE = 7, TREE_DATA = 8, TREE_DONE = 9 };
 enum tree_flag { WITH_OWNER = 1, WITH_MODE = 2, WITH_TIME = 4, WITH_COMPLETE = 8, WITH_RESIZE = 16 };
-enum { TREE_RING = 8388608, TREE_TEXT = 4096 };
+enum { TREE_MEMORY = 33554432, TREE_TEXT = 4096 };
 
 /* An encoded program begins with this; then come the steps, the lists and the strings. */
 struct program_header {
@@ -165,18 +165,18 @@ struct tree_command {
 	uint32_t nanoseconds;
 	int64_t seconds; /* modification time */
 	uint64_t position; /* in the file */
-	uint32_t from; /* where the data begin in the ring */
+	uint32_t from; /* where the data begin in the memory */
 	uint32_t length; /* of the data */
 };
 
 _Static_assert(sizeof(struct tree_command) == 48, "as src/program/structs.ts lays it out");
 
-/* The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. One that copies a tree sends one. */
+/* The first one of a process that makes a tree has the descriptor of its memory; others answer `done`, or tell a failure. One that copies a tree sends one. */
 struct tree_report {
 	int32_t error; /* of errno(3); 0: all is done */
 	int32_t syscall; /* that failed */
 	uint32_t command; /* that failed, counted from the last `done` */
-	int32_t ring;
+	int32_t memory;
 };
 
 _Static_assert(sizeof(struct tree_report) == 16, "as src/program/structs.ts lays it out");

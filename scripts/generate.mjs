@@ -210,7 +210,7 @@ ${enumeration('report_kind', 'REPORT', c.reportKinds)}
 ${enumeration('order_kind', 'ORDER', c.orderKinds)}
 ${enumeration('tree_kind', 'TREE', c.treeKinds)}
 ${enumeration('tree_flag', 'WITH', c.treeFlags)}
-enum { TREE_RING = ${c.treeRingBytes}, TREE_TEXT = ${c.treeTextBytes} };
+enum { TREE_MEMORY = ${c.treeMemoryBytes}, TREE_TEXT = ${c.treeTextBytes} };
 
 ${Object.entries(c.structs).map(struct).join('\n')}
 /* FIELD(name): the numbers of a report, in their order. */

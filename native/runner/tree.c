@@ -1,6 +1,6 @@
 /*
- * Makes the files of a directory, as a stream of commands says. The data of files are in a ring of memory, which whoever
- * sends the commands fills by its own descriptor.
+ * Makes the files of a directory, as a stream of commands says. The data of files are in memory that whoever sends
+ * the commands fills by its own descriptor.
  *
  * Nobody else changes the directory meanwhile, and commands name no symbolic link as a directory. Should they, the
  * command fails: directories are opened through no link, and files by their names in an open directory.
@@ -23,8 +23,8 @@ struct tree {
 	int root, directory;
 	int file; /* that is open; -1: none */
 	struct tree_command made; /* the command that opened it */
-	int ring_fd;
-	const char *ring;
+	int memory_fd;
+	const char *memory;
 	uint32_t commands; /* since the last report */
 };
 
@@ -34,7 +34,7 @@ static long send_report(const struct tree *t, long error)
 		.error = (int32_t)-error,
 		.syscall = error ? (int32_t)call_of(error) : 0,
 		.command = t->commands,
-		.ring = t->ring_fd,
+		.memory = t->memory_fd,
 	};
 	const char *at = (const char *)&report, *end = at + sizeof report;
 	long r = 0;
@@ -81,10 +81,10 @@ static long complete(struct tree *t, const struct tree_command *last)
 
 static long add_data(struct tree *t, const struct tree_command *c)
 {
-	const char *at = t->ring + c->from, *end = at + c->length;
+	const char *at = t->memory + c->from, *end = at + c->length;
 	uint64_t position = c->position;
 
-	if ((uint64_t)c->from + c->length > TREE_RING || t->file < 0)
+	if ((uint64_t)c->from + c->length > TREE_MEMORY || t->file < 0)
 		return -EPROTO;
 	while (at < end) {
 		long r = sys(pwrite64, t->file, at, (size_t)(end - at), position);
@@ -250,18 +250,18 @@ static long carry_out_stream(struct tree *t)
 	return r < 0 || !used ? r : -EPROTO;
 }
 
-static long prepare_ring(struct tree *t)
+static long prepare_memory(struct tree *t)
 {
-	long r = sys(memfd_create, "files", MFD_CLOEXEC), memory;
+	long r = sys(memfd_create, "files", MFD_CLOEXEC), at;
 
-	t->ring_fd = (int)r;
+	t->memory_fd = (int)r;
 	if (r >= 0)
-		r = sys(ftruncate, t->ring_fd, TREE_RING);
+		r = sys(ftruncate, t->memory_fd, TREE_MEMORY);
 	if (r < 0)
 		return r;
-	memory = sys(mmap, 0, TREE_RING, PROT_READ, MAP_SHARED, t->ring_fd, 0);
-	t->ring = (const char *)memory;
-	return memory < 0 && memory > -4096 ? memory : send_report(t, 0);
+	at = sys(mmap, 0, TREE_MEMORY, PROT_READ, MAP_SHARED, t->memory_fd, 0);
+	t->memory = (const char *)at;
+	return at < 0 && at > -4096 ? at : send_report(t, 0);
 }
 
 /* It ends with its parent, and not by the signals of a terminal: the parent says when there is no more to do. */
@@ -282,7 +282,7 @@ static long begin(struct tree *t, const char *directory, const char *parent)
 	if (r >= 0)
 		r = sys(openat, AT_FDCWD, directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	t->root = t->directory = (int)r;
-	return r < 0 ? r : prepare_ring(t);
+	return r < 0 ? r : prepare_memory(t);
 }
 
 int make_tree(char **words)

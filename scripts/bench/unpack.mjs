@@ -50,9 +50,9 @@ export async function unpack({ scratch, image, rounds }) {
       title: `local layout to bundle (${describe})`,
       rows: await inTurns(contenders, rounds),
       budgets: [
-        { of: 'bundle-tool unpack', against: 'igzip -dc | tar -x', ratio: 1.2 },
-        { of: 'bundle-tool unpack', against: 'gzip -dc | tar -x', ratio: 0.65 },
-        { of: 'bundle-tool unpack', against: 'umoci unpack' },
+        { of: 'bundle-tool unpack', against: 'igzip -dc | tar -x', ratio: 0.85 },
+        { of: 'bundle-tool unpack', against: 'gzip -dc | tar -x' },
+        { of: 'bundle-tool unpack', against: 'umoci unpack', ratio: 0.22 },
       ],
     },
   ]

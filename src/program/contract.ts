@@ -274,7 +274,7 @@ export const treeKinds = {
 export const treeFlags = { owner: 1, mode: 2, time: 4, complete: 8, resize: 16 } as const
 
 /** Bytes of the memory that the data of files are passed in. */
-export const treeRingBytes = 0x80_0000
+export const treeMemoryBytes = 0x200_0000
 /** The most bytes that a name or a text of such a command has, with its NUL: as long as a path may be. */
 export const treeTextBytes = 4096
 
@@ -369,17 +369,17 @@ export const structs = {
       nanoseconds: ['u32'],
       seconds: ['i64', 1, 'modification time'],
       position: ['u64', 1, 'in the file'],
-      from: ['u32', 1, 'where the data begin in the ring'],
+      from: ['u32', 1, 'where the data begin in the memory'],
       length: ['u32', 1, 'of the data'],
     },
   },
   tree_report: {
-    does: 'The first one of a process that makes a tree has the descriptor of its ring; others answer `done`, or tell a failure. One that copies a tree sends one.',
+    does: 'The first one of a process that makes a tree has the descriptor of its memory; others answer `done`, or tell a failure. One that copies a tree sends one.',
     fields: {
       error: ['i32', 1, 'of errno(3); 0: all is done'],
       syscall: ['i32', 1, 'that failed'],
       command: ['u32', 1, 'that failed, counted from the last `done`'],
-      ring: ['i32'],
+      memory: ['i32'],
     },
   },
 } as const

@@ -14,7 +14,7 @@ export interface RegularAttributes extends FileAttributes {
   readonly mode: number
 }
 
-/** Bytes of the ring, `from` and `length`, and their position in a file. */
+/** Bytes that have been placed, `from` and `length`, and their position in a file. */
 export interface FileData {
   readonly from: number
   readonly length: number

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { closeSync, openSync, write, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { isSystemError, OciError } from '../errors.ts'
-import { argv0, structs, treeRingBytes } from '../program/contract.ts'
+import { argv0, structs, treeMemoryBytes } from '../program/contract.ts'
 import { layOut } from '../program/structs.ts'
-import { TreeFailure, type TreeProcess } from '../program/tree-process.ts'
+import { maxPlacedBytes, TreeFailure, type TreeProcess } from '../program/tree-process.ts'
 import { systemError } from './command-error.ts'
 import { findRunner } from './runner.ts'
 
@@ -17,15 +17,16 @@ const writeAt = promisify(write)
 /** Commands that have been sent, and not been answered. */
 interface Batch {
   readonly things: readonly unknown[]
-  /** Where what was placed for them ends. */
-  readonly end: number
+  /** The place that their data take, if they have some. */
+  readonly place: number | undefined
 }
 
 /**
  * Starts the runner for the tree in a directory: it makes files while this process decompresses and verifies. It ends with
  * the thread that has started it.
  *
- * Placed entries go through a ring of memory that both have open, so that they are copied once, and read where they are.
+ * Data of files go through memory that both have open, so that they are copied once, and read where they are. A place that was
+ * freed last is used first: as long as the runner keeps up, a few megabytes are used, which are in the processor's cache.
  * @throws OciError `ERR_RUNNER_MISSING`
  */
 export function startTree(directory: string): TreeProcess {
@@ -34,17 +35,17 @@ export function startTree(directory: string): TreeProcess {
   const child = spawn(findRunner(), words, { argv0: argv0.tree, stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const batches: Batch[] = []
-  let ring: number | undefined
+  let memory: number | undefined
   let failure: { readonly error: unknown } | undefined
   let wake = (): void => {}
   let copying = Promise.resolve()
-  // Places in the ring go on counting, round after round: all from `freed` up to `placed` is in use.
-  let placed = 0
-  let freed = 0
+  const free = Array.from({ length: treeMemoryBytes / maxPlacedBytes }, (_, index) => index * maxPlacedBytes).reverse()
+  /** The place that has been taken, and that no command refers to yet. */
+  let taken: number | undefined
 
   /** Copies by the thread pool, while this thread reads what the bytes are; a few are sooner copied than passed on. */
   async function copy(bytes: Uint8Array, to: number): Promise<void> {
-    const descriptor = ring ?? -1
+    const descriptor = memory ?? -1
     for (let done = 0; done < bytes.length; ) {
       const left = bytes.length - done
       if (left < fewBytes) done += writeSync(descriptor, bytes, done, left, to + done)
@@ -63,9 +64,13 @@ export function startTree(directory: string): TreeProcess {
     if (failure !== undefined) throw failure.error
   }
 
-  function openRing(descriptor: number): void {
+  function giveBack(place: number | undefined): void {
+    if (place !== undefined) free.push(place)
+  }
+
+  function openMemory(descriptor: number): void {
     try {
-      ring = openSync(`/proc/${child.pid}/fd/${descriptor}`, 'r+')
+      memory = openSync(`/proc/${child.pid}/fd/${descriptor}`, 'r+')
     } catch (error) {
       if (!isSystemError(error)) throw error
       // Where the process has ended already, the next report or its exit code says why.
@@ -76,8 +81,8 @@ export function startTree(directory: string): TreeProcess {
   function onReport(report: Buffer): void {
     const error = report.readInt32LE(at.error)
     if (error !== 0) fail(failureOf(report, batches[0]))
-    else if (ring === undefined) openRing(report.readInt32LE(at.ring))
-    else freed = batches.shift()?.end ?? placed
+    else if (memory === undefined) openMemory(report.readInt32LE(at.memory))
+    else giveBack(batches.shift()?.place)
     wake()
   }
 
@@ -91,20 +96,19 @@ export function startTree(directory: string): TreeProcess {
 
   return {
     async place(bytes) {
-      // Nothing refers to what was placed before, and then not used.
-      if (batches.length === 0) freed = placed
-      const left = treeRingBytes - (placed % treeRingBytes)
-      const start = left < bytes.length ? placed + left : placed
-      const hasRoom = (): boolean => ring !== undefined && start + bytes.length - freed <= treeRingBytes
+      giveBack(taken)
+      taken = undefined
+      const hasRoom = (): boolean => memory !== undefined && free.length > 0
       if (failure !== undefined || !hasRoom()) await until(hasRoom)
-      placed = start + bytes.length
-      copying = copy(bytes, start % treeRingBytes)
+      taken = free.pop() ?? 0
+      copying = copy(bytes, taken)
       copying.catch(() => undefined) // `placed` throws it
-      return start % treeRingBytes
+      return taken
     },
     placed: () => copying,
     send(commands, things) {
-      batches.push({ things, end: placed })
+      batches.push({ things, place: taken })
+      taken = undefined
       child.stdin.write(commands)
     },
     idle: () => until(() => batches.length === 0),
@@ -112,8 +116,8 @@ export function startTree(directory: string): TreeProcess {
       if (batches.length === 0) child.stdin.end()
       else child.kill('SIGKILL')
       await Promise.allSettled([exited, copying]) // `fail` and `placed` have their errors
-      if (ring !== undefined) closeSync(ring)
-      ring = undefined
+      if (memory !== undefined) closeSync(memory)
+      memory = undefined
     },
   }
 }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { structs, treeKinds, treeRingBytes } from '../../src/program/contract.ts'
+import { structs, treeKinds, treeMemoryBytes } from '../../src/program/contract.ts'
 import { layOut } from '../../src/program/structs.ts'
 import { createTreeCommands, type TreeCommands } from '../../src/program/tree-commands.ts'
 import type { TreeProcess } from '../../src/program/tree-process.ts'
@@ -89,7 +89,10 @@ test.each<[string, (c: TreeCommands) => void, string]>([
 })
 
 test.each<[string, (c: TreeCommands) => void]>([
-  ['data behind the end of the ring', (c) => c.data({ from: treeRingBytes - 1, length: 2, position: 0, isLast: true })],
+  [
+    'data behind the end of the memory',
+    (c) => c.data({ from: treeMemoryBytes - 1, length: 2, position: 0, isLast: true }),
+  ],
   ['data of a length that overflows', (c) => c.data({ from: 8, length: 0xffff_ffff, position: 0, isLast: true })],
 ])('%s are refused', async (_, data) => {
   const open = { from: 0, length: 0, position: 0, isLast: false }
