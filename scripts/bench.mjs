@@ -1,7 +1,7 @@
 // Measures bundle-tool against the tools that are installed here, in one run, taking turns.
 //
 //   npm run bench                          everything
-//   npm run bench -- pull run              some parts: pull, unpack, run, lifecycle, library, memory, many, ageing, growth
+//   npm run bench -- pull run              some parts: pull, unpack, run, try, lifecycle, library, memory, many, ageing, growth
 //     --image LAYOUT    an OCI image layout with the tag "latest", instead of the image made here
 //     --rounds N        how many rounds are counted; default 5
 //     --json FILE       write every single value there
@@ -24,9 +24,10 @@ import { memory } from './bench/memory.mjs'
 import { pull } from './bench/pull.mjs'
 import { judge, table } from './bench/report.mjs'
 import { run } from './bench/run.mjs'
+import { tryOf } from './bench/try.mjs'
 import { unpack } from './bench/unpack.mjs'
 
-const parts = { pull, unpack, run, lifecycle, library, memory, many, ageing, growth }
+const parts = { pull, unpack, run, try: tryOf, lifecycle, library, memory, many, ageing, growth }
 /** These are measured once more where crun works: it takes no host whose controllers are on cgroup v1. */
 const cgroupParts = ['run', 'lifecycle', 'library', 'memory', 'many']
 const store = '/var/lib/bundle-tool'
