@@ -5,6 +5,7 @@ import { isSystemError, leadsNowhere, OciError } from '../errors.ts'
 import { makeDirectories } from '../make-directories.ts'
 import { parseJsonIfAny } from '../oci/json.ts'
 import { rootlessUid } from '../oci/user-namespace.ts'
+import { configDirectory, homeDirectory } from './home-directory.ts'
 
 /** The content of a credentials file; docker's config.json and containers' auth.json have the same form. */
 export interface AuthFile {
@@ -24,20 +25,19 @@ export interface AuthFile {
  */
 export function authFiles(env: NodeJS.ProcessEnv, uid: number = process.getuid?.() ?? 0): readonly string[] {
   if (env.REGISTRY_AUTH_FILE) return [env.REGISTRY_AUTH_FILE]
-  const home = env.HOME || '/root'
   return [
     join(
       env.XDG_RUNTIME_DIR || `/run/containers/${env[rootlessUid] || uid}`,
       env.XDG_RUNTIME_DIR ? 'containers/auth.json' : 'auth.json',
     ),
-    join(env.XDG_CONFIG_HOME || join(home, '.config'), 'containers/auth.json'),
+    join(configDirectory(env), 'containers/auth.json'),
     dockerConfigPath(env),
   ]
 }
 
 /** Docker's own credentials file, which is the one to write to, since podman and other tools read it as well. */
 export function dockerConfigPath(env: NodeJS.ProcessEnv): string {
-  return join(env.DOCKER_CONFIG || join(env.HOME || '/root', '.docker'), 'config.json')
+  return join(env.DOCKER_CONFIG || join(homeDirectory(env), '.docker'), 'config.json')
 }
 
 /**

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { isSystemError, OciError } from '../errors.ts'
+import { configDirectory } from './home-directory.ts'
 
 /** TLS settings for one registry; an absent member means the default. */
 export interface Certificates {
@@ -13,8 +14,7 @@ export interface Certificates {
 
 /** Directories with a subdirectory of certificates for each registry, best last. */
 export function certificateRoots(env: NodeJS.ProcessEnv): readonly string[] {
-  const config = env.XDG_CONFIG_HOME || join(env.HOME || '/root', '.config')
-  return ['/etc/docker/certs.d', '/etc/containers/certs.d', join(config, 'containers/certs.d')]
+  return ['/etc/docker/certs.d', '/etc/containers/certs.d', join(configDirectory(env), 'containers/certs.d')]
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError } from '../errors.ts'
+import { configDirectory } from './home-directory.ts'
 
 /**
  * The files and directories, there or not, that decide which images may be used and what their short names stand for: with
@@ -9,7 +10,7 @@ import { isSystemError } from '../errors.ts'
  * @param policy the file that was named in place of policy.json
  */
 export function lookedUpFiles(env: NodeJS.ProcessEnv, policy: string | undefined): readonly string[] {
-  const own = join(env.XDG_CONFIG_HOME || join(env.HOME || '/root', '.config'), 'containers')
+  const own = join(configDirectory(env), 'containers')
   const directories = [own, '/etc/containers']
   return [
     ...(policy === undefined ? directories.map((directory) => join(directory, 'policy.json')) : [policy]),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { type Policy, parsePolicy, type Requirement } from '../oci/policy.ts'
 import type { Reference } from '../oci/reference.ts'
+import { configDirectory } from './home-directory.ts'
 import type { WantedSignature } from './signatures.ts'
 
 /** The origin of an image, in the terms of policy.json. */
@@ -28,8 +29,7 @@ export async function readPolicy(
     system = '/etc/containers/policy.json',
   }: { readonly file?: string | undefined; readonly system?: string } = {},
 ): Promise<Policy | undefined> {
-  const config = env.XDG_CONFIG_HOME || join(env.HOME || '/root', '.config')
-  for (const path of file === undefined ? [join(config, 'containers/policy.json'), system] : [file]) {
+  for (const path of file === undefined ? [join(configDirectory(env), 'containers/policy.json'), system] : [file]) {
     const text = await read(path, file === undefined)
     if (text !== undefined) return parsePolicy(text, path)
   }
