@@ -150,3 +150,22 @@ helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () =
     if (existsSync(`/home/${name}`)) rmdirSync(`/home/${name}`)
   }
 })
+
+test('ps has the processes of a container without a cgroup, those of exec and their children too', () => {
+  configure('sleep 1001 & exec sleep 1002')
+  const script = `exec "$@" >/dev/null 2>&1 </dev/null`
+  const detached = (...args: readonly string[]): number | null =>
+    spawnSync('/bin/sh', ['-c', script, 'sh', process.execPath, tool, '--root', place.root, ...args], {
+      uid,
+      gid: uid,
+      timeout: 30_000,
+    }).status
+  expect(detached('run', '-d', '-b', place.bundle, place.id)).toBe(0)
+  expect(detached('exec', '-d', place.id, 'sh', '-c', 'sleep 1003 & exec sleep 1004')).toBe(0)
+  const commands = (): readonly string[] => {
+    const pids: readonly number[] = JSON.parse(asUser('ps', '--format', 'json', place.id).stdout)
+    return pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()).sort()
+  }
+  expect(commands()).toEqual(['sleep 1001', 'sleep 1002', 'sleep 1003', 'sleep 1004'])
+  expect(asUser('delete', '--force', place.id)).toMatchObject({ end: 0 })
+})

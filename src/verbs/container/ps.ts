@@ -1,5 +1,7 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { isSystemError, OciError } from '../../errors.ts'
-import { readProcesses } from '../../runtime/cgroup/cgroup.ts'
+import { cgroupExists, readProcesses } from '../../runtime/cgroup/cgroup.ts'
+import { isAlive, readProcessStat } from '../../runtime/proc.ts'
 import { runTool, type ToolResult } from '../../runtime/run-tool.ts'
 import { readContainer } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
@@ -11,7 +13,35 @@ import type { ContainerOptions } from './state.ts'
  * @throws OciError `ERR_CONTAINER_NOT_FOUND`
  */
 export async function processes({ root, id }: ContainerOptions): Promise<readonly number[]> {
-  return readProcesses(readContainer(absoluteRoot(root), id).cgroupPaths)
+  const { cgroupPaths, init, hasOwnPidNamespace } = readContainer(absoluteRoot(root), id)
+  if (cgroupExists(cgroupPaths)) return readProcesses(cgroupPaths)
+  return isAlive(init) ? processesOfInit(init.pid, hasOwnPidNamespace) : []
+}
+
+/** The processes of a container without a cgroup, as one of a user may be: by its PID namespace, or else by descent. */
+function processesOfInit(init: number, hasOwnPidNamespace: boolean): readonly number[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  const parents = new Map(pids.map((pid) => [pid, readProcessStat(pid)?.parent]))
+  const own = hasOwnPidNamespace ? pids.filter((pid) => namespaceOf(pid) === namespaceOf(init)) : []
+  const found = new Set([init, ...own])
+  // A parent may have a larger number than its child, once the numbers have begun anew.
+  for (let size = 0; size < found.size; ) {
+    size = found.size
+    for (const [pid, parent] of parents) if (parent !== undefined && found.has(parent)) found.add(pid)
+  }
+  return [...found].sort((a, b) => a - b)
+}
+
+/** Undefined for a process that has ended, or that is another user's. */
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    return undefined
+  }
 }
 
 export interface ProcessTableOptions extends ContainerOptions {
