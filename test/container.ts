@@ -62,7 +62,8 @@ export class ContainerPlace {
 
   /** Writes config.json: the default one that runs a shell script, changed. */
   configure(script: string, change: ConfigChange = {}): RuntimeConfig {
-    const base = defaultConfig({ rootless: false, cgroupNamespace: false, uid: 0, gid: 0 })
+    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0]
+    const base = defaultConfig({ rootless: uid !== 0, cgroupNamespace: false, uid, gid })
     const config: RuntimeConfig = {
       ...base,
       ...change.config,

@@ -32,6 +32,8 @@ const securityModules: readonly string[] = [
   '/sys/fs/selinux',
 ]
 
+const isRoot = process.geteuid?.() === 0
+
 /** Kinds of hosts, which no package changes: tests of the other kind run in a virtual machine. */
 const kindsOfHost: readonly string[] = [
   'cgroup1',
@@ -39,6 +41,7 @@ const kindsOfHost: readonly string[] = [
   'a hybrid hierarchy',
   'x86_64',
   'two CPUs',
+  'root itself', // in a run of scripts/test-as-user.mjs
   'no-security-module',
   'criu that works',
   'interpreter', // which needs a newer Rust than Debian has
@@ -50,7 +53,7 @@ const kindsOfHost: readonly string[] = [
  *
  * When one is missing they are skipped, with a line that names what to install; with MUST_WORK=1 the file fails instead,
  * unless all that is missing is another kind of host: no installing makes cgroup v2 of v1.
- * @param needs `root`, `cgroup1`, `cgroup2`, `a hybrid hierarchy`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
+ * @param needs `root`, which a user in a run of scripts/test-as-user.mjs counts as, `root itself`, `cgroup1`, `cgroup2`, `a hybrid hierarchy`, `x86_64`, `two CPUs`, `no-security-module`, `criu that works` with this kernel,
  *   `interpreter`, `libseccomp-dev`, a path, or the name of a program in PATH
  */
 export function requires(...needs: readonly string[]): {
@@ -67,7 +70,8 @@ export function requires(...needs: readonly string[]): {
 }
 
 function isThere(need: string): boolean {
-  if (need === 'root') return process.geteuid?.() === 0
+  if (need === 'root') return isRoot || process.env.ROOTLESS === '1'
+  if (need === 'root itself') return isRoot
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')
   if (need === 'a hybrid hierarchy') return existsSync('/sys/fs/cgroup/unified')
   if (need === 'cgroup2') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup cgroup2 ')
@@ -98,7 +102,7 @@ function isExecutable(path: string): boolean {
 }
 
 function remedy(need: string): string {
-  if (need === 'root') return 'root (run as root, or with sudo)'
+  if (need.startsWith('root')) return 'root (run as root, or with sudo)'
   if (need === 'cgroup1') return 'a cgroup v1 host'
   if (need === 'cgroup2') return 'a cgroup v2 host'
   if (need === 'criu that works') return `a kernel and a CRIU that go together (${criuProblem()})`

@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { defaultRoot } from '../src/state-root.ts'
 
-const root = '/run/bundle-tool'
+const root = defaultRoot(process.env, process.geteuid?.() ?? 0)
 const kept = (): readonly string[] =>
   existsSync(root) ? readdirSync(root).filter((name) => /^\.(program|filter)-/.test(name)) : []
 
-/** Commands without --root keep programs, and filters of seccomp, where those of the machine's user are: what the tests have left there goes. */
+/** Commands without --root keep programs, and filters of seccomp, where those of the caller are: what the tests have left there goes. */
 export default function setup(): () => void {
   const before = kept()
   const wasThere = existsSync(root)

@@ -318,7 +318,7 @@ test('the images of a layout or an archive are listed by what they are called', 
   expect((await call(['inspect', `docker-archive:${at('docker.tar')}`])).stderr).toContain('a:1, b:\\u001b[31m2, @1')
 })
 
-requires('skopeo', 'umoci').test('skopeo and umoci read what copy writes', async () => {
+requires('root itself', 'skopeo', 'umoci').test('skopeo and umoci read what copy writes', async () => {
   const image = await testImage()
   writeFiles(at('layout'), layoutFiles({ v1: image }))
   const from = `oci:${at('layout')}:v1`

@@ -5,7 +5,7 @@ import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox', 'ps')
-const { test: testWithRunc } = requires('root', 'busybox', 'ps', 'runc')
+const { test: testWithRunc } = requires('root itself', 'busybox', 'ps', 'runc')
 
 let place: ContainerPlace
 beforeEach(async () => {
