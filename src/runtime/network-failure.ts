@@ -44,6 +44,8 @@ function portFailed(step: Step, errno: string, { error, detail }: Failure): OciE
 const portHint = 'it may be in use, or be below 1024, which takes root'
 
 function hintFor(text: string): string | undefined {
+  if (/\btun\b/.test(text))
+    return 'the caller must be able to open /dev/net/tun, which udev lets all do: chmod 666 /dev/net/tun'
   if (/bind|port/i.test(text)) return portHint
   return /routable|interface/i.test(text) ? 'the host needs a default route; or use --network host or none' : undefined
 }
