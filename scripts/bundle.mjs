@@ -198,5 +198,9 @@ function copyTypes(entry) {
   rmSync('dist/types', { recursive: true, force: true })
   const args = ['--ignoreConfig', '--noLib', '--types', '', '--listFilesOnly', entry]
   const listed = execFileSync('node_modules/.bin/tsc', args, { encoding: 'utf8' }).trim().split('\n')
-  for (const file of listed.map((path) => relative('dist', path))) cpSync(join('dist', file), join('dist/types', file))
+  for (const file of listed.map((path) => relative('dist', path))) {
+    if (file.startsWith('..'))
+      throw new Error(`the library's declarations need ${file}, which the package does not have`)
+    cpSync(join('dist', file), join('dist/types', file))
+  }
 }

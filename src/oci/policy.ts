@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import { check, parseJson } from './document.ts'
 import type { DocumentFacts } from './problem.ts'
-import { type SignedIdentity, signedIdentitySchema } from './signed-identity.ts'
+import type { SignedIdentity } from './signed-identity.ts'
 
 /** The requirements that images must meet, by their source. */
 export interface Policy {
@@ -48,6 +48,13 @@ const policySchema = z.strictObject({
   default: list,
   transports: z.optional(z.record(z.string(), z.record(z.string(), list))),
 })
+
+const signedIdentitySchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.enum(['matchRepoDigestOrExact', 'matchExact', 'matchRepository']) }),
+  z.strictObject({ type: z.literal('exactReference'), dockerReference: z.string() }),
+  z.strictObject({ type: z.literal('exactRepository'), dockerRepository: z.string() }),
+  z.strictObject({ type: z.literal('remapIdentity'), prefix: z.string(), signedPrefix: z.string() }),
+])
 
 const base64 = z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be Base64'))
 const strings = z.array(z.string()).check(z.minLength(1, 'must not be empty'))

@@ -1,16 +1,12 @@
-import * as z from 'zod/mini'
 import { OciError } from '../errors.ts'
 import { formatReference, parseReference, type Reference } from './reference.ts'
 
-export const signedIdentitySchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.enum(['matchRepoDigestOrExact', 'matchExact', 'matchRepository']) }),
-  z.strictObject({ type: z.literal('exactReference'), dockerReference: z.string() }),
-  z.strictObject({ type: z.literal('exactRepository'), dockerRepository: z.string() }),
-  z.strictObject({ type: z.literal('remapIdentity'), prefix: z.string(), signedPrefix: z.string() }),
-])
-
 /** `signedIdentity` of policy.json: a rule for the name for which a signature must have been made. */
-export type SignedIdentity = z.infer<typeof signedIdentitySchema>
+export type SignedIdentity =
+  | { readonly type: 'matchRepoDigestOrExact' | 'matchExact' | 'matchRepository' }
+  | { readonly type: 'exactReference'; readonly dockerReference: string }
+  | { readonly type: 'exactRepository'; readonly dockerRepository: string }
+  | { readonly type: 'remapIdentity'; readonly prefix: string; readonly signedPrefix: string }
 
 /**
  * True when a signature for the name `signed` is valid for the image `wanted`. If `wanted` has a digest, its tag is ignored.
