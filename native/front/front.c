@@ -272,8 +272,11 @@ int start(int argc, char **argv, char **env)
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_command_line(&call, nothing, false);
 	if (!find_kept(&call, &job)) {
+		int code;
+
+		job = (struct job){0}; /* a program that is kept and must not run now is none */
 		/* Of a new one there is more to be said than a program. */
-		int code = is_try(&call) ? become_command_line(&call, nothing, false) : compile(&call, &job);
+		code = is_try(&call) ? become_command_line(&call, nothing, false) : compile(&call, &job);
 
 		if (!job.program)
 			return code;
