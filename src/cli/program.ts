@@ -80,6 +80,7 @@ const flagsOf = ({ name, value, help }: GlobalOption): [flags: string, descripti
 function commandsFor(args: readonly string[]): typeof commands {
   const named = commands.filter(({ name }) => args.includes(name))
   const wantsHelp = args.some((arg) => /^(?:--?h(?:elp)?|h|help)(?:=|$)/.test(arg))
+  if (named.length === 0 && !wantsHelp && args.some((arg) => /^(?:--?version|-v)$/.test(arg))) return []
   return named.length === 0 || wantsHelp || named.some(({ seesAll }) => seesAll) ? commands : named
 }
 

@@ -1,6 +1,6 @@
 /** `node:path` of Node.js on Linux, as far as the runtime uses it. */
 export interface PathModule {
-  readonly basename: (path: string) => string
+  readonly basename: (path: string, suffix?: string) => string
   readonly dirname: (path: string) => string
   readonly join: (...parts: readonly string[]) => string
   readonly normalize: (path: string) => string
@@ -25,9 +25,11 @@ export function makePathModule(currentDirectory: () => string): PathModule {
   }
 }
 
-function basename(path: string): string {
+function basename(path: string, suffix = ''): string {
+  if (path === suffix) return ''
   const whole = withoutEnd(path)
-  return whole.slice(whole.lastIndexOf('/') + 1)
+  const name = whole.slice(whole.lastIndexOf('/') + 1)
+  return name !== suffix && name.endsWith(suffix) ? name.slice(0, name.length - suffix.length) : name
 }
 
 function dirname(path: string): string {

@@ -8,7 +8,7 @@ import { requires } from '../requirements.ts'
 
 /**
  * Command lines made of a seed mean the same to the front, which parses them in C, keeps programs and uses them, and to the
- * command line, which does all of it in TypeScript. COMMAND_LINES=3000 tries so many, COMMAND_LINES_SEED others.
+ * command line, which does all of it in TypeScript, in Node.js or in the interpreter. COMMAND_LINES=3000 tries so many, COMMAND_LINES_SEED others.
  */
 const { test } = requires('root', 'busybox')
 
@@ -16,6 +16,15 @@ const count = Number(process.env.COMMAND_LINES ?? '160')
 const seed = Number(process.env.COMMAND_LINES_SEED ?? '1')
 const front = join(import.meta.dirname, '../../bin/bundle-tool')
 const script = join(import.meta.dirname, '../../bin/bundle-tool.js')
+const built = join(import.meta.dirname, '../../dist')
+const interpreter = join(built, 'bundle-tool-interpreter')
+/** The ways that are compared with the command line in Node.js. The first may keep a program, which the second then uses. */
+const ways: Readonly<Record<string, readonly string[]>> = {
+  first: [front],
+  second: [front],
+  'by Node.js alone': ['env', 'BUNDLE_TOOL_INTERPRETER=', front],
+  ...(existsSync(interpreter) && { 'in the interpreter': [interpreter, join(built, 'bin/bundle-tool.js')] }),
+}
 const show = 'id; env | sort; pwd; umask; grep "Cap\\|NoNew\\|Sig[BIC]" /proc/self/status; ls -l /proc/self/fd | wc -l'
 
 let place: ContainerPlace
@@ -160,9 +169,8 @@ test('mean the same to the front and to the command line', { timeout: 3_600_000 
   for (let index = 0; index < count; index++) {
     const args = commandLine(random)
     const expected = outcomeOf([process.execPath, script, ...args])
-    // The first may keep a program, which the second then uses.
-    for (const way of ['first', 'second']) {
-      const got = outcomeOf([front, ...args])
+    for (const [way, tool] of Object.entries(ways)) {
+      const got = outcomeOf([...tool, ...args])
       if (JSON.stringify(got) !== JSON.stringify(expected)) different.push({ args, way, got, expected })
     }
     if (expected.status === 3 || expected.status === 0) successes++

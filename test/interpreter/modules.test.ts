@@ -54,6 +54,14 @@ describe('node:path', () => {
   const parts = ['', '.', '..', 'a', 'bc', '...', 'a.b', ' ', 'ä', '..a', '/', '//']
   const paths = Array.from({ length: 2000 }, () => several(6, () => pick(parts)).join(pick(['/', '/', '//', ''])))
 
+  test('basename without a suffix', () => {
+    const names = ['/a/b.js', 'b.js', '.js', 'a.js/', 'b.j', '', '/', 'js', 'a.js.js', '/x/.js/']
+    expectSame(
+      `const { basename } = require('node:path'); return input.map((name) => [basename(name, '.js'), basename(name, '')])`,
+      { input: names },
+    )
+  })
+
   test.each(['normalize', 'dirname', 'basename', 'resolve'])('%s', (name) => {
     const body = `const { ${name} } = require('node:path'); return input.map((path) => ${name}(path))`
     expectSame(body, { input: paths, cwd: directory })
