@@ -1,4 +1,4 @@
-import { name, type Row, type RowEngine, until } from './rows.ts'
+import { name, often, type Row, type RowEngine, until } from './rows.ts'
 
 const run = (what: string, flags: readonly string[], script: string): Row => ({
   what,
@@ -15,6 +15,11 @@ const taskStatus = ({ call }: RowEngine): string | undefined =>
 const exec = ['tasks', 'exec', '--exec-id', 'more', name]
 
 export const containerdRows: readonly Row[] = [
+  {
+    what: 'run --rm IMAGE true',
+    see: ({ call, run: words }) => call(...words, '--rm', 'busybox', name, 'true'),
+    times: often,
+  },
   run('run: streams, exit code', [], 'echo out; echo err >&2; exit 7'),
   {
     what: 'run: a command that is not there',

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tool } from '../engine-place.ts'
-import { name, type Row, type RowEngine, until } from './rows.ts'
+import { name, often, type Row, type RowEngine, until } from './rows.ts'
 
 const shell = (engine: RowEngine, flags: readonly string[], script: string) =>
   engine.call(...engine.run, '--rm', ...flags, 'busybox', 'sh', '-c', script)
@@ -27,9 +27,15 @@ const who =
   'id; pwd; echo $A; grep -E "^(Cap|NoNew|Groups)" /proc/self/status; ulimit -n; cat /proc/sys/net/ipv4/ip_forward'
 
 export const dockerRows: readonly Row[] = [
+  {
+    what: 'run --rm IMAGE true',
+    see: ({ call, run: words }) => call(...words, '--rm', 'busybox', 'true'),
+    times: often,
+  },
   run('run: streams, exit code', [], 'echo out; echo err >&2; exit 7'),
   {
     what: 'run: a command that is not there, one that cannot be executed',
+    fails: true,
     see: ({ call, run: words }) => ['nope', '/etc/passwd'].map((word) => call(...words, '--rm', 'busybox', word)),
   },
   {
