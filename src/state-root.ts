@@ -1,7 +1,8 @@
-import { chmodSync, readlinkSync, statSync } from 'node:fs'
+import { chmodSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isSystemError, OciError } from './errors.ts'
 import { makeDirectories } from './make-directories.ts'
+import { isInitialIDMap } from './oci/user-namespace.ts'
 import { checkTemporaryRoot, temporaryRoot } from './temporary-root.ts'
 import { exactText, isText } from './text.ts'
 
@@ -14,12 +15,18 @@ export interface RootEnvironment {
  * The directory that keeps the state of the caller's containers unless `--root` names another.
  *
  * It is `/run/bundle-tool` for euid 0; else `$XDG_RUNTIME_DIR/bundle-tool`, or without that variable
- * `/tmp/bundle-tool-EUID`, which `absoluteRoot` checks.
+ * `/tmp/bundle-tool-EUID`, which `absoluteRoot` checks. In a user namespace euid 0 is a user, as podman's is, unless USER is
+ * root: that is runc's rule.
+ *
+ * @param readIDMap reads the user ids of this process's user namespace
  */
-export function defaultRoot(env: RootEnvironment, euid: number): string {
-  if (euid === 0) return '/run/bundle-tool'
+export function defaultRoot(env: RootEnvironment, euid: number, readIDMap: () => string = ownIDMap): string {
+  const isUser = euid !== 0 || (Boolean(env.XDG_RUNTIME_DIR) && env.USER !== 'root' && !isInitialIDMap(readIDMap()))
+  if (!isUser) return '/run/bundle-tool'
   return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, 'bundle-tool') : temporaryRoot(euid)
 }
+
+const ownIDMap = (): string => readFileSync('/proc/self/uid_map', 'utf8')
 
 /** Makes `path` absolute against the current directory; undefined stays undefined. */
 export function absolute(path: string | undefined): string | undefined {

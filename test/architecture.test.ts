@@ -12,7 +12,7 @@ const allowed: Record<string, readonly string[]> = {
   writable: ['errors'],
   'node-version': [],
   'temporary-root': ['program', 'errors'],
-  'state-root': ['make-directories', 'temporary-root', 'text', 'errors'],
+  'state-root': ['oci', 'make-directories', 'temporary-root', 'text', 'errors'],
   oci: ['text', 'errors', 'zod'],
   program: ['text', 'errors'],
   compile: ['oci', 'program', 'errors'],

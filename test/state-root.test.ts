@@ -11,6 +11,16 @@ test('the default root is below /run, and of a user below the runtime directory'
   expect(defaultRoot({ XDG_RUNTIME_DIR: '' }, 1000)).toBe('/tmp/bundle-tool-1000')
 })
 
+test('root of a user namespace has the root of a user, unless it says that it is root', () => {
+  const inNamespace = () => '         0       1000          1\n'
+  const env = { XDG_RUNTIME_DIR: '/run/user/1000' }
+  expect(defaultRoot(env, 0, inNamespace)).toBe('/run/user/1000/bundle-tool')
+  expect(defaultRoot({ ...env, USER: 'me' }, 0, inNamespace)).toBe('/run/user/1000/bundle-tool')
+  expect(defaultRoot({ ...env, USER: 'root' }, 0, inNamespace)).toBe('/run/bundle-tool')
+  expect(defaultRoot({}, 0, inNamespace)).toBe('/run/bundle-tool')
+  expect(defaultRoot(env, 0, () => '         0          0 4294967295\n')).toBe('/run/bundle-tool')
+})
+
 test('a root is absolute and not the root of the file system', () => {
   expect(absoluteRoot('a/../b')).toBe(join(process.cwd(), 'b'))
   for (const root of ['', '/', '//', '/..']) {

@@ -13,6 +13,7 @@
 #include "runner/start.h"
 #include "runner/vm.h"
 #include "system/environment.h"
+#include "system/file.h"
 #include "system/memory.h"
 #include "system/seal.h"
 #include "system/start.h"
@@ -146,10 +147,32 @@ static bool find_temporary_root(char *to, size_t size, uint32_t euid)
 	return look_at_directory(to, O_NOFOLLOW, &st) && st.st_uid == euid && !(st.st_mode & 077);
 }
 
+/* In a user namespace root is a user, as podman's is, unless USER says otherwise. src/state-root.ts has the same rule. */
+static bool is_root_of_user(const struct call *call)
+{
+	static const uint64_t initial[] = {0, 0, UINT32_MAX};
+	const char *directory = variable(call->env, "XDG_RUNTIME_DIR"), *user = variable(call->env, "USER");
+	char map[64];
+	const char *at = map;
+	uint64_t number;
+
+	if (!directory || !*directory || (user && streq(user, "root")) ||
+	    read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof map) <= 0)
+		return false;
+	for (size_t i = 0; i < sizeof initial / sizeof *initial; i++) {
+		while (*at == ' ')
+			at++;
+		if (!parse_decimal(&at, &number) || number != initial[i])
+			return true;
+	}
+	return false;
+}
+
 bool find_root(char *to, size_t size, const struct call *call)
 {
 	uint32_t euid = (uint32_t)sys(geteuid);
-	const char *base = euid == 0 ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
+	bool is_host = euid == 0 && !is_root_of_user(call);
+	const char *base = is_host ? "/run" : variable(call->env, "XDG_RUNTIME_DIR");
 	const char *const default_root[] = {base, "/bundle-tool", NULL};
 
 	if (call->given[GLOBAL_ROOT])

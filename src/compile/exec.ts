@@ -6,7 +6,7 @@ import { subCgroups } from './cgroup/sub-cgroups.ts'
 import { type AttachTarget, compileAttach } from './cgroup/systemd.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
-import type { HostFacts } from './facts.ts'
+import { type HostFacts, isRootOfHost } from './facts.ts'
 import { awaitBirth, cloneFromStage, joinAround, joinOrder, namespaceFlags } from './namespaces.ts'
 import { compileOomScore } from './oom-score.ts'
 import {
@@ -142,7 +142,7 @@ function compileHost(
   joined: readonly NamespaceType[],
 ): readonly HostStep[] {
   const isForeground = context.mode === 'foreground'
-  const unified = context.hasUserNamespace || target.unit ? undefined : target.cgroupPaths['']
+  const unified = isJoinedByHost(context) || target.unit ? undefined : target.cgroupPaths['']
   const directory = openFlags.PATH | openFlags.DIRECTORY
   const steps: readonly Step[] = [
     op('open', { to: 'init', at: null, path: `/proc/${target.pid}`, flags: directory }),
@@ -213,7 +213,9 @@ function compileChild(
     ...compileInitialAffinity(process, context),
     ...(context.hasUserNamespace
       ? [op('setgid', { gid: 0 }), op('setuid', { uid: 0 })]
-      : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
+      : isJoinedByHost(context)
+        ? []
+        : joinCgroups(target, context, false).map(({ undo: _, ...step }) => step)),
     ...left.map(setns),
     ...compileKeyring(process, context),
     op('setsid', {}),
@@ -246,10 +248,13 @@ function compileInitialAffinity({ execCPUAffinity }: Process, { debug }: ExecCon
   return [compileAffinity(execCPUAffinity.initial, 'initial')]
 }
 
+/** True when the host moves the process: it cannot itself, or may have no cgroup to be born into. */
+const isJoinedByHost = ({ hasUserNamespace, facts }: ExecContext): boolean => hasUserNamespace || !isRootOfHost(facts)
+
 function joinByHost(target: ExecTarget, context: ExecContext): readonly HostStep[] {
   const { unit, cgroupPaths } = target
   if (unit !== undefined) return [undoable(compileAttach(unit, cgroupPaths[''] ?? ''))]
-  return context.hasUserNamespace ? joinCgroups(target, context, true) : []
+  return isJoinedByHost(context) ? joinCgroups(target, context, true) : []
 }
 
 /**
@@ -262,7 +267,7 @@ function joinCgroups(
   { cgroupOrigin, facts }: ExecContext,
   byHost: boolean,
 ): readonly HostStep[] {
-  const tolerated = facts.euid !== 0 && cgroupOrigin !== '--cgroup' ? (['EACCES', 'EPERM', 'ENOENT'] as const) : []
+  const tolerated = !isRootOfHost(facts) && cgroupOrigin !== '--cgroup' ? (['EACCES', 'EPERM', 'ENOENT'] as const) : []
   const directories = Object.entries(cgroupPaths).flatMap(([name, path]) => (byHost || name !== '' ? [path] : []))
   const [file, content] = byHost ? ['cgroup.procs', [{ register: 'pid' }] as const] : ['tasks', '0']
   return [...new Set(directories)].map((path) =>

@@ -294,3 +294,8 @@ test.each<[string, boolean, CompileTestInput]>([
 function deviceAt(path: string) {
   return { path, type: 'c' as const, major: 1, minor: 3 }
 }
+
+test('for root of a user namespace devices are bound, though the container has no namespace of its own', () => {
+  const made = (inUserNamespace: boolean) => stepsNamed('mknod', { facts: { ...hosts.v2, inUserNamespace } }).length
+  expect([made(false) > 0, made(true)]).toEqual([true, 0])
+})

@@ -129,6 +129,10 @@ function devicePath(path: string, from: string): string {
   })
 }
 
+/** True in a user namespace, where mknod(2) of a device is forbidden: the host's device is bound instead. */
+export const bindsDevices = ({ hasUserNamespace, facts }: CompileContext): boolean =>
+  hasUserNamespace || facts.inUserNamespace
+
 function compileNode(
   node: DeviceNode,
   { context, isFree }: { readonly context: CompileContext; readonly isFree: boolean },
@@ -137,8 +141,7 @@ function compileNode(
   const slash = path.lastIndexOf('/')
   const name = path.slice(slash + 1)
   const directory = slash <= 0 ? '/' : path.slice(0, slash)
-  // In a user namespace mknod(2) of a device is forbidden: the host's device is bound instead.
-  if (context.hasUserNamespace && node.type !== 'p') return bindNode(node)
+  if (bindsDevices(context) && node.type !== 'p') return bindNode(node)
   return [
     op('resolve', { to: 'dev', root: 'root', path: directory, kind: resolveKind.DIRECTORY, mode: 0o755 }, from),
     ...(isFree ? [] : [op('unlink', { at: 'dev', path: name }, from, 'ENOENT')]),

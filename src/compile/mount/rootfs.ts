@@ -5,7 +5,7 @@ import type { CompileContext } from '../context.ts'
 import { mountLabelOf } from '../security.ts'
 import { compileTerminal } from '../terminal.ts'
 import { setAttributes, setPropagation } from './attributes.ts'
-import { compileDevices } from './devices.ts'
+import { bindsDevices, compileDevices } from './devices.ts'
 import { cleanPath, type MountEntry, mountEntries, rootfsPath } from './entries.ts'
 import { compileLateReadonly, compileMount } from './mounts.ts'
 import { compileTemporaryRoot } from './temporary-root.ts'
@@ -63,14 +63,11 @@ export function compileRootfs(context: CompileContext, hooks: readonly Step[]): 
 }
 
 /** True when all devices are made by mknod(2) in a tmpfs on /dev among `made`, and no mount of `later` is in /dev. */
-function devicesAreApart(
-  made: readonly MountEntry[],
-  later: readonly MountEntry[],
-  { config, hasUserNamespace }: CompileContext,
-): boolean {
+function devicesAreApart(made: readonly MountEntry[], later: readonly MountEntry[], context: CompileContext): boolean {
+  const { config } = context
   const isInDev = (path: string): boolean => `${path}/`.startsWith('/dev/')
   return (
-    !hasUserNamespace &&
+    !bindsDevices(context) &&
     made.some(({ mount, destination }) => mount.type === 'tmpfs' && destination === '/dev') &&
     !later.some(({ destination }) => isInDev(destination)) &&
     (config.linux?.devices ?? []).every(({ path }) => isInDev(cleanPath(path)))
