@@ -48,7 +48,9 @@ async function measure() {
   return { calls, runtimes }
 }
 
-const versionOf = (path) => /version (\S+)/.exec(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
+function versionOf(path) {
+  return /version (\S+)/.exec(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
+}
 
 function rowsTable(results) {
   const lines = ['| engine | what was run | as with runc | ms | ms with runc |', '| --- | --- | --- | ---: | ---: |']
@@ -74,7 +76,9 @@ function callsTable({ calls, runtimes }) {
   return `${lines.join('\n')}\n`
 }
 
-const shown = ({ wall, cpu }) => `${wall.toFixed(0)} (${cpu.toFixed(0)})`
+function shown({ wall, cpu }) {
+  return `${wall.toFixed(0)} (${cpu.toFixed(0)})`
+}
 
 /** Puts the tables between the two comments of the page. */
 function writePage(text) {

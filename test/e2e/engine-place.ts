@@ -45,7 +45,8 @@ export class EnginePlace {
   callOnTerminal(command: readonly string[]): Outcome {
     const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
     const { status, stdout, stderr } = this.call(['script', '-qec', quoted, '/dev/null'])
-    return { status, stdout: stdout.replaceAll('\0', '').replaceAll('\r', ''), stderr }
+    // script(1) ends the input with a NUL, which the terminal may show.
+    return { status, stdout: stdout.replaceAll(/\0|\^@/g, '').replaceAll('\r', ''), stderr }
   }
 
   /** Starts a daemon, and returns when the probe succeeds; its log is in the failure. */
