@@ -28,9 +28,10 @@ export function tryCommand(context: CommandContext): Command {
     summary: 'run an image in a container, and leave nothing of it',
     usage: '[command options] <image> [command] [arguments...]',
     description: `Runs an image of a registry, or of a file as "unpack" takes it, and exits as its
-program does. There is a terminal if this is one, the host's network, and a filter of
-system calls. What the container writes is in memory, and gone at the end; the
-image and its unpacked files stay in the store, for the next time.
+program does. There is a terminal if this is one, a filter of system calls, and a
+network by pasta where that is installed and works, else the host's. What the
+container writes is in memory, and gone at the end; the image and its unpacked files
+stay in the store, for the next time.
 
 EXAMPLES:
     bundle-tool try alpine:3.20

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import type { CgroupFacts, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 import type { NetworkProgram } from '../oci/network-annotations.ts'
@@ -108,6 +108,45 @@ export function findNetworkProgram(
   isThere: (path: string) => boolean = isExecutable,
 ): string | undefined {
   return helperPaths(name).find(isThere)
+}
+
+/**
+ * The network of a container for which nobody has chosen one: pasta's where it is installed, the caller may make its interface
+ * and the host has a default route, which it needs; else the host's.
+ */
+export function defaultNetwork(door: Door): 'pasta' | 'host' {
+  const program = findNetworkProgram('pasta', (path) => door.isExecutable(path))
+  if (program === undefined || door.place(tunDevice) === undefined) return 'host'
+  if (!isOpenToCaller(tunDevice)) return 'host'
+  // Not for ever: this host may get a route. When it loses its route, pasta says so.
+  return hasDefaultRoute() ? 'pasta' : door.unwatched(() => 'host')
+}
+
+const tunDevice = '/dev/net/tun'
+
+/** True when access(2) lets the caller read and write. */
+const isOpenToCaller = (path: string): boolean =>
+  unlessRefused(() => accessSync(path, constants.R_OK | constants.W_OK), 'refused') !== 'refused'
+
+/** True when the main table for IPv4 has a route to 0.0.0.0/0: proc_pid_net(5). */
+function hasDefaultRoute(): boolean {
+  const [, ...routes] = unlessRefused(() => readFileSync('/proc/self/net/route', 'utf8'), '')
+    .trim()
+    .split('\n')
+  return routes.some((route) => {
+    const columns = route.split('\t')
+    return columns[1] === '00000000' && columns[7] === '00000000'
+  })
+}
+
+/** Returns what `look` returns, or `otherwise` where the system refuses it. */
+function unlessRefused<T, Other>(look: () => T, otherwise: Other): T | Other {
+  try {
+    return look()
+  } catch (error) {
+    if (isSystemError(error)) return otherwise
+    throw error
+  }
 }
 
 /** Checks that the host has what every container needs. @throws OciError `ERR_NOT_SUPPORTED` no cgroup filesystem is mounted */

@@ -13,7 +13,10 @@ import { launchUntilAborted } from './launch-until-aborted.ts'
 import { removeLeftovers, triedID } from './try-leftovers.ts'
 
 export interface TryImageOptions extends Omit<PrepareTryOptions, 'changes' | 'id' | 'out' | 'isApart' | 'subids'> {
-  /** As for `pull`; unless they say otherwise there is no terminal, the network is the host's, and system calls are filtered. */
+  /**
+   * As for `pull`; unless they say otherwise there is no terminal, system calls are filtered, and the network is pasta's, or the
+   * host's where pasta cannot be used.
+   */
   readonly changes?: ConfigChanges | undefined
   /** The container's ID; default: one that no other container has. */
   readonly name?: string | undefined
@@ -111,9 +114,9 @@ async function runPrepared({ bundle, guards, isTemporary }: PreparedTry, options
 
 /** Engines filter system calls, but those of privileged containers. */
 function withDefaults(changes: ConfigChanges): ConfigChanges {
-  const { tty = false, network = 'host', privileged = false, securityOpt = [] } = changes
+  const { tty = false, privileged = false, securityOpt = [] } = changes
   const isFiltered = !privileged && !securityOpt.some((option) => /^seccomp[=:]/.test(option))
-  return { ...changes, tty, network, securityOpt: [...(isFiltered ? ['seccomp=default'] : []), ...securityOpt] }
+  return { ...changes, tty, securityOpt: [...(isFiltered ? ['seccomp=default'] : []), ...securityOpt] }
 }
 
 /** True where the caller's containers can have overlays whose upper directory is in memory: users may since Linux 6.6. */

@@ -3,6 +3,7 @@ import { withSharedNames } from '../../bundle/changes/names.ts'
 import type { ImageRecord } from '../../bundle/image-record.ts'
 import { temporaryRootAnnotation } from '../../compile/mount/temporary-root.ts'
 import { Door, type Guard } from '../../host/door.ts'
+import { defaultNetwork } from '../../host/facts.ts'
 import type { Choices } from '../../layer/rootfs.ts'
 import type { Image } from '../../source/image.ts'
 import { defaultStorePath } from '../../store/location.ts'
@@ -18,6 +19,7 @@ export interface PrepareTryOptions
   extends Omit<TriedImageOptions, 'onLook'>,
     Choices,
     Pick<LayerOptions, 'onLayer' | 'onLayerRead' | 'warn'> {
+  /** The network is that of `defaultNetwork` unless they name one. */
   readonly changes: ConfigChanges
   readonly store?: string | undefined
   /** Made by root of a user namespace (`unshare`), for a container that has its ids. */
@@ -46,8 +48,9 @@ export interface PreparedTry {
  * @throws OciError as `pull` and `unpack`
  */
 export async function prepareTry(name: string, options: PrepareTryOptions): Promise<PreparedTry> {
-  const { changes, env = process.env, subids } = options
+  const { env = process.env, subids } = options
   const door = new Door()
+  const changes = { ...options.changes, network: options.changes.network ?? defaultNetwork(door) }
   const onLook = (path?: string): void => (path === undefined ? door.unwatched(() => {}) : door.watch(path))
   if (takesVariables(changes) || changes.cgroupParent !== undefined) onLook()
   const change = await configChanger({ changes, out: options.out ?? options.id ?? 'try', subids, env, onLook })
