@@ -28,8 +28,8 @@ static bool is_same_file(const char *path, const uint64_t *v)
 	struct stat st;
 
 	return probe(newfstatat, AT_FDCWD, path, &st) >= 0 && st.st_dev == v[0] && st.st_ino == v[1] &&
-	       (uint64_t)st.st_size == v[2] && st.st_mtime * NANOSECONDS + st.st_mtime_nsec == v[3] &&
-	       st.st_ctime * NANOSECONDS + st.st_ctime_nsec == v[4];
+	       (uint64_t)st.st_size == v[2] && (uint64_t)st.st_mtime * NANOSECONDS + (uint64_t)st.st_mtime_nsec == v[3] &&
+	       (uint64_t)st.st_ctime * NANOSECONDS + (uint64_t)st.st_ctime_nsec == v[4];
 }
 
 static bool is_there(const char *path)

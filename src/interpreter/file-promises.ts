@@ -7,6 +7,8 @@ export function makeFilePromises(files: FileSystem) {
   return {
     chmod: later(files.chmodSync),
     chown: later(files.chownSync),
+    lstat: later(files.lstatSync),
+    mkdir: later(files.mkdirSync),
     readdir: later(files.readdirSync),
     readFile: later(files.readFileSync),
     realpath: later(files.realpathSync),

@@ -182,8 +182,10 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
     existsSync: (path: Path): boolean => !hasNul(path) && host.access(path, constants.F_OK) === 0,
     accessSync: (path: Path, mode: number = constants.F_OK): void =>
       onPath('access', (place) => host.access(place, mode))(path),
-    mkdirSync: (path: Path, { mode = 0o777 }: { readonly mode?: number } = {}): void =>
-      onPath('mkdir', (place) => host.mkdir(place, mode))(path),
+    mkdirSync: (path: Path, options: number | { readonly mode?: number } = {}): void => {
+      const { mode = 0o777 } = typeof options === 'number' ? { mode: options } : options
+      onPath('mkdir', (place) => host.mkdir(place, mode))(path)
+    },
     chmodSync: (path: Path, mode: number): void => onPath('chmod', (place) => host.chmod(place, mode))(path),
     rmdirSync: onPath('rmdir', host.rmdir),
     renameSync: (from: Path, to: Path): void => {

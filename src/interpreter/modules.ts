@@ -3,6 +3,7 @@ import { makeChildProcess } from './child-process.ts'
 import { EventEmitter } from './events.ts'
 import { makeFilePromises } from './file-promises.ts'
 import type { makeFileSystem } from './file-system.ts'
+import { isIP } from './ip-address.ts'
 import { makeOs } from './os.ts'
 import type { PathModule } from './path.ts'
 import type { Process } from './process.ts'
@@ -45,10 +46,14 @@ export default function makeModules(means: ModuleMeans): ReadonlyMap<string, unk
     ['node:util', { getSystemErrorMap: knownErrors, getSystemErrorName: nameOfError }],
     ['node:tty', { isatty: host.isTerminal }],
     ['node:timers/promises', timers.promises],
-    ['node:net', { createConnection: (place: string) => new Stream(means, host.connect(place), { path: place }) }],
+    ['node:net', { createConnection, isIP }],
     ['node:child_process', makeChildProcess({ ...means, ...timers })],
     ['node:crypto', { randomBytes }],
   ])
+
+  function createConnection(place: string): Stream {
+    return new Stream(means, host.connect(place), { path: place })
+  }
 
   function randomBytes(size: number): Uint8Array {
     const bytes = means.buffers.alloc(size)

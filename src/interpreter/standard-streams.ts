@@ -2,6 +2,7 @@ import type { BufferFunctions } from './buffer.ts'
 import { type EventLoop, pollEvents } from './event-loop.ts'
 import { EventEmitter } from './events.ts'
 import type { Host } from './host.ts'
+import { statsOf } from './stats.ts'
 import { systemError } from './system-error.ts'
 
 interface Means {
@@ -79,11 +80,19 @@ export class Output extends EventEmitter {
     const result = this.#writeAll(bytes)
     const error = result < 0 ? systemError(result, { syscall: 'write' }) : undefined
     if (error !== undefined) {
-      error.message = `write ${error.code}` // as in Node.js
+      // As in Node.js, where a stream that is no file says less.
+      if (!this.#isFile()) error.message = `write ${error.code}`
       callback?.(error)
       this.emit('error', error)
     } else callback?.()
     return error === undefined
+  }
+
+  #isFile(): boolean {
+    const answer = this.#host.fstat(this.fd)
+    if (this.isTTY || typeof answer === 'number') return false
+    const stats = statsOf(answer)
+    return !stats.isFIFO() && !stats.isSocket()
   }
 
   #writeAll(bytes: Uint8Array): number {

@@ -17,5 +17,5 @@ test.each([
 })
 
 test('a word that is like nothing is a slip of nothing', () => {
-  for (const word of ['', 'x', 'foo', 'docker', 'kubernetes']) expect(nearest(word, commandNames)).toBeUndefined()
+  for (const word of ['', 'x', 'foo', 'podman', 'kubernetes']) expect(nearest(word, commandNames)).toBeUndefined()
 })

@@ -27,7 +27,7 @@ const members = { a: 'x'.repeat(3000), b: 'y', 'd/c': 'z' }
 test.each([
   [['--max-files', '2'], 'more than 2 files'],
   [['--max-unpacked-size', '2K'], '2048 bytes'],
-  [['--platform', 'linux/s390x'], 'is for linux/amd64, not linux/s390x'],
+  [['--platform', 'linux/s390x'], 'is for linux/amd64, and not for linux/s390x'],
   [['--strict-overlay', '--keep-dirlinks'], 'not both'],
 ])('%j stops it, and no bundle is there', async (options, message) => {
   const { status, stderr } = await unpack([await makeLayer(members)], ...options)

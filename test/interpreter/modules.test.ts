@@ -50,6 +50,23 @@ function expectSame(body: string, options: Parameters<typeof inBoth>[1] = {}): u
   return node
 }
 
+test('isIP of node:net', () => {
+  const parts = ['', '0', '1', '255', '256', '01', 'ffff', 'fffff', 'g', '1.2.3.4', '%eth0', '%']
+  const made = Array.from({ length: 3000 }, () => several(9, () => pick(parts)).join(pick([':', ':', '.', '::'])))
+  const known = [
+    '1.2.3.4',
+    '::',
+    '::1',
+    'fe80::1%eth0',
+    '1::2::3',
+    '1:2:3:4:5:6:7:8',
+    '1:2:3:4:5:6:1.2.3.4',
+    '::1.2.3.4:5',
+    '1::%',
+  ]
+  expectSame(`return input.map(require('node:net').isIP)`, { input: [...made, ...known] })
+})
+
 describe('node:path', () => {
   const parts = ['', '.', '..', 'a', 'bc', '...', 'a.b', ' ', 'ä', '..a', '/', '//']
   const paths = Array.from({ length: 2000 }, () => several(6, () => pick(parts)).join(pick(['/', '/', '//', ''])))

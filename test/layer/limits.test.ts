@@ -23,8 +23,9 @@ const limitExceeded = (message: RegExp) =>
 test('the sizes of the files of all layers count together, including those that later layers remove', async () => {
   const layers = [tar(file('a', 'x'.repeat(600))), tar(file('.wh.a'), file('b', 'y'.repeat(400)))]
   await withLimits({ maxUnpackedSize: 1000 }, ({ build }) => build(...layers))
-  await withLimits({ maxUnpackedSize: 999 }, async ({ build, rootfs }) => {
+  await withLimits({ maxUnpackedSize: 999 }, async ({ build, builder, rootfs }) => {
     await expect(build(...layers)).rejects.toThrow(limitExceeded(/^layer 2: more than 999 bytes of files, with "b"$/))
+    await builder.close() // until then files are made
     expect(listing(rootfs).filter((line) => line.startsWith('b'))).toEqual([])
   })
 })

@@ -232,6 +232,15 @@ describe('nothing of an image steers a terminal', () => {
       ['login', '-u', 'x', '-p', 'y', `localhost:1${hostile}`],
       ['logout', '--authfile', at(hostile), `localhost:1${hostile}`],
       ['version', hostile],
+      ['digest', `oci:${at('layout')}:plain`],
+      ['digest', `oci:${at('layout')}:none${hostile}`],
+      ['list-referrers', `oci:${at('layout')}:plain`],
+      ['tag', `oci:${at('layout')}:none${hostile}`, hostile],
+      ['diff', at(`none${hostile}`)],
+      ['doctor', hostile],
+      ['engine', hostile],
+      ['try', '--store', at('tries'), `oci:${at('layout')}:plain`],
+      ['try', '--store', at('tries'), at(`none${hostile}`)],
     ]) {
       await show(...args)
       rmSync(at('out'), { recursive: true, force: true })

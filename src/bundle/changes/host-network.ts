@@ -1,6 +1,5 @@
-import { randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { isSystemError } from '../../errors.ts'
 
 /** The ports that IANA leaves to everybody. */
@@ -9,7 +8,8 @@ const [firstFree, behindFree] = [49_152, 65_536]
 /** A port that anybody may take and on which nobody listens now, chosen at random. */
 export function freePort(protocol: 'tcp' | 'udp'): number {
   const taken = new Set([...portsOf(`/proc/net/${protocol}`), ...portsOf(`/proc/net/${protocol}6`)])
-  const offset = randomInt(behindFree - firstFree)
+  const [high = 0, low = 0] = randomBytes(2)
+  const offset = ((high << 8) | low) % (behindFree - firstFree)
   const ports = Array.from({ length: behindFree - firstFree }, (_, index) => index)
     .map((index) => firstFree + ((offset + index) % (behindFree - firstFree)))
     .filter((port) => !taken.has(port))
@@ -21,13 +21,46 @@ function portsOf(path: string): readonly number[] {
   return linesOf(path).map((line) => Number.parseInt(/^\s*\d+: [\dA-F]+:([\dA-F]{4})/.exec(line)?.[1] ?? '0', 16))
 }
 
-/** The IPv4 address of the interface with the default route; undefined where there is none. */
+/**
+ * The IPv4 address of the interface with the default route; undefined where there is none.
+ *
+ * @see man 5 proc_pid_net "/proc/net/route"; Linux Documentation/networking/fib_trie.rst
+ */
 export function hostAddress(): string | undefined {
-  const [name = ''] =
-    linesOf('/proc/net/route')
-      .map((line) => line.split('\t'))
-      .find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000') ?? []
-  return networkInterfaces()[name]?.find(({ family }) => family === 'IPv4')?.address
+  const routes = linesOf('/proc/net/route').slice(1).map(parseRoute)
+  const name = routes.find(({ destination, mask }) => destination === 0 && mask === 0)?.name
+  if (name === undefined) return undefined
+  const networks = routes.filter(({ mask }) => mask !== 0)
+  const own = networks.filter((route) => route.name === name)
+  const others = networks.filter((route) => route.name !== name)
+  const addresses = localAddresses()
+  // Clouds give an interface a single address, and a route to the gateway alone.
+  return addresses.find((address) => isIn(own, address)) ?? addresses.find((address) => !isIn(others, address))
+}
+
+interface Route {
+  readonly name: string
+  /** The first byte of the address is the lowest. */
+  readonly destination: number
+  readonly mask: number
+}
+
+function parseRoute(line: string): Route {
+  const [name = '', destination = '', , , , , , mask = ''] = line.split('\t')
+  return { name, destination: Number.parseInt(destination, 16), mask: Number.parseInt(mask, 16) }
+}
+
+/** Addresses of this host but those of its loopback network. */
+function localAddresses(): readonly string[] {
+  const trie = linesOf('/proc/net/fib_trie').map((line) => line.trim())
+  const local = trie.filter((_, at) => trie[at + 1] === '/32 host LOCAL').map((line) => line.replace('|-- ', ''))
+  return local.filter((address) => !address.startsWith('127.'))
+}
+
+function isIn(networks: readonly Route[], address: string): boolean {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
+  const number = a | (b << 8) | (c << 16) | (d << 24)
+  return networks.some(({ destination, mask }) => (number & mask) === (destination & mask))
 }
 
 function linesOf(path: string): readonly string[] {
