@@ -14,7 +14,6 @@ const out = 'dist/bin.new'
 /** The digest of the sources, for kept programs. */
 const [buildID = 'none'] = process.argv.slice(2)
 const errors = resolve('src/errors.ts')
-const moduleDirectory = "const moduleDirectory = require('node:path').dirname(__filename);"
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
 /** Of this build, for src/runtime/kept/build-id.ts and src/verbs/tool-version.ts. */
 const facts = {
@@ -35,7 +34,8 @@ const common = {
   logLevel: 'warning',
   define: {
     'import.meta.url': 'moduleUrl',
-    'import.meta.dirname': 'moduleDirectory',
+    // Where the interpreter is installed is known when it runs, long after it has loaded its modules.
+    'import.meta.dirname': 'module.path',
     ...facts,
   },
   supported: { 'dynamic-import': false },
@@ -126,7 +126,7 @@ await build({
   outfile: `${out}/check-node.mjs`,
 })
 /** Bundles `input` as a function expression of what Node.js gives to a CommonJS module. */
-const buildCode = (name, input, { plugins = [inOtherFiles], banner = moduleDirectory + moduleUrl } = {}) =>
+const buildCode = (name, input, { plugins = [inOtherFiles], banner = moduleUrl } = {}) =>
   build({
     ...common,
     ...input,
@@ -149,20 +149,11 @@ const allOf = (files) => files.map((file) => `export * from ${JSON.stringify(fil
 await buildModule('undici', { entryPoints: ['undici'] }, { plugins: [] })
 await buildModule('fetch-thread', { entryPoints: ['src/source/fetch-thread.ts'] })
 await buildModule('images', { stdin: { contents: allOf(imageVerbs), resolveDir: 'src' } })
-await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] }, { banner: moduleDirectory })
+await buildModule('systemd-manager', { entryPoints: ['src/runtime/systemd-manager.ts'] }, { banner: '' })
 await buildModule('seccomp', { entryPoints: ['src/compile/seccomp/filter.ts'] }, { banner: '' })
 // It says nothing, so nobody reads its names.
-await buildCode(
-  'compiler',
-  // Where the interpreter is installed is known when it runs.
-  {
-    entryPoints: ['src/cli/compiler.ts'],
-    minify: true,
-    define: { ...common.define, 'import.meta.dirname': 'module.path' },
-  },
-  { banner: '' },
-)
-await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { banner: moduleDirectory })
+await buildCode('compiler', { entryPoints: ['src/cli/compiler.ts'], minify: true }, { banner: '' })
+await buildCode('cli', { entryPoints: ['src/cli/process.ts'] }, { banner: '' })
 await build({
   ...common,
   define: facts,

@@ -14,7 +14,7 @@ export function loadCached<T extends object>(directory: string, name: string, re
   const cachedData = readIfThere(join(directory, `${name}.cache`))
   // UTF-8 is what Node.js reads without any JavaScript of its own.
   const script = new Script(readFileSync(filename, 'utf8'), { filename, ...(cachedData && { cachedData }) })
-  const module = { exports: {} as T }
+  const module = { exports: {} as T, path: directory }
   script.runInThisContext()(module.exports, require, module, filename)
   return module.exports
 }

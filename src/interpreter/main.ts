@@ -17,11 +17,11 @@ declare const interpreterArch: string
 type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
 type RunProcess = () => Promise<void>
 
-/** The modules that compile a call. They are loaded by the build; the others by the process that asks for them. */
-const ofCompiler: readonly string[] = ['errors', 'seccomp', 'compiler']
+/** The modules that the build loads. The others are loaded by the process that asks for them. */
+const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'compiler', 'cli']
 
 /**
- * Gives the modules of Node.js to those of src/cli, and loads those that compile. Nothing here may ask what the process is: the
+ * Gives the modules of Node.js to those of src/cli, and loads those of `loadedByBuild`. Nothing here may ask what the process is: the
  * build calls this function, and the interpreter begins with its result.
  *
  * @returns a function that runs what the first word names, a file of dist/bin: compiler.js, which compiles a call for the front, or
@@ -41,7 +41,7 @@ export default function prepare(host: Host): () => () => number | undefined {
   const path = makePathModule(process.cwd)
   const files = makeFileSystem(host, buffers, process.arch)
   const require = makeRequire({ host, loop, buffers, signals, process, files, path })
-  for (const name of ofCompiler) {
+  for (const name of loadedByBuild) {
     if (!host.modules.includes(name)) continue
     const module = require(`./${name}.js`) as { prepare?: (arch: string) => void }
     module.prepare?.(interpreterArch)
@@ -68,7 +68,6 @@ function compile({ argv, env }: Process, require: Require): Promise<unknown> {
 }
 
 function runAll(require: Require): Promise<void> {
-  require('node:os') // and with it all that the compiler has no need of
   return (require('./cli.js') as { runProcess: RunProcess }).runProcess()
 }
 
@@ -91,7 +90,7 @@ function makeRequire(means: ModuleMeans): Require {
     }
     modules.set(name, module.exports)
     const code = name.replace(/^\.\/|\.js$/g, '')
-    host.load(code)(module.exports, require, module, ofCompiler.includes(code) ? '' : path.join(directory(), name))
+    host.load(code)(module.exports, require, module, loadedByBuild.includes(code) ? '' : path.join(directory(), name))
     modules.set(name, module.exports)
     return module.exports
   }
