@@ -197,7 +197,7 @@ describe.each(tooOld)('with Node.js %s, which is too old', (version) => {
     )
 
   test('the command line says so in one line', () => {
-    for (const args of [['--version'], ['run', '-b', '/nowhere', id], ['features']]) {
+    for (const args of [['images'], ['pull', 'x'], ['inspect', 'x']]) {
       const { status, stdout, stderr } = runWith(version, command, ...args)
       expect({ status, stdout, stderr }).toEqual({
         status: 1,
