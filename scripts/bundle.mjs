@@ -15,7 +15,7 @@ const out = 'dist/bin.new'
 const [buildID = 'none'] = process.argv.slice(2)
 const errors = resolve('src/errors.ts')
 const moduleUrl = "const moduleUrl = require('node:url').pathToFileURL(__filename).href;"
-/** Of this build, for src/runtime/kept/build-id.ts and src/verbs/tool-version.ts. */
+/** Facts of this build, for src/runtime/kept/build-id.ts and src/verbs/tool-version.ts. */
 const facts = {
   bundleToolBuild: JSON.stringify(buildID),
   bundleToolBuiltOf: JSON.stringify({

@@ -298,7 +298,7 @@ int start(int argc, char **argv, char **env)
 		int code;
 
 		job = (struct job){0}; /* a program that is kept and must not run now is none */
-		/* Of a new one there is more to be said than a program. */
+		/* A try whose program is not kept needs its bundle first, which all of the command line makes. */
 		code = is_try(&call) ? become_command_line(&call, nothing, false) : compile(&call, &job);
 
 		if (!job.program)

@@ -11,7 +11,7 @@ bool is_try(const struct call *call)
 	return streq(call->argv[call->command], "try");
 }
 
-/* What has a line break in it would be two lines. */
+/* A word with a line break would be two lines. */
 static char *append_plain(char *to, const char *end, const char *text)
 {
 	for (const char *c = text; *c; c++)

@@ -276,7 +276,7 @@ long copy_content_of(long from, long to)
 	return copy_directory(&copy, from, to, 0);
 }
 
-/* What went wrong first, for all processes of a copy. */
+/* The first error of all processes of a copy. */
 struct outcome {
 	int32_t error;
 	int32_t syscall;

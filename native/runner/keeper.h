@@ -8,7 +8,7 @@
 
 struct vm;
 
-/* What the keeper holds: the descriptors have these numbers there, and no others are open for long. */
+/* The descriptors of the keeper: they have these numbers there, and no others are open for long. */
 enum kept_fd { OUTPUT = 3, READY, TOLD, PIDFD, KEPT_FDS };
 
 struct keeper {

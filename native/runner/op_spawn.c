@@ -27,7 +27,7 @@ enum { OUTPUTS = 2 };
 
 static const int reported[OUTPUTS] = {-1, -1};
 
-/* What a helper writes to its stdout and stderr: each through a pipe of its own, whose ends are here, or to a file (-1). */
+/* The outputs of a helper, stdout and stderr: each through a pipe of its own, whose ends are here, or to a file (-1). */
 struct outputs {
 	int from[OUTPUTS], to[OUTPUTS];
 	size_t used[OUTPUTS];

@@ -47,7 +47,7 @@ EXAMPLES:
     })
 }
 
-/** What was done, and what is to be done next. */
+/** Says what was done, and what is to be done next. */
 function said({ done, file, restart }: EngineResult): string {
   const next = restart === null ? '' : `, then: ${restart}`
   if (done === 'shown') return `for ${file}${next}`

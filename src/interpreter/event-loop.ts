@@ -51,7 +51,7 @@ export function makeEventLoop(host: Host): EventLoop {
     return false
   }
 
-  /** Of the next timer; -1: there is none. */
+  /** The time of the next timer; -1: there is none. */
   function timeout(): number {
     let first = Number.POSITIVE_INFINITY
     for (const { atMs } of timers) first = Math.min(first, atMs)

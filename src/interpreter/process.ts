@@ -20,7 +20,7 @@ export class Process extends EventEmitter {
   readonly platform = 'linux'
   exitCode: number | undefined
   readonly #means: Means
-  /** What the host says of the process is asked when it is used: the process that loads this is not the one that runs it. */
+  /** Facts of the process are asked for when they are used: the process that loads this is not the one that runs it. */
   #argv: readonly string[] | undefined
   #env: Record<string, string | undefined> | undefined
   #identity: readonly number[] | undefined

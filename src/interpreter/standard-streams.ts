@@ -48,7 +48,7 @@ const interrupted = -4
 /** Standard output or standard error: all is written before `write` returns. An error is for the listeners to 'error'. */
 export class Output extends EventEmitter {
   readonly fd: number
-  /** Of a terminal; else undefined, as in Node.js. */
+  /** True for a terminal; else undefined, as in Node.js. */
   readonly isTTY: true | undefined
   readonly #host: Host
   readonly #onResize: Means['onResize']

@@ -1,4 +1,4 @@
-/** What a hook has written. */
+/** The text that a hook has written. */
 export interface HookOutput {
   readonly stdout: string
   readonly stderr: string

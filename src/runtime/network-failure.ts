@@ -5,7 +5,7 @@ import { errorText } from './error-names.ts'
 
 interface Failure {
   readonly error: number
-  /** What the program, or its answer, said. */
+  /** The text of the program, or of its answer. */
   readonly detail: string
 }
 
@@ -15,7 +15,7 @@ export function networkProgramFailed(step: Step, errno: string, failure: Failure
   if (step.op === 'ask') return portFailed(step, errno, failure)
   const [path = ''] = step.operands.argv as readonly string[]
   const name = path.slice(path.lastIndexOf('/') + 1)
-  // What a program cannot send to a log that nobody keeps is of no interest.
+  // A program also complains that it cannot reach syslog, which is of no interest.
   const said = failure.detail.split('\n').filter((line) => line.trim() !== '' && !line.includes('to syslog'))
   const how = errno === 'ETIMEDOUT' ? 'it is not ready after ten seconds' : errorText(failure.error)
   const text = errno === 'ECHILD' && said.length > 0 ? said.join('; ') : how

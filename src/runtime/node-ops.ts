@@ -30,7 +30,7 @@ export async function applyNodeOps(rootfs: string, ops: readonly NodeOp[]): Prom
 /** Steps of the program before those of the operations. */
 const stepsBefore = 1
 
-/** What an operation does, and to which file, for messages. */
+/** Names an operation and its file, for messages. */
 function describe(nodeOp: NodeOp): string {
   const path = JSON.stringify(Buffer.from(nodeOp.path).toString())
   switch (nodeOp.kind) {

@@ -5,7 +5,7 @@ import { parseManifest } from '../oci/manifest.ts'
 import type { Content, Target } from './content.ts'
 import type { Document } from './resolve-image.ts'
 
-/** What referrers refer to may be one itself, as a signature of an SBOM is. */
+/** A referrer may have referrers of its own, as an SBOM has a signature. */
 const maxDepth = 4
 
 /** The kinds of what cosign keeps under a tag that is made of a manifest's digest. @see cosign specs/SIGNATURE_SPEC.md */

@@ -12,7 +12,7 @@ const { test } = requires('root', 'unshare')
 let place: EnginePlace
 beforeEach(() => {
   place = new EnginePlace('kubernetes')
-  // What the image of the DaemonSet has: here with what Node.js needs.
+  // The programs in the image of the DaemonSet: here with those that Node.js needs.
   mkdirSync(place.at('from'))
   for (const name of ['bundle-tool', 'bundle-tool-runner', 'bundle-tool-interpreter', 'bin']) {
     const source = join(project, 'dist', name)

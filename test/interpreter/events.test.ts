@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { requires } from '../requirements.ts'
 import { inBoth } from './both.ts'
 
-/** What happens as time goes by, in Node.js and in the interpreter: timers, processes, signals, sockets, and what is read. */
+/** Compares events in Node.js and in the interpreter: timers, processes, signals, sockets, and what is read. */
 const { test } = requires('interpreter')
 
 let directory: string

@@ -21,7 +21,7 @@ export async function removeLeftovers(root: string): Promise<void> {
   }
 }
 
-/** What has the number of this process, which has run nothing yet, is of an earlier one. */
+/** This process has run nothing yet: a leftover with its number is an earlier process's. */
 const isAlive = (pid: number): boolean => (pid === process.pid ? serial > 0 : readProcessStat(pid) !== undefined)
 
 function entriesOf(root: string): readonly string[] {

@@ -11,7 +11,7 @@ export function isLowerDirectory(directory: string): boolean {
   return readdirSync('/proc').some((pid) => {
     if (!/^\d+$/.test(pid)) return false
     const namespace = ifThere(() => readlinkSync(`/proc/${pid}/ns/mnt`))
-    // Of another user's process the mounts can be read, and not the name of their namespace.
+    // The mounts of another user's process can be read, but not the name of their namespace.
     if (namespace !== undefined && seen.has(namespace)) return false
     if (namespace !== undefined) seen.add(namespace)
     return ifThere(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))?.includes(option) === true

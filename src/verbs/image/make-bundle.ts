@@ -68,7 +68,7 @@ export interface MakeBundleOptions extends Omit<NewBundleOptions, 'changes' | 'p
   readonly beforeVisible?: (() => Promise<void>) | undefined
 }
 
-/** What unpacking and making a config.json have to know of the options. */
+/** The options that unpacking needs, and those that making a config.json needs. */
 export type LayerOptions = Omit<MakeBundleOptions, 'out' | 'change'>
 export type ImageConfigOptions = Pick<MakeBundleOptions, 'subids' | 'terminal' | 'warn' | 'change'>
 

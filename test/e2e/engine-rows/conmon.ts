@@ -29,7 +29,7 @@ function container(engine: RowEngine, script: string) {
     writeFileSync(at('process.json'), JSON.stringify({ ...config.process, args }))
     return at('process.json')
   }
-  /** What the container has written, as kubelet reads it: without times. */
+  /** The output of the container, as kubelet reads it: without times. */
   const log = (): string => readFileSync(at('log'), 'utf8').replace(/^\S+ /gm, '')
   return { at, conmon, create, call, status, processFile, log }
 }

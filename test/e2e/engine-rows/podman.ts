@@ -36,7 +36,7 @@ const life: readonly Row[] = [
   {
     what: 'run -it, exec -it',
     see(engine) {
-      // Of a container that ends at once, podman 4.3 on a busy host may show nothing.
+      // Podman 4.3 on a busy host may show nothing of a container that ends at once.
       const script = ['sh', '-c', 'tty; sleep 0.3; exit 3']
       const ran = engine.onTerminal(...engine.run, '--rm', '-it', 'busybox', ...script)
       start(engine, 'sleep 1000')
@@ -78,7 +78,7 @@ const life: readonly Row[] = [
   },
 ]
 
-/** What rootless podman is asked, too. */
+/** Calls that rootless podman gets, too. */
 export const rootlessRows: readonly Row[] = [
   ...dockerRows.filter(({ what }) => ['run: streams, exit code', '--read-only, --tmpfs, -v'].includes(what)),
   ...life,

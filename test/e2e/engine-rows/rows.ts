@@ -18,9 +18,9 @@ export interface RowEngine {
 /** A line of the table in docs/engines.md. */
 export interface Row {
   readonly what: string
-  /** What the user sees: it must be the same with every runtime. */
+  /** The answer that the user sees: it must be the same with every runtime. */
   readonly see: (engine: RowEngine) => unknown
-  /** What our runtime shows, where no other can be compared. */
+  /** The answer of our runtime, where no other can be compared. */
   readonly alone?: unknown
   /** How often it is done, in turns, for the time that it takes: the median. Default: once. */
   readonly times?: number

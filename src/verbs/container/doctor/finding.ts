@@ -7,7 +7,7 @@ export interface Finding {
   readonly name: string
   /** `missing` is in the way of nothing but what is said; `failed` is in the way of plain use. */
   readonly status: 'works' | 'missing' | 'failed'
-  /** What was found, and what it is for where it does not work. */
+  /** The facts that were found; where something does not work, also its use. */
   readonly says: string
   /** The command that changes it, where there is one. */
   readonly fix?: string | undefined
