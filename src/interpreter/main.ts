@@ -68,6 +68,7 @@ function compile({ argv, env }: Process, require: Require): Promise<unknown> {
 }
 
 function runAll(require: Require): Promise<void> {
+  require('node:os') // and with it the globals that the compiler has no need of
   return (require('./cli.js') as { runProcess: RunProcess }).runProcess()
 }
 
