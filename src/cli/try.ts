@@ -66,7 +66,7 @@ interface Tried {
 
 async function runImage(context: CommandContext, { image, words, flags }: Tried): Promise<number> {
   const { io, globals, log } = context
-  const { name, keep, pull, platform, policy, quiet, store } = flags
+  const { name, keep, pull, platform, policy, store } = flags
   if (/(?:^|:)-$/.test(image)) {
     throw new OciError('ERR_USAGE', "standard input is the container's, and no archive is read from it", {
       hint: 'write the archive to a file first, or use "unpack -" and "run"',
@@ -75,40 +75,49 @@ async function runImage(context: CommandContext, { image, words, flags }: Tried)
   const { tryImage } = await import('../verbs/container/try-image.ts')
   const changes = { tty: hasTerminal(), ...changesOf(flags, words, ['--', ...words]) }
   const isPlain = !keep && name === undefined && !globals().debug && globals().cgroupManager === 'cgroupfs'
-  return await withProgress(context, { quiet: quiet ?? false }, async (reports) =>
-    tryImage(image, {
-      ...registryOptions(context, flags),
-      ...reports,
-      ...(await preparation(context, flags)),
-      changes,
-      name,
-      keep,
-      pull,
-      platform,
-      policy,
-      store,
-      root: rootOf(context),
-      systemdCgroup: cgroupManagers[globals().cgroupManager],
-      forwardSignals: true,
-      reports: reportsOf(io.env),
-      keptCall: isPlain ? describeTry(context.args, io.env) : undefined,
-      onKept: (bundle) => io.stderr.write(`kept: ${bundle}\n`),
-      log: (message) => log('debug', message),
-    }),
-  )
+  return await tryImage(image, {
+    ...registryOptions(context, flags),
+    ...(await preparation(context, flags)),
+    signal: io.interruption(),
+    changes,
+    name,
+    keep,
+    pull,
+    platform,
+    policy,
+    store,
+    root: rootOf(context),
+    systemdCgroup: cgroupManagers[globals().cgroupManager],
+    forwardSignals: true,
+    reports: reportsOf(io.env),
+    keptCall: isPlain ? describeTry(context.args, io.env) : undefined,
+    onKept: (bundle) => io.stderr.write(`kept: ${bundle}\n`),
+    log: (message) => log('debug', message),
+  })
 }
 
-/** A user with subordinate ids has the bundle made where these are. */
+/**
+ * The ways to make a bundle and to remove it. A user with subordinate ids has it made where these are, by a process that shows the
+ * progress itself. The progress is gone before the container starts, whose terminal it is then.
+ */
 async function preparation(
-  { io }: CommandContext,
+  context: CommandContext,
   { subids = true, quiet = false }: OwnFlags,
 ): Promise<Pick<OwnTryOptions, 'prepare' | 'discard'>> {
-  if (!subids || io.euid === 0) return {}
-  const { hasSubids, prepareTryWithSubids, removeWithSubids } = await import('../verbs/container/try-with-subids.ts')
-  if (!hasSubids()) return {}
-  const how = { name: io.name, env: io.env, isQuiet: quiet }
+  const { io } = context
+  if (subids && io.euid !== 0) {
+    const { hasSubids, prepareTryWithSubids, removeWithSubids } = await import('../verbs/container/try-with-subids.ts')
+    const how = { name: io.name, env: io.env, isQuiet: quiet }
+    if (hasSubids()) {
+      return {
+        prepare: (image, options) => prepareTryWithSubids(image, options, how),
+        discard: (bundle) => removeWithSubids(bundle, how),
+      }
+    }
+  }
+  const { prepareTry } = await import('../verbs/image/prepare-try.ts')
   return {
-    prepare: (image, options) => prepareTryWithSubids(image, options, how),
-    discard: (bundle) => removeWithSubids(bundle, how),
+    prepare: (image, options) =>
+      withProgress(context, { quiet }, (reports) => prepareTry(image, { ...options, ...reports })),
   }
 }

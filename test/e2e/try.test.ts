@@ -248,6 +248,14 @@ test('a terminal is given where the caller has one', () => {
   expect(script(command.replace(' try ', ' try --no-tty '))).not.toContain('yes')
 })
 
+test('the progress is gone before the container has the terminal', () => {
+  const words = `--store ${at('store')} busybox.tar sh -c 'echo begun; sleep 1; echo ended'`
+  const command = `stty columns 80 rows 24; ${tool} --root ${at('root')} try ${words}`
+  const shown = execFileSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', cwd: top })
+  expect(shown).toContain('unpacking')
+  expect(shown.slice(shown.indexOf('begun'))).toBe('begun\r\nended\r\n')
+})
+
 /** An image that shows a text; it is for this machine, and has one file. */
 function showing(content: string): TestImage {
   const layer = tar(file('busybox', readFileSync('/bin/busybox'), { mode: 0o755 }), file('text', content))
