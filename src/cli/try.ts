@@ -78,7 +78,6 @@ async function runImage(context: CommandContext, { image, words, flags }: Tried)
   return await tryImage(image, {
     ...registryOptions(context, flags),
     ...(await preparation(context, flags)),
-    signal: io.interruption(),
     changes,
     name,
     keep,
@@ -110,7 +109,7 @@ async function preparation(
     const how = { name: io.name, env: io.env, isQuiet: quiet }
     if (hasSubids()) {
       return {
-        prepare: (image, options) => prepareTryWithSubids(image, options, how),
+        prepare: (image, options) => prepareTryWithSubids(image, { ...options, signal: io.interruption() }, how),
         discard: (bundle) => removeWithSubids(bundle, how),
       }
     }

@@ -167,7 +167,7 @@ export class Door {
 }
 
 /** Calls `look`; undefined on a system error, such as a missing right: the file then counts as absent. */
-function unlessRefused<T>(look: () => T): T | undefined {
+export function unlessRefused<T>(look: () => T): T | undefined {
   try {
     return look()
   } catch (error) {

@@ -1,10 +1,11 @@
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import type { CgroupFacts, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
+import { isDefaultRoute, parseIPv4Routes } from '../oci/ipv4-route.ts'
 import type { NetworkProgram } from '../oci/network-annotations.ts'
 import { isInitialIDMap } from '../oci/user-namespace.ts'
 import { parseCgroups } from './cgroups.ts'
-import { Door, isExecutable } from './door.ts'
+import { Door, isExecutable, unlessRefused } from './door.ts'
 import { deviceOf, mountPointOf } from './mountinfo.ts'
 
 const appArmorPaths = ['/sys/kernel/security/apparmor', '/proc/self/attr/apparmor/exec']
@@ -125,29 +126,16 @@ export function defaultNetwork(door: Door): 'pasta' | 'host' {
 const tunDevice = '/dev/net/tun'
 
 /** True when access(2) lets the caller read and write. */
-const isOpenToCaller = (path: string): boolean =>
-  unlessRefused(() => accessSync(path, constants.R_OK | constants.W_OK), 'refused') !== 'refused'
-
-/** True when the main table for IPv4 has a route to 0.0.0.0/0: proc_pid_net(5). */
-function hasDefaultRoute(): boolean {
-  const [, ...routes] = unlessRefused(() => readFileSync('/proc/self/net/route', 'utf8'), '')
-    .trim()
-    .split('\n')
-  return routes.some((route) => {
-    const columns = route.split('\t')
-    return columns[1] === '00000000' && columns[7] === '00000000'
+function isOpenToCaller(path: string): boolean {
+  const isOpen = unlessRefused(() => {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
   })
+  return isOpen ?? false
 }
 
-/** Returns what `look` returns, or `otherwise` where the system refuses it. */
-function unlessRefused<T, Other>(look: () => T, otherwise: Other): T | Other {
-  try {
-    return look()
-  } catch (error) {
-    if (isSystemError(error)) return otherwise
-    throw error
-  }
-}
+const hasDefaultRoute = (): boolean =>
+  parseIPv4Routes(unlessRefused(() => readFileSync('/proc/self/net/route', 'utf8')) ?? '').some(isDefaultRoute)
 
 /** Checks that the host has what every container needs. @throws OciError `ERR_NOT_SUPPORTED` no cgroup filesystem is mounted */
 export function checkHost(facts: HostFacts): void {

@@ -24,5 +24,8 @@ export async function copyTree(from: string, to: string): Promise<void> {
   }
   if (code === 0) return
   const cause = systemError(report.readInt32LE(at.error), report.readInt32LE(at.syscall))
-  throw new OciError('ERR_FILE_SYSTEM', `${from} cannot be copied to ${to}: ${cause.message}`, { cause })
+  throw new OciError('ERR_FILE_SYSTEM', `${from} cannot be copied to ${to}: ${cause.message}`, {
+    hint: 'see whether the disk is full',
+    cause,
+  })
 }

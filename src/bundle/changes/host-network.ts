@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isSystemError } from '../../errors.ts'
+import { type IPv4Route, isDefaultRoute, parseIPv4Routes } from '../../oci/ipv4-route.ts'
 
 /** The ports that IANA leaves to everybody. */
 const [firstFree, behindFree] = [49_152, 65_536]
@@ -24,30 +25,18 @@ function portsOf(path: string): readonly number[] {
 /**
  * The IPv4 address of the interface with the default route; undefined where there is none.
  *
- * @see man 5 proc_pid_net "/proc/net/route"; Linux Documentation/networking/fib_trie.rst
+ * @see Linux Documentation/networking/fib_trie.rst
  */
 export function hostAddress(): string | undefined {
-  const routes = linesOf('/proc/net/route').slice(1).map(parseRoute)
-  const name = routes.find(({ destination, mask }) => destination === 0 && mask === 0)?.name
+  const routes = parseIPv4Routes(textOf('/proc/net/route'))
+  const name = routes.find(isDefaultRoute)?.interfaceName
   if (name === undefined) return undefined
   const networks = routes.filter(({ mask }) => mask !== 0)
-  const own = networks.filter((route) => route.name === name)
-  const others = networks.filter((route) => route.name !== name)
+  const own = networks.filter(({ interfaceName }) => interfaceName === name)
+  const others = networks.filter(({ interfaceName }) => interfaceName !== name)
   const addresses = localAddresses()
   // Clouds give an interface a single address, and a route to the gateway alone.
   return addresses.find((address) => isIn(own, address)) ?? addresses.find((address) => !isIn(others, address))
-}
-
-interface Route {
-  readonly name: string
-  /** The first byte of the address is the lowest. */
-  readonly destination: number
-  readonly mask: number
-}
-
-function parseRoute(line: string): Route {
-  const [name = '', destination = '', , , , , , mask = ''] = line.split('\t')
-  return { name, destination: Number.parseInt(destination, 16), mask: Number.parseInt(mask, 16) }
 }
 
 /** Addresses of this host but those of its loopback network. */
@@ -57,17 +46,19 @@ function localAddresses(): readonly string[] {
   return local.filter((address) => !address.startsWith('127.'))
 }
 
-function isIn(networks: readonly Route[], address: string): boolean {
+function isIn(networks: readonly IPv4Route[], address: string): boolean {
   const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
   const number = a | (b << 8) | (c << 16) | (d << 24)
   return networks.some(({ destination, mask }) => (number & mask) === (destination & mask))
 }
 
-function linesOf(path: string): readonly string[] {
+const linesOf = (path: string): readonly string[] => textOf(path).split('\n')
+
+function textOf(path: string): string {
   try {
-    return readFileSync(path, 'utf8').split('\n')
+    return readFileSync(path, 'utf8')
   } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return [] // a kernel without IPv6
+    if (isSystemError(error, 'ENOENT')) return '' // a kernel without IPv6
     throw error
   }
 }

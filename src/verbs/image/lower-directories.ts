@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { isSystemError } from '../../errors.ts'
+import { unlessRefused } from '../../host/door.ts'
 
 /**
  * True when a directory is the lower one of an overlay in some mount namespace: a container is running on it, whichever
@@ -10,11 +10,11 @@ export function isLowerDirectory(directory: string): boolean {
   const seen = new Set<string>()
   return readdirSync('/proc').some((pid) => {
     if (!/^\d+$/.test(pid)) return false
-    const namespace = ifThere(() => readlinkSync(`/proc/${pid}/ns/mnt`))
+    const namespace = unlessRefused(() => readlinkSync(`/proc/${pid}/ns/mnt`))
     // The mounts of another user's process can be read, but not the name of their namespace.
     if (namespace !== undefined && seen.has(namespace)) return false
     if (namespace !== undefined) seen.add(namespace)
-    return ifThere(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))?.includes(option) === true
+    return unlessRefused(() => readFileSync(`/proc/${pid}/mountinfo`, 'latin1'))?.includes(option) === true
   })
 }
 
@@ -23,12 +23,3 @@ const inMountInfo = (text: string): string =>
   Buffer.from(text)
     .toString('latin1')
     .replace(/[ \t\n\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`)
-
-function ifThere(read: () => string): string | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (isSystemError(error)) return undefined
-    throw error
-  }
-}

@@ -88,14 +88,14 @@ export function removeUnpackedTrees(store: string, isWanted: (manifest: string) 
   removeOld(directoryOf(store), (hex) => isWanted(`sha256:${hex}`) || isWanted(`sha512:${hex}`))
 }
 
-/** Copies a kept tree to a place where nothing is. */
+/** Copies a kept tree to a place where nothing is. @throws OciError as `copyTree`; nothing of the copy is left then */
 export async function copyOfTree(tree: string, to: string): Promise<void> {
-  let reason = ''
-  const log = (message: string): void => {
-    reason = message
+  try {
+    await copyTree(tree, to)
+  } catch (error) {
+    if (existsSync(to)) removeTree(to)
+    throw error
   }
-  if (await copied(tree, to, { log })) return
-  throw new OciError('ERR_FILE_SYSTEM', reason, { hint: 'see whether the disk is full' })
 }
 
 /**
@@ -121,14 +121,13 @@ function removeOld(trees: string, isWanted: (hex: string) => boolean): void {
 }
 
 /** True when a copy has been made; where that fails, the layers are unpacked instead. */
-async function copied(from: string, to: string, { log }: Pick<UnpackedTreeOptions, 'log'>): Promise<boolean> {
+async function copied(from: string, to: string, { log }: UnpackedTreeOptions): Promise<boolean> {
   try {
-    await copyTree(from, to)
+    await copyOfTree(from, to)
     return true
   } catch (error) {
     if (!(error instanceof OciError)) throw error
     log?.(error.message)
-    if (existsSync(to)) removeTree(to)
     return false
   }
 }
