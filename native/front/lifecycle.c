@@ -190,7 +190,7 @@ static bool delete_container(const struct container *c, char **words)
 	for (const char *const *path = c->cgroups; *path; path++)
 		if (remove_cgroup(*path) < 0)
 			return false;
-	return end_recorded(c->directory, KEEPER_FILE) >= 0 && unlink_entries(c->directory) >= 0 &&
+	return end_recorded(c->directory, KEEPER_FILE, true) >= 0 && unlink_entries(c->directory) >= 0 &&
 	       sys(unlinkat, c->root, c->id, AT_REMOVEDIR) >= 0;
 }
 

@@ -139,5 +139,5 @@ int op_accompany(struct vm *vm, const struct step *s)
 
 int op_end_recorded(struct vm *vm, const struct step *s)
 {
-	return (int)end_recorded(AT_FDCWD, text(vm, s, 0, 0, NULL));
+	return (int)end_recorded(AT_FDCWD, text(vm, s, 0, 0, NULL), s->arg[1]);
 }

@@ -108,7 +108,7 @@ static bool goes_on(uint64_t pid, uint64_t start_time)
 	return read_process(pid, &state, &found) >= 0 && found == start_time && state != 'Z' && state != 'X';
 }
 
-long end_recorded(int at, const char *path)
+long end_recorded(int at, const char *path, bool is_awaited)
 {
 	char content[64];
 	const char *c = content;
@@ -125,7 +125,7 @@ long end_recorded(int at, const char *path)
 	if (!goes_on(pid, start_time))
 		return 0;
 	r = sys(kill, pid, SIGKILL);
-	while (r >= 0 && goes_on(pid, start_time))
+	while (r >= 0 && is_awaited && goes_on(pid, start_time))
 		r = milliseconds_now() < deadline ? sleep_ms(1) : -ETIMEDOUT;
 	return r == -ESRCH ? 0 : r;
 }

@@ -1,6 +1,7 @@
 /* Processes: how one is made, how it is found again, how it has ended; and time. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct clone_args;
@@ -37,7 +38,7 @@ long sleep_ms(long ms);
 int reap(int pid, int *status);
 
 /*
- * Kills the process that a file names by its pid and its start, and waits for its end: 0 when there is no such file or process.
- * -EPROTO when the file says something else.
+ * Kills the process that a file names by its pid and its start, and waits for its end if that is asked for: 0 when there is no
+ * such file or process. -EPROTO when the file says something else.
  */
-long end_recorded(int at, const char *path);
+long end_recorded(int at, const char *path, bool is_awaited);

@@ -81,7 +81,8 @@ export function compileNetworkProgram(context: CompileContext): readonly HostSte
         },
         networkPointer,
       ),
-      op('end_recorded', { path: stateFile(context, keeperFile) }, networkPointer),
+      // The kernel takes some 20 ms to remove an interface. Only for ports, which must be free then, is that waited for.
+      op('end_recorded', { path: stateFile(context, keeperFile), wait: ports.length > 0 ? 1 : 0 }, networkPointer),
     ),
     undoable(op('fchdir', { slot: 'caller_directory' }, networkPointer)),
     ...(name === 'slirp4netns' ? ports.flatMap(askForPorts) : []),

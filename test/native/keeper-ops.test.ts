@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -32,7 +34,7 @@ const program = (script: string, step: Step, ...later: readonly Step[]): Program
   host: [
     undoable(op('open', { to: 'network', at: null, path: '/proc/self/ns/net', flags: openFlags.RDONLY })),
     undoable(op('clone', { flags: 0, cgroup: null }), op('kill_child', {})),
-    undoable(step, op('end_recorded', { path: record() })),
+    undoable(step, op('end_recorded', { path: record(), wait: 1 })),
     ...later.map((one) => undoable(one)),
     undoable(op('sync_send', { barrier: 1 })),
     undoable(op('supervise', { terminal: null, keep: 0, unheard: 0 })),
@@ -61,7 +63,7 @@ test('accompany ends the program with the process, or with its keeper, and end_r
   const pid = (): string => readFileSync(join(directory, 'pid'), 'utf8').trim()
   const isGone = `! kill -0 $(cat ${directory}/pid) 2>/dev/null`
   expectDone(program('true', beside(helper)))
-  expectDone(hostProgram(op('end_recorded', { path: record() })))
+  expectDone(hostProgram(op('end_recorded', { path: record(), wait: 1 })))
   for (const way of [`kill -9 $(cut -d' ' -f1 ${record()})`]) {
     rmSync(record())
     expectDone(
@@ -69,10 +71,16 @@ test('accompany ends the program with the process, or with its keeper, and end_r
     )
   }
   expect(() => process.kill(Number(pid()), 0)).toThrow('ESRCH')
+  const other = spawn('sleep', ['1000'], { stdio: 'ignore' })
+  const start = readFileSync(`/proc/${other.pid}/stat`, 'utf8').split(' ')[21]
+  writeFileSync(record(), `${other.pid} ${start}\n`, { mode: 0o600 })
+  const ended = once(other, 'exit')
+  expectDone(hostProgram(op('end_recorded', { path: record(), wait: 0 })))
+  expect((await ended)[1]).toBe('SIGKILL')
   writeFileSync(record(), `${process.pid} 1\n`, { mode: 0o600 })
-  expectDone(hostProgram(op('end_recorded', { path: record() }))) // another process has this pid now
+  expectDone(hostProgram(op('end_recorded', { path: record(), wait: 1 }))) // another process has this pid now
   writeFileSync(record(), 'nothing', { mode: 0o600 })
-  expectFailure(hostProgram(op('end_recorded', { path: record() })), 'end_recorded', 'EPROTO')
+  expectFailure(hostProgram(op('end_recorded', { path: record(), wait: 1 })), 'end_recorded', 'EPROTO')
 })
 
 test('accompany reports what a program says that ends before it is ready, and its status', () => {

@@ -38,8 +38,8 @@ export const networkOps = {
   },
   end_recorded: {
     number: 126,
-    operands: { path: 'text' },
-    does: 'SIGKILL to the process that such a file names, if it is still there, and waits for its end',
+    operands: { path: 'text', wait: 'decimal' },
+    does: 'SIGKILL to the process that such a file names, if it is still there, and waits for its end unless `wait` is 0',
   },
   ask: {
     number: 127,
