@@ -11,7 +11,7 @@ that is there. The names and the values are docker's and podman's. The words beh
 
 \`\`\`sh
 bundle-tool unpack --no-tty alpine.tar --out alpine -e LANG=C.UTF-8 -- ls -l
-bundle-tool config -b alpine -w /tmp -u nobody
+bundle-tool config -b alpine -w /tmp --hostname box
 bundle-tool config -b alpine --show
 bundle-tool run -b alpine demo
 \`\`\`

@@ -1,17 +1,19 @@
-// Does what the README says, word for word, and fails on any stumble: on fresh clones, as root and as an ordinary user, in tmux
-// and without a terminal. Needs root, git, tmux, setpriv and setsid.
+// Does what the README and some pages of docs/ say, word for word, and fails on any stumble: on fresh clones, as root and as an
+// ordinary user, in tmux and without a terminal. Needs root, git, tmux, setpriv, setsid, curl and pasta.
 //
-//   scripts/newcomer                             clones, builds, then every block of the README, four times
+//   scripts/newcomer                             clones, builds, then every block, four times, each page in a directory of its own
 //   scripts/newcomer --built DIR [WHO [WHERE]]   the blocks alone, with a checkout that is built; root or user; tmux or nothing
 //
 // These are not what they are on a reader's machine:
 // - docker.io is a registry of this script on loopback, by ~/.config/containers/registries.conf, whose images are all the one of
 //   fixtures/busybox.tar: nothing is fetched from the internet, and a name gets the same image each time.
-// - /var/lib/bundle-tool and /run/bundle-tool are root's own in a mount namespace: what this machine has there stays as it is.
+// - /var/lib/bundle-tool and /run/bundle-tool are the reader's own in a mount namespace: what this machine has there stays as it is.
 // - sudo and docker are scripts: the one links into a directory of this script's in place of /usr/local/bin, the other "exports"
 //   the root of the image. alpine.tar is the image, too.
-// - An ordinary user follows the comment in the block of `spec`, which tells of --rootless.
-// - Blocks for engines are passed over: test/e2e/engines-*.test.ts runs them.
+// - An ordinary user follows the comment in the block of `spec`, which tells of --rootless. /dev/net/tun is open to all, as udev
+//   makes it.
+// - Blocks for engines are passed over, since test/e2e/engines-*.test.ts runs them, and so is one that begins with `#!`, and an
+//   ordinary user passes over the one of `ip netns`.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -34,6 +36,8 @@ import { startRegistry } from './newcomer-registry.mjs'
 
 const project = fileURLToPath(new URL('..', import.meta.url))
 const uid = 54_340
+const pages = ['README.md', 'docs/config.md', 'docs/network.md', 'docs/try.md']
+const roots = ['/var/lib/bundle-tool', '/run/bundle-tool']
 const blockMs = 120_000
 /** The time that a program without its terminal may take to say so. */
 const refusalMs = 15_000
@@ -79,16 +83,13 @@ function cloneFor(who) {
 /** Somebody with a home, a directory to work in and programs of their own in PATH. */
 function makeReader({ who, where, checkout, registry }) {
   const home = join(place, `${who}-${where}`)
-  const work = join(home, 'work')
   const bin = join(home, 'bin')
-  for (const directory of [home, work, bin, join(home, '.config/containers')]) mkdirSync(directory, { recursive: true })
+  for (const directory of [home, bin, join(home, '.config/containers')]) mkdirSync(directory, { recursive: true })
+  for (const directory of roots) mkdirSync(join(home, directory), { recursive: true, mode: 0o700 })
   const mirror = `[[registry]]\nprefix = "docker.io"\nlocation = "${registry.host}"\ninsecure = true\n`
   writeFileSync(join(home, '.config/containers/registries.conf'), mirror)
   writeFileSync(join(bin, 'sudo'), `#!/bin/sh\nexec ln -sf "$3" ${bin}/\n`, { mode: 0o755 })
   writeFileSync(join(bin, 'docker'), `#!/bin/sh\nexec cat ${registry.rootfs}\n`, { mode: 0o755 })
-  cpSync(join(project, 'fixtures/busybox.tar'), join(work, 'alpine.tar'))
-  mkdirSync(join(work, 'node_modules'))
-  symlinkSync(checkout, join(work, 'node_modules/bundle-tool'))
   if (who === 'user') execFileSync('chown', ['-R', `${uid}:${uid}`, home])
   const env = {
     HOME: home,
@@ -96,12 +97,22 @@ function makeReader({ who, where, checkout, registry }) {
     TERM: 'xterm',
     LANG: 'C.UTF-8',
   }
-  return { who, where, checkout, home, work, bin, env }
+  return { who, where, checkout, home, work: home, bin, env }
+}
+
+/** The same reader in a directory in which what a page takes for granted is there. */
+function beginPage(reader, page) {
+  const work = join(reader.home, page.replace('/', '-'))
+  mkdirSync(join(work, 'node_modules'), { recursive: true })
+  cpSync(join(project, 'fixtures/busybox.tar'), join(work, 'alpine.tar'))
+  symlinkSync(reader.checkout, join(work, 'node_modules/bundle-tool'))
+  if (reader.who === 'user') execFileSync('chown', ['-R', `${uid}:${uid}`, work])
+  return { ...reader, work }
 }
 
 /** The README's way of it, from the first block that has npm in it. */
 async function install(reader) {
-  const block = blocksOf(reader.checkout).find(({ text }) => text.includes('npm ci'))
+  const block = blocksOf(reader.checkout, 'README.md').find(({ text }) => text.includes('npm ci'))
   const builder = { ...reader, work: reader.checkout, env: { ...reader.env, ...npmEnvironment(reader) } }
   expectDone(reader, block.text, await run(builder, block.text))
 }
@@ -125,22 +136,38 @@ function linkTool({ bin, checkout }) {
 }
 
 async function useEverything(reader) {
-  for (const { language, text } of blocksOf(reader.checkout)) {
-    if (text.includes('npm ci') || text.includes('dockerd')) continue
-    if (language === 'js') await useLibrary(reader, text)
-    else await useBlock(reader, text)
+  for (const page of pages) {
+    const there = beginPage(reader, page)
+    const blocks = blocksOf(reader.checkout, page)
+    if (blocks.length === 0) throw new Error(`${page} has no block`)
+    try {
+      for (const { language, text, before } of blocks) {
+        if (isPassedOver(reader, text)) continue
+        if (language === 'js') await useLibrary(there, text)
+        else await useBlock(there, text, before)
+      }
+    } finally {
+      await run(there, 'for id in $(bundle-tool list -q); do bundle-tool delete --force $id; done')
+    }
   }
 }
 
-/** @returns the blocks of shell and JavaScript in the README, in their order */
-function blocksOf(checkout) {
-  const readme = readFileSync(join(checkout, 'README.md'), 'utf8')
-  return [...readme.matchAll(/^```(sh|js)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text }))
+function isPassedOver({ who }, text) {
+  return /npm ci|dockerd|^#!/.test(text) || (who === 'user' && text.includes('ip netns'))
 }
 
-async function useBlock(reader, words) {
+/** @returns the blocks of shell and JavaScript of a page, in their order, each with the text from the page's begin to its end */
+function blocksOf(checkout, page) {
+  const content = readFileSync(join(checkout, page), 'utf8')
+  return [...content.matchAll(/^```(sh|js)\n(.*?)^```$/gms)].map(({ index, 0: block, 1: language, 2: text }) => {
+    return { language, text, before: content.slice(0, index + block.length) }
+  })
+}
+
+async function useBlock(reader, words, before) {
   const text = reader.who === 'user' ? words.replace('spec -b', 'spec --rootless -b') : words
-  const isInteractive = /bundle-tool run (?!-d)/.test(text)
+  const [, bundle] = /bundle-tool run (?!-d)(?:-b )?(\S+)/.exec(text) ?? []
+  const isInteractive = bundle !== undefined && !new RegExp(`--no-tty .*--out ${bundle}\\b`).test(before)
   const outcome = await run(reader, text)
   if (reader.where === 'tmux' || !isInteractive) return expectDone(reader, text, outcome)
   if (outcome.status === 0 || !outcome.output.includes('--no-tty') || outcome.ms > refusalMs) {
@@ -179,12 +206,14 @@ async function run(reader, text) {
   return { status: ended, output, ms: Math.round(performance.now() - begin) }
 }
 
-/** The words that make a command the reader's: root's state and store are out of the way. */
-function asReader({ who }, ...words) {
-  if (who === 'user') return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...words]
-  const hide = ['/var/lib/bundle-tool', '/run/bundle-tool'].map(
-    (path) => `mkdir -p ${path}; mount -t tmpfs -o mode=0700 newcomer ${path}; `,
-  )
+/** The words that make a command the reader's: root's state and store are out of the way, and a user's devices are as elsewhere. */
+function asReader({ who, home }, ...words) {
+  if (who === 'user') {
+    const device = `[ -e ${home}/tun ] || mknod -m 666 ${home}/tun c 10 200; mount --bind ${home}/tun /dev/net/tun; `
+    const user = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...words]
+    return ['unshare', '--mount', 'sh', '-c', `${device}exec "$@"`, 'sh', ...user]
+  }
+  const hide = roots.map((path) => `mkdir -p ${path}; mount --bind ${home}${path} ${path}; `)
   return ['unshare', '--mount', 'sh', '-c', `${hide.join('')}exec "$@"`, 'sh', ...words]
 }
 
