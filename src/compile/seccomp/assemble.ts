@@ -20,8 +20,8 @@ const maxDistance = 255
 export function assembleFilter(root: FilterNode, isBigEndian: boolean): Uint8Array {
   // A node has a greater id than those that it leads to.
   const places = (): Int32Array => new Int32Array(2 * (root.id + 1)).fill(noPlace)
-  const assembly = { backwards: [], length: 0, entries: places(), nearest: places(), isBigEndian }
-  place(root, undefined, { assembly, depth: 0 })
+  const assembly = { backwards: [], length: 0, depth: 0, entries: places(), nearest: places(), isBigEndian }
+  place(root, undefined, assembly)
   return inOrder(assembly)
 }
 
@@ -30,6 +30,8 @@ interface Assembly {
   readonly backwards: number[]
   /** The number of instructions. */
   length: number
+  /** The number of nodes whose successors are being placed. */
+  depth: number
   /** The index of the instruction at which the code of a node begins, by `entryKey`. */
   readonly entries: Int32Array
   /** The index of the nearest instruction that leads to a node: its code, a copy of it, or a jump. */
@@ -39,16 +41,11 @@ interface Assembly {
 
 const noPlace = -1
 
-interface Position {
-  readonly assembly: Assembly
-  readonly depth: number
-}
-
 /**
  * Generates the code of a node and of its successors, unless it exists; the accumulator holds `loaded` on entry. Returns the
  * key of its entry.
  */
-function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: Position): number {
+function place(node: FilterNode, loaded: Word | undefined, assembly: Assembly): number {
   const key = entryKey(node, loaded)
   if (assembly.entries[key] !== noPlace) return key
   if (node.kind === 'return') {
@@ -57,11 +54,11 @@ function place(node: FilterNode, loaded: Word | undefined, { assembly, depth }: 
     return key
   }
   // Each level is an instruction of its own, so a graph that is too deep is also too long.
-  if (depth > maxInstructions) throw tooLong()
-  const inside = { assembly, depth: depth + 1 }
-  const yes = place(node.yes, node.word, inside)
-  const no = place(node.no, node.word, inside)
-  const test = entryKey(node, node.word)
+  if (assembly.depth++ > maxInstructions) throw tooLong()
+  const yes = place(node.yes, node.word, assembly)
+  const no = place(node.no, node.word, assembly)
+  assembly.depth--
+  const test = 2 * node.id + 1
   // The test is one instruction: a second copy behind a second load costs no more than a jump to the first.
   if (assembly.entries[test] !== assembly.length - 1) {
     layJump(node, yes, no, assembly)
@@ -117,7 +114,7 @@ function laySteppingStone(key: number, target: FilterNode, assembly: Assembly): 
 }
 
 function inOrder({ backwards, isBigEndian }: Assembly): Uint8Array {
-  const words = Uint32Array.from(backwards).reverse()
+  const words = new Uint32Array(backwards).reverse()
   if (isBigEndian !== isBigEndianHere()) swapBytes(words)
   return new Uint8Array(words.buffer)
 }

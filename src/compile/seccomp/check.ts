@@ -63,13 +63,17 @@ function actionProblems({ defaultAction, defaultErrnoRet, syscalls = [] }: Secco
       ...(errnoRet === undefined || takesErrno(action)
         ? []
         : [{ pointer: `/syscalls/${index}/errnoRet`, message: noErrno(action) }]),
-      ...names.flatMap((name, place) =>
-        name === ''
-          ? [{ pointer: `/syscalls/${index}/names/${place}`, message: 'empty string is not a valid syscall' }]
-          : [],
-      ),
+      ...(names.includes('') ? emptyNames(names, index) : []),
     ]),
   ]
+}
+
+function emptyNames(names: readonly string[], entry: number): Problem[] {
+  return names.flatMap((name, place) =>
+    name === ''
+      ? [{ pointer: `/syscalls/${entry}/names/${place}`, message: 'empty string is not a valid syscall' }]
+      : [],
+  )
 }
 
 /**

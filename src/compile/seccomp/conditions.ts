@@ -1,6 +1,6 @@
 import type { SeccompArg, SeccompOperator } from '../../oci/runtime-config.ts'
 import type { SeccompArchitecture } from './architectures.ts'
-import { allBits, type FilterNode, type NodeFactory, type Ways, type Word } from './nodes.ts'
+import { allBits, type FilterNode, type NodeFactory, type Ways, type Word, wordOf } from './nodes.ts'
 
 /** One comparison of an argument, with the width of the architecture. */
 export interface Condition {
@@ -50,8 +50,8 @@ function argumentWords({ index, mask }: Condition, { bits, isBigEndian }: Seccom
   const offset = 16 + 8 * index
   const highMask = highHalf(mask)
   return {
-    low: { offset: isBigEndian ? offset + 4 : offset, mask: lowHalf(mask) },
-    high: bits === 32 || highMask === 0 ? undefined : { offset: isBigEndian ? offset : offset + 4, mask: highMask },
+    low: wordOf(isBigEndian ? offset + 4 : offset, lowHalf(mask)),
+    high: bits === 32 || highMask === 0 ? undefined : wordOf(isBigEndian ? offset : offset + 4, highMask),
   }
 }
 

@@ -84,11 +84,7 @@ function unknownNames(
   { defaultAction, syscalls = [] }: Seccomp,
   abis: readonly SyscallNumbers[],
 ): Pick<SeccompFilter, 'warnings' | 'notes'> {
-  const hasNoNumber = (entry: number, place: number): boolean => {
-    for (const { byEntry } of abis) if (byEntry[entry]?.[place] !== noNumber) return false
-    return true
-  }
-  const strange = syscalls.flatMap(({ names }, entry) => names.filter((_, place) => hasNoNumber(entry, place)))
+  const strange = syscalls.flatMap(({ names }, entry) => namesWithoutNumber(names, entry, abis))
   if (strange.length === 0) return { warnings: [], notes: [] }
   const unknown = [...new Set(strange)].filter((name) => allNames()[name] === undefined)
   const isMeantToRestrict = (name: string): boolean =>
@@ -102,6 +98,20 @@ function unknownNames(
       .filter((name) => !isMeantToRestrict(name))
       .map((name) => `unknown seccomp syscall "${name}" ignored`),
   }
+}
+
+/** Those names of an entry that no architecture of the profile has. */
+function namesWithoutNumber(
+  names: readonly string[],
+  entry: number,
+  abis: readonly SyscallNumbers[],
+): readonly string[] {
+  const [first, ...others] = abis.map(({ byEntry }) => byEntry[entry] ?? [])
+  const strange: string[] = []
+  if (first === undefined) return strange
+  for (let place = first.indexOf(noNumber); place >= 0; place = first.indexOf(noNumber, place + 1))
+    if (others.every((numbers) => numbers[place] === noNumber)) strange.push(names[place] ?? '')
+  return strange
 }
 
 const letsThrough = (action: Seccomp['defaultAction']): boolean =>

@@ -23,12 +23,18 @@ export interface TestNode {
 export interface Word {
   readonly offset: number
   readonly mask: number
+  /** Both, as a part of keys. */
+  readonly key: string
+}
+
+export function wordOf(offset: number, mask: number): Word {
+  return { offset, mask, key: `${offset} ${mask}` }
 }
 
 export const allBits: number = 0xffffffff
 /** `seccomp_data.nr` and `seccomp_data.arch`. */
-export const numberWord: Word = { offset: 0, mask: allBits }
-export const archWord: Word = { offset: 4, mask: allBits }
+export const numberWord: Word = wordOf(0, allBits)
+export const archWord: Word = wordOf(4, allBits)
 
 /** Makes the nodes of one graph. Equal nodes are the same object, so that equal parts of a filter are compiled once. */
 export interface NodeFactory {
@@ -66,12 +72,12 @@ export function createNodes(): NodeFactory {
   }
   const tests: NodeFactory['tests'] = (word, is, value, { yes, no }) => {
     if (yes === no) return yes
-    const key = `${word.offset} ${word.mask} ${is} ${value} ${yes.id} ${no.id}`
+    const key = `${value} ${yes.id} ${no.id} ${is} ${word.key}`
     return once(key, (id) => ({ kind: 'test', id, word, is, value, yes, no }))
   }
   const given = (node: FilterNode, fact: Fact, depth: number): FilterNode => {
     if (node.kind === 'return' || ++steps > maxSimplified.steps || depth > maxSimplified.depth) return node
-    const suffix = `${fact.word.offset} ${fact.word.mask} ${fact.value} ${fact.holds}`
+    const suffix = `${fact.value} ${fact.holds} ${fact.word.key}`
     const known = simplified.get(`${node.id} ${suffix}`)
     if (known) return known
     const way = wayOf(node, fact)

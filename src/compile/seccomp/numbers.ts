@@ -4,7 +4,6 @@ import { x32Bit } from './architectures.ts'
 import { largestNumber, type SyscallNumbers } from './calls.ts'
 import { compileConditions } from './conditions.ts'
 import type { FilterNode, NodeFactory } from './nodes.ts'
-import { NumberTable } from './number-table.ts'
 import { type NumberRule, rulesByNumber } from './rules.ts'
 import type { NumberRange } from './tree.ts'
 
@@ -20,16 +19,12 @@ export function rangesOf(
 ): readonly NumberRange[] {
   const otherwise = nodes.returns(verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet))
   const limits = abis.flatMap((abi) => unknownNumbers(seccomp, abi) ?? [])
-  const starts = [0, ...abiStarts, ...limits.map(({ from }) => from)]
-  const decided = abis.map((abi) => {
-    const ruled = decideNumbers({ seccomp, abi, nodes, otherwise })
-    for (const number of ruled.numbers) starts.push(number, number + 1)
-    return { abi, ruled }
-  })
+  const decisions = abis.map((abi) => ({ abi, ...decide({ seccomp, abi, nodes, otherwise }) }))
+  const starts = [0, ...abiStarts, ...limits.map(({ from }) => from), ...decisions.flatMap(({ changes }) => changes)]
   const [enosys, killThread] = [nodes.returns(enosysVerdict), nodes.returns(killThreadVerdict)]
   const nodeFor = (number: number): FilterNode => {
     for (const { has } of limits) if (has(number)) return enosys
-    for (const { abi, ruled } of decided) if (hasNumber(abi, number)) return ruled.get(number) ?? otherwise
+    for (const { abi, decision } of decisions) if (hasNumber(abi, number)) return decision(number)
     return killThread
   }
   const ranges: NumberRange[] = []
@@ -51,25 +46,28 @@ interface Deciding {
   readonly otherwise: FilterNode
 }
 
-/** The decision for each number that the profile has rules for. */
-function decideNumbers({ seccomp, abi, nodes, otherwise }: Deciding): NumberTable<FilterNode> {
-  const ruled = new NumberTable<FilterNode>()
-  const decide = (rules: readonly NumberRule[]): FilterNode =>
+interface Decisions {
+  readonly decision: (number: number) => FilterNode
+  /** The numbers at which the decision may be another one than that for the number before. */
+  readonly changes: readonly number[]
+}
+
+/** The decisions for the numbers of an ABI. */
+function decide({ seccomp, abi, nodes, otherwise }: Deciding): Decisions {
+  const nodeOf = (rules: readonly NumberRule[]): FilterNode =>
     rules.reduceRight<FilterNode>((no, { conditions, verdict }) => {
       return compileConditions(conditions, abi.architecture, { yes: nodes.returns(verdict), no, nodes })
     }, otherwise)
-  const decided = new Map<readonly NumberRule[], FilterNode>() // most numbers share theirs
   const all = rulesByNumber(seccomp, abi)
-  let last: readonly NumberRule[] = []
-  let node = otherwise
-  for (const number of all.numbers) {
-    const rules = all.get(number) ?? []
-    if (rules !== last) node = decided.get(rules) ?? decide(rules)
-    if (rules !== last) decided.set(rules, node)
-    last = rules
-    ruled.set(number, node)
+  const decided = new Map<readonly NumberRule[], FilterNode>() // most numbers share theirs
+  const decision = (number: number): FilterNode => {
+    const rules = all.get(number)
+    if (rules === undefined) return otherwise
+    const node = decided.get(rules) ?? nodeOf(rules)
+    decided.set(rules, node)
+    return node
   }
-  return ruled
+  return { decision, changes: all.changes() }
 }
 
 /** True when a number belongs to an ABI; that of a skipped call belongs to all but x32. */

@@ -26,11 +26,12 @@ export interface NumberRule {
  */
 export function rulesByNumber(seccomp: Seccomp, numbers: SyscallNumbers): NumberTable<readonly NumberRule[]> {
   const defaultVerdict = verdictOf(seccomp.defaultAction, seccomp.defaultErrnoRet)
-  const settled = new NumberTable<readonly NumberRule[]>()
-  const open = new NumberTable<RuleSet>()
+  const { numberBit } = numbers.architecture
+  const settled = new NumberTable<readonly NumberRule[]>(numberBit)
+  const open = new NumberTable<RuleSet>(numberBit)
   const addRules = (number: number, args: readonly SeccompArg[], [rule]: readonly [NumberRule]): void => {
     const conditions = toConditions(args, numbers.architecture)
-    if (conditions.length === 0) settled.add(number, [rule])
+    if (conditions.length === 0) settled.addAll([number], [rule])
     else if (settled.get(number) === undefined) open.set(number, addRule({ ...rule, conditions }, open.get(number)))
   }
   for (const [index, entry] of (seccomp.syscalls ?? []).entries()) {
@@ -40,16 +41,14 @@ export function rulesByNumber(seccomp: Seccomp, numbers: SyscallNumbers): Number
     const plain = [{ conditions: [], verdict, from: `/linux/seccomp/syscalls/${index}` }] as const
     for (const { number, args } of multiplexedCalls(entry, numbers)) addRules(number, args, plain)
     const alternatives = alternativesOf(entry)
-    for (const number of numbers.byEntry[index] ?? []) {
-      if (number === noNumber) continue
-      if (alternatives === undefined) settled.add(number, plain)
-      else for (const args of alternatives) addRules(number, args, plain)
-    }
+    const ofEntry = numbers.byEntry[index] ?? []
+    if (alternatives === undefined) settled.addAll(ofEntry, plain)
+    else
+      for (const number of ofEntry)
+        if (number !== noNumber) for (const args of alternatives) addRules(number, args, plain)
   }
-  for (const number of open.numbers) {
-    const rules = open.get(number)
-    if (rules !== undefined && settled.get(number) === undefined) settled.set(number, inOrder(rules, numbers))
-  }
+  for (const [number, rules] of open.entries())
+    if (settled.get(number) === undefined) settled.set(number, inOrder(rules, numbers))
   return settled
 }
 
