@@ -2,12 +2,13 @@ import { bytesOf, has, isText } from '../text.ts'
 import { firstRegister, magic, maxSlots, structs, textEscape, version } from './contract.ts'
 import type { OpDefinition, OperandKind } from './ops/definition.ts'
 import { type OpName, ops, phases, type RegisterName, registers, type TolerableError, tolerableErrors } from './ops.ts'
-import { type AnyOperand, numbered, type Program, type Text } from './program.ts'
+import { type AnyOperand, countOf, forEachStep, type Program, type Text } from './program.ts'
 import { layOut } from './structs.ts'
 
 const { size: headerBytes, at: inHeader } = layOut(structs.program_header)
 const { size: stepBytes, at: inStep } = layOut(structs.step)
-const none = 0xffff_ffff_ffff_ffffn
+/** All 64 bits. */
+const none = -1
 
 /**
  * Encodes a program for the runner: a header, the steps of each phase, the lists, the strings. The result without `values`
@@ -30,31 +31,24 @@ const encoded = new WeakMap<Program, Uint8Array>()
 
 /** Encodes a program as if all strings were ASCII, which nearly always holds, and else once more with exact lengths. */
 function encodeAnew(program: Program, values: RegisterValues): Uint8Array {
-  return encodeWith(new StringTable((text) => text.length), program, values) ?? encodeExactly(program, values)
-}
-
-function encodeExactly(program: Program, values: RegisterValues): Uint8Array {
-  const image = encodeWith(new StringTable((text) => utf8.encode(text).length, bytesUnlessText), program, values)
+  const image =
+    encodeWith(new StringTable(false), program, values) ?? encodeWith(new StringTable(true), program, values)
   if (image === undefined) throw new Error('the strings of a program do not have their measured lengths')
   return image
 }
 
-/** Converts a string with bytes that `exactText` kept to these bytes; leaves text as it is. */
-const bytesUnlessText = (value: string): string | Uint8Array => (isText(value) ? value : bytesOf(value))
-
 /** Encodes a program; undefined if a string does not have the length that `strings` measured. */
 function encodeWith(strings: StringTable, program: Program, values: RegisterValues): Uint8Array | undefined {
-  const steps = numbered(program)
   const lists = new ListTable(strings)
   const slots = new Map<string, number>()
   const encodeOperand = (kind: OperandKind, value: AnyOperand): number | bigint => {
     switch (kind) {
+      case 'text':
+        return strings.add(textOf(value as Text, values))
       case 'slot':
         return value === null ? none : slotNumber(slots, String(value), false)
       case 'newSlot':
         return slotNumber(slots, String(value), true)
-      case 'text':
-        return strings.add(textOf(value as Text, values))
       case 'string':
         return value === null ? 0 : strings.add(value as string | Uint8Array)
       case 'list':
@@ -65,46 +59,51 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
         return value as number | bigint
     }
   }
-  const table = new DataView(new ArrayBuffer(steps.length * stepBytes))
+  const table = new Uint8Array(countOf(program) * stepBytes)
+  // In the byte order of this machine, whose runner it is for.
+  const halves = new Uint16Array(table.buffer)
+  const words = new Uint32Array(table.buffer)
   const counts = phases.map(() => 0)
-  for (const { address, phase, step, undoes } of steps) {
+  forEachStep(program, (step, phase, address, undoes) => {
     const at = address * stepBytes
-    const { number, operands } = definitionOf(step.op)
     const phaseNumber = phases.indexOf(phase)
     counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
-    table.setUint16(at + inStep.op, number, true)
-    table.setUint8(at + inStep.phase, phaseNumber)
-    if (step.ok.length > 0) table.setUint32(at + inStep.tolerate, toleranceMask(step.ok), true)
-    let place = at + inStep.arg
-    for (const name in operands) {
-      setWord(table, place, encodeOperand(operands[name] as OperandKind, step.operands[name] ?? null))
-      place += 8
+    halves[(at + inStep.op) / 2] = ops[step.op].number
+    table[at + inStep.phase] = phaseNumber
+    if (step.ok.length > 0) words[(at + inStep.tolerate) / 4] = toleranceMask(step.ok)
+    const operands = operandsOf(step.op)
+    for (let index = 0; index < operands.length; index++) {
+      const [name, kind] = operands[index] as Operand
+      const value = step.operands[name] ?? null
+      setWord(words, (at + inStep.arg) / 4 + 2 * index, typeof value === 'number' ? value : encodeOperand(kind, value))
     }
-    table.setUint32(at + inStep.from, strings.add(step.from), true)
-    if (undoes !== undefined) table.setUint32(at + inStep.undoes, undoes, true)
-  }
-  return assemble(counts, new Uint8Array(table.buffer), lists.words(), strings)
+    words[(at + inStep.from) / 4] = strings.add(step.from)
+    if (undoes !== undefined) words[(at + inStep.undoes) / 4] = undoes
+  })
+  return assemble(counts, table, lists.words(), strings)
 }
 
 /** Values of registers that are known before the program runs. */
 export type RegisterValues = Partial<Readonly<Record<RegisterName, string>>>
 
+type Operand = readonly [name: string, kind: OperandKind]
+
 /** The operands of an op with their kinds, in order. */
-export function operandsOf(name: OpName): readonly (readonly [name: string, kind: OperandKind])[] {
-  return Object.entries(definitionOf(name).operands)
-}
+export const operandsOf = (name: OpName): readonly Operand[] => operandTable[name] ?? []
 
-const definitionOf = (name: OpName): OpDefinition => ops[name]
+const operandTable: Readonly<Record<string, readonly Operand[]>> = Object.fromEntries(
+  Object.entries<OpDefinition>(ops).map(([name, { operands }]) => [name, Object.entries(operands)]),
+)
 
-/** Writes 64 bits. A number is not converted to a bigint first, since a program has hundreds of them. */
-function setWord(view: DataView, at: number, value: number | bigint): void {
+/** Writes 64 bits at a place in words of 32. A number is not converted to a bigint first, since a program has hundreds of them. */
+function setWord(words: Uint32Array, at: number, value: number | bigint): void {
   if (typeof value === 'bigint') {
-    view.setBigUint64(at, BigInt.asUintN(64, value), true)
+    words[at] = Number(BigInt.asUintN(32, value))
+    words[at + 1] = Number(BigInt.asUintN(32, value >> 32n))
     return
   }
-  if (value === 0) return // the buffer is zeroed
-  view.setUint32(at, value, true) // keeps the lower half
-  if (value < 0 || value >= 2 ** 32) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true)
+  words[at] = value // keeps the lower half
+  if (value < 0 || value > 0xffff_ffff) words[at + 1] = Math.floor(value / 0x1_0000_0000)
 }
 
 function assemble(
@@ -143,29 +142,37 @@ function writeText(image: Uint8Array, text: string, at: number): number {
 /** The strings of a program, each stored once. Offset 0 is an empty string and means "none". */
 class StringTable {
   readonly #offsets = new Map<string, number>()
-  readonly #parts: (string | Uint8Array)[] = ['']
-  readonly #measure: (text: string) => number
-  readonly #convert: (text: string) => string | Uint8Array
+  readonly #isExact: boolean
+  /** Binary data, each with its offset and the texts between it and the one before, which are written at once. */
+  readonly #binaries: { readonly offset: number; readonly bytes: Uint8Array; readonly before: readonly string[] }[] = []
+  #texts: string[] = ['']
   size = 1
 
-  /**
-   * @param measure returns the number of bytes of a text
-   * @param convert returns the text or bytes to store for a string
-   */
-  constructor(measure: (text: string) => number, convert: (text: string) => string | Uint8Array = (text) => text) {
-    this.#measure = measure
-    this.#convert = convert
+  /** @param isExact true to measure strings and to look for bytes that `exactText` kept; else each is taken for ASCII */
+  constructor(isExact: boolean) {
+    this.#isExact = isExact
   }
 
   add(given: string | Uint8Array): number {
-    const value = typeof given === 'string' ? this.#convert(given) : given
-    // The NUL makes the key of bytes differ from that of every text.
-    const key = typeof value === 'string' ? value : `\0${Buffer.from(value).toString('latin1')}`
+    const value = this.#isExact && typeof given === 'string' && !isText(given) ? bytesOf(given) : given
+    if (typeof value !== 'string') return this.#addText(value)
+    const known = this.#offsets.get(value)
+    if (known !== undefined) return known
+    if (has(value, '\0')) throw nulIn(value)
+    const offset = this.size
+    this.#texts.push(value)
+    this.size += (this.#isExact ? utf8.encode(value).length : value.length) + 1
+    this.#offsets.set(value, offset)
+    return offset
+  }
+
+  /** Adds a string that is no text. */
+  #addText(value: Uint8Array): number {
+    // The NUL makes the key differ from that of every text.
+    const key = `\0${Buffer.from(value).toString('latin1')}`
     const known = this.#offsets.get(key)
     if (known !== undefined) return known
-    if (has(key, '\0', typeof value === 'string' ? 0 : 1)) {
-      throw new Error(`a NUL byte in the string ${JSON.stringify(String(value))}`)
-    }
+    if (has(key, '\0', 1)) throw nulIn(String(value))
     const offset = this.#append(value)
     this.#offsets.set(key, offset)
     return offset
@@ -176,33 +183,31 @@ class StringTable {
     return BigInt(this.#append(bytes)) | (BigInt(bytes.length) << 32n)
   }
 
+  #append(bytes: Uint8Array): number {
+    const offset = this.size
+    this.#binaries.push({ offset, bytes, before: this.#texts })
+    this.#texts = []
+    this.size += bytes.length + 1
+    return offset
+  }
+
   /** Writes all parts from `start` to the end of `image`. Returns false if a text does not have its measured length. */
   write(image: Uint8Array, start: number): boolean {
     let at = start
-    let text = '' // consecutive strings, which are written at once
-    let end = start
-    for (const part of this.#parts) {
-      if (typeof part === 'string') {
-        text += `${part}\0`
-        end += this.#measure(part) + 1
-        continue
-      }
-      at += writeText(image, text, at)
-      if (at !== end) return false
-      text = ''
-      image.set(part, at)
-      at = end += part.length + 1
+    for (const { offset, bytes, before } of this.#binaries) {
+      at += writeTexts(image, before, at)
+      if (at !== start + offset) return false
+      image.set(bytes, at)
+      at += bytes.length + 1
     }
-    return at + writeText(image, text, at) === image.length && end === image.length
-  }
-
-  #append(part: string | Uint8Array): number {
-    const offset = this.size
-    this.#parts.push(part)
-    this.size += (typeof part === 'string' ? this.#measure(part) : part.length) + 1
-    return offset
+    return at + writeTexts(image, this.#texts, at) === image.length
   }
 }
+
+const writeTexts = (image: Uint8Array, texts: readonly string[], at: number): number =>
+  texts.length === 0 ? 0 : writeText(image, `${texts.join('\0')}\0`, at)
+
+const nulIn = (text: string): Error => new Error(`a NUL byte in the string ${JSON.stringify(text)}`)
 
 /** Lists of strings. Steps with the same array share a list, so that they all get the HOME that `default_home` adds to it. */
 class ListTable {
@@ -248,7 +253,7 @@ function textOf(value: Text, values: RegisterValues): string {
 
 function textOfRegister(register: RegisterName, values: RegisterValues): string {
   const value = values[register]
-  return value === undefined ? reference(register) : escaped(value)
+  return value === undefined ? (references[register] ?? '') : escaped(value)
 }
 
 const escapeByte = String.fromCharCode(textEscape)
@@ -257,9 +262,9 @@ function escaped(piece: string): string {
   return has(piece, escapeByte) ? piece.replaceAll(escapeByte, escapeByte + escapeByte) : piece
 }
 
-function reference(register: RegisterName): string {
-  return String.fromCharCode(textEscape, firstRegister + registers.indexOf(register))
-}
+const references: Readonly<Record<string, string>> = Object.fromEntries(
+  registers.map((register, number) => [register, String.fromCharCode(textEscape, firstRegister + number)]),
+)
 
 function toleranceMask(ok: readonly TolerableError[]): number {
   return ok.reduce((mask, name) => mask | (1 << tolerableNames.indexOf(name)), 0)

@@ -78,18 +78,31 @@ export function undoable(step: Step, ...undo: readonly Step[]): HostStep {
   return { ...step, undo }
 }
 
-/** Numbers all steps in the order of the encoded program, for `explain` and the runner's reports too. */
+/** Numbers all steps in the order of the encoded program, for `explain` and the runner's reports. */
 export function numbered(program: Program): readonly NumberedStep[] {
   const steps: NumberedStep[] = []
-  const add = (phase: Phase, step: Step, undoes?: number): void => {
-    const address = steps.length
+  forEachStep(program, (step, phase, address, undoes) => {
     steps.push(undoes === undefined ? { address, phase, step } : { address, phase, step, undoes })
-  }
-  for (const step of program.host) add('host', step)
-  for (const step of program.stage) add('stage', step)
-  for (const step of program.child) add('child', step)
-  for (let index = program.host.length - 1; index >= 0; index--) {
-    for (const step of program.host[index]?.undo ?? []) add('undo', step, index)
-  }
+  })
   return steps
+}
+
+/** Calls `visit` for each step in the order of the encoded program; `undoes` is the address of the host step that it undoes. */
+export function forEachStep(
+  program: Program,
+  visit: (step: Step, phase: Phase, address: number, undoes?: number) => void,
+): void {
+  let address = 0
+  for (const step of program.host) visit(step, 'host', address++)
+  for (const step of program.stage) visit(step, 'stage', address++)
+  for (const step of program.child) visit(step, 'child', address++)
+  for (let index = program.host.length - 1; index >= 0; index--)
+    for (const step of program.host[index]?.undo ?? []) visit(step, 'undo', address++, index)
+}
+
+/** The number of all steps. */
+export function countOf({ host, stage, child }: Program): number {
+  let count = host.length + stage.length + child.length
+  for (const { undo } of host) count += undo.length
+  return count
 }
