@@ -1,6 +1,6 @@
 import type { BufferFunctions } from './buffer.ts'
 import type { Answer, Host, Path } from './host.ts'
-import { type BigIntStats, bigIntStatsOf, type Kinds, kindsOf, type Stats, statsOf } from './stats.ts'
+import { type BigIntStats, bigIntStatsOf, Dirent, type Stats, statsOf } from './stats.ts'
 import { type FailedCall, systemError } from './system-error.ts'
 
 /** Constants of open(2) and access(2), which are the same on x86-64 and on arm64 but for O_NOFOLLOW and O_DIRECTORY. */
@@ -133,10 +133,9 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
   function readdirSync(path: Path, options: { readonly withFileTypes?: boolean } = {}): readonly (string | Dirent)[] {
     const call = { syscall: 'scandir', path: shown(path) }
     if (!options.withFileTypes) return checked(host.readdir(plain(path)), call).map(host.decode)
-    return checked(host.readdirTypes(plain(path)), call).map((entry) => {
-      const kind = (entry.at(-1) ?? 0) << 12
-      return { name: host.decode(entry.subarray(0, -1)), parentPath: shown(path), ...kindsOf(kind) }
-    })
+    return checked(host.readdirTypes(plain(path)), call).map(
+      (entry) => new Dirent(host.decode(entry.subarray(0, -1)), shown(path), (entry.at(-1) ?? 0) << 12),
+    )
   }
 
   const bytesOf = (content: Content): Uint8Array => (typeof content === 'string' ? host.encode(content) : content)
@@ -212,12 +211,6 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
 export interface RemoveOptions {
   readonly force?: boolean
   readonly recursive?: boolean
-}
-
-/** A name in a directory, with its type. */
-export interface Dirent extends Kinds {
-  readonly name: string
-  readonly parentPath: string
 }
 
 const statfsNames = ['type', 'bsize', 'blocks', 'bfree', 'bavail', 'files', 'ffree'] as const

@@ -9,10 +9,10 @@ export type Answer<T> = T | number
  * JavaScript cannot do at all, or not fast.
  */
 export interface Host {
-  /** The bytes of the interpreter's path and of the words behind it. */
-  readonly arguments: () => readonly Uint8Array[]
-  /** `NAME=VALUE`, in their order. */
-  readonly environment: () => readonly Uint8Array[]
+  /** The interpreter's path and the words behind it, with U+FFFD for what is no UTF-8, as in Node.js. */
+  readonly arguments: () => readonly string[]
+  /** An object without a prototype, with U+FFFD as in `arguments`. */
+  readonly environment: () => Record<string, string | undefined>
   /** pid, ppid, effective uid and gid. */
   readonly identity: () => readonly number[]
   readonly directory: () => Answer<Uint8Array>

@@ -3,7 +3,6 @@ import { makeBuffer } from './buffer.ts'
 import { makeEventLoop } from './event-loop.ts'
 import { makeFileSystem } from './file-system.ts'
 import type { Host, Require } from './host.ts'
-import { mendKeys } from './map-keys.ts'
 import type { ModuleMeans } from './modules.ts'
 import { makePathModule } from './path.ts'
 import { Process } from './process.ts'
@@ -30,7 +29,6 @@ const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'compiler', 'cli'
  */
 export default function prepare(host: Host): () => () => number | undefined {
   formatStacks()
-  mendKeys()
   Math.random = host.random
   const loop = makeEventLoop(host)
   const signals = makeSignals(host, loop)

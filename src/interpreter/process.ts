@@ -33,7 +33,7 @@ export class Process extends EventEmitter {
 
   get argv(): readonly string[] {
     const { host } = this.#means
-    this.#argv ??= host.arguments().map(host.decode)
+    this.#argv ??= host.arguments()
     return this.#argv
   }
 
@@ -44,7 +44,7 @@ export class Process extends EventEmitter {
 
   get env(): Record<string, string | undefined> {
     const { host } = this.#means
-    this.#env ??= environmentOf(host.environment().map(host.decode))
+    this.#env ??= host.environment()
     return this.#env
   }
 
@@ -104,15 +104,4 @@ export class Process extends EventEmitter {
     if (count === 0) this.#means.signals.release(number)
     else if (count === 1) this.#means.signals.catch(number, () => this.emit(name, name, number))
   }
-}
-
-/** The first value of a variable that occurs twice counts, as in getenv(3). */
-function environmentOf(entries: readonly string[]): Record<string, string | undefined> {
-  const env: Record<string, string> = Object.create(null)
-  for (const entry of entries) {
-    const end = entry.indexOf('=')
-    const name = entry.slice(0, end)
-    if (end > 0 && !(name in env)) env[name] = entry.slice(end + 1)
-  }
-  return env
 }

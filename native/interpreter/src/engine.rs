@@ -1,5 +1,5 @@
 //! One JavaScript engine, which runs one program and ends with its process.
-use crate::system;
+use crate::{keys, system};
 use rquickjs::{
     allocator::RustAllocator, context::intrinsic, function::Func, qjs, CatchResultExt, Context,
     Ctx, Function, Module, Persistent, Result, Runtime,
@@ -115,6 +115,7 @@ unsafe fn load_main<'js>(
     ctx: &Ctx<'js>,
     codes: Vec<Code>,
 ) -> Result<Persistent<Function<'static>>> {
+    keys::mend(ctx)?;
     let host = system::functions(ctx)?;
     let codes = Rc::new(RefCell::new(codes));
     let others = Rc::clone(&codes);

@@ -3,6 +3,7 @@
 mod elf;
 pub mod engine;
 pub mod image;
+mod keys;
 mod math;
 mod process;
 mod system;

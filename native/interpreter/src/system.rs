@@ -84,16 +84,24 @@ pub fn bytes_of<'js>(ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<TypedArray<'js, u
     TypedArray::new_copy(ctx.clone(), bytes)
 }
 
-fn arguments() -> Names {
-    Names(std::env::args_os().map(OsStringExt::into_vec).collect())
+/// With U+FFFD for what is no UTF-8, as in Node.js.
+fn arguments() -> Vec<String> {
+    std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
 }
 
-/// In their order, one that is set twice too.
-fn environment() -> Names {
-    let entry = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        [name.as_bytes(), b"=", value.as_bytes()].concat()
-    };
-    Names(std::env::vars_os().map(entry).collect())
+/// An object without a prototype. The first value of a variable that occurs twice counts, as in getenv(3).
+fn environment<'js>(ctx: Ctx<'js>) -> Result<Object<'js>> {
+    let all = Object::new(ctx)?;
+    all.set_prototype(None)?;
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if !name.starts_with('=') && !all.contains_key(&*name)? {
+            all.set(&*name, &*value.to_string_lossy())?;
+        }
+    }
+    Ok(all)
 }
 
 /// pid, ppid, effective uid and gid.

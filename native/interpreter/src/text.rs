@@ -22,6 +22,9 @@ pub fn encode(text: JsString) -> Result<Vec<u8>> {
     // SAFETY: the bytes are there for as long as `text`. They are no `str`: QuickJS has three bytes for half a character.
     let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
     let mut encoded = bytes.to_vec();
+    if encoded.is_ascii() {
+        return Ok(encoded);
+    }
     for at in 0..encoded.len().saturating_sub(2) {
         if encoded[at] == 0xed && encoded[at + 1] >= 0xa0 {
             encoded[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
