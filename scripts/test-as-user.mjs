@@ -8,11 +8,11 @@ import { spawnSync } from 'node:child_process'
 import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { userTests } from './user-tests.mjs'
 
 const uid = 54_345
-const wholly = ['terminal', 'library', 'ps', 'copy', 'repack', 'image-text', 'store']
 const files = process.argv.slice(2)
-const chosen = files.length > 0 ? files : wholly.map((name) => `test/integration/${name}.test.ts`)
+const chosen = files.length > 0 ? files : userTests
 
 const place = mkdtempSync(join(tmpdir(), 'as-user-'))
 try {

@@ -10,12 +10,16 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { userTests } from './user-tests.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const timeoutSeconds = 3000
 const machineFailed = 125
 
-/** The flags of each machine, and its tests: parts of names of files, each in a machine that was just started. */
+/**
+ * The flags of each machine, and its tests: parts of names of files, each in a machine that was just started. `env` is for VM_RUN,
+ * `inside` for the tests.
+ */
 const machines = {
   root: { flags: [], tests: ['vm/cgroups'] },
   systemd: { flags: ['--systemd'], tests: ['vm/systemd.test'] },
@@ -27,6 +31,7 @@ const machines = {
   delegated: { flags: ['-u', 'tester'], tests: ['vm/delegated'] },
   user: { flags: ['--systemd', '-u', 'tester'], tests: ['vm/systemd-user'] },
   integration: { flags: [], tests: testFiles('test/integration') },
+  'user-integration': { flags: ['--systemd', '-u', 'tester'], tests: userTests, inside: ['ROOTLESS=1'] },
 }
 /** The others take an hour, or a machine of another kind. */
 const quick = ['root', 'systemd', 'delegated', 'user']
@@ -49,24 +54,26 @@ if (failed.length > 0) fail(`there are failures: ${failed.join(', ')}`)
 
 /** Which of the files of a machine fail. */
 function failures(name) {
-  const { flags, tests, env } = machines[name]
-  return (files.length > 0 ? files : tests).filter((file) => !passes(flags, file, env)).map((file) => `${name} ${file}`)
+  const machine = machines[name]
+  return (files.length > 0 ? files : machine.tests)
+    .filter((file) => !passes(machine, file))
+    .map((file) => `${name} ${file}`)
 }
 
-function passes(flags, file, env) {
-  console.log(`test-vm: ${[...flags, file].join(' ')}`)
-  let status = runInMachine(flags, file, env)
+function passes(machine, file) {
+  console.log(`test-vm: ${[...machine.flags, file].join(' ')}`)
+  let status = runInMachine(machine, file)
   if (status === machineFailed) {
     // An emulated processor that patches the kernel's code on one CPU while the other runs it crashes now and then.
     console.error('test-vm: the machine itself failed; once more')
-    status = runInMachine(flags, file, env)
+    status = runInMachine(machine, file)
   }
   if (status === 124) console.error(`test-vm: ${file}: stopped after ${timeoutSeconds} s`)
   else if (status !== 0) console.error(`test-vm: ${file}: failed with status ${status}`)
   return status === 0
 }
 
-function runInMachine(flags, file, env = {}) {
+function runInMachine({ flags, env = {}, inside = [] }, file) {
   // Loaded without a copy of it beside the modules, where a user may not write.
   const config = ['--config', 'test/vitest.vm.config.mjs', '--configLoader', 'native']
   const vitest = ['node_modules/.bin/vitest', 'run', ...config, file]
@@ -74,7 +81,7 @@ function runInMachine(flags, file, env = {}) {
   const diag = ['inet', 'tcp', 'udp', 'raw', 'unix', 'netlink', 'af_packet'].map((name) => `${name}_diag`).join(' ')
   const modules = `{ busybox modprobe brd rd_nr=1 rd_size=16384; busybox modprobe -a veth loop ${diag}; } 2>/dev/null`
   // A home that can be written to.
-  const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', process.execPath, ...vitest]
+  const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', ...inside, process.execPath, ...vitest]
   const command = ['sh', '-c', `${modules}; exec "$@"`, 'sh', ...words]
   const args = ['-t', String(timeoutSeconds), ...flags, '--', ...command]
   const stdio = ['ignore', 'inherit', 'inherit']

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { needsUserNamespace } from '../caller-rights.ts'
 import { OciError } from '../errors.ts'
 import type { ExecutionConfig, ImageConfig } from '../oci/image-config.ts'
 import type { IDMappings, Mount, Process, RuntimeConfig } from '../oci/runtime-config.ts'
@@ -9,11 +10,11 @@ import { withEntrypoint } from './changes/process.ts'
 import { defaultConfig } from './default-config.ts'
 import { hostConfigOptions } from './host-options.ts'
 import { checkUser } from './id-mappings.ts'
-import { withImageRights } from './image-rights.ts'
+import { withImageDefaults } from './image-defaults.ts'
 import { type ImageUser, lookUpUser } from './user.ts'
 
 export interface ConvertOptions {
-  /** True for a rootless container; the default is true unless this process has euid 0. */
+  /** True for a rootless container; default: what `needsUserNamespace` says. */
   readonly rootless?: boolean | undefined
   /** Mappings of a rootless container with more ids than root; by default it has only root. */
   readonly idMappings?: IDMappings | undefined
@@ -47,8 +48,8 @@ export async function convertImageConfig(
 ): Promise<RuntimeConfig> {
   checkImageConfig(image)
   const { idMappings, terminal = true, onReservedLabel = () => {}, onIgnoredVariable = () => {} } = options
-  const { rootless = process.geteuid?.() !== 0 } = options
-  const base = withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings)))
+  const { rootless = needsUserNamespace() } = options
+  const base = withImageDefaults(defaultConfig(await hostConfigOptions(rootless, idMappings)))
   const { config = {} } = image
   const user = lookUpUser(rootfs, config.User)
   if (idMappings !== undefined) checkUser(user, idMappings)
@@ -60,8 +61,6 @@ export async function convertImageConfig(
       terminal,
       onIgnoredVariable,
     }),
-    root: { path: 'rootfs' },
-    hostname: 'container',
     mounts: [...(base.mounts ?? []), ...volumeMounts(config)],
     annotations: imageAnnotations(image, onReservedLabel),
   }

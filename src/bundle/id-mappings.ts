@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { callerHas, needsUserNamespace } from '../caller-rights.ts'
 import { OciError } from '../errors.ts'
 import { needsMoreIDs } from '../layer/owner.ts'
 import type { IDMapping, IDMappings } from '../oci/runtime-config.ts'
@@ -20,6 +21,32 @@ export function ownMappings(): IDMappings {
   throw new OciError('ERR_PERMISSION', 'only root of a user namespace can give files subordinate ids', {
     hint: 'run it by unshare()',
   })
+}
+
+/** The user namespace of a bundle's containers. */
+export interface BundleNamespace {
+  readonly rootless: boolean
+  /** Undefined where the caller is the only id. */
+  readonly idMappings?: IDMappings | undefined
+}
+
+/**
+ * The user namespace that containers of the caller's bundles need.
+ *
+ * @param subids true for a bundle that is made in a user namespace, for containers that have its ids
+ * @throws OciError `ERR_PERMISSION` as `ownMappings`
+ */
+export function bundleNamespace(subids = false): BundleNamespace {
+  if (subids) return { rootless: true, idMappings: ownMappings() }
+  if (!needsUserNamespace()) return { rootless: false }
+  const mayMapAll = process.geteuid?.() === 0 && callerHas('CAP_SETUID', 'CAP_SETGID', 'CAP_SETFCAP')
+  return { rootless: true, idMappings: mayMapAll ? sameMappings() : undefined }
+}
+
+/** All ids that this process's user namespace has, for a container of root's. */
+function sameMappings(): IDMappings {
+  const same = (file: string): IDMapping[] => readMap(file).map((one) => ({ ...one, hostID: one.containerID }))
+  return { uidMappings: same('/proc/self/uid_map'), gidMappings: same('/proc/self/gid_map') }
 }
 
 function readMap(file: string): IDMapping[] {

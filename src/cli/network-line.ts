@@ -1,4 +1,5 @@
 import type { ConfigChanges } from '../bundle/changes/config-changes.ts'
+import { needsUserNamespace } from '../caller-rights.ts'
 import type { BundleFlags } from './bundle-options.ts'
 import type { CommandContext } from './context.ts'
 import { asksForLog } from './globals.ts'
@@ -13,7 +14,7 @@ export function tellNetwork(
   { network }: ConfigChanges,
 ): void {
   if (network !== undefined || quiet || isJson() || asksForLog(globals())) return
-  const isHost = subids || process.geteuid?.() !== 0
+  const isHost = subids || needsUserNamespace()
   io.stderr.write(
     `network: ${isHost ? "the host's; others by --network pasta, none" : 'none; one by --network host, pasta'} ...\n`,
   )

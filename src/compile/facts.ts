@@ -1,4 +1,5 @@
 import type { NetworkProgram } from '../oci/network-annotations.ts'
+import { hasCapability } from '../program/flags.ts'
 
 /**
  * Facts about the host that `compile` needs. `host/facts.ts` gathers them; the files they are read from become guards of
@@ -29,8 +30,12 @@ export interface HostFacts {
   readonly networkProgram: (name: NetworkProgram) => string | undefined
 }
 
-/** True when the caller is root on the host, not only in a user namespace. */
-export const isRootOfHost = ({ euid, inUserNamespace }: HostFacts): boolean => euid === 0 && !inUserNamespace
+/** True for root that may make and join namespaces as it likes. Root of a container that an engine has made may not. */
+export const isAdministrator = ({ euid, capabilities }: Pick<HostFacts, 'euid' | 'capabilities'>): boolean =>
+  euid === 0 && hasCapability(capabilities, 'CAP_SYS_ADMIN')
+
+/** True when the caller is root on the host, not only in a user namespace or in a container. */
+export const isRootOfHost = (facts: HostFacts): boolean => isAdministrator(facts) && !facts.inUserNamespace
 
 /** The resctrl filesystem and the resources that it allocates. @see kernel filesystems/resctrl.rst */
 export interface ResctrlFacts {

@@ -4,7 +4,7 @@ import { barriers } from '../program/contract.ts'
 import { cloneFlags, openFlags } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
-import type { HostFacts } from './facts.ts'
+import { type HostFacts, isAdministrator } from './facts.ts'
 import { mapText } from './mount/bind.ts'
 import { mapWords } from './unshare.ts'
 
@@ -101,11 +101,11 @@ export function planNamespaces({ config, facts }: CompileContext): NamespacePlan
  */
 export function joinAround(
   joined: readonly NamespaceType[],
-  { euid }: Pick<HostFacts, 'euid'>,
+  facts: Pick<HostFacts, 'euid' | 'capabilities'>,
 ): Record<'before' | 'after' | 'own', readonly NamespaceType[]> {
   const others = joined.filter((type) => type !== 'user' && type !== 'mount')
   const mount = joined.filter((type) => type === 'mount')
-  if (euid === 0) return { before: others, after: [], own: mount }
+  if (isAdministrator(facts)) return { before: others, after: [], own: mount }
   const isForChildren = (type: NamespaceType): boolean => type === 'pid' || type === 'time'
   const own = [...others.filter((type) => !isForChildren(type)), ...mount]
   return { before: [], after: others.filter(isForChildren), own }

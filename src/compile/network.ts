@@ -15,6 +15,7 @@ import { keeperFile } from '../program/contract.ts'
 import { openFlags } from '../program/flags.ts'
 import { type HostStep, op, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
+import { isAdministrator } from './facts.ts'
 import { stateFile } from './state/files.ts'
 
 /**
@@ -38,7 +39,7 @@ export function networkProgramOf(config: RuntimeConfig): NetworkProgram | undefi
 }
 
 /** Root of the host stays it, so that it may publish ports below 1024; without root only the user namespace gives the right. */
-const entersUser = ({ hasUserNamespace, facts }: CompileContext): boolean => hasUserNamespace && facts.euid !== 0
+const entersUser = ({ hasUserNamespace, facts }: CompileContext): boolean => hasUserNamespace && !isAdministrator(facts)
 
 /** Host steps that open the namespaces of the container's process, before it closes itself to the caller. */
 export function openForNetworkProgram(context: CompileContext): readonly HostStep[] {

@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { Process, Rlimit } from '../oci/runtime-config.ts'
-import { capabilityNames, prctl, resource } from '../program/flags.ts'
+import { capabilityNames, hasCapability, prctl, resource } from '../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { hostID } from './id-mapping.ts'
@@ -66,13 +66,14 @@ function compileGroups({ user }: Process, context: CompileContext): readonly Ste
 }
 
 /**
- * The first host steps. They forbid others to trace a runner of root, and close the caller's descriptors, except the first
- * three and those of --preserve-fds. This happens before the container's mounts, since an old kernel needs procfs to list
- * descriptors.
+ * The first host steps. They forbid others to trace a runner of root, unless root itself could not look at its processes then,
+ * and close the caller's descriptors, except the first three and those of --preserve-fds. This happens before the container's
+ * mounts, since an old kernel needs procfs to list descriptors.
  */
 export function compileInheritance({ facts, preserveFds }: CompileContext): readonly HostStep[] {
+  const isHidden = facts.euid === 0 && hasCapability(facts.capabilities, 'CAP_SYS_PTRACE')
   return [
-    ...(facts.euid === 0 ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
+    ...(isHidden ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
     op('close_from', { first: 3 + (preserveFds ?? 0) }),
   ].map((step) => undoable(step))
 }
@@ -119,11 +120,9 @@ export function compileRlimits(
   context: CompileContext,
 ): { readonly host: readonly HostStep[]; readonly child: readonly Step[] } {
   const steps = (process.rlimits ?? []).map((limit, index) => compileRlimit(limit, `/process/rlimits/${index}`))
-  const byHost = ((context.facts.capabilities >> sysResource) & 1n) === 1n
+  const byHost = hasCapability(context.facts.capabilities, 'CAP_SYS_RESOURCE')
   return byHost ? { host: steps.map((step) => undoable(step)), child: [] } : { host: [], child: steps }
 }
-
-const sysResource = BigInt(capabilityNames.indexOf('CAP_SYS_RESOURCE'))
 
 function compileRlimit(limit: Rlimit, from: string): Step {
   const number = Object.entries(resource).find(([name]) => name === limit.type)?.[1]

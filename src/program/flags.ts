@@ -155,3 +155,9 @@ export const capabilityNames = [
   'CAP_BPF',
   'CAP_CHECKPOINT_RESTORE',
 ] as const
+
+export type CapabilityName = (typeof capabilityNames)[number]
+
+/** True when a mask, with one bit for each, has a capability. */
+export const hasCapability = (mask: bigint, name: CapabilityName): boolean =>
+  ((mask >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n

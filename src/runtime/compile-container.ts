@@ -4,7 +4,7 @@ import { type CgroupPlace, cgroupFile, cgroupPlaces } from '../compile/cgroup/pa
 import type { SystemdManager } from '../compile/cgroup/systemd.ts'
 import { compile as compileProgram } from '../compile/compile.ts'
 import type { CompileOptions } from '../compile/context.ts'
-import type { HostFacts } from '../compile/facts.ts'
+import { type HostFacts, isAdministrator, isRootOfHost } from '../compile/facts.ts'
 import { notifyDirectory, withNotifySocket } from '../compile/state/notify.ts'
 import { Door, type Guard } from '../host/door.ts'
 import { checkHost, readHostFacts } from '../host/facts.ts'
@@ -102,14 +102,14 @@ export async function compileContainer(
     onUnknown: (pointer) => options.log?.('debug', `config.json: ignoring unknown ${pointer}`),
   })
   const { directory } = loaded
-  const { config: joined, shared } = withSharedNetwork(loaded.config, { root, door, isRoot: facts.euid === 0 })
+  const { config: joined, shared } = withSharedNetwork(loaded.config, { root, door, isRoot: isAdministrator(facts) })
   const config = withServiceManager(change(joined), { ...options, root })
   const resctrl = resctrlGroups(config, facts)
   const systemd = await systemdFor(config, options, facts)
   const stateFacts = {
     bundle: directory,
     cgroupPaths: cgroupPaths(cgroupPlaces(config, facts.cgroups, systemd)),
-    rootlessCgroups: facts.euid !== 0 || facts.inUserNamespace,
+    rootlessCgroups: !isRootOfHost(facts),
     systemdCgroup: systemd !== undefined,
     hasNotifySocket: options.notifySocket !== undefined,
     resctrl,

@@ -1,15 +1,13 @@
-import { Door } from '../host/door.ts'
+import { callerHas } from '../caller-rights.ts'
+import { filterAround, hiddenPart } from '../host/surrounding-container.ts'
 import { forbiddingSwitch } from '../host/user-namespace-switches.ts'
-import { capabilityNames, cloneFlags } from '../program/flags.ts'
+import { type CapabilityName, cloneFlags } from '../program/flags.ts'
 import type { OpName } from '../program/ops.ts'
 import type { NumberedStep, Step } from '../program/program.ts'
 
 /** The hint for a step that failed with this error, if there is one. @param steps the steps of its program */
 export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
-  if (errno === 'EPERM' && step.op === 'mount' && step.operands.type === 'proc' && hasCapability('CAP_SYS_ADMIN')) {
-    return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
-  }
-  const forbidden = namespaceHint(step, errno, steps)
+  const forbidden = kernelMountHint(step, errno, steps) ?? namespaceHint(step, errno, steps)
   if (forbidden !== undefined) return forbidden
   const missing = errno === 'EPERM' ? capabilityHint(step, steps) : undefined
   if (missing !== undefined) return missing
@@ -26,7 +24,7 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
 }
 
 /** The capability that a caller in the initial user namespace needs for an op. */
-const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)[number]>>> = {
+const neededCapability: Readonly<Partial<Record<OpName, CapabilityName>>> = {
   clone: 'CAP_SYS_ADMIN',
   unshare: 'CAP_SYS_ADMIN',
   setns: 'CAP_SYS_ADMIN',
@@ -51,35 +49,52 @@ const neededCapability: Readonly<Partial<Record<OpName, (typeof capabilityNames)
  * how to do without root.
  */
 function capabilityHint(step: Step, steps: readonly NumberedStep[]): string | undefined {
-  if (steps.some((other) => makesUserNamespace(other.step))) return undefined
+  if (makeNamespace(steps, 'NEWUSER')) return undefined
   const needed = neededCapability[step.op]
-  if (needed === undefined || hasCapability(needed)) return undefined
+  if (needed === undefined || callerHas(needed)) return undefined
   if (process.geteuid?.() !== 0) return 'run as root, or add a user namespace: bundle-tool spec --rootless'
   return `root lacks ${needed} here: add it to the surrounding container, as with docker run --cap-add, or add a user namespace: bundle-tool spec --rootless`
 }
 
-function makesUserNamespace({ op, operands: { flags } }: Step): boolean {
-  return (op === 'clone' || op === 'unshare') && typeof flags === 'number' && (flags & cloneFlags.NEWUSER) !== 0
+const makesNamespace = ({ op, operands: { flags } }: Step, kind: 'NEWUSER' | 'NEWPID'): boolean =>
+  (op === 'clone' || op === 'unshare') && typeof flags === 'number' && (flags & cloneFlags[kind]) !== 0
+
+const makeNamespace = (steps: readonly NumberedStep[], kind: 'NEWUSER' | 'NEWPID'): boolean =>
+  steps.some(({ step }) => makesNamespace(step, kind))
+
+/**
+ * The hint for procfs or sysfs that a container may not mount: it needs the namespace that procfs is of, and in a user
+ * namespace those that are mounted around the caller must be whole. @see Linux fs/namespace.c "mount_too_revealing"
+ */
+function kernelMountHint(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
+  const { type } = step.operands
+  if (errno !== 'EPERM' || step.op !== 'mount' || (type !== 'proc' && type !== 'sysfs')) return undefined
+  if (!makeNamespace(steps, 'NEWUSER') && !callerHas('CAP_SYS_ADMIN')) return undefined
+  if (type === 'proc' && !makeNamespace(steps, 'NEWPID')) {
+    return 'mounting proc needs a new PID namespace; add {"type": "pid"} to /linux/namespaces'
+  }
+  const hidden = hiddenPart(type)
+  return (
+    hidden &&
+    `"${hidden}" is hidden around the caller, so that no user namespace may mount ${type}: start the surrounding container with --security-opt systempaths=unconfined (podman: unmask=ALL)`
+  )
 }
 
 /** The hint for a user namespace that the host forbids, which names the switch. */
 function namespaceHint(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
-  if (makesUserNamespace(step) && ['EPERM', 'ENOSPC', 'EUSERS'].includes(errno)) {
+  if (makesNamespace(step, 'NEWUSER') && ['EPERM', 'ENOSPC', 'EUSERS'].includes(errno)) {
     const found = forbiddingSwitch()
     if (found !== undefined) return `${found.name} = ${found.value} forbids user namespaces: ${found.fix}`
-    return errno === 'EPERM'
-      ? 'users may not create user namespaces here: a seccomp filter or a security module around the caller forbids it'
-      : 'there are as many user namespaces as the host allows: see sysctl user.max_user_namespaces'
+    if (errno !== 'EPERM')
+      return 'there are as many user namespaces as the host allows: see sysctl user.max_user_namespaces'
+    return filterAround()
+      ? 'the seccomp filter around the caller forbids user namespaces: start the surrounding container with --security-opt seccomp=unconfined'
+      : 'users may not create user namespaces here: a security module or a chroot around the caller forbids it'
   }
   const isDenied = errno === 'EPERM' || errno === 'EACCES'
-  if (!isDenied || process.geteuid?.() === 0 || !steps.some((other) => makesUserNamespace(other.step))) return undefined
+  if (!isDenied || process.geteuid?.() === 0 || !makeNamespace(steps, 'NEWUSER')) return undefined
   const found = forbiddingSwitch(true)
   return found && `${found.name} = ${found.value} gives user namespaces no rights: ${found.fix}`
-}
-
-function hasCapability(name: (typeof capabilityNames)[number]): boolean {
-  const { capabilities } = new Door().caller()
-  return ((capabilities >> BigInt(capabilityNames.indexOf(name))) & 1n) === 1n
 }
 
 const unknownOption = 'an option may be unknown to this file system, or a required one missing: see dmesg'

@@ -168,3 +168,10 @@ test('an archive of a rootfs, which has no image config, gets no terminal either
   expect(await call(words)).toMatchObject({ status: 0 })
   expect(processIn(at('bundle')).terminal).toBe(false)
 })
+
+test('a rootfs without an image config can be written to, as that of an image', async () => {
+  writeFileSync(at('rootfs.tar'), await makeTar({ a: 'x' }))
+  expect(await call(['unpack', `rootfs:${at('rootfs.tar')}`, '--out', at('bundle')])).toMatchObject({ status: 0 })
+  const { root, hostname } = JSON.parse(readFileSync(at('bundle/config.json'), 'utf8'))
+  expect({ root, hostname }).toEqual({ root: { path: 'rootfs' }, hostname: 'container' })
+})

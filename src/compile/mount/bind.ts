@@ -4,6 +4,7 @@ import { mountBarrier } from '../../program/contract.ts'
 import { cloneFlags, mountAttributes, mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
 import { type HostStep, op, type Step, undoable } from '../../program/program.ts'
 import type { CompileContext } from '../context.ts'
+import { isAdministrator } from '../facts.ts'
 import { compilePropagation, compileRecursive } from './attributes.ts'
 import type { MountEntry } from './entries.ts'
 import { parseIDMap } from './id-map-option.ts'
@@ -36,7 +37,7 @@ export function compileBind(entry: MountEntry, index: number, context: CompileCo
   const target = context.linkTargets?.get(entry.from)
   if (target !== undefined) return { host: [], child: copyLink(entry, target) }
   const mapping = idMapping(entry, context)
-  const isHandedOver = mapping !== undefined || (context.hasUserNamespace && context.facts.euid === 0)
+  const isHandedOver = mapping !== undefined || (context.hasUserNamespace && isAdministrator(context.facts))
   const copy = [
     copySource(entry, mapping, context),
     ...compileBindFlags(entry),

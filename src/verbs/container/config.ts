@@ -8,7 +8,7 @@ import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { editConfigText } from '../../bundle/edit-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
-import { withImageRights } from '../../bundle/image-rights.ts'
+import { withImageDefaults } from '../../bundle/image-defaults.ts'
 import { replaceConfigText, writeBundleFiles } from '../../bundle/write-config.ts'
 import type { IDMappings, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { readConfig, readConfigText } from '../../runtime/load-bundle.ts'
@@ -58,9 +58,5 @@ async function baseOf({ linux = {} }: RuntimeConfig): Promise<RuntimeConfig> {
   const { uidMappings, gidMappings, namespaces = [] } = linux
   const idMappings: IDMappings | undefined = uidMappings && gidMappings && { uidMappings, gidMappings }
   const rootless = namespaces.some(({ type }) => type === 'user')
-  const base = withNamesOfOwnNetwork(
-    withImageRights(defaultConfig(await hostConfigOptions(rootless, idMappings))),
-    look,
-  )
-  return { ...base, root: { path: base.root.path }, hostname: 'container' }
+  return withNamesOfOwnNetwork(withImageDefaults(defaultConfig(await hostConfigOptions(rootless, idMappings))), look)
 }

@@ -2,6 +2,7 @@ import { release } from 'node:os'
 import { resolve } from 'node:path'
 import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import { isInInitialNamespace } from '../../bundle/id-mappings.ts'
+import { needsUserNamespace } from '../../caller-rights.ts'
 import { temporaryRootAnnotation } from '../../compile/mount/temporary-root.ts'
 import { OciError } from '../../errors.ts'
 import { removeTree } from '../../layer/remove-tree.ts'
@@ -121,7 +122,7 @@ function withDefaults(changes: ConfigChanges): ConfigChanges {
 
 /** True where the caller's containers can have overlays whose upper directory is in memory: users may since Linux 6.6. */
 function hasOverlays(): boolean {
-  if (process.geteuid?.() === 0 && isInInitialNamespace()) return true
+  if (!needsUserNamespace() && isInInitialNamespace()) return true
   const [major = 0, minor = 0] = release().split('.').map(Number)
   return major > 6 || (major === 6 && minor >= 6)
 }

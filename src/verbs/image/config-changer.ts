@@ -5,6 +5,7 @@ import { type BundleFile, nameFilesOf, withNamesOfOwnNetwork } from '../../bundl
 import { surroundingsOf } from '../../bundle/changes/surroundings.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
+import { needsUserNamespace } from '../../caller-rights.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { parseSignal } from '../../runtime/signal.ts'
 
@@ -37,7 +38,7 @@ export async function configChanger({
   onLook,
 }: ChangerOptions): Promise<ConfigChanger> {
   const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(out)), onLook })
-  const base = defaultConfig(await hostConfigOptions(subids || process.geteuid?.() !== 0))
+  const base = defaultConfig(await hostConfigOptions(subids || needsUserNamespace()))
   applyChanges(base, { ...changes, user: undefined }, around(undefined))
   return {
     hasUser: changes.user !== undefined,

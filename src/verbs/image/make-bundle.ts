@@ -4,9 +4,9 @@ import type { ConfigChanges } from '../../bundle/changes/config-changes.ts'
 import { checkImageConfig, convertImageConfig } from '../../bundle/convert.ts'
 import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
-import { ownMappings } from '../../bundle/id-mappings.ts'
+import { bundleNamespace } from '../../bundle/id-mappings.ts'
+import { withImageDefaults } from '../../bundle/image-defaults.ts'
 import { writeImageRecord } from '../../bundle/image-record.ts'
-import { withImageRights } from '../../bundle/image-rights.ts'
 import { writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { OciError } from '../../errors.ts'
 import {
@@ -141,10 +141,9 @@ export async function runtimeConfig(image: Image, rootfs: string, options: Image
 
 async function imageRuntimeConfig(image: Image, rootfs: string, options: ImageConfigOptions): Promise<RuntimeConfig> {
   const { subids, terminal, warn, change } = options
-  const idMappings = subids ? ownMappings() : undefined
-  const rootless = subids || process.geteuid?.() !== 0
+  const { rootless, idMappings } = bundleNamespace(subids)
   if (image.config === undefined) {
-    return withImageRights(defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal }))
+    return withImageDefaults(defaultConfig({ ...(await hostConfigOptions(rootless, idMappings)), terminal }))
   }
   return convertImageConfig(change.hasUser ? withoutUser(image.config) : image.config, rootfs, {
     rootless,

@@ -19,15 +19,21 @@ const imageCapabilities = [
 ] as const
 
 /**
- * The config.json of `spec` with the rights that engines give to images: root can `chown` and `su`, a package manager can
- * drop its rights, programs gain those of their set-user-ID bits, and as many files can be open as whoever runs it may have.
+ * The config.json of `spec` with what engines give to images: the rootfs can be written to, root can `chown` and `su`, a
+ * package manager can drop its rights, programs gain those of their set-user-ID bits, and as many files can be open as whoever
+ * runs it may have.
  */
-export function withImageRights(config: RuntimeConfig): RuntimeConfig {
+export function withImageDefaults({ root, ...config }: RuntimeConfig): RuntimeConfig {
   const { rlimits: _, ...process } = config.process
   const capabilities = {
     bounding: imageCapabilities,
     effective: imageCapabilities,
     permitted: imageCapabilities,
   }
-  return { ...config, process: { ...process, capabilities, noNewPrivileges: false } }
+  return {
+    ...config,
+    process: { ...process, capabilities, noNewPrivileges: false },
+    root: { path: root.path },
+    hostname: 'container',
+  }
 }
