@@ -69,7 +69,9 @@ interface RecordForm {
 }
 interface ObjectForm {
   readonly kind: 'object'
+  /** In an object without a prototype, which has no other names. */
   readonly members: Members
+  readonly entries: readonly Member[]
   /** The names of the members by their folded form. */
   readonly names: () => ReadonlyMap<string, string>
 }
@@ -84,6 +86,13 @@ interface Rule<T> {
 }
 
 type Members = Readonly<Record<string, Schema<unknown>>>
+
+interface Member {
+  readonly name: string
+  readonly schema: Schema<unknown>
+  /** True when an absent value stays absent, and nothing is to be read. */
+  readonly isOptional: boolean
+}
 
 /** The type of an object with these members; those with an `OptionalSchema` may be absent. */
 export type ObjectOf<M extends Members> = {
@@ -155,7 +164,10 @@ export function record<T>(item: Schema<T>): Schema<Readonly<Record<string, T>>> 
 /** An object with these members; others are left out and reported as unknown. */
 export function object<M extends Members>(members: M): Schema<ObjectOf<M>> {
   const names = once(() => new Map(Object.keys(members).map((name) => [foldName(name), name])))
-  return { form: { kind: 'object', members, names } }
+  const entries = Object.entries(members).map(([name, schema]) => {
+    return { name, schema, isOptional: schema.form.kind === 'optional' }
+  })
+  return { form: { kind: 'object', members: Object.assign(Object.create(null), members), entries, names } }
 }
 
 function simple<T>(isValid: (value: unknown) => boolean, expectation: string): Schema<T> {
@@ -244,8 +256,16 @@ function readRefined({ inner, rules }: RefinedForm, value: unknown, findings: Fi
 
 function readArray({ item }: ArrayForm, value: unknown, findings: Finding[]): unknown {
   if (!Array.isArray(value)) return refuse('must be an array', value, findings)
+  const { form } = item
+  if (form.kind === 'simple' && areValid(form, value)) return value.slice()
   const made = value.map((one: unknown, index) => readMember(item, one, index, findings))
   return made.includes(invalid) ? invalid : made
+}
+
+/** True when all values are of a form of which most lists are: hundreds of names, say. */
+function areValid({ isValid }: SimpleForm, values: readonly unknown[]): boolean {
+  for (let index = 0; index < values.length; index++) if (!isValid(values[index])) return false
+  return true
 }
 
 function readRecord({ item }: RecordForm, value: unknown, findings: Finding[]): unknown {
@@ -259,8 +279,11 @@ function readObject(form: ObjectForm, value: unknown, findings: Finding[]): unkn
   const given = withSpecNames(form, value, findings)
   const made: Record<string, unknown> = {}
   let isValid = true
-  for (const [name, member] of Object.entries(form.members)) {
-    const one = readMember(member, given[name], name, findings)
+  for (let index = 0; index < form.entries.length; index++) {
+    const { name, schema, isOptional } = form.entries[index] as Member
+    const member = given[name]
+    if (isOptional && member === undefined) continue
+    const one = readMember(schema, member, name, findings)
     if (one === invalid) isValid = false
     else if (one !== undefined) made[name] = one
   }
@@ -277,14 +300,19 @@ function readMember(schema: Schema<unknown>, value: unknown, key: PropertyKey, f
 /** Renames the members of an object to the schema's names; unknown ones become findings. */
 function withSpecNames({ members, names }: ObjectForm, value: JsonObject, findings: Finding[]): JsonObject {
   const given = Object.keys(value)
-  if (given.every((name) => Object.hasOwn(members, name))) return value
+  if (areMembers(members, given)) return value
   const named: Record<string, unknown> = {}
   for (const key of given) {
-    const name = Object.hasOwn(members, key) ? key : names().get(foldName(key))
+    const name = members[key] === undefined ? names().get(foldName(key)) : key
     if (name === undefined) findings.push({ path: [key], message: undefined })
     else named[name] = value[key]
   }
   return named
+}
+
+function areMembers(members: Members, names: readonly string[]): boolean {
+  for (let index = 0; index < names.length; index++) if (members[names[index] ?? ''] === undefined) return false
+  return true
 }
 
 /** Folds the case of a name as Go does, for which "ſ" equals s and the Kelvin sign equals k (`toLowerCase` does the latter). */

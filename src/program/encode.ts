@@ -64,6 +64,7 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
   const halves = new Uint16Array(table.buffer)
   const words = new Uint32Array(table.buffer)
   const counts = phases.map(() => 0)
+  let [from, fromOffset] = [undefined as string | undefined, 0] // many steps in a row come from the same member
   forEachStep(program, (step, phase, address, undoes) => {
     const at = address * stepBytes
     const phaseNumber = phases.indexOf(phase)
@@ -73,11 +74,16 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
     if (step.ok.length > 0) words[(at + inStep.tolerate) / 4] = toleranceMask(step.ok)
     const operands = operandsOf(step.op)
     for (let index = 0; index < operands.length; index++) {
-      const [name, kind] = operands[index] as Operand
-      const value = step.operands[name] ?? null
-      setWord(words, (at + inStep.arg) / 4 + 2 * index, typeof value === 'number' ? value : encodeOperand(kind, value))
+      const operand = operands[index] as Operand // taken apart by its indices, since an iterator takes ten times as long
+      const value = step.operands[operand[0]] ?? null
+      const word = typeof value === 'number' ? value : encodeOperand(operand[1], value)
+      setWord(words, (at + inStep.arg) / 4 + 2 * index, word)
     }
-    words[(at + inStep.from) / 4] = strings.add(step.from)
+    if (step.from !== from) {
+      from = step.from
+      fromOffset = strings.add(from)
+    }
+    words[(at + inStep.from) / 4] = fromOffset
     if (undoes !== undefined) words[(at + inStep.undoes) / 4] = undoes
   })
   return assemble(counts, table, lists.words(), strings)
@@ -158,7 +164,6 @@ class StringTable {
     if (typeof value !== 'string') return this.#addText(value)
     const known = this.#offsets.get(value)
     if (known !== undefined) return known
-    if (has(value, '\0')) throw nulIn(value)
     const offset = this.size
     this.#texts.push(value)
     this.size += (this.#isExact ? utf8.encode(value).length : value.length) + 1
@@ -204,8 +209,16 @@ class StringTable {
   }
 }
 
-const writeTexts = (image: Uint8Array, texts: readonly string[], at: number): number =>
-  texts.length === 0 ? 0 : writeText(image, `${texts.join('\0')}\0`, at)
+/** Writes texts, each with a NUL behind it; returns the number of bytes. */
+function writeTexts(image: Uint8Array, texts: readonly string[], at: number): number {
+  if (texts.length === 0) return 0
+  const size = writeText(image, `${texts.join('\0')}\0`, at)
+  let count = 0
+  for (let nul = image.indexOf(0, at); nul !== -1 && nul < at + size; nul = image.indexOf(0, nul + 1)) count++
+  const wrong = count > texts.length ? texts.find((text) => has(text, '\0')) : undefined
+  if (wrong !== undefined) throw nulIn(wrong)
+  return size
+}
 
 const nulIn = (text: string): Error => new Error(`a NUL byte in the string ${JSON.stringify(text)}`)
 

@@ -17,15 +17,32 @@ export interface NumberedSyscall {
   readonly args: readonly SeccompArg[]
 }
 
-export function syscallNumbers({ syscalls = [] }: Seccomp, architecture: SeccompArchitecture): SyscallNumbers {
-  const byName = parseOnce(architecture)
-  return { architecture, byEntry: syscalls.map(({ names }) => numbersOf(names, byName)) }
+/** The numbers of the system calls of a profile on each of these architectures. */
+export function syscallNumbers(
+  { syscalls = [] }: Seccomp,
+  architectures: readonly SeccompArchitecture[],
+): readonly SyscallNumbers[] {
+  const tables = architectures.map(parseOnce)
+  const places = syscalls.map(({ names }) => placesOf(names))
+  return architectures.map((architecture, index) => {
+    const table = tables[index] ?? []
+    return { architecture, byEntry: places.map((ofEntry) => numbersOf(ofEntry, table)) }
+  })
 }
 
-/** A profile has hundreds of names for each architecture: a loop takes a third of what `map` does. */
-function numbersOf(names: readonly string[], byName: SyscallTable): readonly number[] {
+/** The places of names in the tables of numbers: hundreds, looked up once for all architectures. */
+function placesOf(names: readonly string[]): readonly number[] {
+  const found: number[] = []
+  for (let at = 0; at < names.length; at++) found.push(placeByName[names[at] ?? ''] ?? -1)
+  return found
+}
+
+function numbersOf(ofEntry: readonly number[], table: readonly number[]): readonly number[] {
   const numbers: number[] = []
-  for (let at = 0; at < names.length; at++) numbers.push(byName[names[at] ?? ''] ?? noNumber)
+  for (let at = 0; at < ofEntry.length; at++) {
+    const place = ofEntry[at] ?? -1
+    numbers.push(place < 0 ? noNumber : (table[place] ?? noNumber))
+  }
   return numbers
 }
 
@@ -37,12 +54,22 @@ export function allNames(): SyscallTable {
 }
 let known: SyscallTable | undefined
 
-const parsed = new Map<SeccompArchitecture, SyscallTable>()
+/** The place of each name that an architecture which was parsed has. */
+const placeByName: Record<string, number> = Object.create(null)
+let placeCount = 0
+/** The numbers of an architecture by place. */
+const parsed = new Map<SeccompArchitecture, readonly number[]>()
 
-export function parseOnce(architecture: SeccompArchitecture): SyscallTable {
+export function parseOnce(architecture: SeccompArchitecture): readonly number[] {
   const done = parsed.get(architecture)
   if (done !== undefined) return done
-  const numbers = parseSyscallTable(architecture.table(), architecture.numberBit)
+  const numbers: number[] = []
+  for (const [name, number] of Object.entries(parseSyscallTable(architecture.table(), architecture.numberBit))) {
+    placeByName[name] ??= placeCount++
+    const place = placeByName[name] ?? 0
+    while (numbers.length < place) numbers.push(noNumber) // an array with gaps is slow
+    numbers[place] = number
+  }
   parsed.set(architecture, numbers)
   return numbers
 }

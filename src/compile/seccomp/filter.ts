@@ -43,7 +43,10 @@ export function compileSeccomp(seccomp: Seccomp, arch: string): SeccompFilter {
   const { isBigEndian } = seccompArchitectures[native]
   checkSeccomp(seccomp, { isBigEndian })
   const names = new Set([native, ...(seccomp.architectures ?? []).filter(isArchitectureName)])
-  const abis = [...names].map((name) => syscallNumbers(seccomp, seccompArchitectures[name]))
+  const abis = syscallNumbers(
+    seccomp,
+    [...names].map((name) => seccompArchitectures[name]),
+  )
   return {
     instructions: assembleFilter(compileArchitectures(seccomp, abis), isBigEndian),
     flags: flagsOf(seccomp),
