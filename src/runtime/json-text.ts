@@ -39,42 +39,62 @@ export const deferredNumber = (register: Register['register']): Deferred => ({ [
  * A JSON value without registers and integers beyond 2^53, written in one piece, which is ten times as fast for a large
  * value.
  */
-export const plainJson = (value: unknown): Deferred => ({ [deferred]: [JSON.stringify(value)] })
+export const plainJson = (value: unknown): Deferred => writtenJson(JSON.stringify(value))
+
+/** The same of a value that may be absent. */
+export const plainJsonOf = (value: unknown): Deferred | undefined =>
+  value === undefined ? undefined : plainJson(value)
 
 /** The text of a JSON value. */
 export const writtenJson = (text: string): Deferred => ({ [deferred]: [text] })
 
 /** The JSON text of `value`, without white space; 64-bit integers are exact. */
 export function jsonText(value: JsonValue): Pieces {
-  const pieces: (string | Register)[] = []
-  append(value, (piece) => {
-    const last = pieces.length - 1
-    if (typeof piece === 'string' && typeof pieces[last] === 'string') pieces[last] += piece
-    else pieces.push(piece)
-  })
-  return pieces
+  const writer: Writer = { pieces: [], text: '' }
+  append(value, writer)
+  return writer.text === '' ? writer.pieces : [...writer.pieces, writer.text]
 }
 
-function append(value: JsonValue, push: (piece: string | Register) => void): void {
-  if (typeof value === 'string') push(`"${escaped(value)}"`)
-  else if (typeof value !== 'object') push(String(value))
-  else if (isDeferred(value)) value[deferred].forEach(push)
+interface Writer {
+  readonly pieces: (string | Register)[]
+  /** What comes behind the last register. */
+  text: string
+}
+
+function append(value: JsonValue, writer: Writer): void {
+  if (typeof value === 'string') writer.text += JSON.stringify(value)
+  else if (typeof value !== 'object') writer.text += String(value)
+  else if (isDeferred(value)) for (const piece of value[deferred]) appendPiece(piece, writer)
   else if (isArray(value)) {
-    push('[')
-    value.forEach((item, index) => {
-      if (index > 0) push(',')
-      append(item, push)
-    })
-    push(']')
-  } else {
-    const members = Object.entries(value).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined)
-    push('{')
-    members.forEach(([key, member], index) => {
-      push(`${index > 0 ? ',' : ''}"${escaped(key)}":`)
-      append(member, push)
-    })
-    push('}')
+    writer.text += '['
+    for (let index = 0; index < value.length; index++) {
+      if (index > 0) writer.text += ','
+      append(value[index] as JsonValue, writer)
+    }
+    writer.text += ']'
+  } else appendMembers(value, writer)
+}
+
+function appendPiece(piece: string | Register, writer: Writer): void {
+  if (typeof piece === 'string') {
+    writer.text += piece
+    return
   }
+  if (writer.text !== '') writer.pieces.push(writer.text)
+  writer.text = ''
+  writer.pieces.push(piece)
+}
+
+function appendMembers(value: Readonly<Record<string, JsonValue | undefined>>, writer: Writer): void {
+  let before = '{'
+  for (const key of Object.keys(value)) {
+    const member = value[key]
+    if (member === undefined) continue
+    writer.text += `${before}${JSON.stringify(key)}:`
+    before = ','
+    append(member, writer)
+  }
+  writer.text += before === '{' ? '{}' : '}'
 }
 
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1)

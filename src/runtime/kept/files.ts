@@ -46,12 +46,16 @@ function removeOldest({ directory, prefix, most }: KeptFiles): void {
   const names = readdirSync(directory).filter((other) => other.startsWith(prefix))
   const stale = names.filter(isStale)
   const left = names.filter((other) => !stale.includes(other))
-  const byAge = left
-    .map((other) => ({ other, age: statSync(join(directory, other), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-    .sort((a, b) => a.age - b.age)
-    .map(({ other }) => other)
-  const superfluous = left.length <= most ? [] : byAge.slice(0, left.length - Math.floor(most * 0.75))
+  const superfluous = left.length <= most ? [] : byAge(directory, left).slice(0, left.length - Math.floor(most * 0.75))
   for (const other of [...stale, ...superfluous]) rmSync(join(directory, other), { force: true })
+}
+
+/** The oldest first. */
+function byAge(directory: string, names: readonly string[]): readonly string[] {
+  return names
+    .map((name) => ({ name, age: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.age - b.age)
+    .map(({ name }) => name)
 }
 
 /** True for the name of a temporary file whose writer has ended. */

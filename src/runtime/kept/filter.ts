@@ -6,11 +6,10 @@ import type { Seccomp } from '../../oci/runtime-config.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './files.ts'
 
-/** The content of a kept filter's file: the key that it was compiled for, and the result of `compileSeccomp`. */
-interface KeptFilter extends Omit<SeccompFilter, 'instructions'> {
-  readonly key: string
-  /** The instructions in base64. */
-  readonly instructions: string
+/** What a kept filter's file has in its second line; the first is the key, and behind the second are the instructions. */
+interface KeptFacts extends Omit<SeccompFilter, 'instructions'> {
+  /** The sum of the instructions: a file that the host has not written whole, when it went down, is not used. */
+  readonly sum: number
 }
 
 const maxFilterBytes = 4 * 1024 * 1024
@@ -34,11 +33,10 @@ export async function seccompFilter(
   const files = { directory: root, prefix: '.filter-', most: 16 }
   const key = keyOf(seccomp, arch)
   const name = nameOf(key)
-  const known = read(join(root, files.prefix + name))
-  if (known?.key === key) return { ...known, instructions: Buffer.from(known.instructions, 'base64') }
+  const known = read(join(root, files.prefix + name), key)
+  if (known !== undefined) return known
   const filter = await compileFilter(seccomp, arch)
-  const kept: KeptFilter = { ...filter, key, instructions: Buffer.from(filter.instructions).toString('base64') }
-  keepFile(files, name, () => JSON.stringify(kept))
+  keepFile(files, name, () => contentOf(filter, key))
   return filter
 }
 
@@ -47,10 +45,12 @@ async function compileFilter(seccomp: Seccomp, arch: string): Promise<SeccompFil
   return compileSeccomp(seccomp, arch)
 }
 
-/** The key of a filter: everything that it is compiled from, including the compiler. */
+/** The key of a filter, a line: everything that it is compiled from, including the compiler. */
 function keyOf(seccomp: Seccomp, arch: string): string {
   const integers = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value)
-  return JSON.stringify([arch, buildID, seccomp], integers)
+  const isLong = (value: unknown): boolean => typeof value === 'bigint'
+  const hasLong = seccomp.syscalls?.some(({ args }) => args?.some((arg) => isLong(arg.value) || isLong(arg.valueTwo)))
+  return JSON.stringify([arch, buildID, seccomp], hasLong ? integers : undefined)
 }
 
 /** A short name that is cheap to compute; two profiles with the same name replace each other. */
@@ -60,10 +60,30 @@ function nameOf(key: string): string {
   return (sum >>> 0).toString(16).padStart(8, '0')
 }
 
-/** Reads a kept filter, from a file that only the caller can have written. */
-function read(path: string): KeptFilter | undefined {
+const lineFeed = 0x0a
+
+function contentOf({ instructions, ...facts }: SeccompFilter, key: string): Buffer {
+  const kept: KeptFacts = { ...facts, sum: sumOf(instructions) }
+  return Buffer.concat([Buffer.from(`${key}\n${JSON.stringify(kept)}\n`), instructions])
+}
+
+function sumOf(instructions: Uint8Array): number {
+  const words = new Uint32Array(new Uint8Array(instructions).buffer, 0, instructions.length >> 2)
+  let sum = instructions.length
+  for (let at = 0; at < words.length; at++) sum = (Math.imul(sum, 31) + (words[at] ?? 0)) | 0
+  return sum
+}
+
+/** Reads a kept filter, from a file that only the caller can have written; undefined when it is of another profile. */
+function read(path: string, key: string): SeccompFilter | undefined {
   try {
-    return JSON.parse(readFile(path, { limit: maxFilterBytes, noFollow: true, ownOnly: true }).toString())
+    const content = readFile(path, { limit: maxFilterBytes, noFollow: true, ownOnly: true })
+    const end = content.indexOf(lineFeed)
+    if (end < 0 || content.toString('utf8', 0, end) !== key) return undefined
+    const start = content.indexOf(lineFeed, end + 1) + 1
+    const { sum, ...facts }: KeptFacts = JSON.parse(content.toString('utf8', end + 1, start))
+    const instructions = content.subarray(start)
+    return sumOf(instructions) === sum ? { ...facts, instructions } : undefined
   } catch (error) {
     if (isSystemError(error) || error instanceof OciError || error instanceof SyntaxError) return undefined
     throw error

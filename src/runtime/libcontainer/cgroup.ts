@@ -1,11 +1,11 @@
 import { sharesToWeight } from '../../compile/cgroup/limits-v2.ts'
 import type { BlockIO, CPU, Memory, Resources, RuntimeConfig, ThrottleDevice } from '../../oci/runtime-config.ts'
-import type { JsonValue } from '../json-text.ts'
+import { type JsonValue, plainJson } from '../json-text.ts'
 import { libcontainerDeviceRules } from './devices.ts'
 
 /** The members of `cgroups` that limit resources. @see runc libcontainer/configs/cgroup_linux.go */
 export function libcontainerResources(config: RuntimeConfig): Record<string, JsonValue | undefined> {
-  return { devices: libcontainerDeviceRules(config), ...libcontainerLimits(config.linux?.resources ?? {}) }
+  return { devices: plainJson(libcontainerDeviceRules(config)), ...libcontainerLimits(config.linux?.resources ?? {}) }
 }
 
 /** The members of `cgroups` that limit resources other than devices; unset ones are left out. */

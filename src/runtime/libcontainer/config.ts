@@ -5,7 +5,15 @@ import { hostID } from '../../compile/id-mapping.ts'
 import { parseNumberList } from '../../compile/number-list.ts'
 import type { Hooks, Linux, NamespaceType, RuntimeConfig } from '../../oci/runtime-config.ts'
 import type { Text } from '../../program/program.ts'
-import { deferredNumber, deferredString, type JsonValue, jsonText, type Pieces, plainJson } from '../json-text.ts'
+import {
+  deferredNumber,
+  deferredString,
+  type JsonValue,
+  jsonText,
+  type Pieces,
+  plainJson,
+  plainJsonOf,
+} from '../json-text.ts'
 import { labelsOf } from '../state-file.ts'
 import { libcontainerResources } from './cgroup.ts'
 import { libcontainerDevices } from './devices.ts'
@@ -86,13 +94,15 @@ function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue
     hostname: config.hostname || undefined,
     domainname: config.domainname || undefined,
     cgroups: libcontainerCgroup(config, facts),
-    capabilities: process.capabilities && {
-      Bounding: process.capabilities.bounding,
-      Effective: process.capabilities.effective,
-      Inheritable: process.capabilities.inheritable,
-      Permitted: process.capabilities.permitted,
-      Ambient: process.capabilities.ambient,
-    },
+    capabilities: plainJsonOf(
+      process.capabilities && {
+        Bounding: process.capabilities.bounding,
+        Effective: process.capabilities.effective,
+        Inheritable: process.capabilities.inheritable,
+        Permitted: process.capabilities.permitted,
+        Ambient: process.capabilities.ambient,
+      },
+    ),
     umask: process.user.umask,
     oom_score_adj: process.oomScoreAdj,
     no_new_privileges: process.noNewPrivileges || undefined,
@@ -105,7 +115,7 @@ function libcontainerConfig(config: RuntimeConfig, facts: StateFacts): JsonValue
     },
     Hooks: config.hooks && libcontainerHooks(config.hooks),
     version: stateVersion,
-    labels: labelsOf(config, facts.bundle),
+    labels: plainJson(labelsOf(config, facts.bundle)),
     no_new_keyring: facts.noNewKeyring || undefined,
     rootless_euid: facts.rootless || undefined,
     rootless_cgroups: facts.rootlessCgroups || undefined,
@@ -128,8 +138,8 @@ function fileSystem(config: RuntimeConfig, facts: StateFacts): Record<string, Js
     mounts: plainJson(mounts.map((mount) => libcontainerMount(mount, absolute))),
     devices: plainJson(libcontainerDevices(config, (id, kind) => hostID(linux, id, kind))),
     mount_label: linux.mountLabel || undefined,
-    mask_paths: linux.maskedPaths,
-    readonly_paths: linux.readonlyPaths,
+    mask_paths: plainJsonOf(linux.maskedPaths),
+    readonly_paths: plainJsonOf(linux.readonlyPaths),
   }
 }
 
@@ -137,12 +147,12 @@ function namespacesAndLimits(linux: Linux): Record<string, JsonValue | undefined
   const hasNewNetwork = linux.namespaces?.some(({ type, path }) => type === 'network' && !path)
   const hasUser = hasNamespace(linux, 'user')
   return {
-    namespaces: (linux.namespaces ?? []).map(({ type, path = '' }) => ({ type: namespaces[type][0], path })),
+    namespaces: plainJson((linux.namespaces ?? []).map(({ type, path = '' }) => ({ type: namespaces[type][0], path }))),
     uid_mappings: hasUser && linux.uidMappings ? idMappings(linux.uidMappings) : undefined,
     gid_mappings: hasUser && linux.gidMappings ? idMappings(linux.gidMappings) : undefined,
     networks: hasNewNetwork ? [{ type: 'loopback' }] : undefined,
     netDevices: linux.netDevices && mapValues(linux.netDevices, ({ name }) => ({ name })),
-    sysctl: linux.sysctl,
+    sysctl: plainJsonOf(linux.sysctl),
     seccomp: linux.seccomp && libcontainerSeccomp(linux.seccomp),
     time_offsets: linux.timeOffsets && mapValues(linux.timeOffsets, (offset) => ({ ...offset })),
     personality: linux.personality && { domain: linux.personality.domain === 'LINUX32' ? 8 : 0 },

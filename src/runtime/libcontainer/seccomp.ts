@@ -60,10 +60,19 @@ function syscallEntries(syscalls: readonly SeccompSyscall[]): JsonValue {
   })
   if (hasLong) return syscalls.flatMap((entry) => entry.names.map((name) => ({ name, ...members(entry) })))
   const entries = syscalls.map((entry) => {
-    const rest = JSON.stringify(members(entry)).slice(1)
-    return entry.names.map((name) => `{"name":${JSON.stringify(name)},${rest}`).join(',')
+    return entriesOf(entry.names, JSON.stringify(members(entry)).slice(1))
   })
   return writtenJson(`[${entries.filter((text) => text !== '').join(',')}]`)
+}
+
+/** An entry for each name, with the same `rest`, which is JSON from the second member on. */
+function entriesOf(names: readonly string[], rest: string): string {
+  const list = JSON.stringify(names).slice(1, -1)
+  // Where no name has a comma, each comma is between two names.
+  const isPlain = list.split(',').length === names.length
+  return isPlain
+    ? `{"name":${list.split('","').join(`",${rest},{"name":"`)},${rest}`
+    : names.map((name) => `{"name":${JSON.stringify(name)},${rest}`).join(',')
 }
 
 function architecture(text: string, index: number): string {
