@@ -9,6 +9,7 @@ import { ContainerPlace, type Finished } from '../container.ts'
 import { requires } from '../requirements.ts'
 
 const { test } = requires('root', 'busybox')
+const { test: onV1 } = requires('root', 'busybox', 'cgroup1')
 
 /** Somebody without a name, a home or any right. */
 const uid = 54_321
@@ -80,6 +81,32 @@ test('a rootless container is created, started and deleted', () => {
   expect(readFileSync(join(place.bundle, 'rootfs/proof'), 'utf8')).toBe('started\n')
   expect(place.leftovers()).toEqual([])
 })
+
+onV1(
+  'a rootless container has the v1 cgroups of its caller, read-only, and another mount finds its place there',
+  () => {
+    const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['nosuid', 'ro'] }
+    const more = { destination: '/sys/fs/cgroup/freezer', source: '/sys/fs/cgroup/freezer', options: ['bind'] }
+    for (const namespaces of [[], [{ type: 'cgroup' as const }]]) {
+      configure(
+        `awk '$5 == "/sys/fs/cgroup/memory" { last = $4 " " $6 } END { print last }' /proc/self/mountinfo; ls -d /sys/fs/cgroup/freezer/tasks
+      mkdir /sys/fs/cgroup/memory/x 2>&1 | grep -o Read-only`,
+        ({ mounts = [], linux, ...config }) => ({
+          ...config,
+          mounts: [...mounts.filter(({ destination }) => destination !== cgroup.destination), cgroup, more],
+          linux: { ...linux, namespaces: [...(linux?.namespaces ?? []), ...namespaces] },
+        }),
+      )
+      const own = /:memory:(.*)/.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
+      const shown = namespaces.length > 0 ? '/' : own
+      expect(asUser('run', '-b', place.bundle, place.id)).toEqual({
+        end: 0,
+        stdout: `${shown} ro,nosuid,nodev,noexec,relatime\n/sys/fs/cgroup/freezer/tasks\nRead-only\n`,
+        stderr: '',
+      })
+    }
+  },
+)
 
 test('without a user namespace a user is told what to do', () => {
   place.configure('exit 0')

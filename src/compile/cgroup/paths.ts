@@ -76,7 +76,7 @@ export function placeOf(
 }
 
 /** The absolute path of a file in the cgroup, by default of the cgroup's directory. */
-export function cgroupFile(place: CgroupPlace, file = ''): Text {
+export function cgroupFile(place: Pick<CgroupPlace, 'hierarchy' | 'path'>, file = ''): Text {
   const pieces = typeof place.path === 'string' ? [place.path] : place.path
   return [place.hierarchy.mountPoint, ...pieces, ...(file === '' ? [] : [`/${file}`])]
 }

@@ -1,9 +1,9 @@
 import { OciError } from '../../errors.ts'
 import { mountFlags, openFlags, resolveKind, treeFlags } from '../../program/flags.ts'
 import { op, type Step, type Text } from '../../program/program.ts'
-import { type CgroupPlace, cgroupFile } from '../cgroup/paths.ts'
+import { cgroupFile } from '../cgroup/paths.ts'
 import type { CompileContext } from '../context.ts'
-import { isRootOfHost } from '../facts.ts'
+import { type CgroupHierarchy, isRootOfHost } from '../facts.ts'
 import { namespacesOf } from '../namespaces.ts'
 import { mountLabelOf, withLabel } from '../security.ts'
 import { compilePropagation, compileRecursive, setAttributes } from './attributes.ts'
@@ -33,7 +33,7 @@ const isNamespaced = ({ config }: CompileContext): boolean => namespacesOf(confi
 
 function mountHierarchies(entry: MountEntry, context: CompileContext): readonly Step[] {
   const { destination, from, options } = entry
-  const places = context.cgroups.filter((place) => !place.hierarchy.isUnified)
+  const places = placesOnV1(context)
   return [
     ...mountTmpfs(entry, defaultFlags, context),
     op('resolve', { to: 'hierarchies', root: 'root', path: destination, kind: resolveKind.EXISTING, mode: 0 }, from),
@@ -44,6 +44,24 @@ function mountHierarchies(entry: MountEntry, context: CompileContext): readonly 
     ...compilePropagation(entry, 'hierarchies', false),
     ...compileRecursive(entry, 'hierarchies', false),
   ]
+}
+
+/**
+ * The cgroups that a v1 mount shows: those made for the container. A rootless container has none on v1, and is in those of
+ * its caller, which it sees read-only: the caller may own them.
+ */
+function placesOnV1({ cgroups, facts }: CompileContext): readonly ShownPlace[] {
+  const made = cgroups.filter(({ hierarchy }) => !hierarchy.isUnified)
+  if (isRootOfHost(facts)) return made.map(({ hierarchy, path }) => ({ hierarchy, path, more: 0 }))
+  const hierarchies = facts.cgroups.hierarchies.filter(({ isUnified }) => !isUnified)
+  return hierarchies.map((hierarchy) => ({ hierarchy, path: hierarchy.own, more: mountFlags.RDONLY }))
+}
+
+interface ShownPlace {
+  readonly hierarchy: CgroupHierarchy
+  readonly path: Text
+  /** MS_* flags beside those of the options. */
+  readonly more: number
 }
 
 function findTarget({ destination, from }: MountEntry): Step {
@@ -115,7 +133,7 @@ function isOverNewMount(entry: MountEntry, context: CompileContext): boolean {
  * Steps that mount one v1 hierarchy in the tmpfs. The directory can be opened by name, since nobody else writes to the tmpfs
  * yet.
  */
-function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupPlace): readonly Step[] {
+function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: ShownPlace): readonly Step[] {
   const { destination, from, options } = entry
   const { controllers } = place.hierarchy
   const name = place.hierarchy.mountPoint.split('/').at(-1) ?? controllers.join(',')
@@ -134,14 +152,14 @@ function mountHierarchy(entry: MountEntry, isNamespaced: boolean, place: CgroupP
             target: 'target',
             path,
             type: 'cgroup',
-            flags: options.flags | defaultFlags,
+            flags: options.flags | defaultFlags | place.more,
             data: controllers.join(','),
           },
           from,
         ),
       ]
     : [
-        ...openCgroup(entry, cgroupFile(place), 0),
+        ...openCgroup(entry, cgroupFile(place), place.more),
         make,
         op('move_mount', { from: 'mount', to: 'hierarchies', name, path }, from),
       ]
