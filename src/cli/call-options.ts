@@ -74,7 +74,16 @@ export interface CallContext extends Pick<CommandContext, 'globals' | 'log'> {
   readonly io: Pick<CommandContext['io'], 'env' | 'euid' | 'handOver'>
 }
 
-/** The options of `create` and `run`; `words` are ID, or BUNDLE and ID. */
+/** The options of `create`; `words` are as for `run`. */
+export function createOptions(
+  context: CallContext,
+  words: readonly (string | undefined)[],
+  flags: CallFlags,
+): RunOptions & OwnOptions {
+  return { ...containerOptions(context, words, flags), log: logBesideStreams(context) }
+}
+
+/** The options of `run`; `words` are ID, or BUNDLE and ID. */
 export function containerOptions(
   context: CallContext,
   words: readonly (string | undefined)[],
@@ -103,14 +112,14 @@ export function execOptions(
   flags: CallFlags,
 ): ExecOptions & OwnOptions {
   const own = { forwardSignals: true, ...frontOptions(context) }
-  return { ...flags, root: rootOf(context), id, args, ...own, log: execLog(context) }
+  return { ...flags, root: rootOf(context), id, args, ...own, log: logBesideStreams(context) }
 }
 
 /**
- * The log of an `exec`. Without a file for it, or a wish to see all of it, warnings are left out: standard error is the
- * command's own then, and an engine passes it on to its user.
+ * The log of an `exec` or `create`. Without a file for it, or a wish to see all of it, warnings are left out: standard error
+ * is the command's own then, and an engine passes it on to its user.
  */
-function execLog({ globals, log }: CallContext): CallContext['log'] {
+function logBesideStreams({ globals, log }: CallContext): CallContext['log'] {
   const { log: file, debug } = globals()
   if (file !== undefined || debug) return log
   return (level, message) => {

@@ -1,7 +1,7 @@
 import { closeSync, writeSync } from 'node:fs'
 import { isSystemError, OciError } from '../errors.ts'
 import { compileForFront } from '../verbs/container/compile-for-front.ts'
-import { type CallContext, containerOptions, execOptions } from './call-options.ts'
+import { type CallContext, containerOptions, createOptions, execOptions } from './call-options.ts'
 import { readCall } from './call-words.ts'
 import { exactWords, firstThatIsNoText } from './exact-words.ts'
 import { type LogLevel, openLog } from './log.ts'
@@ -52,7 +52,7 @@ export async function compileCall(
       await compileForFront(
         call === 'exec'
           ? { call, options: execOptions(context, words, flags) }
-          : { call, options: containerOptions(context, words, flags) },
+          : { call, options: (call === 'create' ? createOptions : containerOptions)(context, words, flags) },
       ),
     )
     return undefined

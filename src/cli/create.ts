@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { containerOptions } from './call-options.ts'
+import { createOptions } from './call-options.ts'
 import { flagsOf, withContainerOptions } from './container-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
@@ -18,7 +18,7 @@ EXAMPLES:
   return withContainerOptions(command, 'create').action(
     async (first: string, second: string | undefined, flags: Record<string, unknown>) => {
       const { create } = await import('../verbs/container/create.ts')
-      await create(containerOptions(context, [first, second], flagsOf('create', flags)))
+      await create(createOptions(context, [first, second], flagsOf('create', flags)))
     },
   )
 }

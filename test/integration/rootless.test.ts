@@ -82,6 +82,24 @@ test('a rootless container is created, started and deleted', () => {
   expect(place.leftovers()).toEqual([])
 })
 
+test('what is not enforced is in the log of create, not among what the container writes, and run says it', () => {
+  const devices = [{ allow: false, access: 'rwm' }]
+  configure('true', (config) => ({ ...config, linux: { ...config.linux, resources: { devices } } }))
+  const warning = expect.stringContaining('device rules are not enforced')
+  const log = join(place.directory, 'log')
+  for (const flags of [[], ['--log', log]]) {
+    // Nothing of the test's stays open in the container.
+    const command = [engine, tool, '--root', place.root, ...flags, 'create', '-b', place.bundle, place.id]
+    const script = 'exec "$@" >"$0" 2>&1 </dev/null'
+    const streams = join(place.directory, 'streams')
+    const { status } = spawnSync('/bin/sh', ['-c', script, streams, ...command], { uid, gid: uid, timeout: 30_000 })
+    expect({ status, written: readFileSync(streams, 'utf8') }).toEqual({ status: 0, written: '' })
+    expect(asUser('delete', '-f', place.id)).toMatchObject({ end: 0, stderr: '' })
+  }
+  expect(readFileSync(log, 'utf8')).toEqual(warning)
+  expect(asUser('run', '-b', place.bundle, place.id)).toMatchObject({ end: 0, stderr: warning })
+})
+
 onV1(
   'a rootless container has the v1 cgroups of its caller, read-only, and another mount finds its place there',
   () => {
