@@ -1,83 +1,70 @@
-// The table of docs/engines.md: what the engines of this machine do with this runtime, and how long it takes.
+// The tables of docs/engines.md: what the engines of this machine do with this runtime, and how long it takes.
 //
-//   npm run test:engines                 runs the tests of engines, and prints the table
-//   npm run test:engines -- --write      puts it into docs/engines.md as well
-//   node scripts/engines.mjs --from FILE the same of a run of the tests with ENGINES_TABLE=FILE
+//   npm run test:engines                  runs the tests of engines, and prints the tables
+//   npm run test:engines -- --write       puts them into docs/engines.md as well
+//   npm run test:engines -- --with FILE   adds the results of another machine: a file with the output of
+//                                         `npm run test:vm engines`; more than one may be given
+//   node scripts/engines.mjs --from FILE  the same of a run of the tests with ENGINES_TABLE=FILE
 //
-// Runtimes that the calls are compared with are runc and crun in PATH.
+// Root runs the tests twice on a host with cgroup v1: as it is, and where cgroup v2 alone is mounted, which a kernel gives to
+// any mount namespace, and without which crun does not run. Runtimes to compare with are runc and crun in PATH.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { engineCalls } from './bench/engine-calls.mjs'
+import { isUnified } from './bench/machine.mjs'
+import { callsTable, rowsTables, startsTable } from './engines-tables.mjs'
 
 const args = process.argv.slice(2)
-const from = args.includes('--from') ? args[args.indexOf('--from') + 1] : undefined
+const valuesOf = (flag) => args.flatMap((word, index) => (args[index - 1] === flag ? [word] : []))
 const scratch = mkdtempSync(join(tmpdir(), 'engines-'))
+const calls = join(import.meta.dirname, 'bench/engine-calls.mjs')
 let failed = 0
 try {
-  const file = from ?? join(scratch, 'results')
-  if (from === undefined) failed = test(file)
-  const results = readFileSync(file, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line))
-  const text = [rowsTable(results), callsTable(await measure())].join('\n')
+  const places = isUnified() || process.getuid() !== 0 ? [[]] : [[], onCgroup2()]
+  const files = valuesOf('--from')
+  if (files.length === 0) {
+    files.push(join(scratch, 'results'))
+    for (const place of places) failed ||= test(place, files[0])
+  }
+  const results = [...files, ...valuesOf('--with')].flatMap(resultsIn)
+  const measured = places.map((place) => measure(place)).filter((one) => one !== undefined)
+  const text = [rowsTables(results), startsTable(results), callsTable(measured)].join('\n')
   console.log(text)
   if (args.includes('--write')) writePage(text)
-  if (results.length === 0 || results.some(({ isSame }) => !isSame)) failed ||= 1
+  if (results.length === 0 || results.some(({ passes }) => !passes)) failed ||= 1
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
 process.exit(failed)
 
+/** Words before a command that is to see cgroup v2 alone. */
+function onCgroup2() {
+  const script = 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
+  return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh']
+}
+
 /** Runs the tests, one file after the other: times are compared. */
-function test(file) {
-  const vitest = ['run', '--config', 'test/vitest.config.ts', '--maxWorkers=1', 'test/e2e/engines-']
+function test(place, file) {
+  const vitest = ['node_modules/.bin/vitest', 'run', '--config', 'test/vitest.config.ts', '--maxWorkers=1']
+  const [program, ...words] = [...place, ...vitest, 'test/e2e/engines-']
   const env = { ...process.env, ENGINES_TABLE: file }
-  return spawnSync('node_modules/.bin/vitest', vitest, { env, stdio: ['ignore', 2, 2] }).status ?? 1
+  return spawnSync(program, words, { env, stdio: ['ignore', 2, 2] }).status ?? 1
 }
 
-async function measure() {
-  const runtimes = [{ name: 'bundle-tool', path: join(import.meta.dirname, '../dist/bundle-tool') }]
-  for (const name of ['runc', 'crun']) {
-    const path = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim()
-    if (path !== '') runtimes.push({ name, path, version: versionOf(path) })
-  }
-  const calls = await engineCalls({ scratch, runtimes, rounds: 20 })
-  return { calls, runtimes }
+/** The calls of an engine, made by what reaps at once, as an engine does: another first process may take seconds. */
+function measure(place) {
+  const reaper = ['unshare', '-m', '-p', '-f', '--mount-proc', 'bash', '-c', '"$@"; exit $?', 'bash']
+  const [program, ...words] = [...place, ...reaper, process.execPath, calls, '20']
+  const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the calls cannot be measured: ${stderr}`)
+  return JSON.parse(stdout)
 }
 
-function versionOf(path) {
-  return /version (\S+)/.exec(spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? ''
-}
-
-function rowsTable(results) {
-  const lines = ['| engine | what was run | as with runc | ms | ms with runc |', '| --- | --- | --- | ---: | ---: |']
-  for (const { engine, what, isSame, ms } of results) {
-    const outcome = !isSame ? '**no**' : ms.runc === undefined ? 'alone' : 'yes'
-    lines.push(`| ${engine} | ${what.replaceAll('|', '\\|')} | ${outcome} | ${ms['bundle-tool']} | ${ms.runc ?? ''} |`)
-  }
-  return `${lines.join('\n')}\n`
-}
-
-function callsTable({ calls, runtimes }) {
-  const others = runtimes.slice(1).filter(({ name }) => calls[0].of[name] !== undefined)
-  const heads = others.flatMap(({ name, version }) => [`${name} ${version}`, 'ratio'])
-  const lines = [
-    `| call | ms (CPU) | ${heads.join(' | ')} |`,
-    `| --- | ---: |${' ---: |'.repeat(heads.length)}`,
-    ...calls.map(({ command, of }) => {
-      const own = of['bundle-tool']
-      const cells = others.flatMap(({ name }) => [shown(of[name]), (own.wall / of[name].wall).toFixed(2)])
-      return `| ${command} | ${shown(own)} | ${cells.join(' | ')} |`
-    }),
-  ]
-  return `${lines.join('\n')}\n`
-}
-
-function shown({ wall, cpu }) {
-  return `${wall.toFixed(0)} (${cpu.toFixed(0)})`
+/** Results are lines of their own; a machine's output has others, too. */
+function resultsIn(file) {
+  const lines = readFileSync(file, 'utf8').split(/\r?\n/)
+  return lines.filter((line) => line.startsWith('{"engine":')).map((line) => JSON.parse(line))
 }
 
 /** Puts the tables between the two comments of the page. */

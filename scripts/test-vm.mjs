@@ -1,4 +1,4 @@
-// Runs what is about cgroup v2 and systemd in virtual machines: the integration tests and those of test/vm.
+// Runs what is about cgroup v2 and systemd in virtual machines: the integration tests, those of engines, and those of test/vm.
 //
 //   VM_RUN=/path/to/vm-run.sh npm run test:vm [MACHINE...] [FILE...]     MACHINE: see below; FILE: part of a name
 //
@@ -30,6 +30,12 @@ const machines = {
   },
   delegated: { flags: ['-u', 'tester'], tests: ['vm/delegated'] },
   user: { flags: ['--systemd', '-u', 'tester'], tests: ['vm/systemd-user'] },
+  engines: {
+    flags: ['--systemd'],
+    tests: testFiles('test/e2e').filter((path) => path.includes('/engines-')),
+    // The results are lines of the output, which scripts/engines.mjs finds.
+    inside: ['SLOWNESS=10', 'ENGINES_TABLE=/dev/stdout', 'ENGINES_ROUNDS=1'],
+  },
   integration: { flags: [], tests: testFiles('test/integration') },
   'user-integration': { flags: ['--systemd', '-u', 'tester'], tests: userTests, inside: ['ROOTLESS=1'] },
 }

@@ -69,7 +69,8 @@ export function requires(...needs: readonly string[]): {
   return { test: test.skip, describe: describe.skip }
 }
 
-function isThere(need: string): boolean {
+/** One of the needs of `requires`. */
+export function isThere(need: string): boolean {
   if (need === 'root') return isRoot || process.env.ROOTLESS === '1'
   if (need === 'root itself') return isRoot
   if (need === 'cgroup1') return readFileSync('/proc/mounts', 'utf8').includes(' /sys/fs/cgroup/freezer cgroup ')

@@ -1,12 +1,31 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, vi } from 'vitest'
+import { isThere } from '../requirements.ts'
 
 export const tool: string = join(import.meta.dirname, '../../bin/bundle-tool')
 export const image: string = join(import.meta.dirname, '../../fixtures/busybox.tar')
+
+/** How many times longer than usual this machine may take: an emulated one needs it. */
+export const slowness: number = Number(process.env.SLOWNESS ?? 1)
+
+/** The runtimes that engines are tried with: ours first. crun is there on cgroup v2 alone: it refuses other hierarchies. */
+export const runtimes: readonly string[] = [
+  'bundle-tool',
+  'runc',
+  ...(isThere('crun') && isThere('cgroup2') ? ['crun'] : []),
+]
+
+/** The path that a runtime is called by where an engine does not know names. */
+export const pathOf = (runtime: string): string =>
+  runtime === 'bundle-tool' ? tool : execFileSync('sh', ['-c', `command -v ${runtime}`], { encoding: 'utf8' }).trim()
+
+/** Who makes cgroups for engines: systemd where it runs and has them all. */
+export const cgroupDriver: 'systemd' | 'cgroupfs' =
+  existsSync('/run/systemd/system') && isThere('cgroup2') ? 'systemd' : 'cgroupfs'
 
 export interface Outcome {
   readonly status: number | null
@@ -36,7 +55,7 @@ export class EnginePlace {
       env: this.env,
       input,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 60_000 * slowness,
     })
     return { status, stdout, stderr }
   }
@@ -59,7 +78,7 @@ export class EnginePlace {
       () => {
         if (this.call(probe).status !== 0) throw new Error(readFileSync(this.at('log'), 'utf8').slice(-2000))
       },
-      { timeout: 30_000, interval: 100 },
+      { timeout: 30_000 * slowness, interval: 100 },
     )
   }
 
@@ -144,6 +163,10 @@ export function inCommonWords({ status, stdout, stderr }: Outcome): Outcome {
   return {
     status,
     stdout,
-    stderr: stderr.replaceAll('runc', 'bundle-tool').replace(/ \(from config\.json#[^)]*\)/g, ''),
+    stderr: stderr
+      .replaceAll('runc', 'bundle-tool')
+      .replace(/ \(from config\.json#[^)]*\)/g, '')
+      // Since 1.2, runc says this of a command that is not there, too.
+      .replace('error during container init: exec:', 'exec:'),
   }
 }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
-import { EnginePlace, tool } from './engine-place.ts'
+import { EnginePlace, pathOf, runtimes } from './engine-place.ts'
 import { conmonRows } from './engine-rows/conmon.ts'
 import { type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -29,14 +29,10 @@ describe('conmon with this runtime', () => {
     runtime,
     call: () => ({ status: 0, stdout: '', stderr: '' }), // a row deletes its own container
     onTerminal: (...args) => place.callOnTerminal(args),
-    run: [
-      runtime === 'bundle-tool'
-        ? tool
-        : execFileSync('sh', ['-c', `command -v ${runtime}`], { encoding: 'utf8' }).trim(),
-    ],
+    run: [pathOf(runtime)],
   })
   testRows(test, conmonRows, {
     title: () => `conmon ${/version (\S+)/.exec(place.call(['conmon', '--version']).stdout)?.[1]}`,
-    engines: () => ['bundle-tool', 'runc'].map(rowEngine),
+    engines: () => runtimes.map(rowEngine),
   })
 })

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, type Outcome, tool } from './engine-place.ts'
+import { cgroupDriver, EnginePlace, image, type Outcome, pathOf, runtimes } from './engine-place.ts'
 import { containerdRows } from './engine-rows/containerd.ts'
 import { name, type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -10,7 +10,8 @@ const { describe, test } = requires('root', 'containerd', 'ctr', 'runc', 'script
 describe('containerd with this runtime', () => {
   let place: EnginePlace
   const ctr = (...args: readonly string[]): Outcome => place.call(['ctr', ...args])
-  const options = (runtime: string) => ['run', '--snapshotter', 'native', '--runc-binary', runtime]
+  const cgroup = cgroupDriver === 'systemd' ? ['--runc-systemd-cgroup', '--cgroup', `system.slice:ctr:${name}`] : []
+  const options = (runtime: string) => ['run', '--snapshotter', 'native', '--runc-binary', pathOf(runtime), ...cgroup]
   beforeAll(async () => {
     place = new EnginePlace('containerd', (directory) => ({ CONTAINERD_ADDRESS: `${directory}/sock` }))
     writeFileSync(
@@ -40,14 +41,16 @@ path = "${place.at('opt')}"
     runtime,
     call: (...args) => (args[0] === 'rm' ? remove() : ctr(...args)),
     onTerminal: (...args) => place.callOnTerminal(['ctr', ...args]),
-    run: options(runtime === 'bundle-tool' ? tool : runtime),
+    run: options(runtime),
   })
   const remove = (): Outcome => {
     ctr('tasks', 'delete', '--force', name)
-    return ctr('containers', 'delete', name)
+    ctr('containers', 'delete', name)
+    // A run that failed leaves it.
+    return ctr('snapshots', '--snapshotter', 'native', 'delete', name)
   }
   testRows(test, containerdRows, {
     title: () => `containerd ${/^\s*Version:\s*(\S+)/m.exec(ctr('version').stdout)?.[1]}`,
-    engines: () => ['bundle-tool', 'runc'].map(rowEngine),
+    engines: () => runtimes.map(rowEngine),
   })
 })

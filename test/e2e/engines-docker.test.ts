@@ -1,7 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, expectKeptPrograms, image, type Outcome, tool, writeImages } from './engine-place.ts'
+import {
+  cgroupDriver,
+  EnginePlace,
+  expectKeptPrograms,
+  image,
+  type Outcome,
+  pathOf,
+  runtimes,
+  tool,
+  writeImages,
+} from './engine-place.ts'
 import { dockerRows } from './engine-rows/docker.ts'
 import { type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -20,9 +30,14 @@ describe('dockerd with this runtime', () => {
     const directories = ['--data-root', place.at('data'), '--exec-root', place.at('exec'), '--pidfile', place.at('pid')]
     const network = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false']
     const storage = ['--storage-driver', 'vfs']
+    const cgroups = ['--exec-opt', `native.cgroupdriver=${cgroupDriver}`]
     // A file that is not there would be the machine's own configuration.
     const write = ['engine', 'docker', '--write', '--default', '--file', place.at('daemon.json'), '--runtime', tool]
     expect(place.call([tool, ...write])).toMatchObject({ status: 0 })
+    const daemonConfig = JSON.parse(readFileSync(place.at('daemon.json'), 'utf8'))
+    for (const runtime of runtimes) daemonConfig.runtimes[runtime] ??= { path: pathOf(runtime) }
+    delete daemonConfig.runtimes.runc // which dockerd has itself
+    writeFileSync(place.at('daemon.json'), JSON.stringify(daemonConfig))
     await place.start(
       [
         'dockerd',
@@ -33,6 +48,7 @@ describe('dockerd with this runtime', () => {
         ...directories,
         ...network,
         ...storage,
+        ...cgroups,
       ],
       ['docker', 'version'],
     )
@@ -44,7 +60,11 @@ describe('dockerd with this runtime', () => {
   afterEach(() => {
     docker('rm', '-f', 'demo')
   })
-  afterAll(() => place.close())
+  afterAll(async () => {
+    await place.stop()
+    place.call(['umount', place.at('exec/netns/default')]) // which dockerd leaves behind
+    await place.close()
+  })
 
   const rowEngine = (runtime: string): RowEngine => ({
     place,
@@ -55,7 +75,7 @@ describe('dockerd with this runtime', () => {
   })
   testRows(test, dockerRows, {
     title: () => `Docker ${docker('version', '--format', '{{.Server.Version}}').stdout.trim()}`,
-    engines: () => ['bundle-tool', 'runc'].map(rowEngine),
+    engines: () => runtimes.map(rowEngine),
   })
 
   test('loads what copy and repack write, imports what export writes, and its images are read by its socket', () => {

@@ -2,11 +2,22 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, tool } from './engine-place.ts'
+import { EnginePlace, image, pathOf, runtimes } from './engine-place.ts'
+import { buildahRows } from './engine-rows/buildah.ts'
 import { rootlessRows } from './engine-rows/podman.ts'
 import { name, type RowEngine, testRows, until } from './engine-rows/rows.ts'
 
-const { describe, test } = requires('root', 'podman', 'runc', 'script', 'setpriv', 'useradd', 'userdel', 'newuidmap')
+const { describe, test } = requires(
+  'root',
+  'podman',
+  'buildah',
+  'runc',
+  'script',
+  'setpriv',
+  'useradd',
+  'userdel',
+  'newuidmap',
+)
 
 /** A user with ranges of ids, who is in one more group. */
 const [user, uid, group] = ['bundle-tool-podman', 54_324, 54_399] as const
@@ -41,15 +52,19 @@ log_driver = "k8s-file"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-runtime_supports_json = ["bundle-tool", "runc"]
+infra_image = "localhost/infra"
+runtime_supports_json = ${JSON.stringify(runtimes)}
 [engine.runtimes]
-bundle-tool = ["${tool}"]
+${runtimes.map((runtime) => `${runtime} = ["${pathOf(runtime)}"]`).join('\n')}
 `,
     )
     const places = `runroot = "${place.at('run/storage')}"\ngraphroot = "${place.at('graph')}"\n`
     writeFileSync(place.at('storage.conf'), `[storage]\ndriver = "vfs"\n${places}`)
     expect(podman('pull', '-q', `oci-archive:${image}`).stderr).not.toContain('Error')
     expect(podman('tag', podman('images', '-q').stdout.trim(), 'localhost/busybox')).toMatchObject({ status: 0 })
+    mkdirSync(place.at('infra'))
+    writeFileSync(place.at('infra/Containerfile'), 'FROM localhost/busybox\nCMD ["sleep", "1000"]\n')
+    expect(podman('build', '-q', '-t', 'localhost/infra', place.at('infra'))).toMatchObject({ status: 0 })
   }, 60_000)
   afterAll(async () => {
     podman('rm', '-f', '-t', '0', '-a')
@@ -75,6 +90,19 @@ bundle-tool = ["${tool}"]
   }
   testRows(test, rootlessRows, {
     title: () => `${podman('--version').stdout.replace(' version', '').trim()}, rootless`,
-    engines: () => ['bundle-tool', 'runc'].map(rowEngine),
+    engines: () => runtimes.map(rowEngine),
+  })
+
+  const buildah = (...args: readonly string[]) => place.call([...asUser, 'buildah', ...args])
+  testRows(test, buildahRows, {
+    title: () => `${buildah('--version').stdout.split(' ', 3).join(' ').replace(' version', '')}, rootless`,
+    engines: () =>
+      runtimes.map((runtime) => ({
+        place,
+        runtime,
+        call: (...args) => buildah(...(args[0] === 'rm' ? ['rm', name] : args)),
+        onTerminal: (...args) => place.callOnTerminal([...asUser, 'buildah', ...args]),
+        run: ['--runtime', pathOf(runtime), '--isolation', 'oci', '--network', 'none'],
+      })),
   })
 })

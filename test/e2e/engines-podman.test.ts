@@ -2,14 +2,18 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
 import {
+  cgroupDriver,
   EnginePlace,
   expectKeptPrograms,
   image,
   inCommonWords,
   type Outcome,
+  pathOf,
+  runtimes,
   tool,
   writeImages,
 } from './engine-place.ts'
+import { buildahRows } from './engine-rows/buildah.ts'
 import { podmanRows } from './engine-rows/podman.ts'
 import { name, type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -46,12 +50,12 @@ default_ulimits = []
 log_driver = "k8s-file"
 cgroups = "no-conmon"
 [engine]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "${cgroupDriver}"
 events_logger = "file"
 infra_image = "localhost/infra"
-runtime_supports_json = ["bundle-tool", "runc"]
+runtime_supports_json = ${JSON.stringify(runtimes)}
 [engine.runtimes]
-bundle-tool = ["${tool}"]
+${runtimes.map((runtime) => `${runtime} = ["${pathOf(runtime)}"]`).join('\n')}
 `,
     )
     const places = `runroot = "${place.at('run')}"\ngraphroot = "${place.at('graph')}"\n`
@@ -80,7 +84,20 @@ bundle-tool = ["${tool}"]
   }
   testRows(test, podmanRows, {
     title: () => podman('--version').stdout.replace(' version', '').trim(),
-    engines: () => ['bundle-tool', 'runc'].map(rowEngine),
+    engines: () => runtimes.map(rowEngine),
+  })
+
+  const buildah = (...args: readonly string[]) => place.call(['buildah', ...args])
+  testRows(test, buildahRows, {
+    title: () => buildah('--version').stdout.split(' ', 3).join(' ').replace(' version', ''),
+    engines: () =>
+      runtimes.map((runtime) => ({
+        place,
+        runtime,
+        call: (...args) => buildah(...(args[0] === 'rm' ? ['rm', name] : args)),
+        onTerminal: (...args) => place.callOnTerminal(['buildah', ...args]),
+        run: ['--runtime', pathOf(runtime), '--isolation', 'oci', '--network', 'none'],
+      })),
   })
 
   test('a pipeline in a container ends as it would anywhere, though conmon ignores SIGPIPE', () => {
@@ -120,17 +137,5 @@ bundle-tool = ["${tool}"]
   test('runs more processes by a program that is kept', () => {
     startShell('sleep 100')
     expectKeptPrograms(podman, '/run/bundle-tool')
-  })
-
-  test('buildah builds an image, and runs commands in a container', () => {
-    const buildah = (...args: readonly string[]) => place.call(['buildah', ...args])
-    const common = ['--runtime', tool, '--isolation', 'oci', '--network', 'none']
-    writeFileSync(place.at('Containerfile'), 'FROM localhost/busybox\nRUN echo built > /file\n')
-    const build = ['build', '-q', ...common, '-f', place.at('Containerfile'), '-t', 'built', place.at('tmp')]
-    expect(buildah(...build).status).toBe(0)
-    const container = buildah('from', 'localhost/built').stdout.trim()
-    expect(buildah('run', ...common, container, 'sh', '-c', 'cat /file; exit 7')).toMatchObject({ stdout: 'built\n' })
-    expect(place.callOnTerminal(['buildah', 'run', '-t', ...common, container, 'tty']).stdout).toContain('/dev/pts/0\n')
-    expect(buildah('rm', container).status).toBe(0)
   })
 })

@@ -4,7 +4,7 @@ import type { Outcome } from '../engine-place.ts'
 import { name, type Row, type RowEngine, until } from './rows.ts'
 
 /** The path of the runtime, which for this engine is its name on the command line. */
-export const pathOf = (engine: RowEngine): string => engine.run[0] ?? ''
+const pathOf = (engine: RowEngine): string => engine.run[0] ?? ''
 
 /** The pieces that CRI-O has of a container: conmon with its files, and the runtime. */
 function container(engine: RowEngine, script: string) {

@@ -1,6 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { done, inspect, run, shell, start, ticking, ticks, waiting } from './client.ts'
 import { dockerRows } from './docker.ts'
-import { name, type Row, type RowEngine, until } from './rows.ts'
+import { hasLimits } from './docker-limits.ts'
+import { podRows } from './podman-pods.ts'
+import { name, type Row, until } from './rows.ts'
 
 /** Rows of Docker's that are in podman's words, too. */
 const shared = [
@@ -8,29 +11,47 @@ const shared = [
   'run: streams, exit code',
   'run: a command that is not there, one that cannot be executed',
   'top, stats',
+  'cp both ways, export, diff, commit',
+  '--oom-score-adj',
   '--security-opt no-new-privileges, --sysctl',
   '--security-opt seccomp: the default, a file, unconfined',
-  '--device',
+  '--memory, --cpus, --pids-limit, --cpuset-cpus: as read inside',
+  '--memory: what needs more is killed',
+  '--pids-limit: the fork after the last is refused',
+  '--shm-size',
+  '--read-only, --tmpfs, -v',
+  '-v with every propagation: as the kernel has it',
+  '-v with every propagation: a mount of the host is seen inside, one of the container outside',
+  '--network, --pid and --ipc of another container',
+  '--pid host, --ipc host, --uts host',
+  '--network host',
+  '--cgroupns host, private',
+  '--userns host',
+  'run --privileged',
+  'exec --privileged',
+]
+
+/** Those that a rootless one has, too. */
+const sharedRootless = [
+  'run --rm IMAGE true',
+  'run: streams, exit code',
+  'run: a command that is not there, one that cannot be executed',
+  'cp both ways, export, diff, commit',
+  '--security-opt seccomp: the default, a file, unconfined',
   '--read-only, --tmpfs, -v',
   '--network, --pid and --ipc of another container',
   '--pid host, --ipc host, --uts host',
+  '--network host',
 ]
 
-function start({ call, run }: RowEngine, script: string, ...flags: readonly string[]): void {
-  const { status, stderr } = call(...run, '-d', '--name', name, ...flags, 'busybox', 'sh', '-c', script)
-  if (status !== 0) throw new Error(stderr)
-}
+const dockerRow = (names: readonly string[]): readonly Row[] =>
+  names.map((what) => {
+    const row = dockerRows.find((one) => one.what === what)
+    if (row === undefined) throw new Error(`Docker has no row "${what}"`)
+    return row
+  })
 
-/** Without what podman prints of it: the ID of a container, in most cases. */
-const done = ({ call }: RowEngine, ...args: readonly string[]): readonly unknown[] => {
-  const { status, stderr } = call(...args)
-  return [status, stderr]
-}
-const inspect = ({ call }: RowEngine, field: string): string =>
-  call('inspect', '--format', `{{.State.${field}}}`, name).stdout.trim()
-const waiting = 'trap "echo ended; exit 5" TERM; echo started; while :; do sleep 0.1; done'
-const shell = (engine: RowEngine, flags: readonly string[], script: string) =>
-  engine.call(...engine.run, '--rm', ...flags, 'busybox', 'sh', '-c', script)
+const who = 'id; pwd; echo $A; grep -E "^(Cap|Groups)" /proc/self/status'
 
 const life: readonly Row[] = [
   {
@@ -44,7 +65,7 @@ const life: readonly Row[] = [
     },
   },
   {
-    what: 'run -d, exec -u -w -e, logs, stop, start',
+    what: 'run -d, exec -u -w -e, logs, stop, start, restart',
     see(engine) {
       start(engine, waiting)
       const { call } = engine
@@ -54,17 +75,21 @@ const life: readonly Row[] = [
         done(engine, 'stop', name),
         [inspect(engine, 'Status'), inspect(engine, 'ExitCode'), call('logs', name).stdout],
         done(engine, 'start', name),
+        done(engine, 'restart', '-t', '1', name),
+        inspect(engine, 'Status'),
       ]
     },
   },
   {
-    what: 'pause, unpause, kill, rm -f',
+    what: 'kill, also by other signals, rm -f',
     async see(engine) {
-      start(engine, waiting)
-      const frozen = ['pause', 'unpause'].map((verb) => [done(engine, verb, name), inspect(engine, 'Status')])
+      start(engine, 'trap "echo hup" HUP; while :; do sleep 0.1; done')
+      const { call } = engine
+      const hup = done(engine, 'kill', '--signal', 'HUP', name)
+      await until(() => call('logs', name).stdout === 'hup\n')
       const killed = done(engine, 'kill', name)
       await until(() => inspect(engine, 'Status') === 'exited')
-      return [frozen, killed, inspect(engine, 'ExitCode'), done(engine, 'rm', '-f', name)]
+      return [hup, killed, inspect(engine, 'ExitCode'), done(engine, 'rm', '-f', name)]
     },
   },
   {
@@ -76,33 +101,80 @@ const life: readonly Row[] = [
       return [before, engine.call('healthcheck', 'run', name).status]
     },
   },
+  {
+    what: '--init: it ends what TERM does not',
+    see(engine) {
+      start(engine, 'sleep 1000', '--init', '--init-path', '/usr/bin/docker-init')
+      const first = engine.call('exec', name, 'cat', '/proc/1/comm')
+      engine.call('stop', '-t', '9', name)
+      return [first, inspect(engine, 'ExitCode')]
+    },
+  },
+  {
+    what: '--restart on-failure:2',
+    async see(engine) {
+      start(engine, 'echo again; exit 3', '--restart', 'on-failure:2')
+      await until(() => engine.call('logs', name).stdout === 'again\n'.repeat(3))
+      return engine.call('logs', name).stdout
+    },
+  },
+  {
+    what: '--systemd=always',
+    see: (engine) =>
+      shell(
+        engine,
+        ['--systemd=always'],
+        'echo $container; for path in /run /tmp /run/lock; do stat -f -c %T $path; done',
+      ),
+  },
+  run('-v /sys:/sys', ['-v', '/sys:/sys'], 'ls /sys/kernel | head -3; ls /sys/fs/cgroup | head -3'),
+  run('--user, --group-add, -w, -e', ['-u', '12:34', '--group-add', '56', '-w', '/tmp', '-e', 'A=b'], who),
+  run('--hostname', ['--hostname', 'mine'], 'hostname; cat /etc/hostname'),
+  run('--cap-add, --cap-drop', ['--cap-drop', 'ALL', '--cap-add', 'NET_ADMIN'], who),
+  {
+    what: 'build with RUN',
+    see({ call, place, run: words }) {
+      mkdirSync(place.at('context'), { recursive: true })
+      writeFileSync(place.at('context/Containerfile'), 'FROM localhost/busybox\nRUN echo built > /file && id -u\n')
+      const none = ['--network', 'none']
+      const { status } = call('build', '-q', '--no-cache', ...none, '-t', 'localhost/built', place.at('context'))
+      return [status, call(...words, '--rm', 'localhost/built', 'cat', '/file')]
+    },
+  },
 ]
 
-/** Calls that rootless podman gets, too. */
+const paused: Row = {
+  what: 'pause, unpause: nothing runs in between',
+  async see(engine) {
+    start(engine, ticking)
+    await until(() => engine.call('logs', name).stdout.includes('tick'))
+    const seen: unknown[] = [await ticks(engine)]
+    for (const verb of ['pause', 'unpause']) {
+      seen.push(done(engine, verb, name), inspect(engine, 'Status'), await ticks(engine))
+    }
+    return seen
+  },
+}
+
+/** Rows of rootless podman. */
 export const rootlessRows: readonly Row[] = [
-  ...dockerRows.filter(({ what }) => ['run: streams, exit code', '--read-only, --tmpfs, -v'].includes(what)),
+  ...dockerRow(sharedRootless),
   ...life,
+  paused,
+  run('--userns keep-id', ['--userns', 'keep-id'], 'id -u; cat /proc/self/uid_map'),
+  ...podRows,
   {
     what: '--group-add keep-groups: a file that only a group of the caller may read',
     see: (engine) =>
       shell(engine, ['--group-add', 'keep-groups', '-v', `${engine.place.at('mine')}:/mine`], 'cat /mine/file'),
-    alone: { status: 0, stdout: 'of a group\n', stderr: '' },
+    expected: { status: 0, stdout: 'of a group\n', stderr: '' },
   },
 ]
 
-const who = 'id; pwd; echo $A; grep -E "^(Cap|Groups)" /proc/self/status'
-
 export const podmanRows: readonly Row[] = [
-  ...dockerRows.filter(({ what }) => shared.includes(what)),
+  ...dockerRow(shared),
   ...life,
-  {
-    what: '--user, --group-add, -w, -e',
-    see: (engine) => shell(engine, ['-u', '12:34', '--group-add', '56', '-w', '/tmp', '-e', 'A=b'], who),
-  },
-  {
-    what: '--cap-add, --cap-drop',
-    see: (engine) => shell(engine, ['--cap-drop', 'ALL', '--cap-add', 'NET_ADMIN'], who),
-  },
+  paused,
   {
     what: 'update',
     see(engine) {
@@ -117,74 +189,62 @@ export const podmanRows: readonly Row[] = [
       const before = engine.call(...read)
       return [before, done(engine, 'update', '--memory', '80m', name), engine.call(...read)]
     },
+    isPossible: hasLimits,
   },
+  run(
+    '--device',
+    ['--device', '/dev/null:/dev/mine:r'],
+    'stat -c "%F %t %T %a" /dev/mine; head -c1 /dev/mine; echo x > /dev/mine',
+  ),
+  run(
+    '--uidmap, --gidmap',
+    ['--uidmap', '0:100000:1000', '--gidmap', '0:100000:1000'],
+    'id -u; cat /proc/self/uid_map',
+  ),
   {
-    what: '--uidmap, --gidmap',
-    see: (engine) =>
-      shell(engine, ['--uidmap', '0:100000:1000', '--gidmap', '0:100000:1000'], 'id -u; cat /proc/self/uid_map'),
-  },
-  {
-    what: '-v /sys:/sys',
-    see: (engine) => shell(engine, ['-v', '/sys:/sys'], 'ls /sys/kernel | head -3; ls /sys/fs/cgroup | head -3'),
-  },
-  {
-    what: '--systemd=always',
-    see: (engine) =>
-      shell(
+    what: '-v with idmap: files of 0 are those of the first id of the container',
+    see(engine) {
+      mkdirSync(engine.place.at('idmapped'), { recursive: true })
+      const mapped = ['--uidmap', '0:100000:1000', '--gidmap', '0:100000:1000']
+      return shell(
         engine,
-        ['--systemd=always'],
-        'echo $container; for path in /run /tmp /run/lock; do stat -f -c %T $path; done',
-      ),
+        [...mapped, '-v', `${engine.place.at('idmapped')}:/v:idmap`],
+        'stat -c %u /v; touch /v/x; stat -c %u /v/x',
+      )
+    },
+    expected: { status: 0, stdout: '0\n0\n', stderr: '' },
   },
   {
-    what: 'pods',
+    what: '--hooks-dir, --annotation run.oci.hooks.stdout: a hook, and a file with its output',
     see(engine) {
+      const { place } = engine
+      mkdirSync(place.at('hooks'), { recursive: true })
+      writeFileSync(place.at('hook'), '#!/bin/sh\necho hooked\n')
+      chmodSync(place.at('hook'), 0o755)
+      const hook = { version: '1.0.0', hook: { path: place.at('hook') }, when: { always: true }, stages: ['prestart'] }
+      writeFileSync(place.at('hooks/hook.json'), JSON.stringify(hook))
+      const output = place.at('hook-output')
+      rmSync(output, { force: true })
+      // A flag of podman itself.
+      const words = ['--hooks-dir', place.at('hooks'), ...engine.run, '--rm']
+      const ran = engine.call(...words, '--annotation', `run.oci.hooks.stdout=${output}`, 'busybox', 'true')
+      return [ran, existsSync(output) ? readFileSync(output, 'utf8') : undefined]
+    },
+    expected: [{ status: 0, stdout: '', stderr: '' }, 'hooked\n'],
+  },
+  {
+    what: 'container checkpoint, restore',
+    async see(engine) {
+      start(engine, 'i=0; while :; do i=$((i + 1)); echo $i > /count; sleep 0.1; done')
       const { call } = engine
-      const made = done(engine, 'pod', 'create', '--network', 'none', 'pod')
-      const run = ['run', '--pod', 'pod', 'busybox', 'sh', '-c']
-      try {
-        const ran = call(...run.toSpliced(1, 0, '--rm'), 'grep ^Seccomp: /proc/self/status; hostname')
-        return [made, ran]
-      } finally {
-        call('pod', 'rm', '-f', '-t', '0', 'pod')
-      }
+      const count = (): number => Number(call('exec', name, 'cat', '/count').stdout)
+      await until(() => count() > 2)
+      const saved = call('container', 'checkpoint', name).status
+      if (saved !== 0) return ['not saved', inspect(engine, 'Status')]
+      const ended = inspect(engine, 'Status')
+      const restored = call('container', 'restore', name).status
+      return [saved, ended, restored, inspect(engine, 'Status'), count() > 2]
     },
   },
-  {
-    what: 'play kube',
-    see(engine) {
-      const { call, place } = engine
-      const file = place.at('pod.yaml')
-      const command = '[sh, -c, "echo from a pod; sleep 1000"]'
-      writeFileSync(
-        file,
-        `apiVersion: v1\nkind: Pod\nmetadata: { name: played }\nspec:\n  hostNetwork: true\n  containers: [{ name: one, image: localhost/busybox, command: ${command} }]\n`,
-      )
-      const played = call('play', 'kube', file)
-      try {
-        if (played.status !== 0) throw new Error(played.stderr)
-        return call('exec', 'played-one', 'echo', 'in')
-      } finally {
-        call('pod', 'rm', '-f', '-t', '0', 'played')
-      }
-    },
-  },
-  {
-    what: 'build with RUN',
-    see({ call, place }) {
-      mkdirSync(place.at('context'), { recursive: true })
-      writeFileSync(place.at('context/Containerfile'), 'FROM localhost/busybox\nRUN echo built > /file && id -u\n')
-      const { status } = call(
-        'build',
-        '-q',
-        '--no-cache',
-        '--network',
-        'none',
-        '-t',
-        'localhost/built',
-        place.at('context'),
-      )
-      return [status, call('run', '--rm', '--network', 'none', 'localhost/built', 'cat', '/file')]
-    },
-  },
+  ...podRows,
 ]

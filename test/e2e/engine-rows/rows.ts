@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { afterAll, expect } from 'vitest'
-import type { requires } from '../../requirements.ts'
-import { type EnginePlace, inCommonWords, type Outcome } from '../engine-place.ts'
+import { isThere, type requires } from '../../requirements.ts'
+import { cgroupDriver, type EnginePlace, inCommonWords, type Outcome, slowness } from '../engine-place.ts'
 
 /** An engine that is to use one of the runtimes. */
 export interface RowEngine {
@@ -18,27 +18,44 @@ export interface RowEngine {
 /** A line of the table in docs/engines.md. */
 export interface Row {
   readonly what: string
-  /** The answer that the user sees: it must be the same with every runtime. */
+  /** The answer that the user sees: it must be the same with runc. */
   readonly see: (engine: RowEngine) => unknown
-  /** The answer of our runtime, where no other can be compared. */
-  readonly alone?: unknown
+  /** The answer that our runtime must give, for a row where runc may give another one. */
+  readonly expected?: unknown
+  /** True for a row that no other runtime can do. Needs `expected`. */
+  readonly onlyOurs?: boolean
+  /** False where this machine cannot do the row with any runtime. Default: true. */
+  readonly isPossible?: boolean
   /** How often it is done, in turns, for the time that it takes: the median. Default: once. */
   readonly times?: number
   /** True for a row about containers that cannot be started. */
   readonly fails?: boolean
 }
 
+/** `words`: the same but for the text of errors; `fails`: the engine could not start the container of the row. */
+type Likeness = 'same' | 'words' | 'other' | 'fails'
+
 /** A line of a file of results, which scripts/engines.mjs reads. */
 interface Result {
   readonly engine: string
   readonly what: string
-  readonly isSame: boolean
+  readonly host: 'v1' | 'hybrid' | 'v2' | 'systemd'
+  readonly passes: boolean
+  /** By runtime: how its answer is like ours. */
+  readonly like: Readonly<Record<string, Likeness>>
   /** Milliseconds, by runtime. */
   readonly ms: Readonly<Record<string, number>>
 }
 
+/** Who has the controllers: `systemd` is cgroup v2 whose cgroups systemd makes. */
+const host: Result['host'] =
+  cgroupDriver === 'systemd' ? 'systemd' : isThere('cgroup2') ? 'v2' : isThere('a hybrid hierarchy') ? 'hybrid' : 'v1'
+
 /** Containers of rows are called this. */
 export const name = 'demo'
+
+/** The container of a row could not be started, or was never as the row wants it. */
+export class RowError extends Error {}
 
 /** Makes a test of each row: every runtime does it, and the first one is ours. The results go to the file of ENGINES_TABLE. */
 export function testRows(
@@ -51,47 +68,83 @@ export function testRows(
     const file = process.env.ENGINES_TABLE
     if (file) appendFileSync(file, results.map((result) => `${JSON.stringify(result)}\n`).join(''))
   })
-  test.each(rows.map((row) => [row.what, row] as const))('%s', async (what, { see, alone, fails, times = 1 }) => {
-    const seen: unknown[] = []
+  const possible = rows.filter(({ isPossible = true }) => isPossible)
+  test.each(possible.map((row) => [row.what, row] as const))('%s', async (what, row) => {
+    const all = engines().slice(0, row.onlyOurs ? 1 : undefined)
+    const seen = new Map<string, unknown>()
     const took = new Map<string, number[]>()
-    const all = engines().slice(0, alone === undefined ? undefined : 1)
-    for (let turn = 0; turn < times * all.length; turn++) {
+    for (let turn = 0; turn < (row.times ?? 1) * all.length; turn++) {
       const engine = all[turn % all.length]
       if (engine === undefined) continue
       const started = performance.now()
-      const outcome = await see(engine)
-      took.set(engine.runtime, [...(took.get(engine.runtime) ?? []), performance.now() - started])
-      if (turn < all.length) seen.push(inSameWords(outcome))
-      engine.call('rm', '-f', name)
+      try {
+        const outcome = await answer(row, engine)
+        took.set(engine.runtime, [...(took.get(engine.runtime) ?? []), performance.now() - started])
+        if (turn < all.length) seen.set(engine.runtime, inSameWords(outcome))
+      } finally {
+        engine.call('rm', '-f', name)
+      }
     }
-    const ms = Object.fromEntries([...took].map(([runtime, values]) => [runtime, Math.round(median(values))]))
-    const [ours, ...others] = seen
-    const theirs = alone === undefined ? others : [alone]
-    const isSame = theirs.every((outcome) => JSON.stringify(outcome) === JSON.stringify(ours))
-    results.push({ engine: title(), what, isSame, ms })
-    for (const outcome of theirs) expect(ours).toEqual(outcome)
+    const ours = seen.get('bundle-tool')
+    const wanted = 'expected' in row ? row.expected : seen.get('runc')
+    const others = [...seen].filter(([runtime]) => runtime !== 'bundle-tool')
+    results.push({
+      engine: title(),
+      what,
+      host,
+      passes: isSame(ours, wanted),
+      like: Object.fromEntries(others.map(([runtime, theirs]) => [runtime, likeness(theirs, ours)])),
+      ms: Object.fromEntries([...took].map(([runtime, values]) => [runtime, Math.round(median(values))])),
+    })
+    expect(ours).toEqual(wanted)
     // A failure of the engine is the same with every runtime, and shows nothing.
-    expect(JSON.stringify(ours)).not.toMatch(fails ? /"status":(125|null)/ : /"status":(125|126|null)/)
+    expect(JSON.stringify(ours)).not.toMatch(row.fails ? /"status":(125|null)/ : /"status":(125|126|null)/)
   })
+}
+
+/** Our answer to a row, and runc's where it is what ours must be, have to be there; others may fail. */
+async function answer(row: Row, engine: RowEngine): Promise<unknown> {
+  try {
+    return await row.see(engine)
+  } catch (error) {
+    const isNeeded = engine.runtime === 'bundle-tool' || (engine.runtime === 'runc' && !('expected' in row))
+    if (!(error instanceof RowError) || isNeeded) throw error
+    return error
+  }
+}
+
+function likeness(theirs: unknown, ours: unknown): Likeness {
+  if (theirs instanceof RowError) return 'fails'
+  if (isSame(theirs, ours)) return 'same'
+  return isSame(withoutErrors(theirs), withoutErrors(ours)) ? 'words' : 'other'
+}
+
+const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+const isOutcome = (seen: unknown): seen is Outcome => typeof seen === 'object' && seen !== null && 'stderr' in seen
+
+function withoutErrors(seen: unknown): unknown {
+  if (Array.isArray(seen)) return seen.map(withoutErrors)
+  return isOutcome(seen) ? { ...seen, stderr: seen.stderr !== '' } : seen
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 
 /** How often a row that is about time is done: as often as a median needs when a table is asked for. */
-export const often: number = process.env.ENGINES_TABLE ? 20 : 2
+export const often: number = Number(process.env.ENGINES_ROUNDS ?? (process.env.ENGINES_TABLE ? 20 : 2))
 
 /** Words of failures without the names of runtimes. */
 function inSameWords(seen: unknown): unknown {
   if (Array.isArray(seen)) return seen.map(inSameWords)
-  if (typeof seen !== 'object' || seen === null || !('stderr' in seen)) return seen
-  const { status, stdout, stderr } = inCommonWords(seen as Outcome)
+  if (!isOutcome(seen)) return seen
+  const { status, stdout, stderr } = inCommonWords(seen)
   return { status, stdout, stderr: stderr.replaceAll('crun', 'bundle-tool') }
 }
 
 /** Waits until something is as it should be. */
 export async function until(isSo: () => boolean, withinMs = 20_000): Promise<void> {
-  for (const end = Date.now() + withinMs; !isSo(); ) {
-    if (Date.now() > end) throw new Error(`still not so after ${withinMs} ms: ${isSo}`)
+  for (const end = Date.now() + withinMs * slowness; !isSo(); ) {
+    if (Date.now() > end) throw new RowError(`still not so after ${withinMs * slowness} ms: ${isSo}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
