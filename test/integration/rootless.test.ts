@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import { defaultConfig } from '../../src/bundle/default-config.ts'
 import type { RuntimeConfig } from '../../src/oci/runtime-config.ts'
 import { engine, tool } from '../command-line.ts'
@@ -65,7 +65,7 @@ test('the devices of a rootless container are those of the host, and no others',
   expect(devices).not.toContain('kmsg')
 })
 
-test('a rootless container is created, started and deleted', () => {
+test('a rootless container is created, started and deleted', async () => {
   configure('echo started > /proof; exec sleep 1000', (config) => ({ ...config, root: { path: 'rootfs' } }))
   const script = (command: string): Finished => {
     // Nothing of the test's stays open in the container.
@@ -77,8 +77,9 @@ test('a rootless container is created, started and deleted', () => {
   expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'created' })
   expect(asUser('start', place.id)).toMatchObject({ end: 0, stderr: '' })
   expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'running' })
+  const proof = () => readFileSync(join(place.bundle, 'rootfs/proof'), 'utf8')
+  await vi.waitFor(() => expect(proof()).toBe('started\n'), { timeout: 10_000 })
   expect(asUser('delete', '-f', place.id)).toMatchObject({ end: 0, stderr: '' })
-  expect(readFileSync(join(place.bundle, 'rootfs/proof'), 'utf8')).toBe('started\n')
   expect(place.leftovers()).toEqual([])
 })
 
