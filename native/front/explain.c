@@ -81,14 +81,15 @@ static int explain_plainly(const struct vm *vm)
 
 int explain(const struct call *call, struct vm *vm)
 {
-	static char numbers[400] = VARIABLE_REPORTS "=", detail[DETAIL_SIZE + 32];
-	char *const more[] = {numbers, detail, NULL};
+	static char numbers[400] = VARIABLE_REPORTS "=", details[2][DETAIL_SIZE + 32];
+	char *const more[] = {numbers, details[0], details[1], NULL};
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int status = 0;
 	long child;
 
 	append_report(append_report(numbers + strlen(numbers), &vm->last), &vm->leftover);
-	if (!become_ordinary(vm) || !JOIN(detail, VARIABLE_REPORT_DETAIL "=", vm->last.detail))
+	if (!become_ordinary(vm) || !JOIN(details[0], VARIABLE_REPORT_DETAIL "=", vm->last.detail) ||
+	    !JOIN(details[1], VARIABLE_LEFTOVER_DETAIL "=", vm->leftover.detail))
 		return explain_plainly(vm);
 	child = start_process(&args);
 	if (child == 0)

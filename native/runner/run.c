@@ -100,6 +100,7 @@ static int undo(struct vm *vm, uint32_t done)
 						.status = vm->shared->status};
 
 			first_error = r;
+			memcpy(report.detail, vm->shared->detail, sizeof report.detail);
 			if (send_report(vm, &report) < 0)
 				return r;
 		}

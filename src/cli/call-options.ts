@@ -146,7 +146,7 @@ export function reportsOf(env: CallContext['io']['env']): OwnOptions['reports'] 
   const names = Object.keys(structs.report.fields).filter((name) => name !== 'detail')
   const reports = Array.from({ length: Math.floor(numbers.length / names.length) }, (_, index) => {
     const fields = names.map((name, place) => [name, numbers[index * names.length + place]])
-    const detail = (index === 0 && env[variables.reportDetail]) || ''
+    const detail = env[index === 0 ? variables.reportDetail : variables.leftoverDetail] ?? ''
     return { ...(Object.fromEntries(fields) as Omit<Report, 'detail'>), detail }
   })
   return reports.length === 0 ? undefined : reports

@@ -36,9 +36,10 @@ export const variables = {
   nofile: 'BUNDLE_TOOL_NOFILE',
   /** The descriptor on which the front takes a program. */
   handover: 'BUNDLE_TOOL_HANDOVER',
-  /** The numbers of the reports of a failed program, from which Node.js makes the message; and the detail of the first. */
+  /** The numbers of the reports of a failed program, from which Node.js makes the message; and the details of the first and the second. */
   reports: 'BUNDLE_TOOL_REPORTS',
   reportDetail: 'BUNDLE_TOOL_REPORT_DETAIL',
+  leftoverDetail: 'BUNDLE_TOOL_LEFTOVER_DETAIL',
   /** The caller's own choice of a runner. */
   runner: 'BUNDLE_TOOL_RUNNER',
   /** The caller's own choice of an interpreter; empty: Node.js does all of it. */

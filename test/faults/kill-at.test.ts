@@ -139,7 +139,12 @@ test.each([
 function variablesOf(reports: readonly Report[]): Readonly<Record<string, string>> {
   const names = (Object.keys(structs.report.fields) as (keyof Report)[]).filter((name) => name !== 'detail')
   const numbers = reports.flatMap((report) => names.map((name) => report[name]))
-  return { [variables.reports]: numbers.join(' '), [variables.reportDetail]: reports[0]?.detail ?? '' }
+  const [reportDetail = '', leftoverDetail = ''] = reports.map(({ detail }) => detail)
+  return {
+    [variables.reports]: numbers.join(' '),
+    [variables.reportDetail]: reportDetail,
+    [variables.leftoverDetail]: leftoverDetail,
+  }
 }
 
 /** The program in the message to the front. */

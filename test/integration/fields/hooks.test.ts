@@ -177,10 +177,15 @@ test('/annotations/run.oci.hooks.*: hooks of every kind append to these files, a
 
 test('/hooks/poststop: one that fails is a warning, and the next one runs', () => {
   const { place } = at()
-  const hooks = { poststop: [hook('exit 5'), hook(`echo next >${logs()}/next`)] }
+  const hooks = { poststop: [hook('echo tried; echo no >&2; exit 5'), hook(`echo next >${logs()}/next`)] }
+  const warning = 'poststop hook #0: exit status 5, stdout: tried, stderr: no'
   const { end, stderr } = place.run('exit 6', withHooks(hooks))
-  expect({ end, stderr }).toEqual({ end: 6, stderr: expect.stringContaining('poststop hook #0') })
+  expect({ end, stderr }).toEqual({ end: 6, stderr: expect.stringContaining(warning) })
   expect(logged('next')).toBe('next\n')
+  // Beside the failure that it takes back, each with its own output.
+  const both = place.run('sleep 1000', withHooks({ ...hooks, poststart: [hook('echo first; exit 4')] }))
+  expect(both).toMatchObject({ end: 1, stderr: expect.stringContaining(warning) })
+  expect(both.stderr).toContain('poststart hook #0: exit status 4, stdout: first, stderr: ')
 })
 
 test.each(['createRuntime', 'createContainer', 'startContainer', 'poststart'] as const)(
