@@ -20,7 +20,7 @@ export function rowsTables(results) {
 function engineTable(engine, results, hosts) {
   const of = (what, host) => results.find((result) => result.what === what && result.host === host)
   return table(
-    [engine, ...hosts, 'crun'],
+    [engine, ...hosts, results.some(({ like }) => like.crun) ? 'crun' : 'crun (not installed)'],
     unique(results.map(({ what }) => what)).map((what) => {
       const withCrun = results.find((result) => result.what === what && result.like.crun !== undefined)
       return [

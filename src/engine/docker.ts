@@ -9,11 +9,11 @@ export const docker: Engine = {
   snippet: (runtime) => format(withRuntime({}, runtime), ''),
   add: (runtime, text) => changed(text, withRuntime(parse(text), runtime)),
   remove(text) {
-    const own = (isDefault: boolean, path: string): string => format(withRuntime({}, { path, isDefault }), '')
     const document = parse(text)
-    const path = pathOf(document)
-    if (path !== undefined && [true, false].some((isDefault) => own(isDefault, path) === text)) return undefined
-    return text.trim() === '' ? undefined : changed(text, withoutRuntime(document))
+    const rest = withoutRuntime(document)
+    // A file of nothing else, as it is written here, was made here.
+    const isOwn = hasRuntime(document) && Object.keys(rest).length === 0 && text === format(document, '')
+    return isOwn || text.trim() === '' ? undefined : changed(text, rest)
   },
   // A reload changes what the file has, and keeps what is gone from it.
   restart: { write: 'systemctl reload docker', remove: 'systemctl restart docker' },
@@ -54,10 +54,7 @@ function withoutRuntime(document: JsonObject): JsonObject {
   }
 }
 
-function pathOf({ runtimes }: JsonObject): string | undefined {
-  const entry = (runtimes as JsonObject | undefined)?.[runtimeName]
-  return isObject(entry) && typeof entry.path === 'string' ? entry.path : undefined
-}
+const hasRuntime = ({ runtimes }: JsonObject): boolean => isObject(runtimes) && isObject(runtimes[runtimeName])
 
 /** Formats a document with the indentation of the file's text; four spaces for a new one. */
 function format(document: JsonObject, text: string): string {

@@ -52,6 +52,15 @@ test.each(['docker', 'containerd', 'podman', 'crio'])('%s: it is printed, writte
   })
 })
 
+test("docker's file is removed again when it became the default later", () => {
+  const file = at('daemon.json')
+  for (const flags of [[], ['--default']]) {
+    expect(engine('docker', '--file', file, '--write', ...flags).status).toBe(0)
+  }
+  expect(engine('docker', '--file', file, '--remove').status).toBe(0)
+  expect(existsSync(file)).toBe(false)
+})
+
 test('a file keeps its owner and mode, and a link leads to the same file', () => {
   const [file, link] = [at('real.json'), at('daemon.json')]
   writeFileSync(file, '{"debug": true}\n')
