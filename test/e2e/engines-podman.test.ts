@@ -14,6 +14,7 @@ import {
   writeImages,
 } from './engine-place.ts'
 import { buildahRows } from './engine-rows/buildah.ts'
+import { hasLimits } from './engine-rows/docker-limits.ts'
 import { podmanRows } from './engine-rows/podman.ts'
 import { name, type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -48,6 +49,7 @@ describe('podman and buildah with this runtime', () => {
       `[containers]
 default_ulimits = []
 log_driver = "k8s-file"
+${hasLimits ? '' : 'pids_limit = 0'}
 cgroups = "no-conmon"
 [engine]
 cgroup_manager = "${cgroupDriver}"

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Outcome } from '../engine-place.ts'
+import { hasLimits } from './docker-limits.ts'
 import { name, type Row, type RowEngine, until } from './rows.ts'
 
 /** The path of the runtime, which for this engine is its name on the command line. */
@@ -45,6 +46,7 @@ async function untilCreated({ at, status }: ReturnType<typeof container>): Promi
 export const conmonRows: readonly Row[] = [
   {
     what: 'create, state, start, update, stop, state, delete, as CRI-O calls them',
+    isPossible: hasLimits,
     async see(engine) {
       const one = container(engine, waiting)
       const { call, at, status, log } = one

@@ -114,8 +114,8 @@ export const lifeRows: readonly Row[] = [
         call('exec', name, 'cat', '/in'),
         call('cp', `${name}:/in`, out),
       ]
-      const exported = call('export', '-o', place.at('exported'), name).status
-      const listed = place.call(['sh', '-c', `tar -tf ${place.at('exported')} | grep -x in`])
+      const exported = call('export', '-o', place.at('container.tar'), name).status
+      const listed = place.call(['sh', '-c', `tar -tf ${place.at('container.tar')} | grep -x in`])
       const changed = call('diff', name).stdout.split('\n').sort()
       const committed = call('commit', name, 'localhost/committed').status
       return [

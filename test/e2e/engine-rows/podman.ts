@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isThere } from '../../requirements.ts'
 import { done, inspect, run, shell, start, ticking, ticks, waiting } from './client.ts'
 import { dockerRows } from './docker.ts'
 import { hasLimits } from './docker-limits.ts'
@@ -160,7 +161,8 @@ const paused: Row = {
 export const rootlessRows: readonly Row[] = [
   ...dockerRow(sharedRootless),
   ...life,
-  paused,
+  // It has no cgroup of its own there, and one of v1 for its processes alone.
+  { ...paused, isPossible: !isThere('cgroup2') },
   run('--userns keep-id', ['--userns', 'keep-id'], 'id -u; cat /proc/self/uid_map'),
   ...podRows,
   {

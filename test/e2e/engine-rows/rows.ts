@@ -69,6 +69,7 @@ export function testRows(
     if (file) appendFileSync(file, results.map((result) => `${JSON.stringify(result)}\n`).join(''))
   })
   const possible = rows.filter(({ isPossible = true }) => isPossible)
+  if (possible.length === 0) test.skip('no row is possible on this machine')
   test.each(possible.map((row) => [row.what, row] as const))('%s', async (what, row) => {
     const all = engines().slice(0, row.onlyOurs ? 1 : undefined)
     const seen = new Map<string, unknown>()
@@ -153,7 +154,13 @@ function inSameWords(seen: unknown): unknown {
   if (Array.isArray(seen)) return seen.map(inSameWords)
   if (!isOutcome(seen)) return seen
   const { status, stdout, stderr } = inCommonWords(seen)
-  return { status, stdout, stderr: stderr.replaceAll('crun', 'bundle-tool') }
+  // runc has these among what a container writes, and on the terminal of one.
+  const own = /^.*can't raise ambient capability .*\n/gm
+  return {
+    status,
+    stdout: stdout.replace(own, ''),
+    stderr: stderr.replace(own, '').replaceAll('crun', 'bundle-tool'),
+  }
 }
 
 /** Waits until something is as it should be. */
