@@ -52,12 +52,15 @@ static bool become_ordinary(const struct vm *vm)
 	return r >= 0;
 }
 
-/* True when the child has ended by itself, in time. */
+/*
+ * True when the child has ended by itself, in time. To stop is what a failed program is doing: a signal that asks for that, as
+ * that of `delete --force`, waits for the words.
+ */
 static bool has_explained(struct vm *vm, long child, int *status)
 {
 	long deadline = milliseconds_now() + EXPLAIN_TIMEOUT_MS, r, waited = 0;
 
-	while ((r = sys(wait4, child, status, WNOHANG, NULL)) == 0 && waited >= 0)
+	while ((r = sys(wait4, child, status, WNOHANG, NULL)) == 0 && (waited >= 0 || waited == -EINTR))
 		waited = wait_once(vm, -1, -1, left_ms(deadline));
 	if (r == 0 && sys(kill, child, SIGKILL) >= 0)
 		sys(wait4, child, NULL, 0, NULL);

@@ -1,11 +1,14 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test as plainTest, vi } from 'vitest'
+import { isSystemError } from '../../src/errors.ts'
 import { buildTool } from '../c-tool.ts'
 import { type ConfigChange, ContainerPlace } from '../container.ts'
 import { requires } from '../requirements.ts'
 import { type CallOptions, callBy, front, wayNames, ways } from './ways.ts'
+import { withoutInterpreter } from './without-node.ts'
 
 const { test } = requires('root', 'busybox', 'gcc', 'script')
 
@@ -124,3 +127,31 @@ test.each(wayNames)('nor for hooks of any kind, by %s', (way) => {
   expect(callBy(later, place, ['delete', '-f', place.id], deaf())).toEqual(done)
   expect(take()).toEqual(expected)
 })
+
+test('a call that has failed says why, though it is asked to stop while its words are looked for', async () => {
+  place.configure('exit 3')
+  expect(place.run('exit 3').end).toBe(3)
+  rmSync(join(place.bundle, 'rootfs/bin/sh'))
+  const args = ['--root', place.root, 'run', '-b', place.bundle, place.id]
+  const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, ...withoutInterpreter }
+  const call = spawn(front, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  let stderr = ''
+  call.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const closed = once(call, 'close')
+  await vi.waitFor(() => expect(namesOfChildren(call.pid)).toContain('node'), { timeout: 10_000, interval: 1 })
+  call.kill('SIGTERM')
+  const [code] = await closed
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('executable file not found') })
+})
+
+function namesOfChildren(pid = 0): readonly string[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    return children.filter(Boolean).map((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim())
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT') || isSystemError(error, 'ESRCH')) return []
+    throw error
+  }
+}
