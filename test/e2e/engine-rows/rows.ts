@@ -70,7 +70,8 @@ export function testRows(
   })
   const possible = rows.filter(({ isPossible = true }) => isPossible)
   if (possible.length === 0) test.skip('no row is possible on this machine')
-  test.each(possible.map((row) => [row.what, row] as const))('%s', async (what, row) => {
+  const timeout = (60_000 + often * 10_000) * slowness
+  test.each(possible.map((row) => [row.what, row] as const))('%s', { timeout }, async (what, row) => {
     const all = engines().slice(0, row.onlyOurs ? 1 : undefined)
     const seen = new Map<string, unknown>()
     const took = new Map<string, number[]>()
