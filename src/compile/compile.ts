@@ -16,7 +16,7 @@ import { compileResctrlGroups, joinResctrlGroups, resctrlGroups } from './cgroup
 import { usableCgroups } from './cgroup/usable.ts'
 import type { CompileContext, CompileOptions } from './context.ts'
 import { expectDescriptors } from './descriptors.ts'
-import type { HostFacts } from './facts.ts'
+import { type HostFacts, isRootOfHost } from './facts.ts'
 import { containerHooks, endWithParent, hostHooks, runningHooks } from './hooks.ts'
 import { compileHostMount, compileRootfs, type RootfsSteps } from './mount/rootfs.ts'
 import { compileNames } from './names.ts'
@@ -84,6 +84,7 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
     seccomp: compileSeccompSteps(config, { ...options, status: 'creating' }),
   }
   warnOfOtherPlatforms(config, options.warn)
+  warnOfUnkillable(context)
   checkTerminal(process, context)
   const plan = planNamespaces(context)
   const rootfs = compileRootfs(context, [...containerHooks(context), ...openOwnDescriptors(context)])
@@ -91,6 +92,14 @@ export function compile(config: RuntimeConfig, options: CompileOptions, facts: H
   const child = compileChild(process, context, parts)
   const program = { host: compileHost(process, context, parts), stage: plan.stage, child }
   return expectDescriptors(program, options.preserveFds)
+}
+
+/** Warns of a container whose processes nothing holds together, in runc's words. */
+function warnOfUnkillable({ config, cgroups, facts, warn }: CompileContext): void {
+  if (cgroups.length > 0 || isRootOfHost(facts) || namespacesOf(config).some(({ type }) => type === 'pid')) return
+  warn?.(
+    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged (as it is impossible to properly kill all container's processes)",
+  )
 }
 
 /** Builds the context that the compiler's parts share, without seccomp steps, which differ by process. */
@@ -242,10 +251,19 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     // Behind the change of ids and capabilities, which takes it back.
     ...(context.endsWithRunner ? [endWithParent()] : []),
     op('sync_wait', { barrier: barriers.go }),
-    ...(context.mode === 'create' ? [op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
+    ...(context.mode === 'create' ? [...openToExec(context), op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
     compileExecve(process, env),
   ]
+}
+
+/**
+ * Lets a caller without root enter a container that is not started: `exec` opens its namespaces as those of a process that can be
+ * traced. Where its PID namespace is its own, nobody else is there before.
+ */
+function openToExec({ config, facts }: CompileContext): readonly Step[] {
+  const isAlone = isNew(config, 'user') && isNew(config, 'pid')
+  return facts.euid === 0 || !isAlone ? [] : [op('prctl', { option: prctl.DUMPABLE, value: 1 })]
 }
 
 function supervise({ terminal }: Process, { keep, endsWithRunner }: CompileContext): Step {

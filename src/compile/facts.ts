@@ -15,6 +15,8 @@ export interface HostFacts {
   /** True when the caller is in a user namespace other than the initial one. */
   readonly inUserNamespace: boolean
   readonly cgroups: CgroupFacts
+  /** True when the caller may make directories in this one, or in the nearest one above that is there. */
+  readonly mayMakeIn: (directory: string) => boolean
   /** Set when AppArmor is enabled: the file in /proc/PID/attr that takes the profile for the next execve(2). */
   readonly appArmor?: { readonly attribute: 'apparmor/exec' | 'exec' } | undefined
   readonly hasSELinux: boolean

@@ -145,7 +145,7 @@ interface CapabilityMasks {
 
 /**
  * Converts the five sets to masks; without `capabilities` all are empty. Unknown names are left out, with one warning for all
- * of them in runc's words, as are ambient capabilities that cannot be raised.
+ * of them, and ambient capabilities that cannot be raised with one for each, as by runc.
  *
  * @throws OciError `ERR_CONFIG_INVALID` an effective capability is not permitted: capset(2) would refuse it
  */
@@ -164,7 +164,8 @@ function capabilitySets({ capabilities }: Process, { warn, facts, hasUserNamespa
   if (outside !== undefined) throw notPermitted(outside)
   const ambient = wanted & inheritable & permitted & grantable
   // With an empty inheritable set no ambient capability can be raised: the warning would be noise.
-  if (inheritable !== 0n) warnOf("can't raise ambient capabilities", namesIn(wanted & ~ambient))
+  const unraised = inheritable === 0n ? [] : namesIn(wanted & ~ambient)
+  for (const name of unraised) warn?.(`can't raise ambient capability ${name}: operation not permitted`)
   warnOf('the caller does not have capabilities to give', namesIn((bounding | permitted | inheritable) & ~grantable))
   return { bounding, effective, permitted, inheritable, ambient }
 }

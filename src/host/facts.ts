@@ -1,4 +1,5 @@
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { CgroupFacts, HostFacts, ResctrlFacts } from '../compile/facts.ts'
 import { isSystemError, OciError } from '../errors.ts'
 import { isDefaultRoute, parseIPv4Routes } from '../oci/ipv4-route.ts'
@@ -29,6 +30,7 @@ export function readHostFacts(door: Door = new Door()): HostFacts {
       cgroups ??= readCgroups(door)
       return cgroups
     },
+    mayMakeIn: (directory) => door.unwatched(() => mayMakeIn(directory)),
     get appArmor() {
       return findAppArmor(door)
     },
@@ -58,6 +60,16 @@ export function readHostFacts(door: Door = new Door()): HostFacts {
 function readCgroups(door: Door): CgroupFacts {
   const mounts = door.mounts('cgroup').filter((line) => door.place(mountPointOf(line))?.device === deviceOf(line))
   return parseCgroups(door.read('/proc/self/cgroup').toString(), mounts.join('\n'))
+}
+
+function mayMakeIn(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK)
+    return true
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    return error.code === 'ENOENT' && directory !== '/' && mayMakeIn(dirname(directory))
+  }
 }
 
 /** Finds AppArmor if it is enabled. Its attributes have their own directory since Linux 5.8. */

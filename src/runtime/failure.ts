@@ -22,7 +22,7 @@ export function describeFailure(steps: readonly NumberedStep[], failure: Failure
   if (special) return special
   const syscall = syscallOf(failure)
   const how = `${syscall === undefined ? '' : `${syscall}: `}${errorText(failure.error)} (${errno})`
-  return new OciError('ERR_SYSCALL', `${isMount(step) ? 'error mounting ' : ''}${subject(step)}: ${how}`, {
+  return new OciError('ERR_SYSCALL', `${beginning(step)}${subject(step)}: ${how}`, {
     pointer: step.from.startsWith('/') ? step.from : undefined,
     hint: hintFor(step, errno, steps),
     cause: Object.assign(new Error(`step ${failure.step} of ${steps.length} (${step.op}), phase ${phase}`), {
@@ -39,8 +39,10 @@ function syscallOf({ syscall }: Failure): string | undefined {
   return syscall < 0 ? undefined : (syscallName(syscall) ?? `system call ${syscall}`)
 }
 
-function isMount({ from }: Step): boolean {
-  return from.startsWith('/mounts/')
+/** The words that runc begins with. */
+function beginning({ from }: Step): string {
+  if (from.startsWith('/mounts/')) return 'error mounting '
+  return from === '/linux/cgroupsPath' ? 'unable to apply cgroup configuration: ' : ''
 }
 
 /** The errors whose text engines match, or whose cause is not the system call's. Their words are runc's. */

@@ -181,14 +181,16 @@ test('unknown capabilities are left out with one warning, the others are kept', 
   expect(warnings).toEqual(['ignoring unknown or unavailable capabilities: [CAP_FOLLY CAP_NONSENSE constructor]'])
 })
 
-test('capabilities that the caller lacks, or that cannot be ambient, are named in one warning each', () => {
+test('capabilities that the caller lacks, or that cannot be ambient, are named in warnings', () => {
   const warnings: string[] = []
   const all = ['CAP_CHOWN', 'CAP_NET_RAW', 'CAP_SYS_RESOURCE', 'CAP_SYS_TIME']
   const capabilities = { bounding: all, permitted: all, effective: all, inheritable: all.slice(0, 3), ambient: all }
   const facts = { ...hosts.v2, capabilities: 1n }
   compileWith({ process: { capabilities }, options: { warn: (message: string) => void warnings.push(message) }, facts })
   expect(warnings).toEqual([
-    "can't raise ambient capabilities: [CAP_NET_RAW CAP_SYS_RESOURCE CAP_SYS_TIME]",
+    "can't raise ambient capability CAP_NET_RAW: operation not permitted",
+    "can't raise ambient capability CAP_SYS_RESOURCE: operation not permitted",
+    "can't raise ambient capability CAP_SYS_TIME: operation not permitted",
     'the caller does not have capabilities to give: [CAP_NET_RAW CAP_SYS_RESOURCE CAP_SYS_TIME]',
   ])
 })

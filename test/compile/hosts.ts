@@ -50,6 +50,7 @@ const root = {
   hasKcore: true,
   idMapHelpers: { uid: '/usr/bin/newuidmap', gid: '/usr/bin/newgidmap' },
   networkProgram: (name: string) => `/usr/bin/${name}`,
+  mayMakeIn: (directory: string) => directory.startsWith('/sys/fs/cgroup/unified'),
 } as const
 
 const user = { ...root, euid: 1000, egid: 1000, capabilities: 0n }

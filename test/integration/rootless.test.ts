@@ -75,6 +75,11 @@ test('a rootless container is created, started and deleted', async () => {
   }
   expect(script(`create -b ${place.bundle} ${place.id}`)).toMatchObject({ end: 0, stderr: '' })
   expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'created' })
+  expect(asUser('exec', place.id, 'sh', '-c', 'id -u; exec 3>/proc/1/exe')).toEqual({
+    end: 1,
+    stdout: '0\n',
+    stderr: expect.stringContaining('/proc/1/exe: '),
+  })
   expect(asUser('start', place.id)).toMatchObject({ end: 0, stderr: '' })
   expect(JSON.parse(asUser('state', place.id).stdout)).toMatchObject({ status: 'running' })
   const proof = () => readFileSync(join(place.bundle, 'rootfs/proof'), 'utf8')
@@ -126,6 +131,53 @@ onV1(
     }
   },
 )
+
+test('a container that shares the PID namespace of its caller, without a cgroup, is warned of', () => {
+  const proc = { destination: '/proc', type: 'none', source: '/proc', options: ['rbind'] }
+  configure('exit 3', (config) => ({
+    ...config,
+    mounts: config.mounts?.map((mount) => (mount.type === 'proc' ? proc : mount)) ?? [],
+    linux: { ...config.linux, namespaces: config.linux?.namespaces?.filter(({ type }) => type !== 'pid') ?? [] },
+  }))
+  const { end, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect(end).toBe(3)
+  expect(stderr).toContain('no cgroup and no private pid namespace')
+  expect(place.leftovers()).toEqual([])
+})
+
+onV1('limits are set in the hierarchies of v1 that root has given to the user, and in no others', () => {
+  const given = ['pids', 'memory'].map((name) => join('/sys/fs/cgroup', name, `${place.id}-given`))
+  try {
+    for (const directory of given) {
+      mkdirSync(directory)
+      chownSync(directory, uid, uid)
+    }
+    const cgroupsPath = `/${place.id}-given/${place.id}`
+    configure('cat /proc/self/cgroup', (config) => ({
+      ...config,
+      linux: { ...config.linux, cgroupsPath, resources: { pids: { limit: 15 }, memory: { limit: 64 * 2 ** 20 } } },
+    }))
+    const created = ['create', '-b', place.bundle, place.id].join(' ')
+    const line = `exec ${engine} ${tool} --root ${place.root} ${created} >${place.directory}/log 2>&1 </dev/null`
+    expect(spawnSync('/bin/sh', ['-c', line], { uid, gid: uid }).status).toBe(0)
+    const read = (directory = '', file = ''): string => readFileSync(join(directory, place.id, file), 'utf8').trim()
+    expect(read(given[0], 'pids.max')).toBe('15')
+    expect(read(given[1], 'memory.limit_in_bytes')).toBe(String(64 * 2 ** 20))
+    expect(asUser('update', '--pids-limit', '25', place.id)).toMatchObject({ end: 0, stderr: '' })
+    expect(read(given[0], 'pids.max')).toBe('25')
+    expect(asUser('delete', '-f', place.id)).toMatchObject({ end: 0, stderr: '' })
+    configure('exit 0', (config) => ({
+      ...config,
+      linux: { ...config.linux, cgroupsPath, resources: { cpu: { shares: 100 } } },
+    }))
+    const refused = asUser('run', '-b', place.bundle, place.id)
+    expect(refused.end).toBe(1)
+    expect(refused.stderr).toContain('cannot set cpu limit')
+    expect(place.leftovers()).toEqual([])
+  } finally {
+    for (const directory of given) if (existsSync(directory)) rmdirSync(directory)
+  }
+})
 
 test('without a user namespace a user is told what to do', () => {
   place.configure('exit 0')

@@ -43,5 +43,9 @@ export function noController(controller: string, pointer: string, { cgroups: fac
   }
   return euid === 0
     ? unsupported('on this host', 'mount the controller, or remove the limit')
-    : unsupported('for a user without root, on cgroup v1', 'boot with cgroup v2, or remove the limit')
+    : new OciError(
+        'ERR_CONFIG_UNSUPPORTED',
+        `cannot set ${controller} limit: container could not join or create cgroup: permission denied`,
+        { pointer, hint: 'have root give you a cgroup and name it in linux.cgroupsPath, or boot with cgroup v2' },
+      )
 }

@@ -53,9 +53,9 @@ type RuleAndPointer = readonly [rule: FilterRule, pointer: string]
  * @throws OciError `ERR_CONFIG_UNSUPPORTED` config.json restricts devices, and the container has neither cgroup
  */
 export function compileDeviceRules(context: CompileContext): readonly Step[] {
+  if (!isRootOfHost(context.facts)) return leaveOut(context)
   const v1 = context.cgroups.find(({ hierarchy }) => hierarchy.controllers.includes('devices'))
   if (v1 !== undefined) return compileFiles(v1, context)
-  if (!isRootOfHost(context.facts)) return leaveOut(context)
   const unified = context.cgroups.find(({ hierarchy }) => hierarchy.isUnified)
   if (unified !== undefined) return compileFilter(unified, context)
   if (isRestricted(context)) throw nothingToRestrict(context)

@@ -6,7 +6,7 @@ import { type CgroupPlace, cgroupPlaces } from './paths.ts'
 
 /**
  * The cgroups that are made for a container. Empty for a rootless container whose config.json has no `cgroupsPath` and no
- * limit: it stays in the caller's cgroups.
+ * limit: it stays in the caller's cgroups. Otherwise it has one in each hierarchy in which its caller may make one.
  *
  * @throws OciError `ERR_CONFIG_UNSUPPORTED` it has a `cgroupsPath`, and the caller can make a cgroup in no hierarchy
  */
@@ -17,26 +17,26 @@ export function usableCgroups(
 ): readonly CgroupPlace[] {
   const places = cgroupPlaces(config, facts.cgroups, systemd)
   const isPrivileged = systemd !== undefined || isRootOfHost(facts)
-  const usable = isPrivileged ? places : places.filter(isForUsers)
-  if (config.linux?.cgroupsPath) {
-    if (usable.length === 0) throw noCgroups(facts)
-    return usable
-  }
+  if (isPrivileged && !config.linux?.cgroupsPath) return places
   const { devices: _, ...limits } = config.linux?.resources ?? {}
-  const isAsked = Object.values(limits).some((value) => value !== undefined)
-  return isPrivileged || isAsked ? usable : []
+  const isAsked = config.linux?.cgroupsPath || Object.values(limits).some((value) => value !== undefined)
+  if (!isAsked) return []
+  const usable = isPrivileged ? places : places.filter((place) => isForUsers(place, facts))
+  if (config.linux?.cgroupsPath && usable.length === 0) throw noCgroups(facts)
+  return usable
 }
 
-/** True when a user without root may have a cgroup in the hierarchy; those of v1 are root's alone. */
-const isForUsers = ({ hierarchy }: CgroupPlace): boolean => hierarchy.isUnified
+/** On a host with hierarchies of v1, root has given each to the user or not; else the one there is says itself what it refuses. */
+const isForUsers = ({ hierarchy, parents }: CgroupPlace, { cgroups, mayMakeIn }: HostFacts): boolean =>
+  cgroups.mode === 'v2' || mayMakeIn(`${hierarchy.mountPoint}${parents.at(-1) ?? ''}`)
 
 function noCgroups({ cgroups: { hierarchies } }: HostFacts): OciError {
   const readOnly = hierarchies.filter(({ isReadOnly }) => isReadOnly).map(({ mountPoint }) => `"${mountPoint}"`)
   const [why, hint] =
     readOnly.length > 0
       ? [`mounted read-only: ${readOnly.join(', ')}`, 'mount it read-write, or remove the field']
-      : ['a user without root has none on cgroup v1', 'boot with cgroup v2, or remove the field']
-  return new OciError('ERR_CONFIG_UNSUPPORTED', `no cgroup can be made: ${why}`, {
+      : ['permission denied', 'have root give you the cgroup above it, boot with cgroup v2, or remove the field']
+  return new OciError('ERR_CONFIG_UNSUPPORTED', `unable to apply cgroup configuration: no cgroup can be made: ${why}`, {
     pointer: '/linux/cgroupsPath',
     hint,
   })

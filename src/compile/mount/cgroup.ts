@@ -47,14 +47,17 @@ function mountHierarchies(entry: MountEntry, context: CompileContext): readonly 
 }
 
 /**
- * The cgroups that a v1 mount shows: those made for the container. A rootless container has none on v1, and is in those of
- * its caller, which it sees read-only: the caller may own them.
+ * The cgroups that a v1 mount shows: those made for the container. A rootless container has them only where root has given
+ * cgroups away. In the other hierarchies it is in those of its caller, which it sees read-only: the caller may own them.
  */
 function placesOnV1({ cgroups, facts }: CompileContext): readonly ShownPlace[] {
-  const made = cgroups.filter(({ hierarchy }) => !hierarchy.isUnified)
-  if (isRootOfHost(facts)) return made.map(({ hierarchy, path }) => ({ hierarchy, path, more: 0 }))
-  const hierarchies = facts.cgroups.hierarchies.filter(({ isUnified }) => !isUnified)
-  return hierarchies.map((hierarchy) => ({ hierarchy, path: hierarchy.own, more: mountFlags.RDONLY }))
+  const made = cgroups
+    .filter(({ hierarchy }) => !hierarchy.isUnified)
+    .map(({ hierarchy, path }) => ({ hierarchy, path, more: 0 }))
+  if (isRootOfHost(facts)) return made
+  const hasMade = new Set(made.map(({ hierarchy }) => hierarchy.mountPoint))
+  const others = facts.cgroups.hierarchies.filter((one) => !one.isUnified && !hasMade.has(one.mountPoint))
+  return [...made, ...others.map((hierarchy) => ({ hierarchy, path: hierarchy.own, more: mountFlags.RDONLY }))]
 }
 
 interface ShownPlace {
