@@ -18,7 +18,6 @@ const target = resolve('dist/.cargo')
 const own = { main: 'src/interpreter/main.ts', modules: 'src/interpreter/modules.ts' }
 const files = {
   errors: 'errors.js',
-  compiler: 'compiler.js',
   seccomp: 'seccomp.code.js',
   cli: 'cli.js',
   'systemd-manager': 'systemd-manager.code.js',

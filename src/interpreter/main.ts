@@ -17,14 +17,14 @@ type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: n
 type RunProcess = () => Promise<void>
 
 /** The modules that the build loads. The others are loaded by the process that asks for them. */
-const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'compiler', 'cli']
+const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'cli']
 
 /**
  * Gives the modules of Node.js to those of src/cli, and loads those of `loadedByBuild`. Nothing here may ask what the process is: the
  * build calls this function, and the interpreter begins with its result.
  *
- * @returns a function that runs what the first word names, a file of dist/bin: compiler.js, which compiles a call for the front, or
- *   boot.js, all of the command line. The file is not read: what it has is in the interpreter. The function returns the event
+ * @returns a function that runs what the first word names: compiler.js, which compiles a call for the front, or boot.js, all of the
+ *   command line. No file is read: the code is in the interpreter. The function returns the event
  *   loop's turns: each returns undefined, the last one the exit code.
  */
 export default function prepare(host: Host): () => () => number | undefined {
@@ -61,7 +61,7 @@ export default function prepare(host: Host): () => () => number | undefined {
 }
 
 function compile({ argv, env }: Process, require: Require): Promise<unknown> {
-  const { compileCall } = require('./compiler.js') as { compileCall: CompileCall }
+  const { compileCall } = require('./cli.js') as { compileCall: CompileCall }
   return compileCall(argv.slice(2), env, Number(env[variables.handover]))
 }
 

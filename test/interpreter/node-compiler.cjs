@@ -6,7 +6,7 @@ const { dirname, join } = require('node:path')
 const { runInThisContext } = require('node:vm')
 
 const [, , script, ...words] = process.argv
-const filename = join(dirname(script), 'compiler.js')
+const filename = join(dirname(script), 'cli.js')
 const load = createRequire(filename)
 const faulty = {
   compileSeccomp() {
