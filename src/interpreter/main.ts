@@ -16,6 +16,12 @@ declare const interpreterArch: string
 type CompileCall = (args: readonly string[], env: NodeJS.ProcessEnv, handover: number) => Promise<unknown>
 type RunProcess = () => Promise<void>
 
+interface Program {
+  readonly start: () => () => number | undefined
+  /** Is called when a promise is rejected that nothing waits for, and when something waits for it after all. */
+  readonly onRejection: (promise: object, reason: unknown, isHandled: boolean) => void
+}
+
 /** The modules that the build loads. The others are loaded by the process that asks for them. */
 const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'cli']
 
@@ -23,11 +29,11 @@ const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'cli']
  * Gives the modules of Node.js to those of src/cli, and loads those of `loadedByBuild`. Nothing here may ask what the process is: the
  * build calls this function, and the interpreter begins with its result.
  *
- * @returns a function that runs what the first word names: compiler.js, which compiles a call for the front, or boot.js, all of the
- *   command line. No file is read: the code is in the interpreter. The function returns the event
- *   loop's turns: each returns undefined, the last one the exit code.
+ * @returns `start`, a function that runs what the first word names: compiler.js, which compiles a call for the front, or boot.js,
+ *   all of the command line. No file is read: the code is in the interpreter. The function returns the event loop's turns: each
+ *   returns undefined, the last one the exit code
  */
-export default function prepare(host: Host): () => () => number | undefined {
+export default function prepare(host: Host): Program {
   formatStacks()
   Math.random = host.random
   const loop = makeEventLoop(host)
@@ -45,19 +51,35 @@ export default function prepare(host: Host): () => () => number | undefined {
     module.prepare?.(interpreterArch)
   }
 
-  return function start() {
-    const isCompiler = process.argv[1]?.endsWith('/compiler.js') === true
-    let fault: { readonly error: unknown } | undefined
-    const done = isCompiler ? compile(process, require) : runAll(require)
-    done.catch((error: unknown) => {
-      fault = { error }
-    })
-    return () => {
-      if (fault !== undefined) throw fault.error
-      if (loop.turn()) return undefined
-      return isCompiler ? noProgram : (process.exitCode ?? 0)
-    }
+  const lost = new Map<object, unknown>()
+
+  return {
+    start() {
+      const isCompiler = process.argv[1]?.endsWith('/compiler.js') === true
+      if (isCompiler) compile(process, require)
+      else runAll(require)
+      return () => {
+        try {
+          for (const error of lost.values()) throw error
+          if (loop.turn()) return undefined
+          return isCompiler ? noProgram : (process.exitCode ?? 0)
+        } catch (error) {
+          if (isCompiler) throw error // which the front says, and starts Node.js
+          files.writeSync(2, `${textOfUncaught(error)}\n`)
+          return 1
+        }
+      }
+    },
+    onRejection: (promise, reason, isHandled) => {
+      if (isHandled) lost.delete(promise)
+      else lost.set(promise, reason)
+    },
   }
+}
+
+/** The text and the exit code 1 are those of Node.js, for an error that nothing catches. */
+function textOfUncaught(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? String(error)) : `Uncaught: ${String(error)}`
 }
 
 function compile({ argv, env }: Process, require: Require): Promise<unknown> {

@@ -33,6 +33,21 @@ export function inBoth(body: string, options: InBothOptions & { readonly only?: 
   }
 }
 
+/** The exit codes and the first lines that begin with an error's name, of a body as `inBoth` has it that writes no result. */
+export function endInBoth(body: string) {
+  const place = makePlace(body, {})
+  const end = (name: 'node' | 'interpreter') => {
+    const [binary = '', ...args] = place.commands[name]
+    const { status, stderr } = spawnSync(binary, args, { ...place.optionsFor(name), encoding: 'utf8' })
+    return { status, error: /^\w*Error: .*$/m.exec(stderr)?.[0], hasStack: /^ {4}at \S/m.test(stderr) }
+  }
+  try {
+    return { node: end('node'), interpreter: end('interpreter') }
+  } finally {
+    place.close()
+  }
+}
+
 /** The same for what this process has a part in. */
 export async function inBothAtOnce(body: string, options: InBothOptions = {}) {
   const place = makePlace(body, options)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { inBoth } from './both.ts'
+import { endInBoth, inBoth } from './both.ts'
 
 const { test } = requires('interpreter')
 
@@ -129,6 +129,28 @@ describe('hostile code has nothing to work with', () => {
       const lists = []
       return [attempt(deep).name, attempt(() => { for (;;) lists.push(new Uint8Array(1 << 24).fill(1)) }).name]`
     expectSame(body)
+  })
+})
+
+describe('an error that nothing catches ends the process', () => {
+  const later = 'await new Promise((done) => setTimeout(done, 50))'
+  test.for([
+    ['of a promise that nothing waits for', `;(async () => { throw new TypeError('lost') })(); ${later}`],
+    ['of a timer', `setTimeout(() => { throw new RangeError('lost') }, 1); ${later}`],
+    ['of the program', `throw new TypeError('lost')`],
+    ['with another to follow', `Promise.reject(new Error('lost')); Promise.reject(new Error('another')); ${later}`],
+  ] as const)('%s', ([, body]) => {
+    const { node, interpreter } = endInBoth(body)
+    expect(node).toEqual({ status: 1, error: expect.stringMatching(/Error: lost$/), hasStack: true })
+    expect(interpreter).toEqual(node)
+  })
+
+  test('but not when something waits for it after all', () => {
+    const body = `const one = Promise.reject(new Error('found')); await undefined; await one.catch(() => {}); ${later}`
+    expect(endInBoth(body)).toEqual({
+      node: { status: 0, error: undefined, hasStack: false },
+      interpreter: { status: 0, error: undefined, hasStack: false },
+    })
   })
 })
 

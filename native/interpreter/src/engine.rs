@@ -1,8 +1,8 @@
 //! One JavaScript engine, which runs one program and ends with its process.
 use crate::{keys, system};
 use rquickjs::{
-    allocator::RustAllocator, context::intrinsic, function::Func, qjs, CatchResultExt, Context,
-    Ctx, Function, Module, Persistent, Result, Runtime,
+    allocator::RustAllocator, context::intrinsic, function::Func, qjs, runtime::RejectionTracker,
+    CatchResultExt, Context, Ctx, Function, Module, Object, Persistent, Result, Runtime,
 };
 use std::{cell::RefCell, rc::Rc};
 
@@ -45,14 +45,22 @@ type Outcome<T> = std::result::Result<T, String>;
 
 impl Engine {
     /// Loads the module `main`: calls the function that it exports with the host's functions, which loads other modules, and
-    /// returns the function that starts the program. Modules that it leaves are loaded when the program asks for them.
+    /// returns `start`, the function that starts the program, and `onRejection`, which learns of rejected promises. Modules that it leaves are loaded when the program asks for them.
     ///
     /// # Safety
     /// The bytecode is from `bytecode` of the same build: QuickJS does not check it.
     pub unsafe fn load(codes: Vec<Code>) -> Outcome<Self> {
         let context = context_of::<Intrinsics>().map_err(|error| error.to_string())?;
         // SAFETY: as of this function.
-        let start = in_context(&context, |ctx| unsafe { load_main(ctx, codes) })?;
+        let [start, on_rejection] = in_context(&context, |ctx| unsafe { load_main(ctx, codes) })?;
+        let track: RejectionTracker = Box::new(move |ctx, promise, reason, is_handled| {
+            let tracked = on_rejection.clone().restore(&ctx);
+            tracked
+                .and_then(|track| track.call::<_, ()>((promise, reason, is_handled)))
+                .expect("a rejected promise is noted");
+        });
+        let runtime = context.runtime();
+        runtime.set_host_promise_rejection_tracker(Some(track));
         Ok(Self { context, start })
     }
 
@@ -114,7 +122,7 @@ fn raise_stack_limit() -> u64 {
 unsafe fn load_main<'js>(
     ctx: &Ctx<'js>,
     codes: Vec<Code>,
-) -> Result<Persistent<Function<'static>>> {
+) -> Result<[Persistent<Function<'static>>; 2]> {
     keys::mend(ctx)?;
     let host = system::functions(ctx)?;
     let codes = Rc::new(RefCell::new(codes));
@@ -130,10 +138,15 @@ unsafe fn load_main<'js>(
         .map(|code| code.name.clone())
         .collect();
     host.set("modules", names)?;
-    let start = main.call::<_, Function>((host,))?;
+    let program = main.call::<_, Object>((host,))?;
+    let function = |name: &str| {
+        program
+            .get::<_, Function>(name)
+            .map(|f| Persistent::save(ctx, f))
+    };
     let left = codes.borrow().clone(); // which lies where the engine does
     codes.replace(left);
-    Ok(Persistent::save(ctx, start))
+    Ok([function("start")?, function("onRejection")?])
 }
 
 unsafe fn load<'js>(
