@@ -89,8 +89,10 @@ function runInMachine({ flags, env = {}, inside = [], prepare = ':' }, file) {
   // A disk to set limits for, network devices to move, what CRIU wants: such machines have none. A user needs none of it.
   const diag = ['inet', 'tcp', 'udp', 'raw', 'unix', 'netlink', 'af_packet'].map((name) => `${name}_diag`).join(' ')
   const modules = `{ busybox modprobe brd rd_nr=1 rd_size=16384; busybox modprobe -a veth loop ${diag}; } 2>/dev/null`
+  const { COMMAND_LINE } = process.env // see test/command-line.ts
+  const chosen = COMMAND_LINE === undefined ? [] : [`COMMAND_LINE=${COMMAND_LINE}`]
   // A home that can be written to.
-  const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', ...inside, process.execPath, ...vitest]
+  const words = ['env', 'MUST_WORK=1', 'HOME=/tmp', ...chosen, ...inside, process.execPath, ...vitest]
   const command = ['sh', '-c', `${modules}; { ${prepare}; } 2>/dev/null; exec "$@"`, 'sh', ...words]
   const args = ['-t', String(timeoutSeconds), ...flags, '--', ...command]
   const stdio = ['ignore', 'inherit', 'inherit']

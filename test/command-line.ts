@@ -1,11 +1,16 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 const project = join(import.meta.dirname, '..')
-const isInterpreted = process.env.COMMAND_LINE === 'interpreter'
 
-/**
- * The two words that start all of the command line without the front: Node.js and its script, or with COMMAND_LINE=interpreter
- * in the environment of the tests the interpreter, and a path that says where the scripts would be.
- */
-export const engine: string = isInterpreted ? join(project, 'dist/bundle-tool-interpreter') : process.execPath
-export const tool: string = join(project, isInterpreted ? 'dist/bin/bundle-tool.js' : 'bin/bundle-tool.js')
+/** The two words that start all of the command line, by what COMMAND_LINE in the environment of the tests says. */
+function wordsFor(name: string | undefined): readonly [engine: string, tool: string] {
+  if (name === undefined) return [process.execPath, join(project, 'bin/bundle-tool.js')]
+  if (name === 'interpreter') {
+    // The script says where the others would be.
+    return [join(project, 'dist/bundle-tool-interpreter'), join(project, 'dist/bin/bundle-tool.js')]
+  }
+  return ['/usr/bin/env', resolve(name)] // the path of a front
+}
+
+/** Node.js and its script; with COMMAND_LINE=interpreter the interpreter; or env(1) and the front that COMMAND_LINE names. */
+export const [engine, tool] = wordsFor(process.env.COMMAND_LINE)
