@@ -13,6 +13,11 @@ export interface InBothOptions {
   readonly env?: Readonly<Record<string, string>>
   /** The value of `input` in the script: one of JSON. */
   readonly input?: unknown
+  /**
+   * The body of a function that is called before the modules that the compiler does not use are loaded. What it returns is `early`
+   * in the script.
+   */
+  readonly early?: string
 }
 
 /**
@@ -68,7 +73,7 @@ export async function inBothAtOnce(body: string, options: InBothOptions = {}) {
   }
 }
 
-function makePlace(body: string, { cwd, env = {}, input = null }: InBothOptions) {
+function makePlace(body: string, { cwd, env = {}, input = null, early = '' }: InBothOptions) {
   const directory = mkdtempSync(join(tmpdir(), 'interpreter-'))
   const file = (name: string): string => join(directory, name)
   const code = `(function (exports, require, module, __filename) {
@@ -81,8 +86,9 @@ function makePlace(body: string, { cwd, env = {}, input = null }: InBothOptions)
       }
     }
     const { readFileSync, writeFileSync } = require('node:fs')
+    const input = JSON.parse(readFileSync(${JSON.stringify(file('input'))}, 'utf8'))
+    const early = (() => { ${early} })()
     exports.runProcess = async () => {
-      const input = JSON.parse(readFileSync(${JSON.stringify(file('input'))}, 'utf8'))
       const result = await (async () => { ${body} })()
       writeFileSync(process.env.RESULT, JSON.stringify(result, (_, value) => typeof value === 'bigint' ? value + 'n' : value) ?? 'undefined')
     }
