@@ -27,23 +27,6 @@ static _Noreturn void become_child(const struct call *call, int pipe, bool is_co
 	exit_with(is_compiler ? become_compiler(call, more) : become_command_line(call, more, false));
 }
 
-/* src/runtime/runner.ts writes it. */
-static bool parse_handover(char *image, size_t size, struct job *job)
-{
-	const struct handover *h = (const void *)image;
-	uint32_t program = size < sizeof *h ? 0 : h->program;
-
-	if (program <= sizeof *h || program % 8 || program > size || image[program - 1])
-		return false;
-	job->id = image + sizeof *h;
-	job->directory = job->id + strlen(job->id) + 1;
-	if (job->directory >= image + program)
-		return false;
-	job->program = image + program;
-	job->size = size - program;
-	return true;
-}
-
 /* True when there is something to be read, or the end, before the time is up. */
 static bool is_in_time(int pipe)
 {

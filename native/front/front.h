@@ -121,6 +121,9 @@ int become_compiler(const struct call *call, char *const *more);
  */
 int compile(const struct call *call, struct job *job);
 
+/* Finds the program and what it is run for in the message of a compiler; false when it is none. */
+bool parse_handover(char *image, size_t size, struct job *job);
+
 /* So that it is nobody else's to reap. */
 void reap_compiler(const struct job *job);
 

@@ -1,13 +1,14 @@
 /*
  *   decoders COUNT FILE...
  *
- * The decoders of files that the runner reads: a program, a kept program with its guards, the record of a container, a process. The
- * input goes to the decoder that its first bytes are for, and then everything that the decoder let through is used as the
+ * The decoders of what the runner reads: a program, a kept program with its guards, the message of a compiler with a program, the
+ * record of a container, a process. The input goes to the decoder that its first bytes are for, and then everything that the decoder let through is used as the
  * runner would use it: the sanitizers see any step outside.
  *
  * With LIBFUZZER it is a target of libFuzzer; else it takes each file that it is given, and COUNT mutations of it.
  */
 #include "contract.h"
+#include "front/front.h"
 #include "front/guards.h"
 #include "front/process_text.h"
 #include "front/record.h"
@@ -122,6 +123,22 @@ static void try_kept(char *image, size_t size)
 		try_program(image + h->program, size - h->program);
 }
 
+/* The message has nothing to know it by: in an input it comes behind this. */
+static const char message_mark[8] = "message";
+
+static void try_message(char *image, size_t size)
+{
+	struct job job = {0};
+
+	if (!parse_handover(image, size, &job))
+		return;
+	use_string(job.id);
+	use_string(job.directory);
+	if (job.program < job.directory || job.program + job.size != image + size)
+		abort();
+	try_program(job.program, job.size);
+}
+
 static void try_record(char *record, size_t size)
 {
 	struct container c = {0};
@@ -167,6 +184,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_program(image, size);
 	else if (size >= 4 && !memcmp(image, KEPT_MAGIC, 4))
 		try_kept(image, size);
+	else if (size > sizeof message_mark && !memcmp(image, message_mark, sizeof message_mark))
+		try_message(image + sizeof message_mark, size - sizeof message_mark);
 	else if (*image == '{')
 		try_process(image, size);
 	else

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { guardKinds, keptMagic, recordVersion, structs, version } from '../../../src/program/contract.ts'
 import { encode } from '../../../src/program/encode.ts'
 import { aligned, layOut } from '../../../src/program/structs.ts'
+import { handOverMessage } from '../../../src/runtime/compiled-call.ts'
 import { compileGolden, goldenCases } from '../../compile/golden-cases.ts'
 import { requires } from '../../requirements.ts'
 
@@ -22,6 +23,7 @@ const corpus = join(project, 'fixtures/fuzz')
 const parts = [
   'runner/program.c',
   'front/guards.c',
+  'front/handover.c',
   'front/process_text.c',
   'front/record.c',
   'system/file.c',
@@ -37,9 +39,14 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'decoders-'))
   seeds = join(directory, 'seeds')
   mkdirSync(seeds)
-  const programs = Object.keys(goldenCases).map((name) => [name, encode(compileGolden(name))] as const)
+  const compiled = Object.keys(goldenCases).map((name) => [name, compileGolden(name)] as const)
+  const programs = compiled.map(([name, program]) => [name, encode(program)] as const)
   for (const [name, image] of programs) writeFileSync(join(seeds, name), image)
   writeFileSync(join(seeds, 'kept'), keptFile(programs[0]?.[1] ?? new Uint8Array()))
+  for (const [at, [name, program]] of compiled.entries()) {
+    const message = handOverMessage({ program, id: name, cwd: at % 2 === 0 ? '/a' : undefined, keep: () => undefined })
+    writeFileSync(join(seeds, `message-${name}`), Buffer.concat([Buffer.from('message\0'), message]))
+  }
   writeFileSync(join(seeds, 'process'), String.raw`{"args":["sh","-c","echo \"a\u003e\n\\b\""],"cwd":"/"}`)
   writeFileSync(
     join(seeds, 'record'),
