@@ -54,10 +54,10 @@ function preference({ isReadOnly, mountPoint }: CgroupHierarchy): number {
 function parseMount(line: string, places: ReadonlyMap<string, string>): readonly CgroupHierarchy[] {
   const [before = '', after = ''] = line.split(' - ')
   const [type, , superOptions = ''] = after.split(' ')
-  const [, , , root = '/', mountPoint = '', options = ''] = before.split(' ').map(unescapeOctal)
+  const [, , , root = '/', mountPoint = '', options = ''] = before.split(' ')
   if (type !== 'cgroup' && type !== 'cgroup2') return []
   const names = superOptions.split(',')
-  const controllers = type === 'cgroup2' ? '' : [...places.keys()].find((key) => key !== '' && isSubset(key, names))
+  const controllers = type === 'cgroup2' ? '' : controllersOf(names, places)
   const place = controllers === undefined ? undefined : places.get(controllers)
   if (controllers === undefined || place === undefined) return []
   return [
@@ -65,14 +65,20 @@ function parseMount(line: string, places: ReadonlyMap<string, string>): readonly
       controllers: controllers === '' ? [] : controllers.split(','),
       isUnified: type === 'cgroup2',
       isReadOnly: options.split(',').includes('ro') || names.includes('ro'),
-      mountPoint,
-      own: beneath(root, place),
+      mountPoint: unescapeOctal(mountPoint),
+      own: beneath(unescapeOctal(root), place),
     },
   ]
 }
 
+/** The hierarchy's key: that of which all controllers are among the mount's options. */
+function controllersOf(names: readonly string[], places: ReadonlyMap<string, string>): string | undefined {
+  for (const key of places.keys()) if (key !== '' && isSubset(key, names)) return key
+  return undefined
+}
+
 const isSubset = (key: string, names: readonly string[]): boolean =>
-  key.split(',').every((controller) => names.includes(controller))
+  names.includes(key) || key.split(',').every((controller) => names.includes(controller))
 
 /** The part of `place` below the mounted `root`; `/` if `place` is not below it. */
 function beneath(root: string, place: string): string {

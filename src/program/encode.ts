@@ -7,6 +7,10 @@ import { layOut } from './structs.ts'
 
 const { size: headerBytes, at: inHeader } = layOut(structs.program_header)
 const { size: stepBytes, at: inStep } = layOut(structs.step)
+/** The places of a step's fields in words of 32 bits, in halves of these, and in bytes. */
+const stepWords = stepBytes / 4
+const wordOf = { tolerate: inStep.tolerate / 4, arg: inStep.arg / 4, from: inStep.from / 4, undoes: inStep.undoes / 4 }
+const opHalf = inStep.op / 2
 /** All 64 bits. */
 const none = -1
 
@@ -66,25 +70,28 @@ function encodeWith(strings: StringTable, program: Program, values: RegisterValu
   const counts = phases.map(() => 0)
   let [from, fromOffset] = [undefined as string | undefined, 0] // many steps in a row come from the same member
   forEachStep(program, (step, phase, address, undoes) => {
-    const at = address * stepBytes
+    const at = address * stepWords
     const phaseNumber = phases.indexOf(phase)
     counts[phaseNumber] = (counts[phaseNumber] ?? 0) + 1
-    halves[(at + inStep.op) / 2] = ops[step.op].number
-    table[at + inStep.phase] = phaseNumber
-    if (step.ok.length > 0) words[(at + inStep.tolerate) / 4] = toleranceMask(step.ok)
+    halves[2 * at + opHalf] = ops[step.op].number
+    table[4 * at + inStep.phase] = phaseNumber
+    if (step.ok.length > 0) words[at + wordOf.tolerate] = toleranceMask(step.ok)
     const operands = operandsOf(step.op)
+    let place = at + wordOf.arg
     for (let index = 0; index < operands.length; index++) {
       const operand = operands[index] as Operand // taken apart by its indices, since an iterator takes ten times as long
       const value = step.operands[operand[0]] ?? null
       const word = typeof value === 'number' ? value : encodeOperand(operand[1], value)
-      setWord(words, (at + inStep.arg) / 4 + 2 * index, word)
+      if (typeof word === 'number' && word >= 0 && word <= 0xffff_ffff) words[place] = word
+      else setWord(words, place, word)
+      place += 2
     }
     if (step.from !== from) {
       from = step.from
       fromOffset = strings.add(from)
     }
-    words[(at + inStep.from) / 4] = fromOffset
-    if (undoes !== undefined) words[(at + inStep.undoes) / 4] = undoes
+    words[at + wordOf.from] = fromOffset
+    if (undoes !== undefined) words[at + wordOf.undoes] = undoes
   })
   return assemble(counts, table, lists.words(), strings)
 }
