@@ -60,7 +60,8 @@ const notes = `## Values
   capabilities and all devices, shows all of /proc and /sys, and takes seccomp, AppArmor and no-new-privileges away; in a
   user namespace it gives no devices.
 - **seccomp** takes a file in the form of config.json, or in that of docker and podman: the rules for this machine and for the
-  container's capabilities go into config.json. \`default\` is the profile that podman uses on this host,
+  container's capabilities go into config.json. \`default\` is the profile that podman uses on this host: the
+  \`seccomp_profile\` of containers.conf (of /usr/share/containers, /etc/containers and, for users, ~/.config/containers), else
   \`/etc/containers/seccomp.json\` or \`/usr/share/containers/seccomp.json\`; without these it is one of the tool's own, which denies
   what docker's denies (\`src/bundle/changes/own-seccomp-profile.ts\` has it with its reasons). It follows when \`config\` changes the
   capabilities. \`unconfined\`, which \`pull\`, \`unpack\` and \`spec\` start from, is no filter; \`try\` starts from

@@ -1,7 +1,7 @@
 import { OciError } from '../errors.ts'
 import type { Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { barriers } from '../program/contract.ts'
-import { cloneFlags, openFlags, prctl, treeFlags } from '../program/flags.ts'
+import { openFlags, prctl, treeFlags } from '../program/flags.ts'
 import { type HostStep, op, type Program, type Step, undoable } from '../program/program.ts'
 import {
   compileCgroups,
@@ -112,6 +112,7 @@ export function compileContext(config: RuntimeConfig, options: CompileOptions, f
     cgroups: usableCgroups(config, options, facts),
     hasUserNamespace: namespacesOf(config).some(({ type }) => type === 'user'),
     hasMountNamespace: namespacesOf(config).some(({ type }) => type === 'mount'),
+    isOpenToCaller: facts.euid !== 0 && isNew(config, 'user') && isNew(config, 'pid'),
   }
 }
 
@@ -147,7 +148,6 @@ function compileHost(process: Process, context: CompileContext, parts: Parts): r
       ? [undoable(op('prctl', { option: prctl.CHILD_SUBREAPER, value: 1 }))]
       : []),
     ...plan.enter,
-    ...compileTimeOffsets(context),
     undoable(
       op('clone', { flags: plan.cloneFlags, cgroup: target.slot }, '/linux/namespaces'),
       ...(makesCgroupsLate ? [op('kill_child', {})] : end),
@@ -193,30 +193,9 @@ function openOwnDescriptors({ config, mode }: CompileContext): readonly Step[] {
     : [op('open', { to: 'fds', at: 'proc', path: 'self/fd', flags: openFlags.PATH | openFlags.DIRECTORY })]
 }
 
-/**
- * Makes a time namespace by unshare(2), which puts only later children into it: its offsets can be written only before the
- * first process is in it.
- */
-function compileTimeOffsets({ config }: CompileContext): readonly HostStep[] {
-  if (!isNew(config, 'time')) return []
-  const lines = Object.entries(config.linux?.timeOffsets ?? {}).map(
-    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
-  )
-  const write = op(
-    'write_file',
-    { at: 'proc', path: 'self/timens_offsets', content: lines.join(''), flags: openFlags.WRONLY, mode: 0 },
-    '/linux/timeOffsets',
-  )
-  return [
-    undoable(op('unshare', { flags: cloneFlags.NEWTIME }, '/linux/namespaces')),
-    ...(lines.length === 0 ? [] : [undoable(write)]),
-  ]
-}
-
 function compileChild(process: Process, context: CompileContext, parts: Parts): readonly Step[] {
   const { config } = context
   const { plan, rootfs, mountsMeanwhile } = parts
-  const hasNewUser = isNew(config, 'user')
   const env = environmentOf(process)
   const mapped = op('sync_wait', { barrier: barriers.mapped })
   const ready = op('sync_send', { barrier: barriers.ready })
@@ -228,7 +207,7 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
       ? plan.join
       : [
           mapped,
-          ...(context.hasUserNamespace ? becomeRoot(hasNewUser, context) : []),
+          ...(context.hasUserNamespace ? becomeRoot(context) : []),
           ...enterCgroups,
           ...plan.join,
           ...plan.unshare,
@@ -251,19 +230,10 @@ function compileChild(process: Process, context: CompileContext, parts: Parts): 
     // Behind the change of ids and capabilities, which takes it back.
     ...(context.endsWithRunner ? [endWithParent()] : []),
     op('sync_wait', { barrier: barriers.go }),
-    ...(context.mode === 'create' ? [...openToExec(context), op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
+    ...(context.mode === 'create' ? [op('wait_start', { fds: 'fds', fifo: 'fifo' })] : []),
     ...compileHooks('startContainer', config, { status: 'created', pid: 'own_pid', bundle: context.bundle }, env),
     compileExecve(process, env),
   ]
-}
-
-/**
- * Lets a caller without root enter a container that is not started: `exec` opens its namespaces as those of a process that can be
- * traced. Where its PID namespace is its own, nobody else is there before.
- */
-function openToExec({ config, facts }: CompileContext): readonly Step[] {
-  const isAlone = isNew(config, 'user') && isNew(config, 'pid')
-  return facts.euid === 0 || !isAlone ? [] : [op('prctl', { option: prctl.DUMPABLE, value: 1 })]
 }
 
 function supervise({ terminal }: Process, { keep, endsWithRunner }: CompileContext): Step {
@@ -282,11 +252,12 @@ function isReadyWithItsRoot(process: Process, context: CompileContext): boolean 
 }
 
 /** Sets uid and gid 0 of the user namespace: until then the process has the overflow ids. */
-function becomeRoot(isNewNamespace: boolean, context: CompileContext): readonly Step[] {
+function becomeRoot(context: CompileContext): readonly Step[] {
   const from = '/linux/uidMappings'
+  const isHidden = context.facts.euid !== 0 && isNew(context.config, 'user') && !context.isOpenToCaller
   return [
     op('setgid', { gid: 0 }, from),
     op('setuid', { uid: 0 }, from),
-    ...(context.facts.euid === 0 || !isNewNamespace ? [] : [op('prctl', { option: prctl.DUMPABLE, value: 0 })]),
+    ...(isHidden ? [op('prctl', { option: prctl.DUMPABLE, value: 0 })] : []),
   ]
 }

@@ -61,6 +61,11 @@ export interface CompileContext extends CompileOptions {
   /** True when a user namespace is made or joined. */
   readonly hasUserNamespace: boolean
   readonly hasMountNamespace: boolean
+  /**
+   * True for the first process of a container whose caller has no root, while nobody else can see it: the caller may look at it
+   * as at any process of its own, to enter a container before it is started, or to take the listener of its filter.
+   */
+  readonly isOpenToCaller: boolean
 }
 
 /** A notification socket of the host. A foreground container is known there by the tool's own process, `mainPid`. */

@@ -105,6 +105,7 @@ export function compileExecProgram(
     seccomp: compileSeccompSteps({ ...options.config, process }, { ...options, status: 'running' }),
     cgroups: [],
     hasUserNamespace: container.namespaces.includes('user'),
+    isOpenToCaller: false,
     hasMountNamespace: container.namespaces.includes('mount'),
   }
   checkTerminal(process, context, context.terminalOrigin)

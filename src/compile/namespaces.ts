@@ -26,11 +26,11 @@ export const joinOrder: readonly NamespaceType[] = ['user', 'ipc', 'uts', 'netwo
 export interface NamespacePlan {
   /** Host steps before clone: the namespaces to join, opened. */
   readonly open: readonly HostStep[]
-  /** Host steps before clone that concern the children only: the PID namespace. */
+  /** Host steps before clone that concern the children only: the namespaces of PIDs and of time. */
   readonly enter: readonly HostStep[]
   /** Flags for the clone that makes the container's process. */
   readonly cloneFlags: number
-  /** Steps of the first child, if namespaces must be joined before new ones are made; else empty. */
+  /** Steps of the first child, if namespaces must be joined, or a user namespace made, before others are made; else empty. */
   readonly stage: readonly Step[]
   /** Steps with which the container's process itself joins namespaces. */
   readonly join: readonly Step[]
@@ -68,12 +68,15 @@ export function planNamespaces({ config, facts }: CompileContext): NamespacePlan
   const byHost = joined.filter(({ type }) => type === 'pid' || type === 'time')
   const later = lateNamespaces(config)
   const unshare = later.map((type) => op('unshare', { flags: namespaceFlags[type] }, pointerOf(config, type)))
+  const times = makeTimeNamespace(config)
+  // Without privilege only the new user namespace gives the right to make the one of time, before the process is there.
+  const isStaged = times.length > 0 && isNew(config, 'user') && !isAdministrator(facts)
   if (!joined.some(({ type }) => type === 'user')) {
     return {
       open,
-      enter: byHost.map((entry) => undoable(setns(entry))),
-      cloneFlags: flags,
-      stage: [],
+      enter: [...byHost.map(setns), ...(isStaged ? [] : times)].map((step) => undoable(step)),
+      cloneFlags: isStaged ? cloneFlags.NEWUSER : flags,
+      stage: isStaged ? [...times, ...cloneFromStage(flags & ~cloneFlags.NEWUSER)] : [],
       join: byChild.map(setns),
       unshare,
     }
@@ -85,7 +88,7 @@ export function planNamespaces({ config, facts }: CompileContext): NamespacePlan
   const entryOf = (type: NamespaceType): Step[] => joined.filter((entry) => entry.type === type).map(setns)
   return {
     open,
-    enter: [],
+    enter: times.map((step) => undoable(step)),
     cloneFlags: 0,
     stage: [...[...before, 'user' as const, ...after].flatMap(entryOf), ...cloneFromStage(flags)],
     join: own.flatMap(entryOf),
@@ -117,6 +120,23 @@ export function cloneFromStage(flags: number): readonly Step[] {
     op('clone', { flags: flags | cloneFlags.PARENT, cgroup: null }, '/linux/namespaces'),
     op('sync_send', { barrier: barriers.born }),
   ]
+}
+
+/**
+ * Makes a time namespace by unshare(2), which puts only later children into it: its offsets can be written only before the
+ * first process is in it.
+ */
+function makeTimeNamespace(config: RuntimeConfig): readonly Step[] {
+  if (!isNew(config, 'time')) return []
+  const lines = Object.entries(config.linux?.timeOffsets ?? {}).map(
+    ([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`,
+  )
+  const write = op(
+    'write_file',
+    { at: 'proc', path: 'self/timens_offsets', content: lines.join(''), flags: openFlags.WRONLY, mode: 0 },
+    '/linux/timeOffsets',
+  )
+  return [op('unshare', { flags: cloneFlags.NEWTIME }, '/linux/namespaces'), ...(lines.length === 0 ? [] : [write])]
 }
 
 /** Host steps after clone that wait for the stage: until it has cloned the container's process, no step may use its pid. */

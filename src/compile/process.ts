@@ -4,7 +4,7 @@ import { capabilityNames, hasCapability, prctl, resource } from '../program/flag
 import { type HostStep, op, type Step, undoable } from '../program/program.ts'
 import type { CompileContext } from './context.ts'
 import { hostID } from './id-mapping.ts'
-import { deniesSetgroups } from './namespaces.ts'
+import { deniesSetgroups, isNew } from './namespaces.ts'
 
 /**
  * Steps of the container's process that set its user, capabilities and directory and find its command; execve comes after
@@ -40,6 +40,8 @@ export function compileProcess(process: Process, env: readonly string[], context
       '/process/capabilities',
     ),
     op('ambient_set', { raise: capabilities.ambient }, '/process/capabilities/ambient'),
+    // The change of ids takes that back, without which the caller may neither take the listener of its filter nor exec.
+    ...(context.isOpenToCaller ? [op('prctl', { option: prctl.DUMPABLE, value: 1 })] : []),
     op('chdir', { path: process.cwd }, '/process/cwd'),
     ...(hasHome(env) ? [] : [op('default_home', { uid, env }, '/process/env')]),
     op('find_command', { name: commandOf(process), path: searchPath(env) }, '/process/args'),
@@ -56,7 +58,10 @@ function compileGroups({ user }: Process, context: CompileContext): readonly Ste
   const gids = user.additionalGids ?? []
   if ((context.config.annotations?.[keepGroupsAnnotation] ?? '0') !== '0') return []
   if (!deniesSetgroups(context)) {
-    return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from)]
+    // A namespace that a user joins by its path may deny it, if it has the user's group alone.
+    const mayBeDenied = context.hasUserNamespace && !isNew(context.config, 'user') && context.facts.euid !== 0
+    const tolerated = mayBeDenied && gids.length === 0 ? (['EPERM'] as const) : []
+    return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from, ...tolerated)]
   }
   if (gids.length === 0) return []
   throw new OciError('ERR_CONFIG_UNSUPPORTED', "additional groups cannot be set if only the caller's group is mapped", {

@@ -1,3 +1,4 @@
+import { containersConf } from './containers-conf.ts'
 import { dropIn, removeDropIn } from './drop-in.ts'
 import { type Engine, type EngineRuntime, runtimeName } from './engine.ts'
 import { parseTable, tableAt, tomlString } from './toml.ts'
@@ -10,12 +11,7 @@ const known = ['crun', 'runc', 'kata', 'runsc', 'youki', 'krun', 'ocijail']
 /** Podman and Buildah. @see containers.conf(5) "ENGINE TABLE" */
 export const podman: Engine = {
   file: (home) => `${home ?? '/etc'}/${name}`,
-  reads: [
-    '/usr/share/containers/containers.conf',
-    '/usr/share/containers/containers.conf.d/*.conf',
-    '/etc/containers/containers.conf',
-    '/etc/containers/containers.conf.d/*.conf',
-  ],
+  reads: containersConf,
   snippet: entry,
   add: (runtime, text, read) => dropIn(entry(runtime, text, read), text),
   remove: removeDropIn,

@@ -62,6 +62,8 @@ export const tryVariables = [
   'XDG_CONFIG_HOME',
   'XDG_DATA_HOME',
   'CONTAINERS_REGISTRIES_CONF',
+  'CONTAINERS_CONF',
+  'CONTAINERS_CONF_OVERRIDE',
   '_CONTAINERS_ROOTLESS_UID',
 ] as const
 /** The beginning of the ID of a container that `try` has given none; the process that removes it follows. */

@@ -1,4 +1,4 @@
-import { execFileSync, type SpawnSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -26,13 +26,12 @@ afterEach(() => {
 const outer = (): string => top.split('/').at(-1) ?? ''
 
 function call(...words: readonly string[]) {
-  const how: SpawnSyncOptionsWithStringEncoding = {
+  const { status, stdout, stderr } = spawnSync(tool, ['--root', at('root'), ...words], {
     encoding: 'utf8',
     cwd: top,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
-  }
-  const { status, stdout, stderr } = spawnSync(tool, ['--root', at('root'), ...words], how)
+  })
   return { end: status, stdout, stderr }
 }
 

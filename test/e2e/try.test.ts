@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test as plainTest } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test as plainTest, vi } from 'vitest'
 import { cgroupsNamed } from '../cgroup-directories.ts'
 import { nodeStarted, withoutNode } from '../front/without-node.ts'
 import { describeTree } from '../layer/oracle.ts'
@@ -199,6 +199,33 @@ describe.each([
     await sleep(100)
     child.kill('SIGTERM')
     expect(await endOf(child)).toBe(5)
+  })
+
+  test('has a name that can be had again when its process was killed', async () => {
+    const named = (...words: readonly string[]) => ['--name', 'named', ...words]
+    const words = wordsOf(0, named(...inBusybox('echo started; sleep 100')))
+    const child = spawn('/usr/bin/setpriv', words, {
+      cwd: top,
+      env: environment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    const taken = expect.stringContaining('already exists')
+    expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken })
+    child.kill('SIGKILL')
+    await endOf(child)
+    await vi.waitFor(() => expect(tryAs(0, named(...inBusybox('exit 3')))).toMatchObject({ end: 3, stderr: '' }), 5000)
+    expect(left()).toEqual([])
+    const detached = ['run', '-d', '-b', at('kept'), 'named']
+    expect(tryAs(0, ['--keep', '--name', 'kept', ...inBusybox('true')]).end).toBe(0)
+    const stopped = spawnSync(tool, ['--root', at('root'), ...detached], { cwd: top, stdio: 'ignore' })
+    expect(stopped.status).toBe(0)
+    // It is nobody's leftover: someone may want to see how it ended.
+    await vi.waitFor(
+      () => expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken }),
+      5000,
+    )
+    spawnSync(tool, ['--root', at('root'), 'delete', '-f', 'named'])
   })
 
   test('ends with a process that is killed, and the next one removes what is left', async () => {

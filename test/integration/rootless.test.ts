@@ -132,6 +132,46 @@ onV1(
   },
 )
 
+test('a rootless container has a time namespace with its offsets', () => {
+  configure('cat /proc/self/timens_offsets; id -u', (config) => ({
+    ...config,
+    linux: {
+      ...config.linux,
+      namespaces: [...(config.linux?.namespaces ?? []), { type: 'time' }],
+      timeOffsets: { monotonic: { secs: 7881, nanosecs: 2718281 }, boottime: { secs: 1337, nanosecs: 3141519 } },
+    },
+  }))
+  const { end, stdout, stderr } = asUser('run', '-b', place.bundle, place.id)
+  expect({ end, stderr }).toEqual({ end: 0, stderr: '' })
+  expect(stdout.replace(/ +/g, ' ')).toBe('monotonic 7881 2718281\nboottime 1337 3141519\n0\n')
+  expect(place.leftovers()).toEqual([])
+})
+
+test('a container joins the user namespace of another one by its path', () => {
+  const detached = (id: string): Finished => {
+    const line = `exec ${engine} ${tool} --root ${place.root} run -d -b ${place.bundle} ${id} >${place.directory}/log 2>&1 </dev/null`
+    const { status } = spawnSync('/bin/sh', ['-c', line], { uid, gid: uid, timeout: 30_000 })
+    return { end: status, stdout: readFileSync(join(place.directory, 'log'), 'utf8'), stderr: '' }
+  }
+  configure('exec sleep 1000')
+  expect(detached(place.id)).toMatchObject({ end: 0, stdout: '' })
+  const { pid } = JSON.parse(asUser('state', place.id).stdout)
+  configure('exec sleep 1000', ({ linux: { uidMappings: _, gidMappings: __, ...linux } = {}, ...config }) => ({
+    ...config,
+    linux: {
+      ...linux,
+      namespaces: (linux.namespaces ?? []).map(({ type }) =>
+        type === 'user' || type === 'pid' ? { type, path: `/proc/${pid}/ns/${type}` } : { type },
+      ),
+    },
+  }))
+  const second = `${place.id}-second`
+  expect(detached(second)).toMatchObject({ end: 0, stdout: '' })
+  expect(asUser('exec', second, 'cat', '/proc/self/uid_map').stdout.trim().split(/\s+/)).toEqual(['0', `${uid}`, '1'])
+  for (const id of [second, place.id]) expect(asUser('delete', '-f', id)).toMatchObject({ end: 0, stderr: '' })
+  expect(place.leftovers()).toEqual([])
+})
+
 test('a container that shares the PID namespace of its caller, without a cgroup, is warned of', () => {
   const proc = { destination: '/proc', type: 'none', source: '/proc', options: ['rbind'] }
   configure('exit 3', (config) => ({

@@ -12,6 +12,8 @@ import type { Surroundings } from './outside.ts'
 
 /** The parts of the surroundings that other folders know. */
 export interface Elsewhere extends Pick<Surroundings, 'parseSignal' | 'bundleName'> {
+  /** The seccomp profile that engines on this host have, or `unconfined`. */
+  readonly seccompProfile: string | undefined
   /** Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   /** Called before a file of the host is looked at, with its path; without one where what is looked at is more than that. */
@@ -26,6 +28,7 @@ export interface Elsewhere extends Pick<Surroundings, 'parseSignal' | 'bundleNam
 export function surroundingsOf({
   env = process.env,
   onLook = () => {},
+  seccompProfile,
   ...others
 }: Elsewhere): (rootfs?: string) => Surroundings {
   const files = new Map<string, string>()
@@ -60,17 +63,13 @@ export function surroundingsOf({
     countsSwap: countsSwap(),
     platform: { architecture: process.arch, kernel: release() },
     engineSeccomp: () => {
-      for (const path of engineProfiles) onLook(path)
-      const found = engineProfiles.find((path) => existsSync(path))
-      return found === undefined ? undefined : readOnce(found)
+      if (seccompProfile === 'unconfined') return JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW' })
+      return seccompProfile === undefined ? undefined : readOnce(seccompProfile)
     },
     lookUpUser: (text) =>
       rootfs === undefined ? { uid: 0, gid: 0, additionalGids: [], home: undefined } : lookUpUser(rootfs, text),
   })
 }
-
-/** The administrator's, then that of containers-common, as podman looks for them. */
-const engineProfiles = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json']
 
 /** On cgroup v1 it takes a kernel that was built and started for it (`swapaccount=1`). */
 function countsSwap(): boolean {

@@ -182,7 +182,8 @@ function childrenOf(directory: string): readonly string[] {
     const entries = readdirSync(directory, { withFileTypes: true })
     return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name))
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENODEV')) return []
+    // Where the caller may not look there is none of its own.
+    if (isSystemError(error, 'ENOENT', 'ENODEV', 'EACCES')) return []
     throw error
   }
 }

@@ -13,6 +13,7 @@ import { replaceConfigText, writeBundleFiles } from '../../bundle/write-config.t
 import type { IDMappings, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { readConfig, readConfigText } from '../../runtime/load-bundle.ts'
 import { parseSignal } from '../../runtime/signal.ts'
+import { engineSeccomp } from './engine-seccomp.ts'
 
 export interface ConfigOptions {
   /** The directory of config.json; default `.`. */
@@ -30,7 +31,8 @@ export interface ConfigOptions {
  */
 export async function config({ bundle = '.', changes = {}, env }: ConfigOptions = {}): Promise<void> {
   const text = readConfigText(`${resolve(bundle)}/config.json`)
-  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
+  const seccompProfile = await engineSeccomp({ env })
+  const around = surroundingsOf({ env, parseSignal, seccompProfile, bundleName: basename(resolve(bundle)) })
   let files: readonly BundleFile[] = []
   const changed = editConfigText(text, (before) => {
     const surroundings = around(resolve(bundle, before.root.path))
@@ -50,7 +52,8 @@ export async function config({ bundle = '.', changes = {}, env }: ConfigOptions 
  */
 export async function showConfig({ bundle = '.' }: Pick<ConfigOptions, 'bundle'> = {}): Promise<readonly string[]> {
   const shown = readConfig(resolve(bundle))
-  const around = surroundingsOf({ parseSignal, bundleName: basename(resolve(bundle)) })
+  const seccompProfile = await engineSeccomp({})
+  const around = surroundingsOf({ parseSignal, seccompProfile, bundleName: basename(resolve(bundle)) })
   return showChanges(shown, await baseOf(shown), around())
 }
 

@@ -30,7 +30,7 @@ export async function doctor({ store, root, env = process.env }: DoctorOptions =
     await userNamespaces(caller),
     cgroups(caller),
     subordinateIDs(caller),
-    seccomp(),
+    await seccomp(caller),
     overlays(caller),
     reflinks(caller),
     networks(caller),

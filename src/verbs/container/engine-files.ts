@@ -27,11 +27,15 @@ export function readConfigFile(path: string): string {
   }
 }
 
-/** The texts of the files that are there; a name `*.conf` stands for all such files of a directory, in order. */
-export function readConfigFiles(paths: readonly string[], but: string): readonly string[] {
-  const files = paths.flatMap((path) => (basename(path).startsWith('*.') ? matching(path) : [path]))
-  return files.filter((path) => path !== but).map(readConfigFile)
-}
+/** Files by their paths; a name `*.conf` stands for all such files of a directory, in order. */
+export const filesOf = (paths: readonly string[]): readonly string[] =>
+  paths.flatMap((path) => (basename(path).startsWith('*.') ? matching(path) : [path]))
+
+/** The texts of the files that are there. */
+export const readConfigFiles = (paths: readonly string[], but: string): readonly string[] =>
+  filesOf(paths)
+    .filter((path) => path !== but)
+    .map(readConfigFile)
 
 function matching(pattern: string): readonly string[] {
   const [directory, end] = [dirname(pattern), basename(pattern).slice(1)]

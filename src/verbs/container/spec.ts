@@ -7,6 +7,7 @@ import { defaultConfig } from '../../bundle/default-config.ts'
 import { hostConfigOptions } from '../../bundle/host-options.ts'
 import { writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
 import { parseSignal } from '../../runtime/signal.ts'
+import { engineSeccomp } from './engine-seccomp.ts'
 
 export interface SpecOptions {
   /** The directory that gets the config.json; default `.`. */
@@ -30,7 +31,8 @@ export interface SpecOptions {
 export async function spec(options: SpecOptions = {}): Promise<void> {
   const { bundle = '.', rootless = false, terminal, changes = {}, env } = options
   const base = defaultConfig({ ...(await hostConfigOptions(rootless)), terminal })
-  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(bundle)) })
+  const seccompProfile = await engineSeccomp({ env })
+  const around = surroundingsOf({ env, parseSignal, seccompProfile, bundleName: basename(resolve(bundle)) })
   const surroundings = around(resolve(bundle, base.root.path))
   const config = applyChanges(base, changes, surroundings)
   await writeBundleFiles(bundle, nameFilesOf(config, surroundings))

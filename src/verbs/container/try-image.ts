@@ -9,9 +9,10 @@ import { removeTree } from '../../layer/remove-tree.ts'
 import { parseContainerID } from '../../runtime/container-id.ts'
 import type { LaunchOptions, OwnOptions } from '../../runtime/launch.ts'
 import { absoluteRoot } from '../../state-root.ts'
+import { defaultStorePath } from '../../store/location.ts'
 import type { PreparedTry, PrepareTryOptions } from '../image/prepare-try.ts'
 import { launchUntilAborted } from './launch-until-aborted.ts'
-import { removeLeftovers, triedID } from './try-leftovers.ts'
+import { removeLeftovers, removeNamesake, triedID } from './try-leftovers.ts'
 
 export interface TryImageOptions extends Omit<PrepareTryOptions, 'changes' | 'id' | 'out' | 'isApart' | 'subids'> {
   /**
@@ -54,6 +55,9 @@ export async function tryImage(image: string, options: TryImageOptions & OwnTryO
   const root = absoluteRoot(options.root)
   await removeLeftovers(root)
   const id = parseContainerID(options.name ?? triedID())
+  if (options.name !== undefined) {
+    await removeNamesake(id, { root, store: options.store ?? defaultStorePath(options.env ?? process.env) })
+  }
   const prepare = await prepareBy(options)
   const asked = {
     ...options,

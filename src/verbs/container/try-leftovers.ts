@@ -1,7 +1,10 @@
 import { readdirSync } from 'node:fs'
-import { isSystemError } from '../../errors.ts'
+import { isSystemError, OciError } from '../../errors.ts'
 import { tryPrefix } from '../../program/contract.ts'
-import { readProcessStat } from '../../runtime/proc.ts'
+import type { ContainerID } from '../../runtime/container-id.ts'
+import { isAliveSince, readProcessStat } from '../../runtime/proc.ts'
+import { type ContainerRecord, readContainer, readStatus } from '../../runtime/state-file.ts'
+import { isTryBundle } from '../image/try-bundle.ts'
 import { remove } from './delete.ts'
 
 let serial = 0
@@ -18,6 +21,23 @@ export async function removeLeftovers(root: string): Promise<void> {
     const pid = id.startsWith(tryPrefix) ? /^\d+(?=-|$)/.exec(id.slice(tryPrefix.length))?.[0] : undefined
     if (pid === undefined || isAlive(Number(pid))) continue
     await remove({ root, id, force: true })
+  }
+}
+
+/** Removes the container that has the name of a new one, if a try has made it whose process was killed. */
+export async function removeNamesake(id: ContainerID, { root, store }: { root: string; store: string }): Promise<void> {
+  const container = containerNamed(id, root)
+  if (container === undefined || !isTryBundle(store, container.bundle)) return
+  if (isAliveSince(container.creator) || (await readStatus(container)) !== 'stopped') return
+  await remove({ root, id, force: true })
+}
+
+function containerNamed(id: ContainerID, root: string): ContainerRecord | undefined {
+  try {
+    return readContainer(root, id)
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_CONTAINER_NOT_FOUND') return undefined
+    throw error
   }
 }
 

@@ -8,6 +8,7 @@ import { hostConfigOptions } from '../../bundle/host-options.ts'
 import { needsUserNamespace } from '../../caller-rights.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { parseSignal } from '../../runtime/signal.ts'
+import { engineSeccomp } from '../container/engine-seccomp.ts'
 
 /** Changes for the config.json of an image whose rootfs is not there yet. */
 export interface ConfigChanger {
@@ -37,7 +38,8 @@ export async function configChanger({
   env,
   onLook,
 }: ChangerOptions): Promise<ConfigChanger> {
-  const around = surroundingsOf({ env, parseSignal, bundleName: basename(resolve(out)), onLook })
+  const seccompProfile = await engineSeccomp({ env, onLook })
+  const around = surroundingsOf({ env, parseSignal, seccompProfile, bundleName: basename(resolve(out)), onLook })
   const base = defaultConfig(await hostConfigOptions(subids || needsUserNamespace()))
   applyChanges(base, { ...changes, user: undefined }, around(undefined))
   return {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { BundleFile } from '../../bundle/changes/names.ts'
 import { type ImageRecord, writeImageRecord } from '../../bundle/image-record.ts'
 import { formatRuntimeConfig, writeBundleFiles, writeRuntimeConfig } from '../../bundle/write-config.ts'
@@ -15,6 +15,9 @@ import { makeBundleDirectory } from './bundle-directory.ts'
 import { copyOfTree } from './unpacked-trees.ts'
 
 const directoryOf = (store: string): string => join(store, 'tries')
+
+/** True for the path of a bundle that a try has made, and does not keep for its caller. */
+export const isTryBundle = (store: string, bundle: string): boolean => dirname(bundle) === directoryOf(resolve(store))
 
 export interface NewTryBundle {
   readonly config: RuntimeConfig

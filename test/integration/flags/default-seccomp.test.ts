@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, readFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { buildTool } from '../../c-tool.ts'
@@ -97,5 +97,50 @@ describe('where containers-common is installed', () => {
     expect(call(['config', '-b', 'bundle', '--show']).stdout).toContain('--security-opt=seccomp=default\n')
     expect(call(['config', '-b', 'bundle', '--security-opt', 'seccomp=unconfined']).end).toBe(0)
     expect(call(['config', '-b', 'bundle', '--show']).stdout).not.toContain('seccomp')
+  })
+})
+
+describe('where containers.conf names a profile', () => {
+  const profile = (call: string): string =>
+    JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: [call], action: 'SCMP_ACT_ERRNO' }] })
+  const lookUp = (where: string, name: string): string => `${where}/containers/${name}`
+
+  describe.each(callers)('as %s', (_, uid) => {
+    const flagged = openFlagged(uid)
+    const filterOf = (env: Readonly<Record<string, string>>): unknown => {
+      expect(flagged().call(specOf(uid, ['--security-opt', 'seccomp=default']), env)).toMatchObject({
+        end: 0,
+        stderr: '',
+      })
+      const { linux } = JSON.parse(readFileSync(join(flagged().place.bundle, 'config.json'), 'utf8'))
+      return linux?.seccomp
+    }
+
+    test('it is the default, the last one that is named, and unconfined is no filter', () => {
+      const { directory } = flagged().place
+      const [home, only] = [join(directory, 'home'), join(directory, 'only.conf')]
+      mkdirSync(lookUp(home, 'containers.conf.d'), { recursive: true })
+      writeFileSync(lookUp(home, 'own.json'), profile('mkdir'))
+      const named = (path: string): string => `[containers]\nseccomp_profile = "${path}"\n`
+      writeFileSync(lookUp(home, 'containers.conf'), named('/missing.json'))
+      writeFileSync(lookUp(home, 'containers.conf.d/10.conf'), named(lookUp(home, 'own.json')))
+      writeFileSync(lookUp(home, 'containers.conf.d/20.conf'), '# seccomp_profile = "/other.json"\n[containers]\n')
+      // The files of root's home do not decide what root's containers may do.
+      const byUser = filterOf({ XDG_CONFIG_HOME: home })
+      if (uid === 0) expect(byUser).toEqual(filterOf({}))
+      else expect(byUser).toMatchObject({ syscalls: [{ names: ['mkdir'] }] })
+      writeFileSync(lookUp(home, 'other.json'), profile('rmdir'))
+      writeFileSync(only, named(lookUp(home, 'other.json')))
+      expect(filterOf({ XDG_CONFIG_HOME: home, CONTAINERS_CONF: only })).toMatchObject({
+        syscalls: [{ names: ['rmdir'] }],
+      })
+      writeFileSync(only, named('unconfined'))
+      expect(filterOf({ CONTAINERS_CONF: only })).toEqual({ defaultAction: 'SCMP_ACT_ALLOW' })
+      writeFileSync(only, '[containers]\nseccomp_profile = 5 5\n')
+      const { end, stderr } = flagged().call(specOf(uid, ['--security-opt', 'seccomp=default']), {
+        CONTAINERS_CONF: only,
+      })
+      expect([end, stderr]).toEqual([1, expect.stringContaining('containers.conf is not TOML')])
+    })
   })
 })

@@ -7,6 +7,7 @@ import { forbiddingSwitch } from '../../../host/user-namespace-switches.ts'
 import { cloneFlags } from '../../../program/flags.ts'
 import { op, undoable } from '../../../program/program.ts'
 import { runProgram } from '../../../runtime/runner.ts'
+import { engineSeccomp } from '../engine-seccomp.ts'
 import type { Caller, Finding } from './finding.ts'
 import { textOf } from './finding.ts'
 
@@ -59,12 +60,11 @@ export function overlays({ euid }: Caller): Finding {
   return { name, status: 'missing', says: `for users Linux 6.6 is needed; ${purpose}` }
 }
 
-export function seccomp(): Finding {
+export async function seccomp({ env }: Caller): Promise<Finding> {
   const name = 'seccomp'
   const actions = textOf('/proc/sys/kernel/seccomp/actions_avail')
   if (actions === undefined) return { name, status: 'missing', says: 'the kernel has none: no system call is filtered' }
-  const profiles = ['/etc/containers/seccomp.json', '/usr/share/containers/seccomp.json']
-  const profile = profiles.find((path) => existsSync(path)) ?? "the tool's own"
+  const profile = (await engineSeccomp({ env })) ?? "the tool's own"
   return { name, status: 'works', says: `"default" is ${profile}` }
 }
 
