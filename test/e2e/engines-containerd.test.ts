@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { cgroupDriver, EnginePlace, image, type Outcome, pathOf, runtimes } from './engine-place.ts'
+import { cgroupDriver, EnginePlace, image, type Outcome, pathOf, runtimes, slowness } from './engine-place.ts'
 import { containerdRows } from './engine-rows/containerd.ts'
 import { name, type RowEngine, testRows } from './engine-rows/rows.ts'
 
@@ -33,7 +33,7 @@ path = "${place.at('opt')}"
     expect(
       ctr('images', 'import', '--index-name', 'busybox', '--snapshotter', 'native', place.at('image')).stderr,
     ).toBe('')
-  }, 60_000)
+  }, 60_000 * slowness)
   afterAll(() => place.close())
 
   const rowEngine = (runtime: string): RowEngine => ({

@@ -9,6 +9,7 @@ import {
   type Outcome,
   pathOf,
   runtimes,
+  slowness,
   tool,
   writeImages,
 } from './engine-place.ts'
@@ -56,7 +57,7 @@ describe('dockerd with this runtime', () => {
     expect(place.call([tool, 'unpack', image, '--out', place.at('bundle')]).status).toBe(0)
     const script = 'tar -C "$0" -c . | docker import - busybox'
     expect(place.call(['sh', '-c', script, place.at('bundle/rootfs')]).status).toBe(0)
-  }, 60_000)
+  }, 60_000 * slowness)
   afterEach(() => {
     docker('rm', '-f', 'demo')
   })

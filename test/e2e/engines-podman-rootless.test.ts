@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { EnginePlace, image, pathOf, runtimes } from './engine-place.ts'
+import { EnginePlace, image, pathOf, runtimes, slowness } from './engine-place.ts'
 import { buildahRows } from './engine-rows/buildah.ts'
 import { rootlessRows } from './engine-rows/podman.ts'
 import { name, type RowEngine, testRows, until } from './engine-rows/rows.ts'
@@ -65,7 +65,7 @@ ${runtimes.map((runtime) => `${runtime} = ["${pathOf(runtime)}"]`).join('\n')}
     mkdirSync(place.at('infra'))
     writeFileSync(place.at('infra/Containerfile'), 'FROM localhost/busybox\nCMD ["sleep", "1000"]\n')
     expect(podman('build', '-q', '-t', 'localhost/infra', place.at('infra'))).toMatchObject({ status: 0 })
-  }, 60_000)
+  }, 60_000 * slowness)
   afterAll(async () => {
     podman('rm', '-f', '-t', '0', '-a')
     podman('unshare', 'rm', '-rf', place.at('graph'), place.at('run/storage'))

@@ -10,6 +10,7 @@ import {
   type Outcome,
   pathOf,
   runtimes,
+  slowness,
   tool,
   writeImages,
 } from './engine-place.ts'
@@ -68,7 +69,7 @@ ${runtimes.map((runtime) => `${runtime} = ["${pathOf(runtime)}"]`).join('\n')}
     mkdirSync(place.at('infra'))
     writeFileSync(place.at('infra/Containerfile'), 'FROM localhost/busybox\nCMD ["sleep", "1000"]\n')
     expect(podman('build', '-q', '-t', 'localhost/infra', place.at('infra')).status).toBe(0)
-  }, 60_000)
+  }, 60_000 * slowness)
   afterEach(() => {
     podman('rm', '-f', '-t', '0', '-i', 'demo')
   })

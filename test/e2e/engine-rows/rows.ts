@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { isThere, type requires } from '../../requirements.ts'
 import { cgroupDriver, type EnginePlace, inCommonWords, type Outcome, slowness } from '../engine-place.ts'
 
@@ -63,11 +63,6 @@ export function testRows(
   rows: readonly Row[],
   { title, engines }: { readonly title: () => string; readonly engines: () => readonly RowEngine[] },
 ): void {
-  const results: Result[] = []
-  afterAll(() => {
-    const file = process.env.ENGINES_TABLE
-    if (file) appendFileSync(file, results.map((result) => `${JSON.stringify(result)}\n`).join(''))
-  })
   const possible = rows.filter(({ isPossible = true }) => isPossible)
   if (possible.length === 0) test.skip('no row is possible on this machine')
   const timeout = (60_000 + often * 10_000) * slowness
@@ -87,7 +82,7 @@ export function testRows(
       const others = [...seen].filter(([runtime]) => runtime !== 'bundle-tool')
       const like = others.map(([runtime, theirs]) => [runtime, likeness(theirs, seen.get('bundle-tool'))])
       const ms = [...took].map(([runtime, values]) => [runtime, Math.round(median(values))])
-      results.push({
+      tell({
         engine: title(),
         what,
         host,
@@ -97,6 +92,11 @@ export function testRows(
       })
     }
   })
+}
+
+function tell(result: Result): void {
+  const file = process.env.ENGINES_TABLE
+  if (file) appendFileSync(file, `${JSON.stringify(result)}\n`)
 }
 
 /** Has each engine do the row, as often as the row says, and keeps the first answer of each. */
