@@ -19,8 +19,8 @@ const { describe, test } = requires(
   'newuidmap',
 )
 
-/** A user with ranges of ids, who is in one more group. */
-const [user, uid, group] = ['bundle-tool-podman', 54_324, 54_399] as const
+/** A user with ranges of ids, who is in one more group: of this run alone, since all that the user runs is killed at its end. */
+const [user, uid, group] = [`bundle-tool-${process.pid}`, 40_000 + (process.pid % 10_000), 54_399] as const
 
 describe('podman of a user who is not root', () => {
   let place: EnginePlace
