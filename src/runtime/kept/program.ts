@@ -75,36 +75,50 @@ function keep(
   guards: readonly Guard[],
 ): void {
   const key = [...words, ownBinary('bundle-tool'), buildID].join('\n')
-  const content = (): Buffer => keptFile(program, [{ kind: 'key', text: key }, ...guards])
+  const content = (): Uint8Array => keptFile(program, [{ kind: 'key', text: key }, ...guards])
   keepFile({ directory, prefix: keptPrefix, most: count }, hash(key), content)
 }
 
 /**
  * The content of a kept program's file: a header, the guards, the program, laid out as in `structs` of the contract.
  */
-function keptFile(program: Program, guards: readonly Guard[]): Buffer {
-  const parts = guards.map(encodeGuard)
-  const header = Buffer.alloc(headerBytes)
-  header.write(keptMagic, inHeader.magic)
-  header.writeUInt32LE(version, inHeader.version)
-  header.writeUInt32LE(guards.length, inHeader.guards)
-  header.writeUInt32LE(headerBytes + parts.reduce((sum, part) => sum + part.length, 0), inHeader.program)
-  return Buffer.concat([header, ...parts, encode(program)])
+function keptFile(program: Program, guards: readonly Guard[]): Uint8Array {
+  const image = encode(program)
+  const parts = guards.map(partsOf)
+  const start = parts.reduce((sum, { size }) => sum + size, headerBytes)
+  const file = new Uint8Array(start + image.length)
+  const view = new DataView(file.buffer)
+  file.set(bytesOf(keptMagic), inHeader.magic)
+  view.setUint32(inHeader.version, version, true)
+  view.setUint32(inHeader.guards, guards.length, true)
+  view.setUint32(inHeader.program, start, true)
+  let at = headerBytes
+  for (const { guard, text, content, size } of parts) {
+    view.setUint32(at + inGuard.kind, guardKinds[guard.kind], true)
+    view.setUint32(at + inGuard.text, text.length, true)
+    guard.values?.forEach((value, index) => {
+      view.setBigUint64(at + inGuard.value + index * 8, BigInt.asUintN(64, value), true)
+    })
+    file.set(text, at + guardBytes)
+    if (content !== undefined) file.set(content, at + guardBytes + aligned(text.length, 8))
+    at += size
+  }
+  file.set(image, start)
+  return file
 }
 
-function encodeGuard({ kind, text, values = [], content: bytes = new Uint8Array() }: Guard): Buffer {
-  const head = Buffer.alloc(guardBytes)
-  const textBytes = bytesOf(`${text}\0`)
-  head.writeUInt32LE(guardKinds[kind], inGuard.kind)
-  head.writeUInt32LE(textBytes.length, inGuard.text)
-  values.forEach((value, index) => {
-    head.writeBigUInt64LE(BigInt.asUintN(64, value), inGuard.value + index * 8)
-  })
-  return Buffer.concat([head, padded(textBytes), padded(bytes)])
+interface GuardParts {
+  readonly guard: Guard
+  readonly text: Uint8Array
+  readonly content: Uint8Array | undefined
+  /** Each part begins at a multiple of eight bytes. */
+  readonly size: number
 }
 
-function padded(bytes: Uint8Array): Buffer {
-  return Buffer.concat([bytes], aligned(bytes.length, 8))
+function partsOf(guard: Guard): GuardParts {
+  const text = bytesOf(`${guard.text}\0`)
+  const { content } = guard
+  return { guard, text, content, size: guardBytes + aligned(text.length, 8) + aligned(content?.length ?? 0, 8) }
 }
 
 /** FNV-1a in 64 bits, as the front computes it. */
