@@ -44,7 +44,7 @@ async function newConfigs({ all, kind, scratch, rounds }) {
   return {
     title: `create with a new config.json, CPU time (${setting(kind)})`,
     rows: await inTurns(contenders, rounds),
-    budgets: peers(all, 'create', 1),
+    budgets: peers(all, 'create', 'crun'),
   }
 }
 
@@ -69,12 +69,17 @@ async function onNew({ all, bundle, rounds, name, words }) {
   return {
     title: `the first ${name} of a container, CPU time (${setting()})`,
     rows: await inTurns(contenders, rounds),
-    budgets: peers(able, name, 1),
+    budgets: peers(able, name, 'runc'),
   }
 }
 
-const peers = ([ours, ...others], command, ratio) =>
-  others.map(({ name }) => ({ of: `${ours?.name} ${command}`, against: `${name} ${command}`, ratio }))
+/** Comparisons with all peers; the budget is what `judge` takes. */
+const peers = ([ours, ...others], command, judge) =>
+  others.map(({ name }) => ({
+    of: `${ours?.name} ${command}`,
+    against: `${name} ${command}`,
+    ...(name === judge ? { ratio: 1 } : {}),
+  }))
 
 /** A shell's loop: `{n}` in the words is 0, 1 ..., and `{}` the name of a container with it. */
 function loop({ command }, words) {
