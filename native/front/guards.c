@@ -196,10 +196,10 @@ static bool has_end(const char *content, uint64_t length)
 	return length;
 }
 
-/* The bytes of what follows the text of a guard. */
-static uint64_t content_size(const struct guard *g)
+/* The bytes of what follows the text of a guard, without its padding. */
+static uint64_t content_length(const struct guard *g)
 {
-	return g->kind == GUARD_CONTENT || g->kind == GUARD_MOUNTS ? padded(g->value[0]) : 0;
+	return g->kind == GUARD_CONTENT || g->kind == GUARD_MOUNTS ? g->value[0] : 0;
 }
 
 bool guards_hold(const char *image, size_t size, const char *key)
@@ -215,11 +215,12 @@ bool guards_hold(const char *image, size_t size, const char *key)
 		const char *text = image + at + sizeof *g, *content;
 		uint64_t next;
 
-		if (at + sizeof *g > h->program || !g->text)
+		/* A length near 2^64 would be a short one when it is padded. */
+		if (at + sizeof *g > h->program || !g->text || content_length(g) > h->program)
 			return false;
 		content = text + padded(g->text);
-		next = at + sizeof *g + padded(g->text) + content_size(g);
-		if (next > h->program || next < at || text[g->text - 1] ||
+		next = at + sizeof *g + padded(g->text) + padded(content_length(g));
+		if (next > h->program || text[g->text - 1] ||
 		    (g->kind == GUARD_MOUNTS && !has_end(content, g->value[0])) || !guard_holds(g, text, content, key))
 			return false;
 		has_key |= g->kind == GUARD_KEY;
