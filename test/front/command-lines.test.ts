@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type Call, optionsOfCall } from '../../src/program/options.ts'
 import { ContainerPlace } from '../container.ts'
+import { randomNumbers } from '../interpreter/random.ts'
 import { requires } from '../requirements.ts'
 
 /**
@@ -38,17 +39,6 @@ beforeAll(() => {
   place.configure(`${show}; exit 3`)
 })
 afterAll(() => place.close())
-
-/** mulberry32: the same numbers for the same seed, from 0 to 1. */
-function randomOf(start: number): () => number {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 type Choose = <T>(...items: readonly T[]) => T
 
@@ -163,7 +153,7 @@ function outcomeOf(command: readonly string[]) {
 }
 
 test('mean the same to the front and to the command line', { timeout: 3_600_000 }, () => {
-  const random = randomOf(seed)
+  const random = randomNumbers(seed)
   const different: unknown[] = []
   let successes = 0
   for (let index = 0; index < count; index++) {

@@ -9,7 +9,8 @@ import { makeFileSystem } from '../../src/interpreter/file-system.ts'
 import { makePathModule } from '../../src/interpreter/path.ts'
 import { systemError } from '../../src/interpreter/system-error.ts'
 import { requires } from '../requirements.ts'
-import { inBoth, randomNumbers } from './both.ts'
+import { inBoth } from './both.ts'
+import { randomNumbers } from './random.ts'
 
 const { test } = requires('interpreter')
 

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { requires } from '../requirements.ts'
-import { randomNumbers } from './both.ts'
 import { type Compiled, CompilePlace, cpuSecondsOfChildren, plainConfig } from './compiled.ts'
+import { randomNumbers } from './random.ts'
 
 const { test } = requires('root', 'interpreter')
 const withProfile = requires('root', 'interpreter', '/usr/share/containers/seccomp.json')
