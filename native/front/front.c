@@ -84,29 +84,6 @@ static void parse_globals(struct call *call)
 	call->command = i;
 }
 
-static bool is_log_format(const char *text)
-{
-	static const char *const formats[] = {LOG_FORMATS};
-
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (streq(text, formats[i]))
-			return true;
-	return false;
-}
-
-bool make_log(const struct call *call)
-{
-	const char *log = call->given[GLOBAL_LOG], *format = call->given[GLOBAL_LOG_FORMAT];
-	long fd;
-
-	if (format && !is_log_format(format))
-		return false;
-	if (!log)
-		return true;
-	fd = probe(openat, AT_FDCWD, log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	return fd >= 0 && sys(close, fd) >= 0;
-}
-
 bool make_absolute(char *to, size_t size, const char *path)
 {
 	char cwd[PATH_SIZE];
@@ -205,12 +182,12 @@ static bool become_sealed(const struct call *call)
 	return env && seal(call->argv, env) >= 0;
 }
 
-/* True when the command was one of the lifecycle's and is done. */
-static bool finish_lifecycle(const struct call *call)
+/* The exit code of a command of the lifecycle that is done; -1: it is another command, or is left to the command line. */
+static int finish_lifecycle(const struct call *call)
 {
 	char root[PATH_SIZE];
 
-	return find_root(root, sizeof root, call) && lifecycle(root, call);
+	return find_root(root, sizeof root, call) ? lifecycle(root, call) : -1;
 }
 
 /*
@@ -280,7 +257,7 @@ int start(int argc, char **argv, char **env)
 	struct call call = {.argv = argv, .env = env};
 	char *const nothing[] = {NULL};
 	struct job job = {0};
-	int socket = argc > 0 ? find_socket(&call) : -1;
+	int socket = argc > 0 ? find_socket(&call) : -1, code;
 
 	if (argc > 0 && (streq(argv[0], ARGV0_RUNNER) || streq(argv[0], ARGV0_EXECUTE)))
 		return start_runner(argc, argv, env);
@@ -290,13 +267,12 @@ int start(int argc, char **argv, char **env)
 	parse_globals(&call);
 	if (!argv[call.command])
 		return become_command_line(&call, nothing, false);
-	if (finish_lifecycle(&call))
-		return 0;
+	code = finish_lifecycle(&call);
+	if (code >= 0)
+		return code;
 	if (!ends_in_program(&call) || !become_sealed(&call))
 		return become_command_line(&call, nothing, false);
 	if (!find_kept(&call, &job)) {
-		int code;
-
 		job = (struct job){0}; /* a program that is kept and must not run now is none */
 		/* A try whose program is not kept needs its bundle first, which all of the command line makes. */
 		code = is_try(&call) ? become_command_line(&call, nothing, false) : compile(&call, &job);

@@ -131,13 +131,16 @@ void reap_compiler(const struct job *job);
 int explain(const struct call *call, struct vm *vm);
 
 /*
- * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`. False
- * for all that is not plain success: that is for the command line to do, and to put into words.
+ * start, state, kill, delete, pause and resume, by the record that a container has in its directory below `root`: the exit code.
+ * -1 for all but plain success and what the record has words for: that is for the command line to do, and to put into words.
  */
-bool lifecycle(const char *root, const struct call *call);
+int lifecycle(const char *root, const struct call *call);
 
 /* True when the container exists and is not paused. */
 bool accepts_exec(const char *root, const char *id);
 
 /* Makes the log if there is to be one, as the command line does, though there is nothing to write into it. */
 bool make_log(const struct call *call);
+
+/* Writes an error into the log, where it is `quoted`, and if that is a file also to standard error. False: not all of it. */
+bool log_error(const struct call *call, const char *message, const char *quoted);

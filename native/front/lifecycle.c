@@ -1,7 +1,8 @@
 /*
  * start, state, kill, delete, pause and resume of a container, by the record that was written beside its state.json when
  * it was created (src/runtime/kept/front-record.ts). Whatever is not plain success is left to the command line, which starts over: no
- * step here does harm when it is done twice.
+ * step here does harm when it is done twice. The one error that is said here is that of `kill` after the end of a container, as
+ * engines call it to be sure, in the words of the record.
  */
 #include "front/front.h"
 #include "front/record.h"
@@ -163,6 +164,11 @@ static bool kill_container(const struct container *c, char **words)
 
 	if (words[0] && (words[1] || !parse_signal(words[0], &signal)))
 		return false;
+	/* Without a PID namespace of their own, other processes can outlive the first one, and SIGKILL is for them, too. */
+	if ((signal != SIGKILL || is_plain(c, PLAIN_KILL)) && is_alive(c) == 0) {
+		*c->code = 1;
+		return log_error(c->call, c->line[RECORD_NOT_RUNNING_LINE], c->line[RECORD_QUOTED_NOT_RUNNING_LINE]);
+	}
 	/* A person is told by the command line what a signal will not do. */
 	return (signal == SIGKILL || !is_terminal(2)) && send_signal(c, signal);
 }
@@ -265,22 +271,23 @@ static char **take_options(const char *command, char **words, unsigned int *give
 	return words;
 }
 
-bool lifecycle(const char *root, const struct call *call)
+int lifecycle(const char *root, const struct call *call)
 {
 	char **words = call->argv + call->command;
-	struct container c = {0};
+	int code = 0;
+	struct container c = {.call = call, .code = &code};
 	unsigned int given = 0;
 	size_t i = 0;
 
 	while (i < sizeof commands / sizeof *commands && !streq(words[0], commands[i].name))
 		i++;
 	if (i == sizeof commands / sizeof *commands)
-		return false;
+		return -1;
 	words = take_options(commands[i].name, words + 1, &given);
 	c.is_forced = given >> OPTION_BIT_FORCE & 1;
 	if (!*words || !is_plain_id(*words) || !make_log(call))
-		return false;
+		return -1;
 	if (c.is_forced && !words[1] && is_gone(root, *words))
-		return true;
-	return find_container(&c, root, *words) && commands[i].run(&c, words + 1);
+		return 0;
+	return find_container(&c, root, *words) && commands[i].run(&c, words + 1) ? code : -1;
 }

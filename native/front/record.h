@@ -8,7 +8,11 @@
 
 enum { MAX_CGROUPS = 32 };
 
+struct call;
+
 struct container {
+	const struct call *call; /* that is about it */
+	int *code;		 /* its exit code if the command is done; 0 unless changed */
 	int root;
 	int directory;
 	const char *id;

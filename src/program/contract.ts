@@ -115,7 +115,7 @@ export const stateFile = 'state.json'
 /** The name of the file with a container's record for the front, beside its state. */
 export const recordFile = '.front'
 /** The version of records; the front leaves a container with another one to Node.js. */
-export const recordVersion = '2'
+export const recordVersion = '3'
 /**
  * The first lines of a record, which lifecycle commands need; each may be empty. They are followed by the directories of the
  * cgroups to remove with the container, an empty line, and the JSON of `state` without the lines of pid and status.
@@ -124,6 +124,7 @@ export const recordVersion = '2'
  * - `freezer`: a file to which `frozen` is written to freeze the processes of the container, and `thawed` to thaw them; its
  *   content is one of these
  * - `proof`: a file that has the line `proven` once the container's own freezer has frozen all of its processes
+ * - `not_running`: the error of `kill` after the container's end; `quoted_not_running`: as the log has it
  */
 export const recordLines = [
   'version',
@@ -135,6 +136,8 @@ export const recordLines = [
   'frozen',
   'proof',
   'proven',
+  'not_running',
+  'quoted_not_running',
 ] as const
 
 export type RecordLine = (typeof recordLines)[number]

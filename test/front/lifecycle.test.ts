@@ -28,6 +28,10 @@ function call(args: readonly string[], path = withoutNode) {
 }
 const callWithNode = (...args: readonly string[]) => call(args, dirname(process.execPath))
 
+/** The form of times in both forms of the log. */
+const logTime = /(?<=time="|"time":")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=")/g
+const withoutTime = (text: string) => text.replace(logTime, '')
+
 const done = { status: 0, stdout: '', stderr: '' }
 const needsNode = { status: nodeStarted.status, stdout: '', stderr: expect.stringContaining(nodeStarted.said) }
 
@@ -56,6 +60,50 @@ describe('without Node.js', () => {
     await vi.waitFor(() => expect(state()).toMatchObject({ status: 'stopped', pid: 0 }))
     expect(call(['delete', place.id])).toEqual(done)
     expect(place.leftovers()).toEqual([])
+  })
+
+  test('kill of a container that has ended is refused, in the same words', async () => {
+    const log = join(place.directory, 'log')
+    create({}, 'exit 0')
+    call(['start', place.id])
+    await vi.waitFor(() => expect(state()).toMatchObject({ status: 'stopped' }))
+    // The record gone, the command line answers.
+    const record = join(place.root, place.id, recordFile)
+    const answer = (path: string, options: readonly string[], words: readonly string[]) => {
+      const { status, stdout, stderr } = call([...options, 'kill', place.id, ...words], path)
+      const text = existsSync(log) ? readFileSync(log, 'utf8') : ''
+      rmSync(log, { force: true })
+      const times = (stderr + text).match(logTime) ?? []
+      for (const time of times) expect(Math.abs(Date.now() - Date.parse(time))).toBeLessThan(10_000)
+      return { status, stdout, stderr: withoutTime(stderr), log: withoutTime(text), times: times.length }
+    }
+    const calls = [[], ['--log', log], ['--log-format', 'json'], ['--log', log, '--log-format', 'json']].flatMap(
+      (options) => [[], ['KILL'], ['15'], ['0']].map((words) => ({ options, words })),
+    )
+    const own = calls.map(({ options, words }) => answer(withoutNode, options, words))
+    renameSync(record, `${record}-kept`)
+    const others = calls.map(({ options, words }) => answer(dirname(process.execPath), options, words))
+    renameSync(`${record}-kept`, record)
+    expect(own).toEqual(others)
+    expect(own[0]).toMatchObject({ status: 1, stderr: expect.stringContaining('container not running'), times: 1 })
+    expect(call(['--log', '/dev/full', 'kill', place.id])).toEqual(needsNode)
+  })
+
+  test('a process that is not the container’s any more gets no signal', async () => {
+    create()
+    call(['start', place.id])
+    const record = join(place.root, place.id, '.front')
+    const text = readFileSync(record, 'utf8')
+    const { pid } = state()
+    const startTime = text.split('\n')[2] ?? ''
+    writeFileSync(record, text.replace(`\n${startTime}\n`, `\n${Number(startTime) - 1}\n`))
+    expect(call(['kill', place.id, 'KILL'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('not running'),
+    })
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('sleep\n')
+    expect(JSON.parse(call(['state', place.id]).stdout)).toMatchObject({ status: 'stopped' })
+    rmSync(record)
   })
 
   test.each([
@@ -179,7 +227,6 @@ describe('to Node.js goes', () => {
       expect(call(args)).toEqual(needsNode)
       const { end, stdout, stderr } = place.tool(args)
       const outcome = callWithNode(...args)
-      const withoutTime = (text: string) => text.replace(/time="[^"]*"/g, '')
       expect({ ...outcome, stderr: withoutTime(outcome.stderr) }).toEqual({
         status: end,
         stdout,
@@ -228,7 +275,7 @@ describe('to Node.js goes', () => {
     create()
     const record = join(place.root, place.id, '.front')
     const text = readFileSync(record, 'utf8')
-    writeFileSync(record, text.replace(/^2\n/, '1\n'))
+    writeFileSync(record, text.replace(/^3\n/, '2\n'))
     expect(call(['state', place.id])).toEqual(needsNode)
     for (const cut of [0, 1, 10, text.indexOf('\n\n'), text.indexOf('"id"')]) {
       writeFileSync(record, text.slice(0, cut))
@@ -262,17 +309,5 @@ describe('to Node.js goes', () => {
     expect(call(['kill', '-a', '9'])).toEqual(needsNode)
     renameSync(dashed, own)
     expect(state()).toMatchObject({ status: 'running' })
-  })
-
-  test('a process that is not the container’s any more', async () => {
-    create()
-    call(['start', place.id])
-    const record = join(place.root, place.id, '.front')
-    const text = readFileSync(record, 'utf8')
-    const startTime = text.split('\n')[2] ?? ''
-    writeFileSync(record, text.replace(`\n${startTime}\n`, `\n${Number(startTime) - 1}\n`))
-    expect(call(['kill', place.id, 'KILL'])).toEqual(needsNode)
-    expect(JSON.parse(call(['state', place.id]).stdout)).toMatchObject({ status: 'stopped' })
-    rmSync(record)
   })
 })

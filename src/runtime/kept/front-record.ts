@@ -6,6 +6,7 @@ import { printableLines } from '../../text.ts'
 import { freezerOf } from '../cgroup/freezer-files.ts'
 import type { Pieces } from '../json-text.ts'
 import { stateVersion } from '../libcontainer/config.ts'
+import { notRunning } from '../not-running.ts'
 import { labelsOf, splitLabels } from '../state-file.ts'
 
 export interface FrontFacts {
@@ -25,6 +26,8 @@ export interface FrontFacts {
 
 /** Stands for the time of creation, which only the runner knows: no path contains it. */
 const createdMark = '\0created'
+/** Stands for the ID, which only the runner knows: nothing in it is written differently in JSON. */
+const idMark = '<id>'
 
 /**
  * The record of a container for the front (native/front/record.c), which starts, shows, signals, pauses and deletes the
@@ -35,6 +38,7 @@ const createdMark = '\0created'
  */
 export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | undefined {
   const { directory, files } = freezerOf(facts.cgroupPaths) ?? {}
+  const ended = notRunning(idMark).message
   const first: Readonly<Record<RecordLine, Pieces>> = {
     version: [recordVersion],
     pid: [{ register: 'pid' }],
@@ -45,11 +49,19 @@ export function frontRecord(config: RuntimeConfig, facts: FrontFacts): Pieces | 
     frozen: files ? [files.frozen] : [],
     proof: directory && files ? [...directory, `/${files.proof}`] : [],
     proven: files ? [files.proofLine] : [],
+    not_running: piecesOf(ended),
+    quoted_not_running: piecesOf(JSON.stringify(ended)),
   }
   const directories = new Map(Object.values(facts.cgroupPaths).map((path) => [JSON.stringify(path), path]))
   const lines: readonly Pieces[] = [...recordLines.map((name) => first[name]), ...directories.values(), []]
   if (lines.flat().some((piece) => typeof piece === 'string' && piece.includes('\n'))) return undefined
   return [...lines.flatMap((line) => [...line, '\n']), ...stateText(config, facts)]
+}
+
+/** A text with the mark of the ID in it. */
+function piecesOf(text: string): Pieces {
+  const [before = '', after = ''] = text.split(idMark)
+  return [before, { register: 'id' }, after]
 }
 
 /** The actions that the front may take for this container: kill all of it by its first process, start it, delete it. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { OciError } from '../../errors.ts'
 import { cgroupExists, sendSignal, signalCgroup, thaw } from '../../runtime/cgroup/cgroup.ts'
+import { notRunning } from '../../runtime/not-running.ts'
 import { dropsSignal, hasEnded, isAlive } from '../../runtime/proc.ts'
 import { parseSignal } from '../../runtime/signal.ts'
 import { type ContainerRecord, isCreating, readContainer } from '../../runtime/state-file.ts'
@@ -35,13 +36,11 @@ export async function kill({ root, id, signal, all, wait, onIgnored, abort }: Ki
   const number = parseSignal(signal || 'SIGTERM')
   const container = readContainer(absoluteRoot(root), id)
   if (isCreating(container)) throw isBeingCreated(id)
-  if (!all && ends.includes(number) && dropsSignal(container.init.pid, number, container.hasOwnPidNamespace))
-    onIgnored?.()
-  if (all) signalCgroup(container.cgroupPaths, number)
-  else if (!signalContainer(container, number)) {
-    throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
-  }
-  if (wait) await hasEnded(container.init, { withinMs: Number.POSITIVE_INFINITY, signal: abort })
+  const { init, cgroupPaths, hasOwnPidNamespace } = container
+  if (!all && ends.includes(number) && isAlive(init) && dropsSignal(init.pid, number, hasOwnPidNamespace)) onIgnored?.()
+  if (all) signalCgroup(cgroupPaths, number)
+  else if (!signalContainer(container, number)) throw notRunning(id)
+  if (wait) await hasEnded(init, { withinMs: Number.POSITIVE_INFINITY, signal: abort })
 }
 
 /** The error that a container has no process yet. */

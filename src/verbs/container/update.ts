@@ -9,6 +9,7 @@ import { applyLimits, cgroupVersion, limitHostOf } from '../../runtime/cgroup/ap
 import { type CgroupPaths, readControl } from '../../runtime/cgroup/cgroup.ts'
 import { type RecordedLimits, readRecordedLimits, recordLimits } from '../../runtime/cgroup/recorded-limits.ts'
 import { changeSchemata } from '../../runtime/cgroup/resctrl.ts'
+import { notRunning } from '../../runtime/not-running.ts'
 import { type ContainerUnit, hasProcesses, readContainer, readStatus } from '../../runtime/state-file.ts'
 import { absoluteRoot } from '../../state-root.ts'
 import type { ContainerOptions } from './state.ts'
@@ -34,9 +35,7 @@ export interface UpdateOptions extends ContainerOptions {
 export async function update({ root, id, resources, intelRdt, warn = () => {} }: UpdateOptions): Promise<void> {
   const container = readContainer(absoluteRoot(root), id)
   const { cgroupPaths, directory, unit } = container
-  if (!hasProcesses(await readStatus(container))) {
-    throw new OciError('ERR_CONTAINER_STATUS', `container not running: "${id}"`)
-  }
+  if (!hasProcesses(await readStatus(container))) throw notRunning(id)
   const { devices = [], ...limits } = withUnlimitedSwap(resources)
   if (devices.length > 0) warn('devices: rules are never changed: ignored')
   if (limits.memory?.kernel || limits.memory?.kernelTCP) warn('limits of kernel memory are obsolete: ignored')

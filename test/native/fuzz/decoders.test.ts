@@ -50,7 +50,7 @@ beforeAll(() => {
   writeFileSync(join(seeds, 'process'), String.raw`{"args":["sh","-c","echo \"a\u003e\n\\b\""],"cwd":"/"}`)
   writeFileSync(
     join(seeds, 'record'),
-    `${recordVersion}\n4242\n77777\nksd\n/freezer/x/freezer.state\nTHAWED\nFROZEN\n/freezer/x/freezer.self_freezing\n1\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n`,
+    `${recordVersion}\n4242\n77777\nksd\n/freezer/x/freezer.state\nTHAWED\nFROZEN\n/freezer/x/freezer.self_freezing\n1\nno\n"no"\n/cpu/x\n/memory/x\n\n{\n  "id": "x",\n  "b": 1\n}\n`,
   )
 })
 afterAll(() => rmSync(directory, { recursive: true }))
