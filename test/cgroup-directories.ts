@@ -15,7 +15,8 @@ function childrenOf(directory: string): readonly string[] {
     const entries = readdirSync(directory, { withFileTypes: true })
     return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
   } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENODEV')) return []
+    // What a user may not look into is another's.
+    if (isSystemError(error, 'ENOENT', 'ENODEV', 'EACCES')) return []
     throw error
   }
 }

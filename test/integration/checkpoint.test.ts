@@ -146,3 +146,16 @@ test('a hook that fails ends the restore', () => {
   expect(restore()).toMatchObject({ end: 1, stderr: expect.stringContaining('error running createRuntime hook #0') })
   expect(place.leftovers()).toEqual([])
 })
+
+test('a container whose network is a program is not restored, and nothing of it is left', () => {
+  run()
+  expect(checkpoint()).toEqual(done)
+  place.configure('', { config: { annotations: { 'bundle-tool.network': 'pasta' } } })
+  const { end, stderr } = restore()
+  expect(end).toBe(1)
+  expect(stderr).toContain('cannot restore a container with the network \\"pasta\\"')
+  expect(stderr).toContain('use --network host or none')
+  expect(place.leftovers()).toEqual([])
+  place.configure('')
+  expect(restore()).toEqual(done)
+})
