@@ -1,4 +1,4 @@
-import type { IDMappings, Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
+import type { IDMapping, IDMappings, Linux, Mount, Namespace, Process, RuntimeConfig } from '../oci/runtime-config.ts'
 import { runtimeSpecVersion } from '../oci/spec-version.ts'
 import { hasID } from './id-mappings.ts'
 
@@ -12,6 +12,8 @@ export interface DefaultConfigOptions {
   readonly gid: number
   /** Mappings of a rootless container with more ids than root; by default it has only root. */
   readonly idMappings?: IDMappings | undefined
+  /** The gids that the caller's user namespace has; default: all. */
+  readonly ownGids?: readonly IDMapping[] | undefined
   /** Give the program a terminal; default true. */
   readonly terminal?: boolean | undefined
 }
@@ -26,7 +28,7 @@ export function defaultConfig(options: DefaultConfigOptions): RuntimeConfig {
     process: defaultProcess(options),
     root: { path: 'rootfs', readonly: true },
     hostname: 'runc',
-    mounts: options.rootless ? rootlessMounts(mappingsOf(options)) : defaultMounts(),
+    mounts: options.rootless ? rootlessMounts(mappingsOf(options)) : mountsWithGids(options.ownGids),
     linux: {
       // A rootless container gets no `resources`: an unprivileged caller has no cgroup for limits.
       ...(options.rootless ? mappingsOf(options) : { resources: denyAllDevices() }),
@@ -98,16 +100,20 @@ function defaultMounts(): Mount[] {
  * The default mounts for a rootless container: without gid=5 if that is not mapped, and with a bind of /sys, since sysfs
  * belongs to the network namespace, which stays the host's.
  */
-function rootlessMounts({ gidMappings }: IDMappings): Mount[] {
-  return defaultMounts().map((mount) => {
-    if (mount.destination === '/sys') {
-      const options = ['rbind', 'nosuid', 'noexec', 'nodev', 'ro']
-      return { destination: '/sys', type: 'none', source: '/sys', options }
-    }
-    const options = mount.options?.filter((option) => option !== 'gid=5' || hasID(gidMappings, 5))
-    return options === undefined ? mount : { ...mount, options }
-  })
-}
+const rootlessMounts = ({ gidMappings }: IDMappings): Mount[] => mountsWithGids(gidMappings).map(withHostSys)
+
+const mountsWithGids = (gids: readonly IDMapping[] | undefined): Mount[] =>
+  gids === undefined || hasID(gids, 5)
+    ? defaultMounts()
+    : defaultMounts().map((mount) =>
+        mount.options ? { ...mount, options: mount.options.filter((option) => option !== 'gid=5') } : mount,
+      )
+
+/** A sysfs as a bind of the host's, for a container in a network namespace that its user namespace does not own. */
+export const withHostSys = (mount: Mount): Mount =>
+  mount.destination === '/sys' && mount.type === 'sysfs'
+    ? { destination: '/sys', type: 'none', source: '/sys', options: ['rbind', ...(mount.options ?? [])] }
+    : mount
 
 function denyAllDevices(): Linux['resources'] {
   return { devices: [{ allow: false, access: 'rwm' }] }

@@ -16,7 +16,7 @@ export const isInInitialNamespace = (): boolean => isInitialIDMap(readFileSync('
  */
 export function ownMappings(): IDMappings {
   if (process.geteuid?.() === 0 && !isInInitialNamespace()) {
-    return { uidMappings: readMap('/proc/self/uid_map'), gidMappings: readMap('/proc/self/gid_map') }
+    return { uidMappings: ownMap('uid'), gidMappings: ownMap('gid') }
   }
   throw new OciError('ERR_PERMISSION', 'only root of a user namespace can give files subordinate ids', {
     hint: 'run it by unshare()',
@@ -45,12 +45,13 @@ export function bundleNamespace(subids = false): BundleNamespace {
 
 /** All ids that this process's user namespace has, for a container of root's. */
 function sameMappings(): IDMappings {
-  const same = (file: string): IDMapping[] => readMap(file).map((one) => ({ ...one, hostID: one.containerID }))
-  return { uidMappings: same('/proc/self/uid_map'), gidMappings: same('/proc/self/gid_map') }
+  const same = (kind: 'uid' | 'gid'): IDMapping[] => ownMap(kind).map((one) => ({ ...one, hostID: one.containerID }))
+  return { uidMappings: same('uid'), gidMappings: same('gid') }
 }
 
-function readMap(file: string): IDMapping[] {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+/** The ids that this process's user namespace has, with those that they are outside of it. */
+export function ownMap(kind: 'uid' | 'gid'): IDMapping[] {
+  const lines = readFileSync(`/proc/self/${kind}_map`, 'utf8').trimEnd().split('\n')
   return lines.map((line) => {
     const [containerID = 0, hostID = 0, size = 0] = line.trim().split(/\s+/).map(Number)
     return { containerID, hostID, size }

@@ -58,8 +58,9 @@ function compileGroups({ user }: Process, context: CompileContext): readonly Ste
   const gids = user.additionalGids ?? []
   if ((context.config.annotations?.[keepGroupsAnnotation] ?? '0') !== '0') return []
   if (!deniesSetgroups(context)) {
-    // A namespace that a user joins by its path may deny it, if it has the user's group alone.
-    const mayBeDenied = context.hasUserNamespace && !isNew(context.config, 'user') && context.facts.euid !== 0
+    // The namespace that the caller is in, or that a user joins by its path, may deny it, if it has one group alone.
+    const isForeign = context.hasUserNamespace ? context.facts.euid !== 0 : context.facts.inUserNamespace
+    const mayBeDenied = isForeign && !isNew(context.config, 'user')
     const tolerated = mayBeDenied && gids.length === 0 ? (['EPERM'] as const) : []
     return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from, ...tolerated)]
   }

@@ -243,6 +243,20 @@ test('a limit that a user may not set is refused with what would allow it', () =
   expect(place.leftovers()).toEqual([])
 })
 
+test('in a user namespace of his own a user has containers with the host network, whatever ids there are', () => {
+  const script = `set -e
+${engine} ${tool} spec -b ${place.bundle} --no-tty --network host -- sh -c 'id -u; ls /sys/class; exit 3'
+exec ${engine} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id} 2>/dev/null`
+  const { status, stdout } = spawnSync('unshare', ['-Urm', '/bin/sh', '-c', script], {
+    uid,
+    gid: uid,
+    encoding: 'utf8',
+  })
+  expect(status).toBe(3)
+  expect(stdout.split('\n')).toEqual(expect.arrayContaining(['0', 'net']))
+  expect(place.leftovers()).toEqual([])
+})
+
 const helped = requires('root', 'busybox', 'newuidmap', 'useradd', 'userdel')
 
 helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () => {
@@ -305,5 +319,9 @@ test('ps has the processes of a container without a cgroup, those of exec and th
     return pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()).sort()
   }
   expect(commands()).toEqual(['sleep 1001', 'sleep 1002', 'sleep 1003', 'sleep 1004'])
+  // In another user namespace of that user the container may not be looked at: what is sure is its first process.
+  const elsewhere = ['-Ur', engine, tool, '--root', place.root, 'ps', '--format', 'json', place.id]
+  const { stdout } = spawnSync('unshare', elsewhere, { uid, gid: uid, encoding: 'utf8' })
+  expect(JSON.parse(stdout)).toEqual([JSON.parse(asUser('state', place.id).stdout).pid, expect.any(Number)])
   expect(asUser('delete', '--force', place.id)).toMatchObject({ end: 0 })
 })

@@ -10,6 +10,7 @@ import {
 } from '../../oci/network-annotations.ts'
 import { formatPublishedPorts, type PublishedPorts, parsePublishedPorts } from '../../oci/port.ts'
 import type { Namespace, RuntimeConfig } from '../../oci/runtime-config.ts'
+import { withHostSys } from '../default-config.ts'
 import { type FlagText, type ListFlag, list, refusal, type TextFlag, text } from './flag.ts'
 import { hasNamesOfHost, withNamesOfHost, withOwnNames, withoutNames } from './names.ts'
 import type { Surroundings } from './outside.ts'
@@ -29,7 +30,9 @@ export const network: TextFlag = text(
       const others = (config.linux?.namespaces ?? []).filter(({ type }) => type !== 'network')
       const own: readonly Namespace[] =
         chosen.kind === 'host' ? [] : [{ type: 'network', ...(chosen.kind === 'path' && { path: chosen.path }) }]
-      const joined = withLinux(withoutNames(config), { namespaces: [...others, ...own] })
+      const mounts = own.length === 0 && around.inUserNamespace ? config.mounts?.map(withHostSys) : config.mounts
+      const shown = mounts === undefined ? config : { ...config, mounts }
+      const joined = withLinux(withoutNames(shown), { namespaces: [...others, ...own] })
       const annotated = withAnnotatedNetwork(joined, chosen)
       const isOfHost = chosen.kind === 'host' || chosen.kind === 'path'
       return withOwnNames(isOfHost ? withNamesOfHost(annotated, around.look) : annotated)

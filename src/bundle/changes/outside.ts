@@ -39,6 +39,8 @@ export interface Surroundings {
   /** All devices below /dev but those that each container has of its own. */
   readonly hostDevices: () => readonly (HostDevice & { readonly path: string })[]
   readonly hasSELinux: boolean
+  /** True in a user namespace, which does not own the host's network. */
+  readonly inUserNamespace: boolean
   /** True where the kernel counts the swap of a cgroup. */
   readonly countsSwap: boolean
   readonly platform: Platform

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { isSystemError } from '../../errors.ts'
 import { exactText, isText } from '../../text.ts'
 import { isCgroup2Type } from '../host-options.ts'
+import { isInInitialNamespace } from '../id-mappings.ts'
 import { lookUpUser } from '../user.ts'
 import { refusal } from './flag.ts'
 import { hostDevices, look } from './host-devices.ts'
@@ -59,6 +60,7 @@ export function surroundingsOf({
       onLook()
       return hostAddress()
     },
+    inUserNamespace: !isInInitialNamespace(),
     hasSELinux: existsSync('/sys/fs/selinux/enforce'),
     countsSwap: countsSwap(),
     platform: { architecture: process.arch, kernel: release() },

@@ -24,7 +24,8 @@ function processesOfInit(init: number, hasOwnPidNamespace: boolean): readonly nu
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
   const parents = new Map(pids.map((pid) => [pid, readProcessStat(pid)?.parent]))
-  const own = hasOwnPidNamespace ? pids.filter((pid) => namespaceOf(pid) === namespaceOf(init)) : []
+  const namespace = hasOwnPidNamespace ? namespaceOf(init) : undefined
+  const own = namespace === undefined ? [] : pids.filter((pid) => namespaceOf(pid) === namespace)
   const found = new Set([init, ...own])
   // A parent may have a larger number than its child, once the numbers have begun anew.
   for (let size = 0; size < found.size; ) {
@@ -34,7 +35,7 @@ function processesOfInit(init: number, hasOwnPidNamespace: boolean): readonly nu
   return [...found].sort((a, b) => a - b)
 }
 
-/** Undefined for a process that has ended, or that is another user's. */
+/** Undefined for a process that has ended, or that the caller may not look at. */
 function namespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`)
