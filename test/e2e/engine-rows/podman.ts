@@ -248,5 +248,6 @@ export const podmanRows: readonly Row[] = [
       return [saved, ended, restored, inspect(engine, 'Status'), count() > 2]
     },
   },
-  ...podRows,
+  // Podman makes a cgroup for a pod, whose device rules let nothing pass where v1 has the controllers.
+  ...podRows.map((row) => ({ ...row, isPossible: hasLimits })),
 ]
