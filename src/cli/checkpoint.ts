@@ -18,7 +18,6 @@ interface CheckpointFlags extends CriuFlags {
 export function checkpointCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'checkpoint',
-    summary: 'save the processes of a container in files, by CRIU',
     usage: '[command options] <container-id>',
     description: `Saves what a container's processes are doing, and ends and deletes it, unless
 it is to be left running. "bundle-tool restore" makes a container of the files.

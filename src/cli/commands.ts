@@ -39,6 +39,7 @@ import { startCommand } from './start.ts'
 import { stateCommand } from './state.ts'
 import { statsCommand } from './stats.ts'
 import { stopCommand } from './stop.ts'
+import { type CommandName, summaries } from './summaries.ts'
 import { tagCommand } from './tag.ts'
 import { tryCommand } from './try.ts'
 import { unpackCommand } from './unpack.ts'
@@ -49,14 +50,14 @@ import { versionCommand } from './version.ts'
 import { waitCommand } from './wait.ts'
 
 interface CommandEntry {
-  readonly name: string
+  readonly name: CommandName
   readonly kind: CommandKind
   /** It is about the others, too: all are made for it. */
   readonly seesAll?: boolean
   readonly create: (context: CommandContext) => Command
 }
 
-/** Every command, in the order of the help: images, then bundles, then containers, then what helps with all. */
+/** Every command but `help`, in the order of the help. */
 export const commands: readonly CommandEntry[] = [
   { name: 'try', kind: 'image', create: tryCommand },
   { name: 'pull', kind: 'image', create: pullCommand },
@@ -108,7 +109,7 @@ export const commands: readonly CommandEntry[] = [
 ]
 
 /** Every word that is a command. */
-export const commandNames: readonly string[] = ['help', ...commands.map(({ name }) => name)]
+export const commandNames: readonly string[] = Object.keys(summaries)
 
 export function kindOf(name: string): CommandKind | undefined {
   return commands.find((command) => command.name === name)?.kind

@@ -6,7 +6,6 @@ import { type CommandContext, newCommand } from './context.ts'
 export function completionCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'completion',
-    summary: 'print a script that completes command lines in a shell',
     usage: '<bash|zsh|fish>',
     description: `Prints a script for a shell, which completes commands, options, container IDs
 and files.

@@ -14,7 +14,6 @@ interface OwnFlags {
 export function configCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'config',
-    summary: 'change the config.json of a bundle',
     usage: '[command options] [-- <command> [arguments...]]\n--show [-b BUNDLE]',
     description: `Changes what a bundle's config.json says, by flags that are named as docker's and
 podman's are; "pull", "unpack" and "spec" take them too. All is changed or nothing,

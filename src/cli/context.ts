@@ -3,6 +3,7 @@ import { nested } from './columns.ts'
 import { asksForLog, type Globals } from './globals.ts'
 import type { PlainIO, TextOutput } from './io.ts'
 import type { Log } from './log.ts'
+import { type CommandName, summaryOf } from './summaries.ts'
 
 /** The means that a command's action works with. */
 export interface CommandContext {
@@ -24,18 +25,16 @@ export interface CommandContext {
 export type CommandKind = 'runtime' | 'image'
 
 export interface CommandText {
-  readonly name: string
-  /** One line, for the list of commands. */
-  readonly summary: string
+  readonly name: CommandName
   /** The words after the name on the command line; several lines for several forms. */
   readonly usage: string
   readonly description: string
 }
 
 /** A command with its texts, to which the caller adds arguments, options and the action. */
-export function newCommand({ io }: CommandContext, { name, summary, usage, description }: CommandText): Command {
+export function newCommand({ io }: CommandContext, { name, usage, description }: CommandText): Command {
   return new Command(name)
-    .summary(summary)
+    .summary(summaryOf(name))
     .usage(usage.replaceAll(/^/gm, `${io.name} ${name} `))
     .description(description.replaceAll('bundle-tool', io.name))
     .helpOption('-h, --help', 'show help')

@@ -50,7 +50,6 @@ export async function withCopyProgress<T>(
 export function copyCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'copy',
-    summary: 'copy an image between registries, layouts and archives',
     usage: '[command options] <source> <target>',
     description: `Copies an image as it is: digests stay the same. Prints the digest. Places are
 

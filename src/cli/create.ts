@@ -7,7 +7,6 @@ import { type CommandContext, newCommand } from './context.ts'
 export function createCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'create',
-    summary: 'create a container',
     usage: '[command options] <container-id>\n[command options] <bundle> <container-id>',
     description: `Sets up a container for a bundle. Its program starts with "bundle-tool start".
 

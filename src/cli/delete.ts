@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function deleteCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'delete',
-    summary: 'remove a container that has stopped, or was never started',
     usage: '[command options] <container-id>',
     description: `Removes the cgroup and the state of a container. The bundle stays as it is.
 

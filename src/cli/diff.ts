@@ -10,7 +10,6 @@ const letters = { added: 'A', changed: 'C', deleted: 'D' } as const
 export function diffCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'diff',
-    summary: 'show which files of a bundle are not as in its image',
     usage: '[command options] <bundle>',
     description: `Compares the rootfs of a bundle with the image it was made of, and prints a line for
 each file that was added (A), changed (C) or deleted (D): what "repack" makes a layer

@@ -7,7 +7,6 @@ import { type RegistryFlags, registryOptions, withRegistryOptions } from './regi
 export function digestCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'digest',
-    summary: 'print the digest of an image',
     usage: '[command options] <image>',
     description: `Prints the digest of what a name stands for: of the index, where there are images
 for several platforms. IMAGE is one of a registry, or any place that

@@ -11,7 +11,6 @@ const marks = { works: 'works', missing: '-', failed: 'FAILED' } as const
 export function doctorCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'doctor',
-    summary: 'show what works on this host, and how to have the rest',
     usage: '[command options]',
     description: `Looks at the kernel, at your rights and at the programs that some commands need, and
 prints for each what there is, and the command that changes it. Changes nothing.

@@ -16,7 +16,6 @@ interface EngineFlags {
 export function engineCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'engine',
-    summary: 'have a container engine use this runtime',
     usage: '[command options] docker|containerd|podman|crio',
     description: `Prints what an engine's configuration needs so that it knows this runtime as
 "bundle-tool": for Docker, containerd (and Kubernetes through it), Podman (and

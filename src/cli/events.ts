@@ -13,7 +13,6 @@ interface EventsFlags {
 export function eventsCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'events',
-    summary: 'show what a container uses, and when it runs out of memory, as JSON',
     usage: '[command options] <container-id>',
     description: `Prints a JSON object on a line for each event: "stats" after every interval, and
 "oom" when the container has reached its memory limit. Ends with the container.

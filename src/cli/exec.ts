@@ -7,7 +7,6 @@ import { type CommandContext, newCommand } from './context.ts'
 export function execCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'exec',
-    summary: 'run one more process in a container',
     usage: '[command options] <container-id> <command> [arguments...]\n[command options] -p FILE <container-id>',
     description: `Runs a command as the container's own process runs, but for what the flags
 change, and exits as it does. What follows the container ID belongs to the

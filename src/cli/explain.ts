@@ -12,7 +12,6 @@ interface ExplainFlags {
 export function explainCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'explain',
-    summary: 'print the system calls that running a bundle would make',
     usage: '[command options]\n[command options] <bundle>',
     description: `Compiles a bundle's config.json for this host and prints the program: each step in
 order, and the field of config.json that it comes from. Nothing is run.

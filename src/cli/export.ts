@@ -10,7 +10,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function exportCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'export',
-    summary: 'write the rootfs of a bundle or an image as a tar archive',
     usage: '[command options] <bundle>|<image>',
     description: `Writes the files of a bundle to standard output, or to a file, as "docker export"
 does: owners, modes, times, links, devices and extended attributes. The same

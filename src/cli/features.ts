@@ -6,7 +6,6 @@ import { withFormat } from './format.ts'
 export function featuresCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'features',
-    summary: 'show what this runtime supports, as JSON',
     usage: '[command options]',
     description: `Prints the features structure of the OCI runtime specification: which values of
 config.json this runtime can apply, whatever the host has to offer.

@@ -1,5 +1,6 @@
 import type { Command, Option } from 'commander'
 import { optionsOf } from './arguments.ts'
+import { summaries } from './summaries.ts'
 
 /** Help in the layout of runc's, which scripts look into: NAME, USAGE, DESCRIPTION, COMMANDS, OPTIONS. */
 export function formatHelp(command: Command): string {
@@ -9,7 +10,7 @@ export function formatHelp(command: Command): string {
     section('NAME', [`${name} - ${command.summary()}`]),
     section('USAGE', command.usage().split('\n')),
     ...(command.description() === '' ? [] : [section('DESCRIPTION', command.description().split('\n'))]),
-    ...(command.commands.length === 0 ? [] : [section('COMMANDS', commandLines(command))]),
+    ...(parent !== null ? [] : [section('COMMANDS', commandLines())]),
     section(parent === null ? 'GLOBAL OPTIONS' : 'OPTIONS', optionLines(command)),
   ]
   return sections.join('\n')
@@ -19,14 +20,9 @@ function section(title: string, lines: readonly string[]): string {
   return `${title}:\n${lines.map((line) => (line === '' ? '\n' : `   ${line}\n`)).join('')}`
 }
 
-function commandLines(command: Command): string[] {
-  return aligned(
-    command
-      .createHelp()
-      .visibleCommands(command)
-      .map((sub) => [[sub.name(), ...sub.aliases()].join(', '), sub.summary()]),
-  )
-}
+/** Of all commands, of which most are not made. */
+const commandLines = (): string[] =>
+  aligned(Object.entries(summaries).map(([name, summary]) => [name === 'help' ? 'help, h' : name, summary]))
 
 function optionLines(command: Command): string[] {
   return aligned(optionsOf(command).map((option) => [optionTerm(option), option.description]))

@@ -9,7 +9,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function imagesCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'images',
-    summary: 'list the images that have been pulled',
     usage: '[command options]',
     description: `Lists what the store has, the newest first.
 

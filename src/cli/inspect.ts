@@ -16,7 +16,6 @@ interface InspectFlags extends RegistryFlags {
 export function inspectCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'inspect',
-    summary: 'show what an image is, without fetching its layers',
     usage: '[command options] <image>',
     description: `Shows the digest, the platforms, the layers and the settings of an image. IMAGE is
 one of a registry, or any place that "bundle-tool copy" reads from.

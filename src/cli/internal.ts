@@ -8,7 +8,6 @@ import { type CommandContext, newCommand, warner } from './context.ts'
 export function internalCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'internal',
-    summary: 'do a step of a program',
     usage: '<action>',
     description: 'Does a step of a program that needs more than system calls. Its input is written by the compiler.',
   })

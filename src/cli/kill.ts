@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function killCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'kill',
-    summary: 'send a signal to a container (default: SIGTERM)',
     usage: '[command options] <container-id> [signal]',
     description: `Sends a signal, by name with or without SIG or by number, to the first process of
 a container.

@@ -14,7 +14,6 @@ interface ListReferrersFlags extends RegistryFlags {
 export function listReferrersCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'list-referrers',
-    summary: 'list what refers to an image: signatures, SBOMs and the like',
     usage: '[command options] <image>',
     description: `Lists the manifests that name an image as their subject, in its registry, layout or
 OCI archive. "bundle-tool copy --referrers" copies them with it.

@@ -8,7 +8,6 @@ import { type RegistryFlags, registryOptions, withRegistryOptions } from './regi
 export function listTagsCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'list-tags',
-    summary: 'list the tags of a repository',
     usage: '[command options] <repository>|<place>',
     description: `Prints the tags of a repository, one a line, in the registry's order; or what the
 images are called in oci:DIR, oci-archive:FILE, docker-archive:FILE or a FILE as

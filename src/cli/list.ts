@@ -13,7 +13,6 @@ interface ListFlags {
 export function listCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'list',
-    summary: 'list the containers of a root',
     usage: '[command options]',
     description: `Lists the containers whose state is below the directory that the global option
 --root names, those of runc too.

@@ -19,7 +19,6 @@ const maxPasswordBytes = 64 * 1024
 export function loginCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'login',
-    summary: 'keep credentials for a registry',
     usage: '[command options] [registry]',
     description: `Asks the registry whether it accepts a user name and a password, and keeps them in
 docker's config.json, where podman finds them too, or with the credential helper

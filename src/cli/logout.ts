@@ -6,7 +6,6 @@ import { withFormat } from './format.ts'
 export function logoutCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'logout',
-    summary: 'forget the credentials for a registry',
     usage: '[command options] [registry]',
     description: `Removes what "bundle-tool login", docker or podman keep about a registry, or about
 Docker Hub if none is named.

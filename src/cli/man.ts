@@ -8,7 +8,6 @@ import { visibleCommands } from './visible-commands.ts'
 export function manCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'man',
-    summary: 'print a manual page',
     usage: '[command]',
     description: `Prints the manual page of the tool or of a command, as man(1) reads it.
 

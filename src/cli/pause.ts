@@ -6,7 +6,6 @@ import { rootOf } from './globals.ts'
 export function pauseCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'pause',
-    summary: 'suspend all processes of a container',
     usage: '<container-id>',
     description: `Suspends every process of a container, until "bundle-tool resume".
 

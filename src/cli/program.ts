@@ -6,6 +6,7 @@ import { cgroupManagers } from './globals.ts'
 import { formatHelp } from './help.ts'
 import { internalCommand } from './internal.ts'
 import type { PlainIO } from './io.ts'
+import { summaries } from './summaries.ts'
 import { UnknownCommand } from './unknown-command.ts'
 import { versionFacts, versionText } from './version.ts'
 
@@ -25,8 +26,8 @@ A bundle is a directory with a root filesystem in "rootfs" and a file
 runc's flags and answer as it does, so that container engines can use them.`
 
 /**
- * The command line, its output going to `io`: the whole of it, or, where `args` name commands and ask for no help, only
- * those, since making them all takes two milliseconds.
+ * The command line, its output going to `io`, with the commands that are words of `args`, or all of them for a command that sees
+ * all: to make them takes as long as most commands.
  */
 export function newProgram(context: CommandContext, args: readonly string[]): Command {
   const { io } = context
@@ -79,15 +80,13 @@ const flagsOf = ({ name, value, help }: GlobalOption): [flags: string, descripti
 
 function commandsFor(args: readonly string[]): typeof commands {
   const named = commands.filter(({ name }) => args.includes(name))
-  const wantsHelp = args.some((arg) => /^(?:--?h(?:elp)?|h|help)(?:=|$)/.test(arg))
-  if (named.length === 0 && !wantsHelp && args.some((arg) => /^(?:--?version|-v)$/.test(arg))) return []
-  return named.length === 0 || wantsHelp || named.some(({ seesAll }) => seesAll) ? commands : named
+  return named.some(({ seesAll }) => seesAll) ? commands : named
 }
 
 function helpCommand(program: Command, io: PlainIO): Command {
   return new Command('help')
     .alias('h')
-    .summary('show this list, or the help of one command')
+    .summary(summaries.help)
     .usage(`${io.name} help [command]`)
     .argument('[command]')
     .action((name?: string) => {

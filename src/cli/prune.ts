@@ -10,7 +10,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function pruneCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'prune',
-    summary: 'remove what no image in the store needs',
     usage: '[command options]',
     description: `Removes blobs that belong to no image, and what earlier pulls left unfinished.
 Prints the digests of what is gone.

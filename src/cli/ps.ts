@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function psCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'ps',
-    summary: 'show the processes of a container',
     usage: '[command options] <container-id> [ps options]',
     description: `Shows what ps(1) says of the processes of a container; the options after the
 container's ID are for ps (default: -ef).

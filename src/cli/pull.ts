@@ -18,7 +18,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function pullCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'pull',
-    summary: 'make a bundle of an image in a registry',
     usage: '[command options] <image> [-- <command> [arguments...]]',
     description: `Fetches an image, verifies it, and makes a bundle of it: its files below "rootfs",
 and a "config.json" that runs it. Layers are kept and not fetched again. Prints

@@ -8,7 +8,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function pushCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'push',
-    summary: 'copy an image to a registry',
     usage: '[command options] <image>',
     description: `Copies what has been pulled under this name, or what --from names, to the registry
 of the name. Prints the digest.

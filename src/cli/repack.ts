@@ -14,7 +14,6 @@ interface RepackFlags {
 export function repackCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'repack',
-    summary: 'make an image of a bundle: its image with one more layer',
     usage: '[command options] --image oci:<directory>:<tag> <bundle>',
     description: `Compares the rootfs of a bundle with the image it was made of, and writes that
 image with one more layer into an OCI image layout. Unpacking it gives the same

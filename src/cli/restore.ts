@@ -19,7 +19,6 @@ interface RestoreFlags extends CriuFlags {
 export function restoreCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'restore',
-    summary: 'make a container of what "checkpoint" has saved, by CRIU',
     usage: '[command options] <container-id>',
     description: `Makes a container for a bundle whose processes go on where they were saved, and
 exits as "run" does.

@@ -6,7 +6,6 @@ import { rootOf } from './globals.ts'
 export function resumeCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'resume',
-    summary: 'let the processes of a paused container go on',
     usage: '<container-id>',
     description: `Lets the processes that "bundle-tool pause" has suspended go on.
 

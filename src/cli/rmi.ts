@@ -14,7 +14,6 @@ interface RmiFlags extends StoreFlags, RegistryFlags {
 export function rmiCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'rmi',
-    summary: 'remove an image that has been pulled, or one of a registry',
     usage: '[command options] <image>',
     description: `Removes an image from the store, and what no other image needs. Bundles that were
 made of it stay. Prints the digests of what is gone.

@@ -7,7 +7,6 @@ import { type CommandContext, newCommand } from './context.ts'
 export function runCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'run',
-    summary: 'create and run a container',
     usage: '[command options] <container-id>\n[command options] <bundle> <container-id>',
     description: `Runs the program of a bundle in a container, and exits as it does: with its exit
 code, or 128 + the number of the signal that ended it.

@@ -12,7 +12,6 @@ interface SpecFlags {
 export function specCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'spec',
-    summary: 'write a default config.json, which runs "sh"',
     usage: '[command options] [-- <command> [arguments...]]',
     description: `Writes the file config.json of a bundle, in place of the one that is there. What it
 runs, and how, is then yours to edit, or to change by "config" and its flags.

@@ -6,7 +6,6 @@ import { rootOf } from './globals.ts'
 export function startCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'start',
-    summary: 'start the program of a created container',
     usage: '<container-id>',
     description: `Lets a container that "bundle-tool create" has set up execute its program.
 

@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function stateCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'state',
-    summary: 'output the state of a container',
     usage: '[command options] <container-id>',
     description: `Prints the state of a container as a JSON object: its status is one of created,
 running, paused and stopped.

@@ -14,7 +14,6 @@ interface StatsFlags {
 export function statsCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'stats',
-    summary: 'show what containers use, as a live table',
     usage: '[command options] [container-id...]',
     description: `Shows CPU, memory, processes and block I/O of the containers, or of all that run,
 again and again.

@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function stopCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'stop',
-    summary: 'end a container: its stop signal, then SIGKILL',
     usage: '[command options] <container-id>',
     description: `Sends a container the stop signal of its image, or SIGTERM, waits for its end,
 and kills it when that does not come in time. One that has ended is left as

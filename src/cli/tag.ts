@@ -7,7 +7,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function tagCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'tag',
-    summary: 'give an image that has been pulled a further name',
     usage: '[command options] <image> <name>',
     description: `Gives an image of the store a further name, under which "bundle-tool push" finds
 it. An image that had the name loses it. In registries and layouts, copying an

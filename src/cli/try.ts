@@ -25,7 +25,6 @@ interface OwnFlags extends RegistryFlags, StoreFlags {
 export function tryCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'try',
-    summary: 'run an image in a container, and leave nothing of it',
     usage: '[command options] <image> [command] [arguments...]',
     description: `Runs an image of a registry, or of a file as "unpack" takes it, and exits as its
 program does. There is a terminal if this is one, a filter of system calls, and a

@@ -15,7 +15,6 @@ import { tellNetwork } from './network-line.ts'
 export function unpackCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'unpack',
-    summary: 'make a bundle of an image in a file or directory',
     usage: '[command options] <source> [-- <command> [arguments...]]',
     description: `Makes a bundle of an image without a network. SOURCE is one of
 

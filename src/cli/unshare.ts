@@ -5,7 +5,6 @@ import { type CommandContext, newCommand } from './context.ts'
 export function unshareCommand(context: CommandContext): Command {
   return newCommand(context, {
     name: 'unshare',
-    summary: 'run a command with your ids of /etc/subuid and /etc/subgid',
     usage: '[command options] [command] [arguments...]',
     description: `Runs a command, or a shell, as root of a user namespace: root there is you, and
 its other ids are those that /etc/subuid and /etc/subgid give you. It is how files

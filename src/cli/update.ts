@@ -32,7 +32,6 @@ interface UpdateFlags {
 export function updateCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'update',
-    summary: 'change the limits of a container',
     usage: '[command options] <container-id>',
     description: `Changes what a container may use, all that is asked for or nothing. With
 --resources, a document like linux.resources of config.json, other flags are

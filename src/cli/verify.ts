@@ -9,7 +9,6 @@ import { type StoreFlags, withStoreOption } from './store-option.ts'
 export function verifyCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'verify',
-    summary: 'compare everything in the store with its digest',
     usage: '[command options]',
     description: `Reads every blob of the store, and prints what is damaged and what is missing, one a
 line. Fails if there is any. A damaged blob is fetched anew when it is needed.

@@ -18,7 +18,6 @@ export interface VersionFacts {
 export function versionCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'version',
-    summary: 'print the version',
     usage: '[command options]',
     description: `Prints the version of the tool, and that of the OCI runtime specification which it
 follows.

@@ -7,7 +7,6 @@ import { rootOf } from './globals.ts'
 export function waitCommand(context: CommandContext): Command {
   const command = newCommand(context, {
     name: 'wait',
-    summary: 'wait for a container to end, print its exit status and exit with it',
     usage: '[command options] <container-id>',
     description: `Waits for the end of a container, prints the exit code of its first process,
 or 128 + the number of the signal that ended it, and exits with that. The
