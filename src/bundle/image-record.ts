@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { leadsNowhere, OciError } from '../errors.ts'
 import { type Digest, parseDigest } from '../oci/digest.ts'
+import { checkJsonLimits } from '../oci/json-limits.ts'
 
 /**
  * The image that a bundle was made from. It is the file `image.json` beside config.json:
@@ -25,7 +26,9 @@ export function writeImageRecord(bundle: string, record: ImageRecord): void {
 /** Reads the record of a bundle; undefined if it has none. @throws OciError `ERR_BUNDLE_INVALID` it cannot be read */
 export function readImageRecord(bundle: string): ImageRecord | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(join(bundle, fileName), 'utf8'))
+    const text = readFileSync(join(bundle, fileName), 'utf8')
+    checkJsonLimits(text)
+    const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || !('manifest' in value)) throw new Error('it has no "manifest"')
     const name = 'name' in value ? String(value.name) : ''
     return { name, manifest: parseDigest(String(value.manifest)) }

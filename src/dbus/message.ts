@@ -28,8 +28,8 @@ const messageKinds = { 1: 'call', 2: 'return', 3: 'error', 4: 'signal' } as cons
 const fields = { path: 1, interface: 2, member: 3, errorName: 4, replySerial: 5, destination: 6, signature: 8 } as const
 const little = 'l'.charCodeAt(0)
 const fixedBytes = 16
-/** The largest message that the specification allows. */
-const maxMessageBytes = 128 * 1024 * 1024
+/** The largest message that is read: those of systemd have some hundred bytes, the specification allows 128 MiB. */
+const maxMessageBytes = 4 * 1024 * 1024
 
 /** Encodes a method call. @see D-Bus Specification 0.43 "Message Format" */
 export function encodeCall(call: MethodCall, serial: number): Uint8Array {

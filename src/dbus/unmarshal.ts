@@ -1,5 +1,8 @@
 import { alignmentOf, membersOf, typesOf, type Value, type Variant } from './signature.ts'
 
+/** The deepest nesting of containers in a message, as the specification has it. */
+const maxDepth = 64
+
 /**
  * Reads values from a message, whose first byte is at `bytes[0]`.
  *
@@ -10,6 +13,8 @@ export class Reader {
   readonly #view: DataView
   readonly #isLittle: boolean
   #at: number
+  /** The variants around the value that is read. */
+  #depth = 0
 
   constructor(bytes: Uint8Array, isLittle: boolean, at = 0) {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -62,7 +67,10 @@ export class Reader {
     const signature = this.#text(this.#view.getUint8(this.#skip(1)))
     const [type, ...more] = typesOf(signature)
     if (type === undefined || more.length > 0) throw new RangeError(`"${signature}" is not one type`)
-    return { signature, value: this.read(type) }
+    if (++this.#depth > maxDepth) throw new RangeError(`more than ${maxDepth} variants are nested`)
+    const value = this.read(type)
+    this.#depth--
+    return { signature, value }
   }
 
   #array(type: string): readonly Value[] {

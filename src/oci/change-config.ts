@@ -1,6 +1,6 @@
 import { OciError } from '../errors.ts'
 import type { ExecutionConfig } from './image-config.ts'
-import { parseJsonIfAny } from './json.ts'
+import { parseLimitedJsonIfAny } from './json-limits.ts'
 
 /** Dockerfile instructions that change an image config; `docker commit --change` accepts the same. */
 export const changeInstructions = [
@@ -58,7 +58,7 @@ export function changeConfig(config: ExecutionConfig, instruction: string): Exec
 
 function command(value: string, instruction: string): string[] {
   if (!value.startsWith('[')) return ['/bin/sh', '-c', value]
-  const words = parseJsonIfAny(value)
+  const words = parseLimitedJsonIfAny(value)
   if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return words
   throw usage(instruction)
 }

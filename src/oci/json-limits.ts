@@ -7,22 +7,39 @@ const maxDepth = 10_000
  * chosen that all have one hash: with that many of them, a table takes less than a second.
  */
 const maxStrings = 16_384
+/** Those of a state file, which has the strings of its config.json in more than one form. */
+export const maxStateStrings: number = 2 * maxStrings
 
 /**
  * Checks that a text, if it is JSON, is neither too deep nor too varied for a parser that recurses, and for hash tables.
  *
  * A text that cannot be is not looked into: for most it is enough to count brackets.
+ * @param strings the most different strings that it may have
  * @throws JsonSyntaxError at the first value that is too much
  */
-export function checkJsonLimits(text: string): void {
+export function checkJsonLimits(text: string, strings: number = maxStrings): void {
   const mayBeDeep = text.length > 2 * maxDepth && countOf(text, '[') + countOf(text, '{') > maxDepth
-  const mayBeVaried = text.length > 3 * maxStrings && countOf(text, '"') > 2 * maxStrings
-  if (mayBeDeep || mayBeVaried) look(text)
+  const mayBeVaried = text.length > 3 * strings && countOf(text, '"') > 2 * strings
+  if (mayBeDeep || mayBeVaried) look(text, strings)
+}
+
+/**
+ * Parses JSON; undefined if the text is not JSON, or is too deep or too varied. For callers that check the form of the value in
+ * any case.
+ */
+export function parseLimitedJsonIfAny(text: string): unknown {
+  try {
+    checkJsonLimits(text)
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
 
 const countOf = (text: string, character: string): number => text.split(character).length - 1
 
-function look(text: string): void {
+function look(text: string, strings: number): void {
   const distinct = new DistinctStrings()
   const signs = /["[{\]}]/g
   let depth = 0
@@ -33,8 +50,8 @@ function look(text: string): void {
       distinct.add(text.slice(match.index, signs.lastIndex))
     } else depth += sign === '[' || sign === '{' ? 1 : -1
     if (depth > maxDepth) throw new JsonSyntaxError(text, match.index, `more than ${maxDepth} values are nested`)
-    if (distinct.count > maxStrings)
-      throw new JsonSyntaxError(text, match.index, `there are more than ${maxStrings} different strings`)
+    if (distinct.count > strings)
+      throw new JsonSyntaxError(text, match.index, `there are more than ${strings} different strings`)
   }
 }
 

@@ -124,6 +124,7 @@ const maxDigits = 400
 function markOutsideStrings(text: string): string {
   const pieces: string[] = []
   const digits = /\d{16}/g
+  const name = /\s*:/y // in its place a number is no JSON, and a string would be
   let done = 0
   for (let match = digits.exec(text); match !== null; match = digits.exec(text)) {
     let end = digits.lastIndex
@@ -131,7 +132,8 @@ function markOutsideStrings(text: string): string {
     digits.lastIndex = end
     const start = text[match.index - 1] === '-' ? match.index - 1 : match.index
     const isInteger = !/[\d.eE+-]/.test(text[start - 1] ?? '') && !/[.eE]/.test(text[end] ?? '')
-    if (!isInteger || text[match.index] === '0' || end - start > maxDigits) continue
+    name.lastIndex = end
+    if (!isInteger || text[match.index] === '0' || end - start > maxDigits || name.test(text)) continue
     pieces.push(text.slice(done, start), `"\\u0000${longIntegerName()}${text.slice(start, end)}"`)
     done = end
   }

@@ -1,5 +1,5 @@
 import { OciError } from '../errors.ts'
-import { parseJsonIfAny } from './json.ts'
+import { parseLimitedJsonIfAny } from './json-limits.ts'
 import type { RuntimeConfig } from './runtime-config.ts'
 import { toPointer } from './schema.ts'
 
@@ -78,7 +78,7 @@ export function annotatedList({ annotations }: RuntimeConfig, name: NetworkList)
   const annotation = networkAnnotations[name]
   const value = annotations?.[annotation]
   if (value === undefined) return []
-  const list = parseJsonIfAny(value)
+  const list = parseLimitedJsonIfAny(value)
   if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list
   throw new OciError('ERR_CONFIG_INVALID', `the annotation "${annotation}" must be a JSON array of strings`, {
     pointer: toPointer(['annotations', annotation]),

@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts'
 import { JsonSyntaxError, parseExactJson } from './json.ts'
+import { checkJsonLimits } from './json-limits.ts'
 import { invalidDocument } from './problem.ts'
 import { type Resources, resources } from './runtime-config/resources.ts'
 import { parseBy } from './schema.ts'
@@ -20,6 +21,7 @@ export function parseResources(text: string, what: string, warn: (message: strin
 
 function parse(text: string, what: string, warn: (message: string) => void): unknown {
   try {
+    checkJsonLimits(text)
     return parseExactJson(text)
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause

@@ -2,6 +2,7 @@ import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSystemError, OciError } from '../errors.ts'
 import { Door } from '../host/door.ts'
+import { checkJsonLimits, maxStateStrings } from '../oci/json-limits.ts'
 import { maxRuntimeConfigBytes, type NamespaceType, type RuntimeConfig } from '../oci/runtime-config.ts'
 import { startFifo, stateFile } from '../program/contract.ts'
 import { type CgroupPaths, isFrozen } from './cgroup/cgroup.ts'
@@ -223,6 +224,7 @@ export function splitLabels(labels: readonly string[]): { bundle: string; annota
 
 function parseJson(text: string, file: string): unknown {
   try {
+    checkJsonLimits(text, maxStateStrings)
     return JSON.parse(text)
   } catch (cause) {
     throw new OciError('ERR_STATE_INVALID', `"${file}" is not JSON`, { cause })

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { requires } from '../requirements.ts'
+import { collidingKeys } from './colliding-keys.ts'
 import { type Compiled, CompilePlace, cpuSecondsOfChildren, plainConfig } from './compiled.ts'
 import { randomNumbers } from './random.ts'
 
@@ -276,12 +277,3 @@ describe('hostile documents', () => {
     }
   })
 })
-
-/** Keys of one hash in quickjs-ng, which is h * 263 + unit in 32 bits for each unit. */
-function collidingKeys(count: number): readonly string[] {
-  const pairs = ['\u0200\u0400', '\u01ff\u0507'] // 263 less in the second place for one more in the first
-  const length = Math.ceil(Math.log2(count))
-  return Array.from({ length: count }, (_, number) =>
-    Array.from({ length }, (_, bit) => pairs[(number >> bit) & 1]).join(''),
-  )
-}

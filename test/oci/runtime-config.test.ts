@@ -78,6 +78,13 @@ test('64-bit integers keep every digit', () => {
   )
 })
 
+test.each(['{"a":{12345678901234567890:1}}', '{1234567890123456 \n:1}', '{-1234567890123456:{}}'])(
+  'a long integer is no name of a member: %s',
+  (text) => {
+    expect(() => parseExactJson(text)).toThrow(/line 1, column \d+: found ".*" where a name or } is expected/)
+  },
+)
+
 test('digits inside a string stay a string', () => {
   const args = ['12345678901234567890', 'x"18446744073709551615']
   expect(parse({ ...minimal, process: { ...minimal.process, args } }).process.args).toEqual(args)

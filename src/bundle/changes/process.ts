@@ -1,4 +1,4 @@
-import { parseJsonIfAny } from '../../oci/json.ts'
+import { parseLimitedJsonIfAny } from '../../oci/json-limits.ts'
 import type { Process, RuntimeConfig } from '../../oci/runtime-config.ts'
 import { hasID } from '../id-mappings.ts'
 import type { ListFlag, SwitchFlag, TextFlag } from './flag.ts'
@@ -29,7 +29,7 @@ export function entrypointOf({ process, annotations }: RuntimeConfig): readonly 
 }
 
 function wordsOf(json: string): readonly string[] | undefined {
-  const words = parseJsonIfAny(json)
+  const words = parseLimitedJsonIfAny(json)
   return Array.isArray(words) && words.every((word) => typeof word === 'string') ? words : undefined
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { isJsonObject, type JsonObject, JsonSyntaxError, parseExactJson } from '../../oci/json.ts'
+import { checkJsonLimits } from '../../oci/json-limits.ts'
 import { seccomp } from '../../oci/runtime-config/seccomp.ts'
 import type { Seccomp } from '../../oci/runtime-config.ts'
 import { parseBy } from '../../oci/schema.ts'
@@ -45,6 +46,7 @@ function profileOf(document: JsonObject): SeccompProfile {
 
 function parseDocument(text: string): JsonObject {
   try {
+    checkJsonLimits(text)
     const document = parseExactJson(text)
     if (isJsonObject(document)) return document
   } catch (error) {

@@ -2,6 +2,7 @@ import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { OciError } from '../../errors.ts'
 import { formatExactJson, type Integer, parseExactJson } from '../../oci/json.ts'
+import { checkJsonLimits, maxStateStrings } from '../../oci/json-limits.ts'
 import type { CPU, IntelRdt, Memory, Resources, WeightDevice } from '../../oci/runtime-config.ts'
 import { stateFile } from '../../program/contract.ts'
 import { libcontainerLimits } from '../libcontainer/cgroup.ts'
@@ -94,7 +95,9 @@ interface StateDocument {
 
 function readState(directory: string): StateDocument {
   const file = join(directory, stateFile)
-  const state = asObject(parseExactJson(readFileSync(file, 'utf8')))
+  const text = readFileSync(file, 'utf8')
+  checkJsonLimits(text, maxStateStrings)
+  const state = asObject(parseExactJson(text))
   const config = asObject(state?.config)
   const cgroups = asObject(config?.cgroups)
   if (state === undefined || config === undefined || cgroups === undefined) {

@@ -7,6 +7,7 @@ import type { HostFacts } from '../../compile/facts.ts'
 import { compileRestore, criuRootName } from '../../compile/restore.ts'
 import { leadsNowhere, OciError } from '../../errors.ts'
 import { realPathInRootfs } from '../../layer/real-path.ts'
+import { checkJsonLimits } from '../../oci/json-limits.ts'
 import type { RuntimeConfig } from '../../oci/runtime-config.ts'
 import { stateFile } from '../../program/contract.ts'
 import type { Text } from '../../program/program.ts'
@@ -143,7 +144,9 @@ function checkLsmOptions({ lsmProfile, lsmMountContext }: RestoreOptions, { vers
 function readDescriptors(imagePath: string): readonly string[] {
   const file = join(imagePath, descriptorsFile)
   try {
-    const saved: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    const text = readFileSync(file, 'utf8')
+    checkJsonLimits(text)
+    const saved: unknown = JSON.parse(text)
     return Array.isArray(saved) ? saved.map(String) : []
   } catch (cause) {
     if (!leadsNowhere(cause) && !(cause instanceof SyntaxError)) throw cause

@@ -1,6 +1,6 @@
 import { decodeMessage } from '../../../src/dbus/message.ts'
-import { formatExactJson, parseExactJson, parseJsonIfAny } from '../../../src/oci/json.ts'
-import { checkJsonLimits } from '../../../src/oci/json-limits.ts'
+import { formatExactJson, parseExactJson } from '../../../src/oci/json.ts'
+import { checkJsonLimits, parseLimitedJsonIfAny } from '../../../src/oci/json-limits.ts'
 import { parseResources } from '../../../src/oci/resources.ts'
 import { parseProcess, parseRuntimeConfig } from '../../../src/oci/runtime-config.ts'
 import { bytesOf, exactText } from '../../../src/text.ts'
@@ -25,10 +25,7 @@ const doors: Readonly<Record<string, (text: string) => unknown>> = {
     checkJsonLimits(text)
     return parseExactJson(text, { keepsNull: true })
   },
-  any: (text) => {
-    checkJsonLimits(text)
-    return parseJsonIfAny(text)
-  },
+  any: parseLimitedJsonIfAny,
   config: (text) => {
     const unknown: string[] = []
     return [parseRuntimeConfig(text, (pointer) => unknown.push(pointer)), unknown]
