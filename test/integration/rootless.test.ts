@@ -307,7 +307,7 @@ test('ps has the processes of a container without a cgroup, those of exec and th
   configure('sleep 1001 & exec sleep 1002')
   const script = `exec "$@" >/dev/null 2>&1 </dev/null`
   const detached = (...args: readonly string[]): number | null =>
-    spawnSync('/bin/sh', ['-c', script, 'sh', process.execPath, tool, '--root', place.root, ...args], {
+    spawnSync('/bin/sh', ['-c', script, 'sh', engine, tool, '--root', place.root, ...args], {
       uid,
       gid: uid,
       timeout: 30_000,
