@@ -123,6 +123,7 @@ export const conmonRows: readonly Row[] = [
   },
   {
     what: 'create with 12 MiB of memory, the least that CRI-O allows, and update of that',
+    isPossible: hasLimits,
     async see(engine) {
       const one = container(engine, waiting, { limit: 12 << 20 })
       const { call, at, state, log } = one
