@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { compiledAhead } from './compiled-ahead.ts'
 import { type ConfigFlags, changesOf, withConfigOptions } from './config-options.ts'
 import { type CommandContext, newCommand } from './context.ts'
 
@@ -26,6 +25,5 @@ EXAMPLES:
     .action(async (words: readonly string[], { bundle, rootless, ...flags }: SpecFlags & ConfigFlags) => {
       const { spec } = await import('../verbs/container/spec.ts')
       await spec({ bundle, rootless, changes: changesOf(flags, words, context.args), env: context.io.env })
-      await compiledAhead(context, bundle)
     })
 }
