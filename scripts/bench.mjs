@@ -1,7 +1,8 @@
 // Measures bundle-tool against the tools that are installed here, in one run, taking turns.
 //
 //   npm run bench                          everything
-//   npm run bench -- pull run              some parts: pull, unpack, run, try, lifecycle, cold, library, memory, many, ageing, growth
+//   npm run bench -- pull run              some parts: pull, unpack, run, try, lifecycle, cold, commands, library, memory,
+//                                          many, ageing, growth
 //     --image LAYOUT    an OCI image layout with the tag "latest", instead of the image made here
 //     --rounds N        how many rounds are counted; default 5
 //     --json FILE       write every single value there
@@ -16,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ageing } from './bench/ageing.mjs'
 import { coldCalls } from './bench/cold-calls.mjs'
+import { otherCommands } from './bench/commands.mjs'
 import { growth } from './bench/growth.mjs'
 import { library } from './bench/library.mjs'
 import { lifecycle } from './bench/lifecycle.mjs'
@@ -28,9 +30,22 @@ import { run } from './bench/run.mjs'
 import { tryOf } from './bench/try.mjs'
 import { unpack } from './bench/unpack.mjs'
 
-const parts = { pull, unpack, run, try: tryOf, lifecycle, cold: coldCalls, library, memory, many, ageing, growth }
+const parts = {
+  pull,
+  unpack,
+  run,
+  try: tryOf,
+  lifecycle,
+  cold: coldCalls,
+  commands: otherCommands,
+  library,
+  memory,
+  many,
+  ageing,
+  growth,
+}
 /** These are measured once more where crun works: it takes no host whose controllers are on cgroup v1. */
-const cgroupParts = ['run', 'lifecycle', 'cold', 'library', 'memory', 'many']
+const cgroupParts = ['run', 'lifecycle', 'cold', 'commands', 'library', 'memory', 'many']
 const store = '/var/lib/bundle-tool'
 const scratch = process.env.BUNDLE_TOOL_BENCH_SCRATCH
 
