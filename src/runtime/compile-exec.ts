@@ -17,6 +17,7 @@ import { seccompFilter } from './kept/filter.ts'
 import { keepExecProgram } from './kept/program.ts'
 import { readConfig } from './load-bundle.ts'
 import { type ContainerRecord, readContainer, readStatus } from './state-file.ts'
+import { stoppedContainer } from './stopped-container.ts'
 
 /** The options of an `exec`; the container and the host provide the rest. */
 export interface ExecCall extends ProcessChanges {
@@ -113,7 +114,7 @@ async function attachTarget({ unit, cgroupPaths }: ContainerRecord): Promise<Att
 
 async function checkStatus(container: ContainerRecord, { ignorePaused }: ExecCall): Promise<void> {
   const status = await readStatus(container)
-  if (status === 'stopped') throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a stopped container')
+  if (status === 'stopped') throw stoppedContainer()
   if (status === 'creating') {
     throw new OciError('ERR_CONTAINER_STATUS', 'cannot exec in a container that is being created', {
       hint: 'wait until it is created',

@@ -9,6 +9,7 @@ import { criuFailed, helperFailed, mapFailed } from './helper-failure.ts'
 import { networkProgramFailed } from './network-failure.ts'
 import { needsNewProcess, newProcessIsGone } from './new-process-failure.ts'
 import { type Failure, textOf } from './reported-failure.ts'
+import { stoppedContainer } from './stopped-container.ts'
 import { syscallName } from './syscall-names.ts'
 
 /** Turns the runner's numbers into an error that says what failed, on which thing, from which field, and what to do. */
@@ -39,6 +40,12 @@ function syscallOf({ syscall }: Failure): string | undefined {
   return syscall < 0 ? undefined : (syscallName(syscall) ?? `system call ${syscall}`)
 }
 
+/** True for a step of `exec` that looks at the container's first process, when that has ended since its state was read. */
+function isOfStoppedContainer({ op, operands: { to, at, process } }: Step, errno: string): boolean {
+  const looks = (op === 'open' && (to === 'init' || at === 'init')) || (op === 'expect_process' && process === 'init')
+  return looks && (errno === 'ENOENT' || errno === 'ESRCH')
+}
+
 /** The words that runc begins with. */
 function beginning({ from }: Step): string {
   if (from.startsWith('/mounts/')) return 'error mounting '
@@ -49,6 +56,7 @@ function beginning({ from }: Step): string {
 function specialCase({ step, phase }: NumberedStep, errno: string, failure: Failure): OciError | undefined {
   const pointer = step.from.startsWith('/') ? step.from : undefined
   if (errno === 'EINTR' && phase === 'host') return interrupted()
+  if (isOfStoppedContainer(step, errno)) return stoppedContainer()
   if (step.from === '--cgroup') {
     const text = `error adding pid to cgroups: ${textOf(step, 'path')}: ${errorText(failure.error)}`
     return new OciError('ERR_SYSCALL', text, { hint: 'make the cgroup first, or name another with --cgroup' })

@@ -32,6 +32,23 @@ test('the message has the field, the thing, the system call and the error, and t
   })
 })
 
+test('a container that ends while exec looks at its first process is a stopped one', () => {
+  const flags = 0
+  const looks = [
+    [op('open', { to: 'init', at: null, path: '/proc/7', flags }), ENOENT],
+    [op('open', { to: 'ns_ipc', at: 'init', path: 'ns/ipc', flags }), ENOENT],
+    [op('open', { to: 'ns_ipc', at: 'init', path: 'ns/ipc', flags }), ESRCH],
+    [op('expect_process', { process: 'init', startTime: 1 }), ESRCH],
+  ] as const
+  for (const [step, error] of looks) {
+    expect(describe(step, error, {}, 'host')).toMatchObject({
+      code: 'ERR_CONTAINER_STATUS',
+      message: 'cannot exec in a stopped container',
+    })
+  }
+  expect(describe(op('open', { to: 'x', at: null, path: '/proc/7', flags }), ENOENT).code).toBe('ERR_SYSCALL')
+})
+
 test('an error without a system call names none', () => {
   expect(describe(mount('tmpfs'), EINVAL, { syscall: -1 }).message).toBe(
     'error mounting mounts[3] (tmpfs on /proc): invalid argument (EINVAL)',
