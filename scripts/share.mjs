@@ -13,7 +13,7 @@ const places = {
   fish: `fish/vendor_completions.d/${name}.fish`,
 }
 
-const program = newProgram({ io: { name, euid: 0, env: {} }, args: [], globals: () => ({}) }, ['help'])
+const program = newProgram({ io: { name, euid: 0, env: {} }, args: [], globals: () => ({}) }, ['man'])
 const commands = [program, ...visibleCommands(program).filter((command) => command.name() !== 'help')]
 rmSync('dist/share', { recursive: true, force: true })
 for (const command of commands) write(`man/man1/${pageName(command)}.1`, manualPage(command))
