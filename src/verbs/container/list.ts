@@ -22,11 +22,14 @@ export interface ListOptions {
 export async function list({ root, onUnreadable }: ListOptions = {}): Promise<readonly State[]> {
   const directory = absoluteRoot(root)
   const states: State[] = []
+  const owners = new Map<number, string>()
   for (const id of readIDs(directory)) {
     try {
       const { uid } = lstatSync(join(directory, id))
       const container = readContainer(directory, id)
-      states.push(stateOf(container, await readStatus(container), userName(uid)))
+      const owner = owners.get(uid) ?? userName(uid)
+      owners.set(uid, owner)
+      states.push(stateOf(container, await readStatus(container), owner))
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) continue
       if (!(error instanceof OciError)) throw error
