@@ -5,6 +5,7 @@ import type { ExecOptions } from '../verbs/container/exec.ts'
 import type { OwnOptions, RunOptions } from '../verbs/container/run.ts'
 import type { CommandContext } from './context.ts'
 import { cgroupManagers, rootOf } from './globals.ts'
+import type { LogLevel } from './log.ts'
 
 interface Kind {
   /** The value of an option that is given with one more text; undefined for a text that is none. */
@@ -80,7 +81,7 @@ export function createOptions(
   words: readonly (string | undefined)[],
   flags: CallFlags,
 ): RunOptions & OwnOptions {
-  return { ...containerOptions(context, words, flags), log: logBesideStreams(context) }
+  return { ...containerOptions(context, words, flags), log: logBesideStreams(context, ['info']) }
 }
 
 /** The options of `run`; `words` are ID, or BUNDLE and ID. */
@@ -112,18 +113,18 @@ export function execOptions(
   flags: CallFlags,
 ): ExecOptions & OwnOptions {
   const own = { forwardSignals: true, ...frontOptions(context) }
-  return { ...flags, root: rootOf(context), id, args, ...own, log: logBesideStreams(context) }
+  return { ...flags, root: rootOf(context), id, args, ...own, log: logBesideStreams(context, ['info', 'warning']) }
 }
 
 /**
- * The log of an `exec` or `create`. Without a file for it, or a wish to see all of it, warnings are left out: standard error
- * is the command's own then, and an engine passes it on to its user.
+ * The log of an `exec` or `create`, for which standard error is the container's own, and an engine passes it on to its user.
+ * Without a file for the log, or a wish to see all of it, some levels are left out: those of which runc writes nothing there.
  */
-function logBesideStreams({ globals, log }: CallContext): CallContext['log'] {
+function logBesideStreams({ globals, log }: CallContext, leftOut: readonly LogLevel[]): CallContext['log'] {
   const { log: file, debug } = globals()
   if (file !== undefined || debug) return log
   return (level, message) => {
-    if (level !== 'warning') log(level, message)
+    if (!leftOut.includes(level)) log(level, message)
   }
 }
 

@@ -41,6 +41,8 @@ export interface CompileOptions extends Pick<SeccompOptions, 'filter'> {
   readonly systemd?: SystemdManager | undefined
   /** Receives what config.json asks for and the host cannot give, in cases where runc too continues. */
   readonly warn?: ((message: string) => void) | undefined
+  /** Receives what config.json asks for and the host cannot give, where runc continues in silence. */
+  readonly note?: ((message: string) => void) | undefined
   /** Receives debug messages. */
   readonly debug?: ((message: string) => void) | undefined
 }

@@ -147,6 +147,7 @@ export async function compileContainer(
       keep: options.keep,
       endsWithRunner: options.endsWithRunner,
       warn: (message) => options.log?.('warning', message),
+      note: (message) => options.log?.('info', message),
       debug: (message) => options.log?.('debug', message),
     },
     facts,

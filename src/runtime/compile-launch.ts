@@ -45,7 +45,7 @@ export async function compileLaunch(
   const call = describeLaunch(options, mode)
   let hasWarned = false
   const log: NewContainerOptions['log'] = (level, message) => {
-    if (level === 'warning') hasWarned = true
+    if (level !== 'debug') hasWarned = true
     options.log?.(level, message)
   }
   const { program, guards, bundle, root } = await compileContainer({ ...options, log }, mode)

@@ -86,7 +86,7 @@ test('a program whose limits depend on the I/O schedulers of the moment is not k
 })
 
 test.each([
-  ['spec', (bundle: string) => ['spec', '-b', bundle]],
+  ['config', (bundle: string) => ['config', '-b', bundle, '--tty', '--', 'sh']],
   [
     'unpack',
     (bundle: string) => ['unpack', `rootfs:${place.directory}/rootfs.tar`, '--force', '--quiet', '--out', bundle],
@@ -95,7 +95,7 @@ test.each([
   execFileSync('tar', ['-C', join(place.bundle, 'rootfs'), '-cf', join(place.directory, 'rootfs.tar'), '.'])
   expect(cold({ args: making(place.bundle) })).toEqual({ status: 0, stderr: '' })
   expect(kept()).toHaveLength(1)
-  // The default config.json wants a terminal.
+  // Both config.json want a terminal.
   const words = ['--root', place.root, 'run', '-b', place.bundle, place.id]
   const command = `BUNDLE_TOOL_INTERPRETER= PATH=${withoutNode} ${[front, ...words].join(' ')}`
   const shell = spawnSync('script', ['-qec', command, '/dev/null'], {
@@ -109,11 +109,11 @@ test.each([
 test('a bundle that nothing can run is made all the same, and nothing is kept', () => {
   const file = join(place.directory, 'file')
   writeFileSync(file, '')
-  const makeSpec = (root: string) => cold({ args: ['--root', root, 'spec', '-b', place.bundle] })
+  const change = (root: string) => cold({ args: ['--root', root, 'config', '-b', place.bundle, '-e', 'A=b'] })
   rmSync(join(place.bundle, 'rootfs'), { recursive: true })
-  expect(makeSpec(place.root)).toEqual({ status: 0, stderr: '' })
+  expect(change(place.root)).toEqual({ status: 0, stderr: '' })
   expect(existsSync(place.root)).toBe(false)
-  expect(makeSpec(join(file, 'root'))).toEqual({ status: 0, stderr: '' })
+  expect(change(join(file, 'root'))).toEqual({ status: 0, stderr: '' })
 })
 
 test('few are kept in a root, the newest', () => {

@@ -93,10 +93,10 @@ function compileFilter(place: CgroupPlace, context: CompileContext): readonly St
   ]
 }
 
-/** Warns that device rules are not enforced: only root of the host may load a filter. runc continues too. */
+/** Notes that device rules are not enforced: only root of the host may load a filter. */
 function leaveOut(context: CompileContext): readonly Step[] {
   if (isRestricted(context)) {
-    context.warn?.(`${from}: device rules are not enforced: that needs root on the host`)
+    context.note?.(`${from}: device rules are not enforced: that needs root on the host`)
   }
   return []
 }

@@ -72,15 +72,15 @@ test('device rules are refused if they cannot be enforced; a container without r
   }
 })
 
-test('device rules cause a warning if the caller is not root of the host', () => {
+test('device rules cause a note if the caller is not root of the host', () => {
   for (const facts of [rootlessV2, { ...v2, inUserNamespace: true }]) {
-    const warnings: string[] = []
-    const warn = (message: string): number => warnings.push(message)
-    compileWith({ linux: { resources: { devices: denyAll } }, facts, options: { warn } })
-    expect(warnings).toEqual([expect.stringContaining('/linux/resources/devices')])
-    compileWith({ facts, options: { warn } })
-    compileWith({ linux: { resources: { devices: [{ allow: true, access: 'rwm' }] } }, facts, options: { warn } })
-    expect(warnings).toHaveLength(1)
+    const notes: string[] = []
+    const note = (message: string): number => notes.push(message)
+    compileWith({ linux: { resources: { devices: denyAll } }, facts, options: { note } })
+    expect(notes).toEqual([expect.stringContaining('/linux/resources/devices')])
+    compileWith({ facts, options: { note } })
+    compileWith({ linux: { resources: { devices: [{ allow: true, access: 'rwm' }] } }, facts, options: { note } })
+    expect(notes).toHaveLength(1)
   }
 })
 
