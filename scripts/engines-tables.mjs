@@ -32,7 +32,7 @@ function engineTable(engine, results, hosts) {
   )
 }
 
-/** Whether a row passes: with the answer of runc, or with its own where runc has another one. */
+/** True for a row that passes: with the answer of runc, or with its own where runc has another one. */
 function verdict(result) {
   if (result === undefined) return ''
   if (!result.passes) return '**no**'

@@ -20,7 +20,7 @@ function section(title: string, lines: readonly string[]): string {
   return `${title}:\n${lines.map((line) => (line === '' ? '\n' : `   ${line}\n`)).join('')}`
 }
 
-/** Of all commands, of which most are not made. */
+/** The summaries of all commands, most of which are not made. */
 const commandLines = (): string[] =>
   aligned(Object.entries(summaries).map(([name, summary]) => [name === 'help' ? 'help, h' : name, summary]))
 

@@ -57,7 +57,7 @@ export function jsonText(value: JsonValue): Pieces {
 
 interface Writer {
   readonly pieces: (string | Register)[]
-  /** What comes behind the last register. */
+  /** The text behind the last register. */
   text: string
 }
 

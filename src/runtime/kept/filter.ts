@@ -6,7 +6,7 @@ import type { Seccomp } from '../../oci/runtime-config.ts'
 import { buildID } from './build-id.ts'
 import { keepFile } from './files.ts'
 
-/** What a kept filter's file has in its second line; the first is the key, and behind the second are the instructions. */
+/** The second line of a kept filter's file; the first is the key, and behind the second are the instructions. */
 interface KeptFacts extends Omit<SeccompFilter, 'instructions'> {
   /** The sum of the instructions: a file that the host has not written whole, when it went down, is not used. */
   readonly sum: number
