@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { isSystemError } from '../errors.ts'
 
 /** A setting of the kernel's that forbids user namespaces. */
@@ -27,17 +28,20 @@ const switches: readonly Switch[] = [
  * Finds the setting that forbids user namespaces to users.
  *
  * @param isMade true for a namespace that could be made, in which something is forbidden
+ * @param settings the directory of the kernel's settings
  */
-export function forbiddingSwitch(isMade = false): NamespaceSwitch | undefined {
-  const found = switches.find(({ name, forbids, isLate }) => (isLate || !isMade) && settingOf(name) === forbids)
+export function forbiddingSwitch(isMade = false, settings = '/proc/sys'): NamespaceSwitch | undefined {
+  const found = switches.find(
+    ({ name, forbids, isLate }) => (isLate || !isMade) && settingOf(name, settings) === forbids,
+  )
   if (found === undefined) return undefined
   const { name, forbids: value, allows } = found
   return { name, value, fix: `sudo sysctl -w ${name}=${allows}` }
 }
 
-function settingOf(name: string): string | undefined {
+function settingOf(name: string, settings: string): string | undefined {
   try {
-    return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim()
+    return readFileSync(join(settings, name.replaceAll('.', '/')), 'utf8').trim()
   } catch (error) {
     if (!isSystemError(error)) throw error
     return undefined
