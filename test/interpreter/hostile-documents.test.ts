@@ -27,7 +27,7 @@ afterAll(() => rmSync(root, { recursive: true }))
 
 function answers(args: readonly string[], input = '') {
   const [node, interpreter] = Object.values(ways).map(([binary = '', ...words]) => {
-    const options = { input, encoding: 'utf8', timeout: 20_000, env: { PATH: '/usr/bin:/bin' } } as const
+    const options = { input, encoding: 'utf8', timeout: 50_000, env: { PATH: '/usr/bin:/bin' } } as const
     const { status, signal, stdout, stderr } = spawnSync(binary, [...words, '--root', root, ...args], options)
     // Strings are counted by hashes that differ from call to call.
     return {
@@ -52,7 +52,7 @@ const documents = {
 }
 
 describe.each(Object.entries(documents))('%s', (name, text) => {
-  test('as state.json', () => {
+  test('as state.json', { timeout: 400_000 }, () => {
     const id = name.replaceAll(' ', '-')
     mkdirSync(join(root, id))
     writeFileSync(join(root, id, 'state.json'), text)

@@ -116,7 +116,7 @@ test('nearly right documents and messages mean the same in both engines', { time
 })
 
 test('some of them are right', () => {
-  const { node } = outcomes(firstSeed, 0, 200, true)
+  const { node } = outcomes(19, 0, 200, true)
   const whole = node as readonly { readonly kind: string; readonly outcome: readonly string[] }[]
   for (const door of ['exact', 'with null', 'any', 'config', 'process', 'resources']) {
     const said = whole.flatMap(({ outcome }) => outcome.filter((text) => text.startsWith(`${door}: `)))
