@@ -101,15 +101,12 @@ interface Compiled {
 
 function compiled(text: string, facts: HostFacts): Compiled {
   const warnings: string[] = []
+  const say = (message: string): number => warnings.push(message)
   try {
     const config = parseRuntimeConfig(text)
     const problems = runtimeConfigProblems(config)
     if (problems.length > 0) throw invalidConfig(problems)
-    const program = compile(
-      config,
-      { ...plainRun, ...filterOf(config, facts), warn: (message) => warnings.push(message) },
-      facts,
-    )
+    const program = compile(config, { ...plainRun, ...filterOf(config, facts), warn: say, note: say }, facts)
     const undo = program.host.flatMap((step) => step.undo)
     return { steps: [...stepsOf(program).map(withoutUndo), ...undo], warnings }
   } catch (error) {
