@@ -167,11 +167,12 @@ rootDescribe.each(callers)('as %s', (_, uid) => {
   })
 })
 
-/** Starts a try whose container says when it runs; `script` is what it does then. */
-async function startTry(script: string): Promise<ChildProcess> {
-  const words = wordsOf(0, inBusybox(`echo started; ${script}`))
-  const child = spawn('/usr/bin/setpriv', words, { cwd: top, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] })
-  await once(child.stdout, 'data')
+/** Starts a try whose container writes when it runs; what it does then can depend on a line of input. */
+async function startTry(words: readonly string[], { path, input = '' }: Call = {}): Promise<ChildProcess> {
+  const stdio = ['pipe', 'pipe', 'inherit'] as const
+  const child = spawn('/usr/bin/setpriv', wordsOf(0, words), { cwd: top, env: environment(path), stdio: [...stdio] })
+  child.stdin?.write(`${input}\n`)
+  await Promise.race([once(child.stdout ?? child, 'data'), once(child, 'close')])
   return child
 }
 
@@ -181,55 +182,34 @@ async function endOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
 }
 
 describe.each([
-  ['Node.js runs', 0],
-  ['the front runs', 1],
-])('a container that %s', (_, earlier) => {
+  ['Node.js runs', { path: process.env.PATH }],
+  ['the front runs', { path: withoutNode }],
+])('a container that %s', (_, { path }) => {
+  /** Starts a try, in the front's hands after an earlier one of the same words that had no input. */
+  async function startAgain(words: readonly string[], input: string): Promise<ChildProcess> {
+    if (path === withoutNode) expect(tryAs(0, words)).toMatchObject({ end: 0 })
+    return await startTry(words, { path, input })
+  }
+
+  // A shell would not do: it catches SIGINT until it becomes its last command, and what it caught is lost with it.
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('ends by %s, though its program has no handler and is the first one', async (signal, code) => {
-    for (let run = 0; run < earlier; run++) tryAs(0, inBusybox('echo started; test -e /x || sleep 0.1'))
-    const child = await startTry('test -e /x || sleep 100')
+    const child = await startAgain(['-q', 'busybox.tar', 'cat'], 'started')
     child.kill(signal)
     expect([code, signal]).toContain(await endOf(child))
   })
 
   test('hears a signal that it has a handler for', async () => {
-    const child = await startTry('trap "exit 5" TERM; while :; do sleep 0.05; done')
-    await sleep(100)
+    const script = 'trap "exit 5" TERM; read word; echo started; while test "$word"; do sleep 0.05; done'
+    const child = await startAgain(inBusybox(script), 'word')
     child.kill('SIGTERM')
     expect(await endOf(child)).toBe(5)
   })
 
-  test('has a name that can be had again when its process was killed', async () => {
-    const named = (...words: readonly string[]) => ['--name', 'named', ...words]
-    const words = wordsOf(0, named(...inBusybox('echo started; sleep 100')))
-    const child = spawn('/usr/bin/setpriv', words, {
-      cwd: top,
-      env: environment(),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(child.stdout, 'data')
-    const taken = expect.stringContaining('already exists')
-    expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken })
-    child.kill('SIGKILL')
-    await endOf(child)
-    await vi.waitFor(() => expect(tryAs(0, named(...inBusybox('exit 3')))).toMatchObject({ end: 3, stderr: '' }), 5000)
-    expect(left()).toEqual([])
-    const detached = ['run', '-d', '-b', at('kept'), 'named']
-    expect(tryAs(0, ['--keep', '--name', 'kept', ...inBusybox('true')]).end).toBe(0)
-    const stopped = spawnSync(tool, ['--root', at('root'), ...detached], { cwd: top, stdio: 'ignore' })
-    expect(stopped.status).toBe(0)
-    // It is nobody's leftover: someone may want to see how it ended.
-    await vi.waitFor(
-      () => expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken }),
-      5000,
-    )
-    spawnSync(tool, ['--root', at('root'), 'delete', '-f', 'named'])
-  })
-
   test('ends with a process that is killed, and the next one removes what is left', async () => {
-    const child = await startTry('sleep 100')
+    const child = await startAgain(inBusybox('read time; echo started; test -z "$time" || sleep $time'), '100')
     child.kill('SIGKILL')
     expect(await endOf(child)).toBe('SIGKILL')
     for (let wait = 0; wait < 100 && processesIn('sleep 100') > 0; wait++) await sleep(20)
@@ -237,6 +217,24 @@ describe.each([
     expect(tryAs(0, inBusybox('true'))).toMatchObject({ end: 0 })
     expect(left()).toEqual([])
   })
+})
+
+test('a container has a name that can be had again when its process was killed', async () => {
+  const named = (...words: readonly string[]) => ['--name', 'named', ...words]
+  const child = await startTry(named('-q', 'busybox.tar', 'cat'), { input: 'started' })
+  const taken = expect.stringContaining('already exists')
+  expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken })
+  child.kill('SIGKILL')
+  await endOf(child)
+  await vi.waitFor(() => expect(tryAs(0, named(...inBusybox('exit 3')))).toMatchObject({ end: 3, stderr: '' }), 5000)
+  expect(left()).toEqual([])
+  const detached = ['run', '-d', '-b', at('kept'), 'named']
+  expect(tryAs(0, ['--keep', '--name', 'kept', ...inBusybox('true')]).end).toBe(0)
+  const stopped = spawnSync(tool, ['--root', at('root'), ...detached], { cwd: top, stdio: 'ignore' })
+  expect(stopped.status).toBe(0)
+  // It is nobody's leftover: someone may want to see how it ended.
+  await vi.waitFor(() => expect(tryAs(0, named(...inBusybox('true')))).toMatchObject({ end: 125, stderr: taken }), 5000)
+  spawnSync(tool, ['--root', at('root'), 'delete', '-f', 'named'])
 })
 
 /** The processes below this test's place that have these words. */
@@ -328,7 +326,7 @@ test('the library does the same', async () => {
 })
 
 test('prune leaves the files of a container that runs, and removes them afterwards', async () => {
-  const child = await startTry('sleep 2; cat /etc/passwd >/dev/null && exit 6')
+  const child = await startTry(inBusybox('echo started; sleep 2; cat /etc/passwd >/dev/null && exit 6'))
   const prune = () => execFileSync(tool, ['prune', '--store', at('store')])
   prune()
   expect(readdirSync(at('store/unpacked'))).toHaveLength(1)
