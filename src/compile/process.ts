@@ -58,9 +58,10 @@ function compileGroups({ user }: Process, context: CompileContext): readonly Ste
   const gids = user.additionalGids ?? []
   if ((context.config.annotations?.[keepGroupsAnnotation] ?? '0') !== '0') return []
   if (!deniesSetgroups(context)) {
-    // The namespace that the caller is in, or that a user joins by its path, may deny it, if it has one group alone.
-    const isForeign = context.hasUserNamespace ? context.facts.euid !== 0 : context.facts.inUserNamespace
-    const mayBeDenied = isForeign && !isNew(context.config, 'user')
+    // The namespace that the caller is in, or that a user joins by its path, may deny it, if it has one group alone, and
+    // a new one below it inherits that.
+    const joinsAsUser = context.hasUserNamespace && context.facts.euid !== 0 && !isNew(context.config, 'user')
+    const mayBeDenied = joinsAsUser || context.facts.inUserNamespace
     const tolerated = mayBeDenied && gids.length === 0 ? (['EPERM'] as const) : []
     return [op('setgroups', { groups: new Uint8Array(Uint32Array.from(gids).buffer) }, from, ...tolerated)]
   }

@@ -9,7 +9,7 @@ import type { NumberedStep, Step } from '../program/program.ts'
 export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[]): string | undefined {
   const forbidden = kernelMountHint(step, errno, steps) ?? namespaceHint(step, errno, steps)
   if (forbidden !== undefined) return forbidden
-  const missing = errno === 'EPERM' ? capabilityHint(step, steps) : undefined
+  const missing = errno === 'EPERM' ? (callerHint(step) ?? capabilityHint(step, steps)) : undefined
   if (missing !== undefined) return missing
   if (errno === 'ENOSYS') return 'this kernel, or a seccomp filter around the caller, does not have that system call'
   if (errno === 'EACCES' && step.from === 'ID')
@@ -21,6 +21,15 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
     if (step.op === 'mount_tmpfs' && errno === 'EINVAL') return unknownOption
   }
   return /^\/linux\/(cgroupsPath|resources)\b/.test(step.from) ? cgroupHint(errno) : undefined
+}
+
+/** The hint for what the caller's own user namespace does not allow. */
+function callerHint({ op, operands, from }: Step): string | undefined {
+  if (op === 'setns' && operands.slot === 'own_mounts')
+    return 'the mount namespace of the caller does not belong to its user namespace: make both, as "unshare --user --map-root-user --mount" does'
+  if (op !== 'write_file' || !/^\/linux\/[ug]idMappings$/.test(from)) return undefined
+  const kind = from.slice('/linux/'.length, '/linux/?id'.length)
+  return `only ids that the caller itself has can be mapped, those in the first column of /proc/self/${kind}_map; spec --rootless writes config.json for the user namespace that it is called in`
 }
 
 /** The capability that a caller in the initial user namespace needs for an op. */

@@ -257,6 +257,24 @@ exec ${engine} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id} 2
   expect(place.leftovers()).toEqual([])
 })
 
+test('in a user namespace of his own a user has containers in one of their own', () => {
+  const run = `${engine} ${tool} --root ${place.root} run -b ${place.bundle} ${place.id}`
+  const inside = (options: string, script: string) =>
+    spawnSync('unshare', [options, '/bin/sh', '-c', script], { uid, gid: uid, encoding: 'utf8' })
+  configure('exit 0', (config) => ({
+    ...config,
+    linux: { ...config.linux, gidMappings: [{ containerID: 0, hostID: uid, size: 1 }] },
+  }))
+  expect(inside('-Urm', run)).toMatchObject({ status: 1, stderr: expect.stringContaining('/proc/self/gid_map') })
+  const spec = `${engine} ${tool} spec --rootless -b ${place.bundle} --no-tty -- sh -c 'id -u; exit 3'`
+  expect(inside('-Urm', `rm ${place.bundle}/config.json && ${spec} && exec ${run} 2>/dev/null`)).toMatchObject({
+    status: 3,
+    stdout: '0\n',
+  })
+  expect(inside('-Ur', run)).toMatchObject({ status: 1, stderr: expect.stringContaining('--mount') })
+  expect(place.leftovers()).toEqual([])
+})
+
 const helped = requires('root', 'busybox', 'newuidmap', 'useradd', 'userdel')
 
 helped.test('ranges of ids are mapped by newuidmap, as /etc/subuid allows', () => {
