@@ -28,26 +28,33 @@ static bool needs_node(const struct call *call)
 	return false;
 }
 
-/* Whoever writes to a FIFO would see the interpreter open it, and may write once. */
-static bool is_regular(const char *directory, const char *name)
+/* A document of somebody else's: what is no file may have a writer who waits for its reader, and writes once. */
+enum document { REGULAR, MISSING, ODD };
+
+static enum document document_at(const char *directory, const char *name)
 {
 	char path[PATH_SIZE];
 	struct stat st;
 
-	return JOIN(path, directory, *directory ? "/" : "", name) && sys(newfstatat, AT_FDCWD, path, &st, 0) >= 0 &&
-	       S_ISREG(st.st_mode);
+	if (!JOIN(path, directory, *directory ? "/" : "", name) || sys(newfstatat, AT_FDCWD, path, &st, 0) < 0)
+		return MISSING;
+	return S_ISREG(st.st_mode) ? REGULAR : ODD;
 }
 
-static bool has_regular_documents(const struct call *call, const struct request *q)
+/* What the documents of a call are, the first that is no regular file before others. */
+static enum document documents_of(const struct call *call, const struct request *q)
 {
-	char root[PATH_SIZE], state[PATH_SIZE];
+	char root[PATH_SIZE], name[PATH_SIZE];
+	enum document state;
 
 	if (!streq(q->command, "exec") && q->given[OPTION_CONFIG])
-		return is_regular("", q->given[OPTION_CONFIG]);
+		return document_at("", q->given[OPTION_CONFIG]);
 	if (!streq(q->command, "exec"))
-		return is_regular(q->given[OPTION_BUNDLE] ? q->given[OPTION_BUNDLE] : ".", "config.json");
-	return find_root(root, sizeof root, call) && JOIN(state, q->id, "/" STATE_FILE) && is_regular(root, state) &&
-	       (!q->given[OPTION_PROCESS] || is_regular("", q->given[OPTION_PROCESS]));
+		return document_at(q->given[OPTION_BUNDLE] ? q->given[OPTION_BUNDLE] : ".", "config.json");
+	if (!find_root(root, sizeof root, call) || !JOIN(name, q->id, "/" STATE_FILE))
+		return MISSING;
+	state = document_at(root, name);
+	return state == REGULAR && q->given[OPTION_PROCESS] ? document_at("", q->given[OPTION_PROCESS]) : state;
 }
 
 /*
@@ -81,7 +88,7 @@ bool has_plain_documents(const struct call *call)
 {
 	struct request q;
 
-	return !call->has_more && parse_request(call, &q) && has_regular_documents(call, &q);
+	return !call->has_more && parse_request(call, &q) && documents_of(call, &q) == REGULAR;
 }
 
 /* Where bin/ is beside this binary, or beside the directory of those for one architecture, as in a package. */
@@ -198,7 +205,7 @@ static bool is_better_in_node(const struct call *call)
 	struct request q;
 
 	return command && (streq(command, "run") || streq(command, "create") || streq(command, "exec")) &&
-	       parse_request(call, &q) && !has_regular_documents(call, &q);
+	       parse_request(call, &q) && documents_of(call, &q) == ODD;
 }
 
 /* True when the scripts are where this binary looks for them: a runtime alone has none. */

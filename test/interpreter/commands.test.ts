@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { commands } from '../../src/cli/commands.ts'
 import { nodeCommands } from '../../src/program/contract.ts'
 import { ContainerPlace } from '../container.ts'
+import { withoutNode } from '../front/without-node.ts'
 import { requires } from '../requirements.ts'
 
-/** Every command of the runtime answers with the same bytes by the front, in the interpreter and in Node.js. */
+/** Every command of the runtime answers with the same bytes in Node.js, and where there is none: by the front and in the interpreter. */
 const { test } = requires('root', 'busybox', 'interpreter', 'ps')
 
 const project = join(import.meta.dirname, '../..')
@@ -38,8 +39,9 @@ function answer(way: keyof typeof ways, args: readonly string[], input: string) 
   mkdirSync(cwd)
   const [out, err] = ['out', 'err'].map((name) => join(place.directory, name)) as [string, string]
   const words = [...ways[way], '--root', place.root, ...args.map((word) => names[word as keyof typeof names] ?? word)]
+  const engine = way === 'node' ? dirname(process.execPath) : withoutNode
   const { status, signal } = spawnSync('/bin/sh', ['-c', 'exec "$@" >"$OUT" 2>"$ERR"', 'sh', ...words], {
-    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, OUT: out, ERR: err, HOME: place.directory },
+    env: { PATH: `${engine}:/usr/bin:/bin`, OUT: out, ERR: err, HOME: place.directory },
     cwd,
     input,
     timeout: 30_000,
@@ -124,6 +126,9 @@ const calls: readonly (readonly [args: readonly string[], options?: Options])[] 
   [['restore', 'running']],
   [['run', 'running']],
   [['create', '-b', '/nonexistent', 'other']],
+  [['run', '--config', '/nonexistent', 'other']],
+  [['exec', 'other', 'true']],
+  [['exec', '--process', '/nonexistent', 'running']],
   [['spec']],
   [['spec', '-b', '/nonexistent']],
   [['features']],
