@@ -112,6 +112,18 @@ rootDescribe.each(callers)('as %s in a container', (_, uid) => {
     expect(rest).toEqual([''])
   })
 
+  test('doctor says the same', () => {
+    startOuter()
+    const { stdout } = inside(uid, 'bt doctor >log; echo $?; grep -A 1 -E "^(user namespaces|procfs) " log')
+    expect(stdout.split('\n').slice(0, 5)).toEqual([
+      '1',
+      expect.stringMatching(/^user namespaces +FAILED .*seccomp filter/),
+      expect.stringContaining('--security-opt seccomp=unconfined'),
+      expect.stringMatching(/^procfs +FAILED .* is hidden/),
+      expect.stringContaining('--security-opt systempaths=unconfined'),
+    ])
+  })
+
   test('where parts of /proc are masked, that is said', () => {
     startOuter(unconfined)
     const { stdout } = inside(uid, `${unpack}\nbt run -b b inner\nbt list -q`)

@@ -3,7 +3,7 @@ import { isSystemError } from '../../errors.ts'
 import { defaultStorePath } from '../../store/location.ts'
 import { reflinks, runtimeDirectory, subordinateIDs } from './doctor/caller.ts'
 import type { Caller, Finding } from './doctor/finding.ts'
-import { cgroups, kernel, namespaces, overlays, seccomp, userNamespaces } from './doctor/kernel.ts'
+import { cgroups, kernel, namespaces, overlays, procfs, seccomp, userNamespaces } from './doctor/kernel.ts'
 import { criu, interpreter, networks, node, ownBinaries } from './doctor/programs.ts'
 
 export type { Finding } from './doctor/finding.ts'
@@ -28,6 +28,7 @@ export async function doctor({ store, root, env = process.env }: DoctorOptions =
     kernel(),
     namespaces(),
     await userNamespaces(caller),
+    procfs(),
     cgroups(caller),
     subordinateIDs(caller),
     await seccomp(caller),

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import { isInInitialNamespace } from '../../../bundle/id-mappings.ts'
+import { needsUserNamespace } from '../../../caller-rights.ts'
 import { OciError } from '../../../errors.ts'
 import { readHostFacts } from '../../../host/facts.ts'
+import { filterAround, hiddenPart } from '../../../host/surrounding-container.ts'
 import { forbiddingSwitch } from '../../../host/user-namespace-switches.ts'
 import { cloneFlags } from '../../../program/flags.ts'
 import { op, undoable } from '../../../program/program.ts'
@@ -35,7 +37,7 @@ export function namespaces(): Finding {
 /** User namespaces, which containers of others than root are in: tried, and where that fails, by the switch that forbids them. */
 export async function userNamespaces({ euid }: Caller): Promise<Finding> {
   const name = 'user namespaces'
-  const status = euid === 0 && isInInitialNamespace() ? 'missing' : 'failed'
+  const status = needsUserNamespace() || !isInInitialNamespace() ? 'failed' : 'missing'
   try {
     const make = op('unshare', { flags: cloneFlags.NEWUSER })
     await runProgram({ host: [undoable(make)], stage: [], child: [] }, { id: 'doctor' })
@@ -45,9 +47,24 @@ export async function userNamespaces({ euid }: Caller): Promise<Finding> {
   } catch (error) {
     if (!(error instanceof OciError)) throw error
     const found = forbiddingSwitch()
-    if (found === undefined) return { name, status, says: `cannot be made: ${error.message}` }
-    return { name, status, says: `the switch ${found.name} = ${found.value} forbids them`, fix: found.fix }
+    if (found !== undefined) {
+      return { name, status, says: `the switch ${found.name} = ${found.value} forbids them`, fix: found.fix }
+    }
+    if (!filterAround()) return { name, status, says: `cannot be made: ${error.message}` }
+    return { name, status, says: 'the seccomp filter around this process forbids them', fix: surroundedBy('seccomp') }
   }
+}
+
+const surroundedBy = (option: 'seccomp' | 'systempaths'): string =>
+  `start the surrounding container with --security-opt ${option}=unconfined`
+
+/** The mount of procfs, which the kernel refuses to a container in a user namespace where a part of the caller's own is hidden. */
+export function procfs(): Finding {
+  const name = 'procfs'
+  const hidden = hiddenPart('proc')
+  if (hidden === undefined || !needsUserNamespace()) return { name, status: 'works', says: 'can be mounted' }
+  const says = `${hidden} is hidden, as in a container of an engine: no container in a user namespace can have a /proc`
+  return { name, status: 'failed', says, fix: `${surroundedBy('systempaths')} (podman: unmask=ALL)` }
 }
 
 export function overlays({ euid }: Caller): Finding {
