@@ -182,7 +182,7 @@ async function endOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
 }
 
 describe.each([
-  ['Node.js runs', { path: process.env.PATH }],
+  ['Node.js runs', { path: process.env.PATH ?? '' }],
   ['the front runs', { path: withoutNode }],
 ])('a container that %s', (_, { path }) => {
   /** Starts a try, in the front's hands after an earlier one of the same words that had no input. */
