@@ -87,8 +87,8 @@ export class ForkServer {
   /**
    * Runs a command line whose program was kept, and waits for its end.
    *
-   * @returns undefined when no pipes can be made for the streams; nothing is done then
-   * @throws OciError `ERR_RUNNER_MISSING` the server has ended
+   * @returns undefined when the server had ended before, or no pipes can be made for the streams; nothing is done then
+   * @throws OciError `ERR_RUNNER_MISSING` the server has ended meanwhile
    */
   async run(words: readonly string[], options: RunOptions): Promise<Execution | undefined> {
     if (this.#runs++ === 0) this.#socket.ref()
@@ -109,12 +109,12 @@ export class ForkServer {
     const descriptors = given.map((way, fd) => pipes[fd]?.other ?? (way === 'ignore' ? none : fd))
     const arrived = pipes.map((pipe, fd) => pipe && fd > 0 && deliver(pipe.stream, given[fd] as Writable))
     const number = ++this.#lastNumber
-    const pass = (signal: NodeJS.Signals): void => this.#send(orders.signal, number, [numberOf(signal)])
+    const pass = (signal: NodeJS.Signals): void => void this.#send(orders.signal, number, [numberOf(signal)])
     const stopForwarding = forwards ? forwardSignals(pass) : undefined
     let stopWatching: (() => void) | undefined
     const reports: Report[] = []
+    const isDelivered = this.#send(orders.run, number, descriptors, words)
     try {
-      this.#send(orders.run, number, descriptors, words)
       stopWatching = abort && endOnAbort(abort, { pid: () => reports[0]?.pid, stop: () => pass(endSignal) })
       const code = await this.#answer(number, (report) => {
         if (report.kind === kinds.ended) return report.status
@@ -125,6 +125,9 @@ export class ForkServer {
       })
       if (drain) await Promise.all(arrived)
       return { reports, code }
+    } catch (error) {
+      if (error === this.#failure && !(await isDelivered)) return undefined
+      throw error
     } finally {
       stopForwarding?.()
       stopWatching?.()
@@ -150,9 +153,13 @@ export class ForkServer {
   /** Opens a pipe; this process opens its own end by its name in procfs. Null when that fails. */
   async #openPipe(isInput: boolean): Promise<Pipe | null> {
     const number = ++this.#lastNumber
-    this.#send(orders.pipe, number)
-    const { error, pid: readEnd, status: writeEnd } = await this.#answer(number, (report) => report)
-    if (error !== 0) return null
+    const isDelivered = this.#send(orders.pipe, number)
+    const answer = await this.#answer(number, (report) => report).catch(async (error) => {
+      if (error !== this.#failure || (await isDelivered)) throw error
+      return undefined
+    })
+    if (answer === undefined || answer.error !== 0) return null
+    const { pid: readEnd, status: writeEnd } = answer
     const [own, other] = isInput ? [writeEnd, readEnd] : [readEnd, writeEnd]
     try {
       const access = (isInput ? flags.O_WRONLY : flags.O_RDONLY) | flags.O_NONBLOCK
@@ -169,17 +176,18 @@ export class ForkServer {
   }
 
   #close(descriptors: readonly number[]): void {
-    this.#send(orders.close, ++this.#lastNumber, descriptors)
+    void this.#send(orders.close, ++this.#lastNumber, descriptors)
   }
 
-  #send(kind: number, number: number, values: readonly number[] = [], words: readonly string[] = []): void {
+  /** Resolves with false when the server can no longer receive the order. */
+  #send(kind: number, number: number, values: readonly number[] = [], words: readonly string[] = []): Promise<boolean> {
     const text = Buffer.from(words.map((word) => `${word}\0`).join(''))
     const order = Buffer.alloc(orderBytes)
     order.writeUInt32LE(kind, at.kind)
     order.writeUInt32LE(number, at.number)
     order.writeUInt32LE(text.length, at.words)
     for (let i = 0; i < 3; i++) order.writeInt32LE(values[i] ?? none, at.value + 4 * i)
-    this.#socket.write(Buffer.concat([order, text]))
+    return new Promise((resolve) => this.#socket.write(Buffer.concat([order, text]), (error) => resolve(!error)))
   }
 
   /** Resolves with the first result other than undefined that `hear` has for a report of this number. */

@@ -196,6 +196,21 @@ test('when the process that starts containers is killed, so is the call; the nex
   expect(place.leftovers()).toEqual([])
 })
 
+test('one that is found dead when it is called is no error: another starts the container', () => {
+  place.configure('exit 3')
+  const [codes] = runProgram(`
+    const codes = []
+    for (let i = 0; i < 10; i++) {
+      codes.push(await once())
+      process.kill(Number(servers()[0]), 'SIGKILL')
+      for (const start = Date.now(); Date.now() < start + 20;); // nothing is heard of its end meanwhile
+      codes.push(i % 2 ? await once() : (await streamed())[0])
+    }
+    say(codes)`)
+  expect(codes).toEqual(Array(20).fill(3))
+  expect(place.leftovers()).toEqual([])
+})
+
 test('without descriptors left a call fails as such, and the next is as before', () => {
   place.configure('exit 3', { process: { rlimits: [] } })
   const [error, code] = runProgram(
