@@ -153,7 +153,8 @@ test('Node.js dies with the front that waits for it', async () => {
   const bin = join(place.directory, 'bin')
   mkdirSync(bin)
   writeFileSync(join(bin, 'node'), `#!/bin/sh\necho $$ > ${place.directory}/pid\nexec sleep 100\n`, { mode: 0o755 })
-  const tool = spawn(front, ['--root', place.root, 'run', 'demo'], { env: { PATH: `${bin}:/usr/bin:/bin` } })
+  const env = { PATH: `${bin}:/usr/bin:/bin`, ...withoutInterpreter }
+  const tool = spawn(front, ['--root', place.root, 'run', 'demo'], { env })
   await vi.waitFor(() => expect(existsSync(join(place.directory, 'pid'))).toBe(true), 5000)
   const pid = readFileSync(join(place.directory, 'pid'), 'utf8').trim()
   tool.kill('SIGKILL')
@@ -300,11 +301,9 @@ test('a program that cannot be read is not run', () => {
   writeFileSync(join(bin, 'node'), '#!/bin/sh\necho nonsense that is no program >&$BUNDLE_TOOL_HANDOVER\n', {
     mode: 0o755,
   })
-  const { status, stderr } = spawnSync(front, ['--root', place.root, 'run', 'demo'], {
-    env: { PATH: bin },
-    encoding: 'utf8',
-  })
+  const env = { PATH: bin, ...withoutInterpreter }
+  const { status, stderr } = spawnSync(front, ['--root', place.root, 'run', 'demo'], { env, encoding: 'utf8' })
   expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('the program cannot be read') })
   renameSync(join(bin, 'node'), join(bin, 'gone'))
-  expect(spawnSync(front, ['run', 'demo'], { env: { PATH: bin } }).status).toBe(1)
+  expect(spawnSync(front, ['run', 'demo'], { env }).status).toBe(1)
 })
