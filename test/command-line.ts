@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const project = join(import.meta.dirname, '..')
@@ -14,3 +15,9 @@ function wordsFor(name: string | undefined): readonly [engine: string, tool: str
 
 /** Node.js and its script; with COMMAND_LINE=interpreter the interpreter; or env(1) and the front that COMMAND_LINE names. */
 export const [engine, tool] = wordsFor(process.env.COMMAND_LINE)
+
+/** The other ways to the same answers: the interpreter, where it is built, and the front. None where COMMAND_LINE chooses one. */
+export const otherCommandLines: readonly (readonly string[])[] =
+  process.env.COMMAND_LINE === undefined && existsSync(join(project, 'dist/bundle-tool-interpreter'))
+    ? ['interpreter', join(project, 'dist/bundle-tool')].map(wordsFor)
+    : []

@@ -14,11 +14,12 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { defaultConfig } from '../src/bundle/default-config.ts'
 import { isSystemError } from '../src/errors.ts'
 import type { Linux, Process, RuntimeConfig } from '../src/oci/runtime-config.ts'
 import { cgroupsNamed } from './cgroup-directories.ts'
-import { engine, tool } from './command-line.ts'
+import { engine, otherCommandLines, tool } from './command-line.ts'
 
 export interface ConfigChange {
   readonly config?: Partial<RuntimeConfig>
@@ -44,11 +45,29 @@ export interface Finished {
   readonly stderr: string
 }
 
+interface CallOptions {
+  readonly input?: string
+  readonly cwd?: string
+  /** Another command, which runs the tool. */
+  readonly under?: readonly string[]
+}
+
+/** A result without what differs from one moment to the next: the time, and the memory in use. */
+const withoutTimes = ({ stderr, ...rest }: Finished): Finished => ({
+  ...rest,
+  stderr: stderr.replaceAll(/("time":|time=)"[^"]*"/g, '').replaceAll(/\busage:? \d+/g, 'usage'),
+})
+
 /** A bundle with a busybox rootfs and a state root, both of one test. */
 export class ContainerPlace {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'container-'))
   readonly bundle: string = join(this.directory, 'bundle')
   readonly root: string = join(this.directory, 'root')
+  /**
+   * A call that fails leaves nothing behind, so that the other command lines are asked for the same, and must give the same bytes.
+   * False where a failure does change something: a hook has run, a log was written, or an agent has ended.
+   */
+  comparesErrors = true
   readonly #running: ChildProcess[] = []
 
   constructor() {
@@ -83,16 +102,23 @@ export class ContainerPlace {
     execFileSync('chown', ['-R', `${id}:${id}`, join(this.bundle, 'rootfs')])
   }
 
-  /** Runs a command of the tool, `under` another that runs it, to its end; what it leaves running holds no output open. */
-  tool(
-    args: readonly string[],
-    options: { readonly input?: string; readonly cwd?: string; readonly under?: readonly string[] } = {},
-  ): Finished {
+  /** Runs a command of the tool to its end; what it leaves running holds no output open. */
+  tool(args: readonly string[], options: CallOptions = {}): Finished {
+    const finished = this.#call([engine, tool], args, options)
+    if (this.comparesErrors && finished.end !== 0 && finished.stderr !== '') {
+      for (const words of otherCommandLines) {
+        expect(withoutTimes(this.#call(words, args, options)), words[0]).toEqual(withoutTimes(finished))
+      }
+    }
+    return finished
+  }
+
+  #call(words: readonly string[], args: readonly string[], options: CallOptions): Finished {
     const [out, err] = ['stdout', 'stderr'].map((name) => join(this.directory, name)) as [string, string]
     const command = 'exec "$@" >"$OUT" 2>"$ERR"'
     const { status, signal } = spawnSync(
       '/bin/sh',
-      ['-c', command, 'sh', ...(options.under ?? []), engine, tool, '--root', this.root, ...args],
+      ['-c', command, 'sh', ...(options.under ?? []), ...words, '--root', this.root, ...args],
       {
         input: options.input ?? '',
         cwd: options.cwd ?? this.directory,

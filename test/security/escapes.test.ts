@@ -261,6 +261,7 @@ test('CVE-2024-21626: only 0, 1 and 2 are open, and no descriptor is a working d
 test('CVE-2024-21626: exec enters no descriptor either', () => {
   place.configure('exec sleep 1000')
   place.tool(['run', '-d', '-b', place.bundle, place.id])
+  place.comparesErrors = false // each way to start has other descriptors of its own
   for (let fd = 3; fd < 11; fd++) {
     const { end, stdout } = place.tool(['exec', '--cwd', `/proc/self/fd/${fd}`, place.id, 'pwd'])
     expect({ end: end === 0, stdout }, String(fd)).toEqual({ end: false, stdout: '' })
