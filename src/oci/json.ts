@@ -45,7 +45,7 @@ export class JsonSyntaxError extends SyntaxError {
 export function parseExactJson(text: string, { keepsNull = false }: { readonly keepsNull?: boolean } = {}): unknown {
   checkCharacters(text)
   try {
-    const hasLong = /\d{16}/.test(text)
+    const hasLong = hasLongNumber(text)
     const hasNull = !keepsNull && has(text, 'null')
     const value: unknown = JSON.parse(hasLong ? markLongIntegers(text) : text)
     return hasLong || hasNull ? mended(value, keepsNull) : value
@@ -53,6 +53,22 @@ export function parseExactJson(text: string, { keepsNull = false }: { readonly k
     if (error instanceof SyntaxError) throw locate(text)
     throw error
   }
+}
+
+/** The least digits of an integer that may be beyond 2^53. */
+const longDigits = 16
+
+/** True when so many digits follow each other: then one of them stands at a multiple of that. A regular expression looks at all. */
+function hasLongNumber(text: string): boolean {
+  for (let at = longDigits - 1; at < text.length; at += longDigits) {
+    if (!isDigit(text, at)) continue
+    let start = at
+    while (isDigit(text, start - 1)) start--
+    let end = at + 1
+    while (isDigit(text, end)) end++
+    if (end - start >= longDigits) return true
+  }
+  return false
 }
 
 /** Parses JSON; undefined if the text is not JSON. For callers that check the form of the value in any case. */
@@ -88,6 +104,11 @@ function checkCharacters(text: string): void {
 
 /** Formats like `JSON.stringify`, with bigints as integers. */
 export function formatExactJson(value: unknown, indent: string): string {
+  try {
+    return JSON.stringify(value, undefined, indent)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error // it has an integer of 64 bits, for which each value is looked at: slow
+  }
   return JSON.stringify(
     value,
     (_key, item: unknown) => (typeof item === 'bigint' ? `\0${longIntegerName()}${item}` : item),

@@ -313,3 +313,15 @@ test('a document with every field is read unchanged', () => {
   }
   expect(parse(config)).toEqual(config)
 })
+
+test('an integer of 64 bits is exact wherever it stands', () => {
+  for (let indent = 0; indent < 40; indent++) {
+    const before = ' '.repeat(indent)
+    expect(parseExactJson(`${before}[123456789012345, 9007199254740993, 18446744073709551615]`)).toEqual([
+      123456789012345,
+      9007199254740993n,
+      18446744073709551615n,
+    ])
+    expect(parseExactJson(`${before}9007199254740993`)).toBe(9007199254740993n)
+  }
+})

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { OciError } from '../../errors.ts'
 import { formatExactJson, type Integer, parseExactJson } from '../../oci/json.ts'
 import { checkJsonLimits, maxStateStrings } from '../../oci/json-limits.ts'
@@ -12,6 +12,8 @@ import { libcontainerLimits } from '../libcontainer/cgroup.ts'
  * them.
  */
 export interface RecordedLimits {
+  /** The document that they were read from. */
+  readonly document: StateDocument
   readonly memory: Memory
   readonly cpu: CPU
   readonly weightDevice: readonly WeightDevice[]
@@ -23,12 +25,14 @@ export interface RecordedLimits {
  * @throws OciError `ERR_STATE_INVALID`
  */
 export function readRecordedLimits(directory: string): RecordedLimits {
-  const { cgroups } = readState(directory)
+  const document = readState(directory)
+  const { cgroups } = document
   const integer = (name: string): Integer | undefined => {
     const value = cgroups[name]
     return typeof value === 'number' || typeof value === 'bigint' ? value : undefined
   }
   return {
+    document,
     memory: {
       limit: integer('memory'),
       swap: integer('memory_swap'),
@@ -54,9 +58,13 @@ function weightDevices(value: unknown): readonly WeightDevice[] {
   })
 }
 
-/** Records limits in state.json, in addition to or in place of those there; the rest stays unchanged. Atomic. */
-export function recordLimits(directory: string, resources: Resources, intelRdt: IntelRdt = {}): void {
-  const { file, state, config, cgroups } = readState(directory)
+/**
+ * Records limits in state.json, in addition to or in place of those there; the rest stays unchanged. Atomic.
+ * @param document what was read of it before: it is read again where it has been replaced since
+ */
+export function recordLimits(document: StateDocument, resources: Resources, intelRdt: IntelRdt = {}): void {
+  const { file, state, config, cgroups } =
+    identityOf(document.file) === document.identity ? document : readState(dirname(document.file))
   const set = Object.entries(libcontainerLimits(resources)).filter(([, value]) => value !== undefined)
   const unified = resources.unified && { unified: { ...asObject(cgroups.unified), ...resources.unified } }
   const schemata = {
@@ -88,6 +96,8 @@ type JsonObject = Readonly<Record<string, unknown>>
 
 interface StateDocument {
   readonly file: string
+  /** The identity of the file, which one that replaces it does not have. */
+  readonly identity: string
   readonly state: JsonObject
   readonly config: JsonObject
   readonly cgroups: JsonObject
@@ -95,6 +105,7 @@ interface StateDocument {
 
 function readState(directory: string): StateDocument {
   const file = join(directory, stateFile)
+  const identity = identityOf(file) // before the text, which may then be newer, and is never older
   const text = readFileSync(file, 'utf8')
   checkJsonLimits(text, maxStateStrings)
   const state = asObject(parseExactJson(text))
@@ -103,7 +114,12 @@ function readState(directory: string): StateDocument {
   if (state === undefined || config === undefined || cgroups === undefined) {
     throw new OciError('ERR_STATE_INVALID', `${file}: config.cgroups is not an object`)
   }
-  return { file, state, config, cgroups }
+  return { file, identity, state, config, cgroups }
+}
+
+function identityOf(file: string): string {
+  const { ino, ctimeNs } = statSync(file, { bigint: true })
+  return `${ino} ${ctimeNs}`
 }
 
 function asObject(value: unknown): JsonObject | undefined {

@@ -39,7 +39,8 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
   const { devices = [], ...limits } = withUnlimitedSwap(resources)
   if (devices.length > 0) warn('devices: rules are never changed: ignored')
   if (limits.memory?.kernel || limits.memory?.kernelTCP) warn('limits of kernel memory are obsolete: ignored')
-  const merged = merge(readRecordedLimits(directory), limits)
+  const recorded = readRecordedLimits(directory)
+  const merged = merge(recorded, limits)
   const facts = readHostFacts()
   const version = cgroupVersion(cgroupPaths)
   const host = { ...limitHostOf(cgroupPaths), hasBfq: facts.hasBfq }
@@ -58,7 +59,7 @@ export async function update({ root, id, resources, intelRdt, warn = () => {} }:
     takeBack?.()
     throw error instanceof OciError ? withoutPointer(error) : error
   }
-  recordLimits(directory, limits, intelRdt)
+  recordLimits(recorded.document, limits, intelRdt)
 }
 
 /** Else it would put its own values back at its next reload. */
