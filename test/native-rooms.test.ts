@@ -8,6 +8,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   system: ['contract'],
   runner: ['system', 'contract'],
   front: ['runner', 'system', 'contract'],
+  // No room of these binaries: what QuickJS needs of a C library.
+  interpreter: [],
 }
 
 const native = join(import.meta.dirname, '../native')

@@ -2,29 +2,39 @@
 //!
 //!   bytecode write DIRECTORY NAME=FILE...    writes the bytecode of each module to DIRECTORY/NAME
 //!   bytecode run NAME=FILE... -- WORD...     runs the module `main` as the interpreter would
-use interpreter::engine::{self, Code, Engine};
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::{borrow::ToOwned, boxed::Box, format, string::String, vec::Vec};
+use interpreter::{
+    engine::{self, Code, Engine},
+    files::{read_file, write_file},
+    start, sys,
+};
 use rquickjs::{context::intrinsic, CatchResultExt, Ctx, Module, Result, WriteOptions};
-use std::process::ExitCode;
 
-type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Outcome<T> = core::result::Result<T, String>;
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match perform(&words) {
-        Ok(code) => ExitCode::from(code as u8),
-        Err(error) => {
-            eprintln!("bytecode: {error}");
-            ExitCode::FAILURE
-        }
-    }
+#[no_mangle]
+fn bundle_tool_main() -> i32 {
+    perform().unwrap_or_else(|error| {
+        sys::say(format!("bytecode: {error}\n").as_bytes());
+        1
+    })
 }
 
-fn perform(words: &[String]) -> Outcome<i32> {
+fn perform() -> Outcome<i32> {
+    let words: Vec<String> = start::words()
+        .into_iter()
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    match &words[1..] {
         ["write", directory, files @ ..] => {
             for Code { name, bytes } in compile(files)? {
-                std::fs::write(std::path::Path::new(directory).join(name), bytes)?;
+                write_file(format!("{directory}/{name}").as_bytes(), &bytes)?;
             }
             Ok(0)
         }
@@ -37,20 +47,20 @@ fn perform(words: &[String]) -> Outcome<i32> {
             let engine = Box::new(unsafe { Engine::load(compile(&words[..end])?) }?);
             Ok(Box::leak(engine).run()?)
         }
-        _ => {
-            Err("usage: bytecode write DIRECTORY NAME=FILE... | run NAME=FILE... -- WORD...".into())
-        }
+        _ => Err(
+            "usage: bytecode write DIRECTORY NAME=FILE... | run NAME=FILE... -- WORD...".to_owned(),
+        ),
     }
 }
 
 fn compile(files: &[&str]) -> Outcome<Vec<Code>> {
-    let context = engine::context_of::<intrinsic::All>()?;
+    let context = engine::context_of::<intrinsic::All>().map_err(|error| format!("{error}"))?;
     files
         .iter()
         .map(|file| {
             let (name, path) = file.split_once('=').ok_or("NAME=FILE is wanted")?;
-            let source =
-                std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+            let source = String::from_utf8(read_file(path.as_bytes())?)
+                .map_err(|error| format!("{path}: {error}"))?;
             let bytes = context.with(|ctx| {
                 compile_module(&ctx, name, source)
                     .catch(&ctx)

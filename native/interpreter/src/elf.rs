@@ -1,4 +1,6 @@
 //! Executable files of 64 bits, as this one. @see elf(5)
+use alloc::vec::Vec;
+
 const PT_LOAD: usize = 1;
 const FIRST_ENTRY: usize = 32;
 const FIRST_SECTION: usize = 40;

@@ -1,10 +1,17 @@
 //! One JavaScript engine, which runs one program and ends with its process.
 use crate::{keys, system};
+use alloc::{
+    boxed::Box,
+    format,
+    rc::Rc,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::cell::RefCell;
 use rquickjs::{
     allocator::RustAllocator, context::intrinsic, function::Func, qjs, runtime::RejectionTracker,
     CatchResultExt, Context, Ctx, Function, Module, Object, Persistent, Result, Runtime,
 };
-use std::{cell::RefCell, rc::Rc};
 
 /// A configuration of 128 KiB, the most that the front lets it read, needs a tenth of it.
 const MEMORY_LIMIT: usize = 512 << 20;
@@ -41,7 +48,7 @@ pub struct Engine {
     start: Persistent<Function<'static>>,
 }
 
-type Outcome<T> = std::result::Result<T, String>;
+type Outcome<T> = core::result::Result<T, String>;
 
 impl Engine {
     /// Loads the module `main`: calls the function that it exports with the host's functions, which loads other modules, and
@@ -104,14 +111,15 @@ fn raise_stack_limit() -> u64 {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: getrlimit(2) and setrlimit(2) with a whole structure.
+    let none = core::ptr::null::<libc::rlimit>();
+    // SAFETY: prlimit(2) of this process, with a whole structure.
     unsafe {
-        if libc::getrlimit(libc::RLIMIT_STACK, &mut limit) < 0 {
+        if sys!(SYS_prlimit64, 0, libc::RLIMIT_STACK, none, &raw mut limit).is_err() {
             return 4 * STACK_RESERVE;
         }
         let given = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max.min(STACK_LIMIT).max(given);
-        if libc::setrlimit(libc::RLIMIT_STACK, &limit) < 0 {
+        if sys!(SYS_prlimit64, 0, libc::RLIMIT_STACK, &raw const limit, none).is_err() {
             limit.rlim_cur = given;
         }
     }

@@ -3,13 +3,17 @@
 //! What is allocated while `fill` runs lies in `ROOM`. The build does that once, and writes a copy of the binary in which the
 //! room is as it is then. Pointers into the room, the code and the constants stay right, because the binary is not position
 //! independent.
-use crate::elf;
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
+use crate::{
+    elf,
+    files::read_file,
+    memory::{Shared, System},
+};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
+use core::{
+    alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,
-    io,
     mem::{offset_of, size_of},
-    ptr,
+    ptr, slice,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -34,10 +38,6 @@ struct Hole {
     size: usize,
     next: *mut Hole,
 }
-
-struct Shared<T>(UnsafeCell<T>);
-// SAFETY: it is changed while one thread runs `fill`.
-unsafe impl<T> Sync for Shared<T> {}
 
 static ROOM: Shared<Room> = Shared(UnsafeCell::new(Room {
     root: ptr::null(),
@@ -186,11 +186,10 @@ pub unsafe fn root<T>() -> Option<&'static T> {
 }
 
 /// The file of this binary, with the room as it is now.
-pub fn binary() -> io::Result<Vec<u8>> {
-    let file = std::fs::read("/proc/self/exe")?;
+pub fn binary() -> Result<Vec<u8>, String> {
+    let file = read_file(b"/proc/self/exe")?;
     // SAFETY: nothing fills the room now.
-    let used =
-        unsafe { std::slice::from_raw_parts(ROOM.0.get().cast::<u8>(), (*ROOM.0.get()).end) };
-    let file = elf::with_data(file, used.as_ptr() as usize, used);
-    file.ok_or_else(|| io::Error::other("the linker has not put the room into the last segment"))
+    let used = unsafe { slice::from_raw_parts(ROOM.0.get().cast::<u8>(), (*ROOM.0.get()).end) };
+    elf::with_data(file, used.as_ptr() as usize, used)
+        .ok_or_else(|| "the linker has not put the room into the last segment".to_owned())
 }

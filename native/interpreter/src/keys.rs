@@ -1,11 +1,11 @@
 //! Map and Set of quickjs-ng 0.16, mended: a string in pieces, as concatenation leaves a long one, has another hash there than
 //! the same string in one piece, so that each is a key of its own.
+use core::ffi::c_int;
 use rquickjs::{
     object::Property,
     qjs::{self, JSContext, JSValue},
     Ctx, Object, Result, Value,
 };
-use std::ffi::c_int;
 
 /// Puts functions before those that take a key.
 pub fn mend(ctx: &Ctx) -> Result<()> {

@@ -3,51 +3,53 @@
 //! Of a binary without one, the build makes that with one:
 //!
 //!   bundle-tool-interpreter BINARY NAME=FILE...    loads the modules, of which the files have the bytecode, and writes BINARY
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use interpreter::{
     engine::{Code, Engine},
-    image,
+    files::{read_file, write_file},
+    image, start, sys,
 };
-use std::{fs, os::unix::fs::PermissionsExt};
 
 /// The exit code of a fault, which the front does not know: it starts Node.js, and says so.
 const FAULT: i32 = 70;
 
-fn main() {
+#[no_mangle]
+fn bundle_tool_main() -> i32 {
     // SAFETY: `make` has filled the room.
     let outcome = match unsafe { image::root::<Engine>() } {
         Some(engine) => engine.run(),
-        None => make(std::env::args().skip(1).collect()).map(|()| 0),
+        None => make(&start::words()).map(|()| 0),
     };
-    let code = outcome.unwrap_or_else(|error| {
-        eprintln!("bundle-tool-interpreter: {error}");
+    // Nothing is cleared away: that would take longer than some programs.
+    outcome.unwrap_or_else(|error| {
+        sys::say(format!("bundle-tool-interpreter: {error}\n").as_bytes());
         FAULT
-    });
-    // SAFETY: nothing is to be cleared away, and that would take longer than some programs.
-    unsafe { libc::_exit(code) }
+    })
 }
 
-fn make(words: Vec<String>) -> Result<(), String> {
-    let (binary, files) = words
-        .split_first()
-        .ok_or("the name of a binary is missing")?;
+fn make(words: &[&[u8]]) -> Result<(), String> {
+    let [_, binary, files @ ..] = words else {
+        return Err("the name of a binary is missing".to_owned());
+    };
     let codes = files
         .iter()
         .map(|word| read_code(word))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     // SAFETY: the build has just made them.
     image::fill(|| unsafe { Engine::load(codes) })?;
-    let write = || {
-        fs::write(binary, image::binary()?)?;
-        fs::set_permissions(binary, fs::Permissions::from_mode(0o755))
-    };
-    write().map_err(|error| format!("{binary}: {error}"))
+    write_file(binary, &image::binary()?)
 }
 
-fn read_code(word: &str) -> Result<Code, String> {
-    let (name, path) = word.split_once('=').ok_or("NAME=FILE is wanted")?;
-    let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+fn read_code(word: &[u8]) -> Result<Code, String> {
+    let end = word.iter().position(|byte| *byte == b'=');
+    let (name, path) = word.split_at(end.ok_or("NAME=FILE is wanted")?);
     Ok(Code {
-        name: name.to_owned(),
-        bytes,
+        name: String::from_utf8_lossy(name).into_owned(),
+        bytes: read_file(&path[1..])?,
     })
 }

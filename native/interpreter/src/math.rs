@@ -1,5 +1,7 @@
-//! The functions of `Math` from a small library. That of a static C library comes in several versions, one for each kind of
-//! processor, and is a tenth of the binary.
+//! The functions of `Math`, from a small library.
+use core::ffi::c_int;
+use libc::c_long;
+
 macro_rules! functions {
     ($($name:ident($($number:ident),*))*) => {
         $(#[no_mangle]
@@ -16,6 +18,11 @@ functions! {
     asinh(x)
     atan(x)
     atanh(x)
+    ceil(x)
+    floor(x)
+    round(x)
+    sqrt(x)
+    trunc(x)
     cbrt(x)
     cos(x)
     cosh(x)
@@ -33,4 +40,31 @@ functions! {
     fmod(x, y)
     hypot(x, y)
     pow(x, y)
+}
+
+#[no_mangle]
+unsafe extern "C" fn frexp(x: f64, exponent: *mut c_int) -> f64 {
+    let (fraction, power) = libm::frexp(x);
+    // SAFETY: there is room for the number.
+    unsafe { *exponent = power };
+    fraction
+}
+
+#[no_mangle]
+unsafe extern "C" fn modf(x: f64, whole: *mut f64) -> f64 {
+    let (fraction, rest) = libm::modf(x);
+    // SAFETY: as of `frexp`.
+    unsafe { *whole = rest };
+    fraction
+}
+
+#[no_mangle]
+extern "C" fn scalbn(x: f64, power: c_int) -> f64 {
+    libm::scalbn(x, power)
+}
+
+/// The nearest whole number, and of two the even one.
+#[no_mangle]
+extern "C" fn lrint(x: f64) -> c_long {
+    libm::rint(x) as c_long
 }

@@ -1,11 +1,17 @@
 //! The host's functions for what lasts: descriptors that are waited for, signals, processes, sockets and terminals.
 use crate::{
-    system::{answer, checked, part, with_path, Answer, Numbers},
+    spawn::spawn,
+    sys::{self, Errno},
+    system::{part, with_path, Answer, Numbers},
     text::Bytes,
 };
-use libc::{c_char, c_int, c_short, pid_t};
-use rquickjs::{function::Func, Ctx, Error, Object, Result, TypedArray};
-use std::{ffi::CString, io, mem, ptr};
+use alloc::{vec, vec::Vec};
+use core::{
+    ffi::{c_int, c_short},
+    mem, ptr,
+};
+use libc::pid_t;
+use rquickjs::{function::Func, Ctx, Object, Result, TypedArray};
 
 /// See `Host` in src/interpreter/host.ts.
 pub fn add_functions(host: &Object) -> Result<()> {
@@ -31,8 +37,7 @@ pub fn add_functions(host: &Object) -> Result<()> {
 }
 
 fn exit(code: c_int) {
-    // SAFETY: as at the end of `main`.
-    unsafe { libc::_exit(code) }
+    sys::exit(code)
 }
 
 /// Nanoseconds of CLOCK_MONOTONIC.
@@ -42,7 +47,8 @@ fn now() -> i64 {
         tv_nsec: 0,
     };
     // SAFETY: the clock exists, and the structure is whole.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    let result = unsafe { sys!(SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut time) };
+    debug_assert!(result.is_ok());
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
@@ -50,18 +56,15 @@ fn random_bytes(to: TypedArray<u8>) -> Result<Answer<i64>> {
     let length = to.len();
     let start = part(&to, 0, length)?;
     // SAFETY: no JavaScript runs meanwhile, so that the array stays where it is.
-    Ok(answer(
-        unsafe { libc::getrandom(start.cast(), length, 0) } as i64
-    ))
+    Ok(Answer(unsafe { sys!(SYS_getrandom, start, length, 0) }))
 }
 
-fn umask() -> i64 {
+fn umask() -> Answer<i64> {
     // SAFETY: there is no other thread that could make a file meanwhile.
-    unsafe {
-        let mask = libc::umask(0o777);
-        libc::umask(mask);
-        mask.into()
-    }
+    Answer(unsafe {
+        let mask = sys!(SYS_umask, 0o777);
+        mask.and_then(|mask| sys!(SYS_umask, mask).map(|_| mask))
+    })
 }
 
 /// Of descriptors with the events of poll(2) to wait for: what has happened to each. A negative time is for ever.
@@ -80,29 +83,38 @@ fn poll<'js>(
             revents: 0,
         })
         .collect();
+    let time = libc::timespec {
+        tv_sec: (milliseconds / 1000).into(),
+        tv_nsec: i64::from(milliseconds % 1000) * 1_000_000,
+    };
+    let time = if milliseconds < 0 {
+        ptr::null()
+    } else {
+        &raw const time
+    };
     // SAFETY: as many structures as there are.
-    let count = unsafe { libc::poll(all.as_mut_ptr(), all.len() as libc::nfds_t, milliseconds) };
+    let count = unsafe { sys!(SYS_ppoll, all.as_mut_ptr(), all.len(), time, 0, 0) };
     let happened: Vec<i64> = all.iter().map(|one| one.revents.into()).collect();
-    Answer(checked(count.into()).map(|_| TypedArray::new_copy(ctx, happened)))
+    Answer(count.map(|_| TypedArray::new_copy(ctx, happened)))
 }
 
 fn close_on_exec(fd: c_int) -> Answer<i64> {
     // SAFETY: it takes numbers.
-    answer(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }.into())
+    Answer(unsafe { sys!(SYS_fcntl, fd, libc::F_SETFD, libc::FD_CLOEXEC) })
 }
 
 /// The same as `fd` by a number that is not below `least`.
 fn duplicate(fd: c_int, least: c_int) -> Answer<i64> {
     // SAFETY: it takes numbers.
-    answer(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) }.into())
+    Answer(unsafe { sys!(SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, least) })
 }
 
 fn socket_pair() -> Answer<Vec<c_int>> {
-    let mut pair = [0; 2];
+    let mut pair: [c_int; 2] = [0; 2];
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
     // SAFETY: there is room for two.
-    let result = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) };
-    Answer(checked(result.into()).map(|_| pair.to_vec()))
+    let result = unsafe { sys!(SYS_socketpair, libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) };
+    Answer(result.map(|_| pair.to_vec()))
 }
 
 /// A unix socket that is connected to the one at a path.
@@ -111,25 +123,23 @@ fn connect(path: Bytes) -> Answer<i64> {
     let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
     address.sun_family = libc::AF_UNIX as libc::sa_family_t;
     if path.0.len() >= address.sun_path.len() {
-        return Answer(Err(io::Error::from_raw_os_error(libc::EINVAL))); // as libuv has it
+        return Answer(Err(Errno(libc::EINVAL))); // as libuv has it
     }
     for (to, byte) in address.sun_path.iter_mut().zip(&path.0) {
-        *to = *byte as c_char;
+        *to = *byte as _;
     }
     let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    let size = mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    let size = mem::size_of::<libc::sockaddr_un>();
     // SAFETY: the address is whole, and its path ends in a NUL.
-    unsafe {
-        let fd = libc::socket(libc::AF_UNIX, kind, 0);
-        if fd < 0 {
-            return answer(fd.into());
-        }
-        let result = checked(libc::connect(fd, ptr::from_ref(&address).cast(), size).into());
+    let connect = || unsafe {
+        let fd = sys!(SYS_socket, libc::AF_UNIX, kind, 0)?;
+        let result = sys!(SYS_connect, fd, &raw const address, size);
         if result.is_err() {
-            libc::close(fd);
+            sys!(SYS_close, fd)?;
         }
-        Answer(result.map(|_| fd.into()))
-    }
+        result.map(|_| fd)
+    };
+    Answer(connect())
 }
 
 /// Writes to a socket what there is room for.
@@ -137,166 +147,85 @@ fn send(fd: c_int, from: TypedArray<u8>, offset: usize, length: usize) -> Result
     let start = part(&from, offset, length)?;
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: as of `random_bytes`.
-    Ok(answer(
-        unsafe { libc::send(fd, start.cast(), length, flags) } as i64,
-    ))
+    Ok(Answer(unsafe {
+        sys!(SYS_sendto, fd, start, length, flags, 0, 0)
+    }))
 }
 
 /// The other side reads the end.
 fn shutdown(fd: c_int) -> Answer<i64> {
     // SAFETY: it takes numbers.
-    answer(unsafe { libc::shutdown(fd, libc::SHUT_WR) }.into())
+    Answer(unsafe { sys!(SYS_shutdown, fd, libc::SHUT_WR) })
 }
 
-fn set_of(signals: &[c_int]) -> libc::sigset_t {
-    // SAFETY: the set is made empty before it is used.
-    unsafe {
-        let mut set = mem::zeroed();
-        libc::sigemptyset(&mut set);
-        for signal in signals {
-            libc::sigaddset(&mut set, *signal);
-        }
-        set
-    }
+/// A set as the kernel has it: a bit for each signal, that of the first is the lowest.
+fn set_of(signals: &[c_int]) -> u64 {
+    let bits = signals.iter().filter(|signal| (1..=64).contains(*signal));
+    bits.fold(0, |set, signal| set | 1 << (signal - 1))
 }
+
+const SET_SIZE: usize = mem::size_of::<u64>();
 
 /// A descriptor from which the numbers of these signals are read, which do nothing else: signalfd(2). `fd` is one that is
 /// there already, or -1.
 fn catch_signals(fd: c_int, signals: Vec<c_int>) -> Answer<i64> {
     let set = set_of(&signals);
+    let set = &raw const set;
     // SAFETY: the set is whole.
-    unsafe {
-        let result = libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut());
-        if result < 0 {
-            return answer(result.into());
-        }
-        answer(libc::signalfd(fd, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK).into())
-    }
+    Answer(unsafe {
+        sys!(SYS_rt_sigprocmask, libc::SIG_BLOCK, set, 0, SET_SIZE).and_then(|_| {
+            let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+            sys!(SYS_signalfd4, fd, set, SET_SIZE, flags)
+        })
+    })
 }
 
 /// A signal does what it does by default, also one that has come already.
 fn default_signal(signal: c_int) -> Answer<i64> {
     let set = set_of(&[signal]);
-    // SAFETY: the set is whole.
-    unsafe {
-        if libc::signal(signal, libc::SIG_DFL) == libc::SIG_ERR {
-            return answer(-1);
-        }
-        answer(libc::sigprocmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()).into())
-    }
-}
-
-/// Texts for execve(2), which end with a null pointer.
-struct Texts {
-    _texts: Vec<CString>,
-    pointers: Vec<*mut c_char>,
-}
-
-impl Texts {
-    fn new(texts: Vec<Bytes>) -> Result<Self> {
-        let texts: Vec<CString> = texts
-            .into_iter()
-            .map(|text| CString::new(text.0))
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|_| Error::new_from_js_message("text", "argument", "it has a NUL"))?;
-        let pointers = texts
-            .iter()
-            .map(|text| text.as_ptr().cast_mut())
-            .chain([ptr::null_mut()])
-            .collect();
-        Ok(Self {
-            _texts: texts,
-            pointers,
+    // SAFETY: the set and the structure are whole.
+    Answer(unsafe {
+        sys::default_action(signal).and_then(|_| {
+            sys!(
+                SYS_rt_sigprocmask,
+                libc::SIG_UNBLOCK,
+                &raw const set,
+                0,
+                SET_SIZE
+            )
         })
-    }
-}
-
-/// Starts a process by posix_spawn(3), whose signals are as by default: its pid. Its descriptors from 0 on are these of this
-/// process; a negative one is closed. With a session of its own when it is detached.
-fn spawn(
-    path: Bytes,
-    arguments: Vec<Bytes>,
-    environment: Vec<Bytes>,
-    directory: Option<Bytes>,
-    descriptors: Vec<c_int>,
-    is_detached: bool,
-) -> Result<Answer<i64>> {
-    let arguments = Texts::new(arguments)?;
-    let environment = Texts::new(environment)?;
-    let directory = Texts::new(directory.into_iter().collect())?;
-    Ok(with_path(path, |path| {
-        let mut pid: pid_t = 0;
-        // SAFETY: the structures are initialised before they are used, and all texts live longer.
-        let error = unsafe {
-            let mut actions = mem::zeroed();
-            libc::posix_spawn_file_actions_init(&mut actions);
-            for (fd, given) in (0..).zip(descriptors) {
-                match given {
-                    0.. => libc::posix_spawn_file_actions_adddup2(&mut actions, given, fd),
-                    _ => libc::posix_spawn_file_actions_addclose(&mut actions, fd),
-                };
-            }
-            if !directory.pointers[0].is_null() {
-                libc::posix_spawn_file_actions_addchdir_np(&mut actions, directory.pointers[0]);
-            }
-            let mut attributes = mem::zeroed();
-            libc::posix_spawnattr_init(&mut attributes);
-            let session = if is_detached {
-                libc::POSIX_SPAWN_SETSID
-            } else {
-                0
-            };
-            let signals = (libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK) as c_short;
-            libc::posix_spawnattr_setflags(&mut attributes, signals | session);
-            let mut all: libc::sigset_t = mem::zeroed();
-            ptr::write_bytes(&mut all, 0xff, 1); // glibc ignores its own, which sigfillset(3) leaves out
-            libc::posix_spawnattr_setsigdefault(&mut attributes, &all);
-            libc::posix_spawnattr_setsigmask(&mut attributes, &set_of(&[]));
-            let error = libc::posix_spawn(
-                &mut pid,
-                path,
-                &actions,
-                &attributes,
-                arguments.pointers.as_ptr(),
-                environment.pointers.as_ptr(),
-            );
-            libc::posix_spawn_file_actions_destroy(&mut actions);
-            libc::posix_spawnattr_destroy(&mut attributes);
-            error
-        };
-        match error {
-            0 => Ok(pid.into()),
-            _ => Err(io::Error::from_raw_os_error(error)),
-        }
-    }))
+    })
 }
 
 /// The status of a child that has ended, as wait(2) has it; EAGAIN while it goes on.
 fn wait(pid: pid_t) -> Answer<i64> {
-    let mut status = 0;
+    let mut status: c_int = 0;
     // SAFETY: there is room for the number.
-    match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
-        0 => Answer(Err(io::Error::from_raw_os_error(libc::EAGAIN))),
-        1.. => answer(status.into()),
-        error => answer(error.into()),
-    }
+    let result = unsafe { sys!(SYS_wait4, pid, &raw mut status, libc::WNOHANG, 0) };
+    Answer(result.and_then(|pid| match pid {
+        0 => Err(Errno(libc::EAGAIN)),
+        _ => Ok(status.into()),
+    }))
 }
 
 /// A descriptor for `watch`: inotify(7).
 fn watcher() -> Answer<i64> {
     // SAFETY: it takes a number.
-    answer(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) }.into())
+    Answer(unsafe { sys!(SYS_inotify_init1, libc::IN_CLOEXEC | libc::IN_NONBLOCK) })
 }
 
 fn watch(fd: c_int, path: Bytes, events: u32) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::inotify_add_watch(fd, path, events) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_inotify_add_watch, fd, path, events)
     })
 }
 
 fn is_terminal(fd: c_int) -> bool {
-    // SAFETY: it takes a number.
-    unsafe { libc::isatty(fd) == 1 }
+    // SAFETY: room for what the kernel has, `termios2`, which is smaller.
+    unsafe {
+        let mut settings: libc::termios = mem::zeroed();
+        sys!(SYS_ioctl, fd, libc::TCGETS, &raw mut settings).is_ok()
+    }
 }
 
 /// Columns and rows.
@@ -304,6 +233,6 @@ fn terminal_size(fd: c_int) -> Answer<Vec<i64>> {
     // SAFETY: numbers, all of which may be 0.
     let mut size: libc::winsize = unsafe { mem::zeroed() };
     // SAFETY: there is room for the structure.
-    let result = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &mut size) };
-    Answer(checked(result.into()).map(|_| vec![size.ws_col.into(), size.ws_row.into()]))
+    let result = unsafe { sys!(SYS_ioctl, fd, libc::TIOCGWINSZ, &raw mut size) };
+    Answer(result.map(|_| vec![size.ws_col.into(), size.ws_row.into()]))
 }

@@ -1,37 +1,34 @@
 //! The host's functions: one system call each, with the number of its error, negative, where it fails.
 use crate::{
-    image, process,
+    directory, image, process, start,
+    sys::{Errno, Result as SysResult},
     text::{encode, Bytes},
 };
-use libc::{c_char, c_int, c_uint};
+use alloc::{ffi::CString, string::String, vec::Vec};
+use core::{
+    ffi::{c_char, c_int, c_uint},
+    mem, ptr,
+};
+use libc::AT_FDCWD;
 use rquickjs::{
     function::Func, Ctx, Error, Exception, IntoJs, Object, Result, String as JsString, TypedArray,
     Value,
 };
-use std::{
-    ffi::{CString, OsStr},
-    io, mem,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::FileTypeExt,
-    },
-    ptr,
-};
 
 /// The answer of a system call, or the number of its error.
-pub struct Answer<T>(pub io::Result<T>);
+pub struct Answer<T>(pub SysResult<T>);
 
 impl<'js, T: IntoJs<'js>> IntoJs<'js> for Answer<T> {
     fn into_js(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
         match self.0 {
             Ok(value) => value.into_js(ctx),
-            Err(error) => (-error.raw_os_error().unwrap_or(libc::EINVAL)).into_js(ctx),
+            Err(Errno(number)) => (-number).into_js(ctx),
         }
     }
 }
 
 /// Names and values that the system gives, which need not be text.
-struct Names(Vec<Vec<u8>>);
+pub struct Names(pub Vec<Vec<u8>>);
 
 impl<'js> IntoJs<'js> for Names {
     fn into_js(self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
@@ -50,7 +47,7 @@ pub fn functions<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("arguments", Func::from(arguments))?;
     host.set("environment", Func::from(environment))?;
     host.set("identity", Func::from(identity))?;
-    host.set("directory", Func::from(directory))?;
+    host.set("directory", Func::from(directory::current))?;
     host.set("kill", Func::from(kill))?;
     host.set("random", Func::from(random))?;
     host.set("sleep", Func::from(sleep))?;
@@ -63,9 +60,9 @@ pub fn functions<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("fstat", Func::from(fstat))?;
     host.set("statfs", Func::from(statfs))?;
     host.set("access", Func::from(access))?;
-    host.set("readlink", Func::from(readlink))?;
-    host.set("readdir", Func::from(readdir))?;
-    host.set("readdirTypes", Func::from(readdir_types))?;
+    host.set("readlink", Func::from(directory::readlink))?;
+    host.set("readdir", Func::from(directory::names))?;
+    host.set("readdirTypes", Func::from(directory::names_and_types))?;
     host.set("mkdir", Func::from(mkdir))?;
     host.set("rmdir", Func::from(rmdir))?;
     host.set("unlink", Func::from(unlink))?;
@@ -73,7 +70,7 @@ pub fn functions<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("chmod", Func::from(chmod))?;
     host.set("chown", Func::from(chown))?;
     host.set("fsync", Func::from(fsync))?;
-    host.set("realpath", Func::from(realpath))?;
+    host.set("realpath", Func::from(directory::realpath))?;
     host.set("encode", Func::from(encoded))?;
     host.set("encodeInto", Func::from(encode_into))?;
     host.set("decode", Func::from(decode))?;
@@ -86,8 +83,10 @@ pub fn bytes_of<'js>(ctx: &Ctx<'js>, bytes: Vec<u8>) -> Result<TypedArray<'js, u
 
 /// With U+FFFD for what is no UTF-8, as in Node.js.
 fn arguments() -> Vec<String> {
-    std::env::args_os()
-        .map(|word| word.to_string_lossy().into_owned())
+    let words = start::words();
+    words
+        .into_iter()
+        .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect()
 }
 
@@ -95,10 +94,13 @@ fn arguments() -> Vec<String> {
 fn environment<'js>(ctx: Ctx<'js>) -> Result<Object<'js>> {
     let all = Object::new(ctx)?;
     all.set_prototype(None)?;
-    for (name, value) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if !name.starts_with('=') && !all.contains_key(&*name)? {
-            all.set(&*name, &*value.to_string_lossy())?;
+    for variable in start::variables() {
+        let Some(end) = variable.iter().position(|byte| *byte == b'=') else {
+            continue;
+        };
+        let name = String::from_utf8_lossy(&variable[..end]);
+        if !name.is_empty() && !all.contains_key(&*name)? {
+            all.set(&*name, &*String::from_utf8_lossy(&variable[end + 1..]))?;
         }
     }
     Ok(all)
@@ -108,22 +110,19 @@ fn environment<'js>(ctx: Ctx<'js>) -> Result<Object<'js>> {
 fn identity() -> Vec<i64> {
     // SAFETY: none of them can fail.
     unsafe {
-        vec![
-            libc::getpid().into(),
-            libc::getppid().into(),
-            libc::geteuid().into(),
-            libc::getegid().into(),
-        ]
+        let calls = [
+            sys!(SYS_getpid),
+            sys!(SYS_getppid),
+            sys!(SYS_geteuid),
+            sys!(SYS_getegid),
+        ];
+        calls.into_iter().flatten().collect()
     }
-}
-
-fn directory(ctx: Ctx) -> Answer<Result<TypedArray<u8>>> {
-    Answer(std::env::current_dir().map(|path| bytes_of(&ctx, path.into_os_string().into_vec())))
 }
 
 fn kill(pid: i32, signal: c_int) -> Answer<i64> {
     // SAFETY: it takes numbers.
-    answer(unsafe { libc::kill(pid, signal) }.into())
+    Answer(unsafe { sys!(SYS_kill, pid, signal) })
 }
 
 /// A random number from 0 up to 1, of 53 bits: as many as a number of JavaScript has. The build gets none: all processes would
@@ -137,7 +136,7 @@ fn random(ctx: Ctx) -> Result<f64> {
     }
     let mut bytes = [0; 8];
     // SAFETY: there is room for as many bytes.
-    if unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) } != 8 {
+    if unsafe { sys!(SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), 0) } != Ok(8) {
         return Err(Exception::throw_message(
             &ctx,
             "the system has no random numbers",
@@ -147,40 +146,35 @@ fn random(ctx: Ctx) -> Result<f64> {
 }
 
 fn sleep(milliseconds: f64) {
-    std::thread::sleep(std::time::Duration::from_secs_f64(
-        milliseconds.max(0.0) / 1000.0,
-    ));
-}
-
-pub fn answer(result: i64) -> Answer<i64> {
-    Answer(checked(result))
-}
-
-pub fn checked(result: i64) -> io::Result<i64> {
-    match result {
-        0.. => Ok(result),
-        _ => Err(io::Error::last_os_error()),
+    let nanoseconds = (milliseconds.max(0.0) * 1e6) as i64;
+    let mut left = libc::timespec {
+        tv_sec: nanoseconds / 1_000_000_000,
+        tv_nsec: nanoseconds % 1_000_000_000,
+    };
+    // SAFETY: the structure is whole, and gets what is left.
+    while unsafe { sys!(SYS_nanosleep, &raw const left, &raw mut left) } == Err(Errno(libc::EINTR))
+    {
     }
 }
 
 /// A call with one path.
-pub fn with_path<T>(path: Bytes, call: impl FnOnce(*const c_char) -> io::Result<T>) -> Answer<T> {
+pub fn with_path<T>(path: Bytes, call: impl FnOnce(*const c_char) -> SysResult<T>) -> Answer<T> {
     match CString::new(path.0) {
         Ok(path) => Answer(call(path.as_ptr())),
-        Err(_) => Answer(Err(io::Error::from_raw_os_error(libc::EINVAL))), // the caller has refused it
+        Err(_) => Answer(Err(Errno(libc::EINVAL))), // the caller has refused it
     }
 }
 
 /// The descriptor is for this process alone.
 fn open(path: Bytes, flags: c_int, mode: c_uint) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::open(path, flags | libc::O_CLOEXEC, mode) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_openat, AT_FDCWD, path, flags | libc::O_CLOEXEC, mode)
     })
 }
 
 fn close(fd: c_int) -> Answer<i64> {
     // SAFETY: nothing here owns the descriptors of JavaScript.
-    answer(unsafe { libc::close(fd) }.into())
+    Answer(unsafe { sys!(SYS_close, fd) })
 }
 
 /// The part of an array that a call is for.
@@ -205,35 +199,35 @@ fn read(
     length: usize,
     position: i64,
 ) -> Result<Answer<i64>> {
-    let start = part(&to, offset, length)?.cast();
+    let start = part(&to, offset, length)?;
     // SAFETY: no JavaScript runs meanwhile, so that the array stays where it is.
-    let count = unsafe {
+    Ok(Answer(unsafe {
         match position {
-            0.. => libc::pread(fd, start, length, position),
-            _ => libc::read(fd, start, length),
+            0.. => sys!(SYS_pread64, fd, start, length, position),
+            _ => sys!(SYS_read, fd, start, length),
         }
-    };
-    Ok(answer(count as i64))
+    }))
 }
 
 fn write(fd: c_int, from: TypedArray<u8>, offset: usize, length: usize) -> Result<Answer<i64>> {
     let start = part(&from, offset, length)?;
     // SAFETY: as of `read`.
-    Ok(answer(
-        unsafe { libc::write(fd, start.cast(), length) } as i64
-    ))
+    Ok(Answer(unsafe { sys!(SYS_write, fd, start, length) }))
 }
 
 pub type Numbers<'js> = Answer<Result<TypedArray<'js, i64>>>;
 
 /// dev, ino, mode, nlink, uid, gid, rdev, size, blksize, blocks, and the times in nanoseconds: atime, mtime, ctime.
-fn stat_by<'js>(
+fn stat_of<'js>(
     ctx: &Ctx<'js>,
-    call: impl FnOnce(*mut libc::stat) -> c_int,
-) -> io::Result<Result<TypedArray<'js, i64>>> {
+    fd: c_int,
+    path: *const c_char,
+    flags: c_int,
+) -> SysResult<Result<TypedArray<'js, i64>>> {
     // SAFETY: numbers, all of which may be 0.
     let mut s: libc::stat = unsafe { mem::zeroed() };
-    checked(call(&mut s).into())?;
+    // SAFETY: the path is a text, and the structure is the kernel's.
+    unsafe { sys!(SYS_newfstatat, fd, path, &raw mut s, flags)? };
     let time = |seconds: i64, nanoseconds: i64| seconds * 1_000_000_000 + nanoseconds;
     let numbers = [
         s.st_dev as i64,
@@ -254,27 +248,25 @@ fn stat_by<'js>(
 }
 
 fn stat<'js>(ctx: Ctx<'js>, path: Bytes) -> Numbers<'js> {
-    with_path(path, |path| {
-        stat_by(&ctx, |to| unsafe { libc::stat(path, to) })
-    })
+    with_path(path, |path| stat_of(&ctx, AT_FDCWD, path, 0))
 }
 
 fn lstat<'js>(ctx: Ctx<'js>, path: Bytes) -> Numbers<'js> {
     with_path(path, |path| {
-        stat_by(&ctx, |to| unsafe { libc::lstat(path, to) })
+        stat_of(&ctx, AT_FDCWD, path, libc::AT_SYMLINK_NOFOLLOW)
     })
 }
 
 fn fstat<'js>(ctx: Ctx<'js>, fd: c_int) -> Numbers<'js> {
-    Answer(stat_by(&ctx, |to| unsafe { libc::fstat(fd, to) }))
+    Answer(stat_of(&ctx, fd, c"".as_ptr(), libc::AT_EMPTY_PATH))
 }
 
 /// type, bsize, blocks, bfree, bavail, files, ffree.
 fn statfs<'js>(ctx: Ctx<'js>, path: Bytes) -> Numbers<'js> {
     with_path(path, |path| {
-        // SAFETY: as of `stat_by`.
+        // SAFETY: as of `stat_of`.
         let mut s: libc::statfs = unsafe { mem::zeroed() };
-        checked(unsafe { libc::statfs(path, &mut s) }.into())?;
+        unsafe { sys!(SYS_statfs, path, &raw mut s)? };
         let numbers = [
             s.f_type as i64,
             s.f_bsize as i64,
@@ -289,95 +281,53 @@ fn statfs<'js>(ctx: Ctx<'js>, path: Bytes) -> Numbers<'js> {
 }
 
 fn access(path: Bytes, mode: c_int) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::access(path, mode) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_faccessat, AT_FDCWD, path, mode)
     })
 }
 
-fn readlink<'js>(ctx: Ctx<'js>, path: Bytes) -> Answer<Result<TypedArray<'js, u8>>> {
-    let target = std::fs::read_link(OsStr::from_bytes(&path.0));
-    Answer(target.map(|target| bytes_of(&ctx, target.into_os_string().into_vec())))
-}
-
-/// In the order of their bytes.
-fn readdir(path: Bytes) -> Answer<Names> {
-    Answer(entries_of(&path, |entry| Ok(entry.file_name().into_vec())))
-}
-
-/// The same names, behind each of them a byte with its type, as the bits of the mode have it above the twelve of permissions.
-fn readdir_types(path: Bytes) -> Answer<Names> {
-    Answer(entries_of(&path, |entry| {
-        let kind = entry.file_type()?;
-        let bits = [
-            (libc::S_IFDIR, kind.is_dir()),
-            (libc::S_IFLNK, kind.is_symlink()),
-            (libc::S_IFREG, kind.is_file()),
-            (libc::S_IFIFO, kind.is_fifo()),
-            (libc::S_IFSOCK, kind.is_socket()),
-            (libc::S_IFBLK, kind.is_block_device()),
-            (libc::S_IFCHR, kind.is_char_device()),
-        ];
-        let mode = bits.iter().find(|(_, is_it)| *is_it);
-        let byte = mode.map_or(0, |(mode, _)| (mode >> 12) as u8);
-        Ok([entry.file_name().as_bytes(), &[byte]].concat())
-    }))
-}
-
-fn entries_of(
-    path: &Bytes,
-    mut name: impl FnMut(&std::fs::DirEntry) -> io::Result<Vec<u8>>,
-) -> io::Result<Names> {
-    let entries = std::fs::read_dir(OsStr::from_bytes(&path.0))?;
-    let mut names = entries
-        .map(|entry| {
-            let entry = entry?;
-            Ok((entry.file_name(), name(&entry)?))
-        })
-        .collect::<io::Result<Vec<_>>>()?;
-    names.sort_unstable();
-    Ok(Names(names.into_iter().map(|(_, name)| name).collect()))
-}
-
 fn mkdir(path: Bytes, mode: c_uint) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::mkdir(path, mode) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_mkdirat, AT_FDCWD, path, mode)
     })
 }
 
 fn rmdir(path: Bytes) -> Answer<i64> {
-    with_path(path, |path| checked(unsafe { libc::rmdir(path) }.into()))
+    with_path(path, |path| unsafe {
+        sys!(SYS_unlinkat, AT_FDCWD, path, libc::AT_REMOVEDIR)
+    })
 }
 
 fn unlink(path: Bytes) -> Answer<i64> {
-    with_path(path, |path| checked(unsafe { libc::unlink(path) }.into()))
+    with_path(path, |path| unsafe {
+        sys!(SYS_unlinkat, AT_FDCWD, path, 0)
+    })
 }
 
 fn rename(from: Bytes, to: Bytes) -> Answer<i64> {
     with_path(from, |from| {
-        with_path(to, |to| checked(unsafe { libc::rename(from, to) }.into())).0
+        with_path(to, |to| unsafe {
+            sys!(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0)
+        })
+        .0
     })
 }
 
 fn chmod(path: Bytes, mode: c_uint) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::chmod(path, mode) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_fchmodat, AT_FDCWD, path, mode)
     })
 }
 
 fn chown(path: Bytes, uid: u32, gid: u32) -> Answer<i64> {
-    with_path(path, |path| {
-        checked(unsafe { libc::chown(path, uid, gid) }.into())
+    with_path(path, |path| unsafe {
+        sys!(SYS_fchownat, AT_FDCWD, path, uid, gid, 0)
     })
 }
 
 fn fsync(fd: c_int) -> Answer<i64> {
     // SAFETY: it takes a number.
-    answer(unsafe { libc::fsync(fd) }.into())
-}
-
-fn realpath<'js>(ctx: Ctx<'js>, path: Bytes) -> Answer<Result<TypedArray<'js, u8>>> {
-    let real = std::fs::canonicalize(OsStr::from_bytes(&path.0));
-    Answer(real.map(|real| bytes_of(&ctx, real.into_os_string().into_vec())))
+    Answer(unsafe { sys!(SYS_fsync, fd) })
 }
 
 fn encoded<'js>(ctx: Ctx<'js>, text: JsString<'js>) -> Result<TypedArray<'js, u8>> {

@@ -1,4 +1,6 @@
 //! Strings of JavaScript as bytes, and the other way round, as Node.js does it.
+use alloc::vec::Vec;
+use core::slice;
 use rquickjs::{Ctx, Error, FromJs, Result, String as JsString, TypedArray, Value};
 
 /// A path, or another text for the system: the UTF-8 of a string, or bytes as they are.
@@ -20,7 +22,7 @@ impl<'js> FromJs<'js> for Bytes {
 pub fn encode(text: JsString) -> Result<Vec<u8>> {
     let text = text.to_cstring()?;
     // SAFETY: the bytes are there for as long as `text`. They are no `str`: QuickJS has three bytes for half a character.
-    let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
+    let bytes = unsafe { slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
     let mut encoded = bytes.to_vec();
     if encoded.is_ascii() {
         return Ok(encoded);
