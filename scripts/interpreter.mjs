@@ -117,9 +117,11 @@ function problemOf(command, args, options = {}) {
 
 /** Makes the binary with the modules in it, of that without. */
 function loadModules() {
-  const built = resolve('dist', binary)
+  const [built, image] = [resolve('dist', binary), join(directory, 'image')]
+  const [bare, workbench] = [binary, 'bytecode'].map((name) => join(target, 'release', name))
   const modules = Object.keys({ ...own, ...files }).map((name) => `${name}=${join(directory, name)}`)
-  const problem = problemOf(join(target, 'release', binary), [`${built}.new`, ...modules])
+  const problem = problemOf(bare, [image, ...modules]) ?? problemOf(workbench, ['pack', bare, image, `${built}.new`])
+  rmSync(image, { force: true })
   if (problem === undefined) renameSync(`${built}.new`, built)
   return problem
 }

@@ -22,11 +22,11 @@ interface Program {
   readonly onRejection: (promise: object, reason: unknown, isHandled: boolean) => void
 }
 
-/** The modules that the build loads. The others are loaded by the process that asks for them. */
-const loadedByBuild: readonly string[] = ['errors', 'seccomp', 'cli']
+/** The modules that the build calls. Of `modules` it loads the code; the others are loaded by the process that asks for them. */
+const calledByBuild: readonly string[] = ['errors', 'seccomp', 'cli']
 
 /**
- * Gives the modules of Node.js to those of src/cli, and loads those of `loadedByBuild`. Nothing here may ask what the process is: the
+ * Gives the modules of Node.js to those of src/cli, and calls those of `calledByBuild`. Nothing here may ask what the process is: the
  * build calls this function, and the interpreter begins with its result.
  *
  * @returns `start`, a function that runs what the first word names: compiler.js, which compiles a call for the front, or boot.js,
@@ -45,7 +45,7 @@ export default function prepare(host: Host): Program {
   const path = makePathModule(process.cwd)
   const files = makeFileSystem(host, buffers, process.arch)
   const require = makeRequire({ host, loop, buffers, signals, process, files, path })
-  for (const name of loadedByBuild) {
+  for (const name of calledByBuild) {
     if (!host.modules.includes(name)) continue
     const module = require(`./${name}.js`) as { prepare?: (arch: string) => void }
     module.prepare?.(interpreterArch)
@@ -100,6 +100,7 @@ function makeRequire(means: ModuleMeans): Require {
     ['node:fs', files],
     ['node:path', path],
   ])
+  const makeModules = host.load('modules') as unknown as typeof import('./modules.ts').default
   return function require(name) {
     if (modules.has(name)) return modules.get(name)
     if (name.startsWith('node:')) return more(name)
@@ -111,13 +112,12 @@ function makeRequire(means: ModuleMeans): Require {
     }
     modules.set(name, module.exports)
     const code = name.replace(/^\.\/|\.js$/g, '')
-    host.load(code)(module.exports, require, module, loadedByBuild.includes(code) ? '' : path.join(directory(), name))
+    host.load(code)(module.exports, require, module, calledByBuild.includes(code) ? '' : path.join(directory(), name))
     modules.set(name, module.exports)
     return module.exports
   }
 
   function more(name: string): unknown {
-    const makeModules = host.load('modules') as unknown as typeof import('./modules.ts').default
     for (const [known, module] of makeModules(means)) modules.set(known, module)
     if (!modules.has(name)) throw new Error(`the interpreter has no module "${name}"`)
     return modules.get(name)

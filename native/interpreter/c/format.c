@@ -58,7 +58,7 @@ static void add_number(struct text *text, struct form form, char sign, uint64_t 
 	char all[64];
 	int at = sizeof all;
 
-	for (; value || at == sizeof all; value /= base)
+	for (; value || (at == sizeof all && form.precision != 0); value /= base)
 		all[--at] = digits[value % base];
 	while ((int)sizeof all - at < form.precision && at > 0)
 		all[--at] = '0';

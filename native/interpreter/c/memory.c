@@ -18,6 +18,7 @@ int memcmp(const void *a, const void *b, size_t n);
 int bcmp(const void *a, const void *b, size_t n);
 void *memchr(const void *from, int byte, size_t n);
 size_t strlen(const char *s);
+char *strcpy(char *restrict to, const char *restrict from);
 int strcmp(const char *a, const char *b);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
@@ -158,6 +159,11 @@ size_t strlen(const char *s)
 	while (*end)
 		end++;
 	return (size_t)(end - s);
+}
+
+char *strcpy(char *restrict to, const char *restrict from)
+{
+	return memcpy(to, from, strlen(from) + 1);
 }
 
 int strcmp(const char *a, const char *b)

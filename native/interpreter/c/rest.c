@@ -76,7 +76,7 @@ WITHOUT_EFFECT(pthread_mutex_init)
 WITHOUT_EFFECT(pthread_mutex_lock)
 WITHOUT_EFFECT(pthread_mutex_unlock)
 
-/* The engine links these and calls none: its memory has functions of its own, and Atomics.wait() throws, since nobody could end it. */
+/* The engine links these and calls none: Atomics.wait() throws, since nobody could end it. */
 #define NEVER_CALLED(name) \
 	_Noreturn void name(void); \
 	_Noreturn void name(void) \
@@ -84,8 +84,6 @@ WITHOUT_EFFECT(pthread_mutex_unlock)
 		stop("the engine calls " #name "()"); \
 	}
 
-NEVER_CALLED(realloc)
-NEVER_CALLED(free)
 NEVER_CALLED(pthread_cond_init)
 NEVER_CALLED(pthread_cond_destroy)
 NEVER_CALLED(pthread_cond_wait)

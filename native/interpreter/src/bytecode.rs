@@ -1,6 +1,7 @@
 //! Makes bytecode of modules, for the build; and runs a program from source, for tests.
 //!
 //!   bytecode write DIRECTORY NAME=FILE...    writes the bytecode of each module to DIRECTORY/NAME
+//!   bytecode pack BINARY IMAGE FILE          writes the binary to FILE with an image that the same binary has made
 //!   bytecode run NAME=FILE... -- WORD...     runs the module `main` as the interpreter would
 #![no_std]
 #![no_main]
@@ -11,7 +12,7 @@ use alloc::{borrow::ToOwned, boxed::Box, format, string::String, vec::Vec};
 use interpreter::{
     engine::{self, Code, Engine},
     files::{read_file, write_file},
-    start, sys,
+    image, start, sys,
 };
 use rquickjs::{context::intrinsic, CatchResultExt, Ctx, Module, Result, WriteOptions};
 
@@ -38,6 +39,11 @@ fn perform() -> Outcome<i32> {
             }
             Ok(0)
         }
+        ["pack", binary, contents, file] => {
+            let read = |path: &str| read_file(path.as_bytes());
+            let packed = image::packed_into(read(binary)?, &read(contents)?)?;
+            write_file(file.as_bytes(), &packed).map(|()| 0)
+        }
         ["run", words @ ..] => {
             let end = words
                 .iter()
@@ -48,7 +54,7 @@ fn perform() -> Outcome<i32> {
             Ok(Box::leak(engine).run()?)
         }
         _ => Err(
-            "usage: bytecode write DIRECTORY NAME=FILE... | run NAME=FILE... -- WORD...".to_owned(),
+            "usage: bytecode write DIRECTORY NAME=FILE... | pack BINARY IMAGE FILE | run NAME=FILE... -- WORD...".to_owned(),
         ),
     }
 }

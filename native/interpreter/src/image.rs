@@ -1,36 +1,56 @@
 //! An engine with its program loaded, as data of this binary: a process finds it in its memory, and loads nothing.
 //!
-//! What is allocated while `fill` runs lies in `ROOM`. The build does that once, and writes a copy of the binary in which the
-//! room is as it is then. Pointers into the room, the code and the constants stay right, because the binary is not position
-//! independent.
+//! What is allocated while `fill` runs lies in `ROOM`. The build does that once, and writes a copy of the binary that has the room
+//! as it is then, packed. A process unpacks it first. Pointers into the room, the code and the constants stay right, because the
+//! binary is not position independent.
 use crate::{
     elf,
-    files::read_file,
-    memory::{Shared, System},
+    memory::{self, Shared, System},
 };
-use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec, vec::Vec};
 use core::{
     alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,
+    ffi::c_int,
     mem::{offset_of, size_of},
     ptr, slice,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
+use lz4_sys::{LZ4_compress_HC, LZ4_decompress_safe};
 
-/// The file has the part that is used.
-const ROOM_SIZE: usize = 16 << 20;
+/// The best that LZ4 has: it takes the build a second.
+const LEVEL: c_int = 12;
+/// As much of the room can be used.
+const ROOM_SIZE: usize = 8 << 20;
+const PACKED_SIZE: usize = 4 << 20;
 /// Of blocks in the room, which are as aligned as that.
 const UNIT: usize = size_of::<Hole>();
+/// Of the pages that the kernel is asked to make the room of: one is made in the time of some hundred small ones.
+const LARGE_PAGE: usize = 2 << 20;
 
 #[repr(C, align(4096))]
+struct Packed {
+    /// The size of the bytes, 0 in a binary that the compiler has made, and of the room that they are.
+    sizes: [usize; 2],
+    bytes: [u8; PACKED_SIZE],
+}
+
+#[repr(C)]
 struct Room {
-    /// What `fill` has made; null in a binary that the compiler has made.
+    /// What `fill` has made.
     root: *const (),
     /// Where the part begins that was never used.
     end: usize,
     /// Blocks that were freed, by their addresses, no two of them adjacent.
     holes: *mut Hole,
-    bytes: [u8; ROOM_SIZE - 3 * size_of::<usize>()],
+    bytes: [u8; ROOM_SIZE],
+}
+
+/// In this order: the file has what is packed, and not the space behind it, where the room begins with a large page.
+#[repr(C)]
+struct Image {
+    packed: Packed,
+    space: [u8; LARGE_PAGE + size_of::<Room>()],
 }
 
 #[repr(C, align(16))]
@@ -39,12 +59,20 @@ struct Hole {
     next: *mut Hole,
 }
 
-static ROOM: Shared<Room> = Shared(UnsafeCell::new(Room {
-    root: ptr::null(),
-    end: 0,
-    holes: ptr::null_mut(),
-    bytes: [0; ROOM_SIZE - 3 * size_of::<usize>()],
+/// All zero, as `Room` is in the beginning.
+static IMAGE: Shared<Image> = Shared(UnsafeCell::new(Image {
+    packed: Packed {
+        sizes: [0; 2],
+        bytes: [0; PACKED_SIZE],
+    },
+    space: [0; LARGE_PAGE + size_of::<Room>()],
 }));
+
+fn room() -> *mut Room {
+    // SAFETY: a place in the static.
+    let space = unsafe { &raw mut (*IMAGE.0.get()).space };
+    (space as usize).next_multiple_of(LARGE_PAGE) as *mut Room
+}
 
 static IS_FILLING: AtomicBool = AtomicBool::new(false);
 
@@ -98,7 +126,8 @@ unsafe impl GlobalAlloc for Memory {
 }
 
 fn is_in_room(block: *const u8) -> bool {
-    (block as usize).wrapping_sub(ROOM.0.get() as usize) < size_of::<Room>()
+    // SAFETY: one thread moves the end.
+    (block as usize).wrapping_sub(room() as usize) < unsafe { (*room()).end }
 }
 
 /// Takes the first hole that is large enough, or from the end. The block is zero.
@@ -106,7 +135,8 @@ unsafe fn take(layout: Layout) -> *mut u8 {
     let size = layout.size().next_multiple_of(UNIT);
     // SAFETY: one thread fills the room, and holes are in it.
     unsafe {
-        let room = &mut *ROOM.0.get();
+        let place = room();
+        let room = &mut *place;
         let mut link = &raw mut room.holes;
         while !(*link).is_null() && (**link).size < size {
             link = &raw mut (**link).next;
@@ -126,7 +156,7 @@ unsafe fn take(layout: Layout) -> *mut u8 {
             return ptr::null_mut();
         }
         room.end = start + size;
-        ROOM.0.get().cast::<u8>().add(start)
+        place.cast::<u8>().add(start)
     }
 }
 
@@ -135,7 +165,7 @@ unsafe fn give_back(block: *mut u8, layout: Layout) {
     // SAFETY: as of `take`.
     unsafe {
         ptr::write_bytes(block, 0, size);
-        let mut link = &raw mut (*ROOM.0.get()).holes;
+        let mut link = &raw mut (*room()).holes;
         let mut before = ptr::null_mut::<Hole>();
         while !(*link).is_null() && (*link).cast() < block {
             before = *link;
@@ -169,27 +199,69 @@ pub fn fill<T, E>(make: impl FnOnce() -> Result<T, E>) -> Result<(), E> {
     let made = make().map(Box::new);
     IS_FILLING.store(false, Relaxed);
     // SAFETY: nobody reads it meanwhile.
-    made.map(|root| unsafe { (*ROOM.0.get()).root = Box::into_raw(root).cast() })
+    made.map(|root| unsafe { (*room()).root = Box::into_raw(root).cast() })
 }
 
 pub fn is_filling() -> bool {
     IS_FILLING.load(Relaxed)
 }
 
-/// The result in the room, if this binary has one.
+/// The result in the room, if this binary has one. It is unpacked first.
 ///
 /// # Safety
 /// `fill` has got it with the same type.
 pub unsafe fn root<T>() -> Option<&'static T> {
     // SAFETY: as of this function.
-    unsafe { (*ROOM.0.get()).root.cast::<T>().as_ref() }
+    unsafe {
+        let Packed { sizes, bytes } = &(*IMAGE.0.get()).packed;
+        if sizes[0] > 0 {
+            unpack(&bytes[..sizes[0]], sizes[1]);
+        }
+        (*room()).root.cast::<T>().as_ref()
+    }
 }
 
-/// The file of this binary, with the room as it is now.
-pub fn binary() -> Result<Vec<u8>, String> {
-    let file = read_file(b"/proc/self/exe")?;
+unsafe fn unpack(packed: &[u8], size: usize) {
+    let pages = size.next_multiple_of(LARGE_PAGE);
+    // SAFETY: as much was packed of the room, and nobody has used it.
+    let result = unsafe {
+        let _ = sys!(SYS_madvise, room(), pages, libc::MADV_HUGEPAGE); // a kernel without them has small ones
+        let (from, length) = (packed.as_ptr().cast(), packed.len() as c_int);
+        LZ4_decompress_safe(from, room().cast(), length, size as c_int)
+    };
+    assert_eq!(result, size as c_int, "the binary is not whole");
+    let used = size.next_multiple_of(UNIT);
+    // SAFETY: the rest of the last page is nobody's.
+    unsafe { memory::lend(room().cast::<u8>().add(used), pages - used) };
+}
+
+/// The room as it is now, for `packed_into` of another process. It begins with the place that the packed room has.
+pub fn contents() -> Vec<u8> {
     // SAFETY: nothing fills the room now.
-    let used = unsafe { slice::from_raw_parts(ROOM.0.get().cast::<u8>(), (*ROOM.0.get()).end) };
-    elf::with_data(file, used.as_ptr() as usize, used)
-        .ok_or_else(|| "the linker has not put the room into the last segment".to_owned())
+    let used = unsafe { slice::from_raw_parts(room().cast::<u8>(), (*room()).end) };
+    [&(IMAGE.0.get() as usize).to_ne_bytes(), used].concat()
+}
+
+/// The file `binary`, with what `contents` has given in a process that executes it.
+pub fn packed_into(binary: Vec<u8>, contents: &[u8]) -> Result<Vec<u8>, String> {
+    let (place, used) = contents
+        .split_first_chunk()
+        .ok_or("there is nothing to be packed")?;
+    let mut bytes = vec![0; PACKED_SIZE];
+    // SAFETY: there is room for as many bytes.
+    let packed = unsafe {
+        let (to, room) = (bytes.as_mut_ptr().cast(), bytes.len() as c_int);
+        LZ4_compress_HC(used.as_ptr().cast(), to, used.len() as c_int, room, LEVEL)
+    };
+    if packed <= 0 {
+        return Err("there is too much to be packed".to_owned());
+    }
+    bytes.truncate(packed as usize);
+    let sizes = [bytes.len(), used.len()].map(usize::to_ne_bytes).concat();
+    elf::with_data(
+        binary,
+        usize::from_ne_bytes(*place),
+        &[sizes, bytes].concat(),
+    )
+    .ok_or_else(|| "the linker has not put the room into the last segment".to_owned())
 }

@@ -1,8 +1,8 @@
 //! The runtime half of bundle-tool as one binary: an engine in which the compiler is loaded, and the command line as bytecode.
 //!
-//! Of a binary without one, the build makes that with one:
+//! A binary without one makes what `bytecode pack` then packs into it:
 //!
-//!   bundle-tool-interpreter BINARY NAME=FILE...    loads the modules, of which the files have the bytecode, and writes BINARY
+//!   bundle-tool-interpreter IMAGE NAME=FILE...    loads the modules, of which the files have the bytecode, and writes IMAGE
 #![no_std]
 #![no_main]
 
@@ -33,8 +33,8 @@ fn bundle_tool_main() -> i32 {
 }
 
 fn make(words: &[&[u8]]) -> Result<(), String> {
-    let [_, binary, files @ ..] = words else {
-        return Err("the name of a binary is missing".to_owned());
+    let [_, name, files @ ..] = words else {
+        return Err("the name of a file is missing".to_owned());
     };
     let codes = files
         .iter()
@@ -42,7 +42,7 @@ fn make(words: &[&[u8]]) -> Result<(), String> {
         .collect::<Result<Vec<_>, _>>()?;
     // SAFETY: the build has just made them.
     image::fill(|| unsafe { Engine::load(codes) })?;
-    write_file(binary, &image::binary()?)
+    write_file(name, &image::contents())
 }
 
 fn read_code(word: &[u8]) -> Result<Code, String> {

@@ -12,8 +12,10 @@ pub struct Shared<T>(pub UnsafeCell<T>);
 // SAFETY: there is one thread.
 unsafe impl<T> Sync for Shared<T> {}
 
-/// As much is taken of the system at once, so that it is not called for each page.
+/// As much is taken of the system at once, so that it is seldom called.
 const PIECE: usize = 512 << 10;
+/// dlmalloc's flag for memory that it must not give back.
+const LENT: u32 = 1;
 
 struct Pages;
 // SAFETY: it has nothing.
@@ -22,6 +24,12 @@ unsafe impl Send for Pages {}
 // SAFETY: as of mmap(2), mremap(2) and munmap(2).
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        // SAFETY: there is one thread.
+        let spare = unsafe { &mut *SPARE.0.get() };
+        if let Some((start, spare_size)) = spare.take_if(|(_, spare_size)| size <= *spare_size) {
+            return (start, spare_size, LENT);
+        }
+        let size = size.max(PIECE);
         let (access, kind) = (
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
@@ -61,11 +69,19 @@ unsafe impl Allocator for Pages {
     }
 }
 
-static BLOCKS: Shared<Dlmalloc<Pages>> = Shared(UnsafeCell::new({
-    let mut blocks = Dlmalloc::new_with_allocator(Pages);
-    blocks.set_granularity(PIECE);
-    blocks
-}));
+static BLOCKS: Shared<Dlmalloc<Pages>> =
+    Shared(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages)));
+
+static SPARE: Shared<Option<(*mut u8, usize)>> = Shared(UnsafeCell::new(None));
+
+/// Has the first blocks lie in memory that is there already, and zero.
+///
+/// # Safety
+/// Nobody else uses it.
+pub unsafe fn lend(start: *mut u8, size: usize) {
+    // SAFETY: there is one thread.
+    unsafe { *SPARE.0.get() = Some((start, size)) };
+}
 
 /// Memory of the system.
 pub struct System;
@@ -91,4 +107,38 @@ unsafe impl GlobalAlloc for System {
         // SAFETY: as of this implementation.
         unsafe { (*BLOCKS.0.get()).realloc(block, layout.size(), layout.align(), size) }
     }
+}
+
+/// For C, whose blocks have sizes of their own.
+#[no_mangle]
+unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
+    // SAFETY: as of `System`.
+    unsafe { (*BLOCKS.0.get()).c_malloc(size) }
+}
+
+#[no_mangle]
+unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
+    let Some(size) = count.checked_mul(size) else {
+        return null_mut();
+    };
+    // SAFETY: there is room for as many bytes.
+    unsafe {
+        let block = malloc(size);
+        if !block.is_null() {
+            block.write_bytes(0, size);
+        }
+        block
+    }
+}
+
+#[no_mangle]
+unsafe extern "C" fn realloc(block: *mut u8, size: usize) -> *mut u8 {
+    // SAFETY: as of `System`.
+    unsafe { (*BLOCKS.0.get()).c_realloc(block, size) }
+}
+
+#[no_mangle]
+unsafe extern "C" fn free(block: *mut u8) {
+    // SAFETY: as of `System`.
+    unsafe { (*BLOCKS.0.get()).c_free(block) }
 }

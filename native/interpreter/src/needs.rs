@@ -28,7 +28,7 @@ unsafe extern "C" fn gettimeofday(to: *mut libc::timeval, _zone: *mut c_void) ->
     }
 }
 
-/// Every place has the time of Greenwich: programs write times with "Z" only (test/interpreter/needs.test.ts).
+/// Every place has the time of Greenwich: programs write times with "Z" only (test/interpreter/binary.test.ts).
 #[no_mangle]
 unsafe extern "C" fn localtime_r(_time: *const libc::time_t, to: *mut libc::tm) -> *mut libc::tm {
     // SAFETY: there is room; the engine looks at the distance from Greenwich alone, and all zeros are valid.
