@@ -1,5 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test as plainTest } from 'vitest'
 import { buildTool } from '../c-tool.ts'
@@ -52,19 +53,38 @@ describe('the command line', () => {
   })
 })
 
-test('a file that was cut off is not executed', () => {
-  const cut =
-    'import sys; data = open(sys.argv[1], "rb").read(); open(sys.argv[2], "wb").write(data[:-1000] + bytes(1000))'
-  const directory = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim()
+requires('interpreter', 'root', 'nsenter', 'unshare').test(
+  'a directory of another mount namespace has its path',
+  () => {
+    const directory = mkdtempSync(join(tmpdir(), 'interpreter-'))
+    const script =
+      'unshare -m sleep 30 & while ! grep -q sleep /proc/$!/comm; do sleep 0.01; done; nsenter --mount=/proc/$!/ns/mnt --wd=. "$@"; code=$?; kill $!; exit $code'
+    try {
+      const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', file, 'boot.js', 'spec'], {
+        cwd: directory,
+        encoding: 'utf8',
+      })
+      expect({ status, stderr, files: readdirSync(directory) }).toEqual({
+        status: 0,
+        stderr: '',
+        files: ['config.json'],
+      })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
+
+test('a damaged file is not executed', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'interpreter-'))
   try {
     const damaged = join(directory, 'interpreter')
-    execFileSync('python3', ['-c', cut, file, damaged])
-    execFileSync('chmod', ['755', damaged])
+    writeFileSync(damaged, readFileSync(file).fill(0, 2_500_000), { mode: 0o755 })
     const { signal, stderr } = spawnSync(damaged, ['boot.js', '--version'], { encoding: 'utf8' })
     expect(signal).toBe('SIGABRT')
     expect(stderr).toMatch(/^bundle-tool-interpreter: panicked .*\n.*\n? *.*the binary is not whole/)
   } finally {
-    execFileSync('rm', ['-r', directory])
+    rmSync(directory, { recursive: true })
   }
 })
 

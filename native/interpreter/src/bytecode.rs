@@ -21,7 +21,7 @@ type Outcome<T> = core::result::Result<T, String>;
 #[no_mangle]
 fn bundle_tool_main() -> i32 {
     perform().unwrap_or_else(|error| {
-        sys::say(format!("bytecode: {error}\n").as_bytes());
+        sys::say_formatted(format_args!("bytecode: {error}\n"));
         1
     })
 }

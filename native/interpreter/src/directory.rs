@@ -23,7 +23,8 @@ pub fn current<'js>(ctx: Ctx<'js>) -> Path<'js> {
     Answer(current_path().map(|path| bytes_of(&ctx, path)))
 }
 
-/// The directory of this process; ENOENT for one that no path leads to from its root.
+/// The path of the directory of this process. The kernel knows none for one in another mount namespace: then the directories above
+/// it are looked through, as getcwd(3) of glibc does. ENOENT: there is none.
 fn current_path() -> SysResult<Vec<u8>> {
     let mut path = vec![0; PATH_SIZE];
     // SAFETY: there is room for as many bytes.
@@ -31,8 +32,40 @@ fn current_path() -> SysResult<Vec<u8>> {
     path.truncate(length as usize - 1);
     match path.first() {
         Some(b'/') => Ok(path),
-        _ => Err(Errno(libc::ENOENT)),
+        _ => found_path(),
     }
+}
+
+fn found_path() -> SysResult<Vec<u8>> {
+    let is_same = |one: &libc::stat, other: &libc::stat| {
+        (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+    };
+    let root = status_of(AT_FDCWD.into(), c"/")?;
+    let (mut path, mut up) = (Vec::new(), b"..".to_vec());
+    let mut here = status_of(AT_FDCWD.into(), c".")?;
+    while !is_same(&here, &root) {
+        let name = CString::new(up.as_slice()).map_err(|_| Errno(libc::EINVAL))?;
+        let parent = open_directory(name.as_ptr())?;
+        let found = read_entries(parent).and_then(|entries| {
+            let is_here =
+                |name: &CStr| status_of(parent, name).is_ok_and(|status| is_same(&status, &here));
+            let mut names = entries.into_iter().flat_map(|(name, _)| CString::new(name));
+            let name = names
+                .find(|name| is_here(name))
+                .ok_or(Errno(libc::ENOENT))?;
+            Ok((name, status_of(parent, c".")?))
+        });
+        // SAFETY: it takes a number.
+        unsafe { sys!(SYS_close, parent)? };
+        let (name, above) = found?;
+        path.splice(0..0, [b"/", name.as_bytes()].concat());
+        here = above;
+        up.extend_from_slice(b"/..");
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    Ok(path)
 }
 
 fn target_of(path: *const c_char) -> SysResult<Vec<u8>> {
@@ -154,9 +187,7 @@ pub fn names_and_types(path: Bytes) -> Answer<Names> {
 
 fn entries_of(path: Bytes) -> SysResult<Vec<(Vec<u8>, u8)>> {
     with_path(path, |path| {
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        // SAFETY: the path is a text.
-        let fd = unsafe { sys!(SYS_openat, AT_FDCWD, path, flags)? };
+        let fd = open_directory(path)?;
         let entries = read_entries(fd);
         // SAFETY: it takes a number.
         unsafe { sys!(SYS_close, fd)? };
@@ -166,6 +197,12 @@ fn entries_of(path: Bytes) -> SysResult<Vec<(Vec<u8>, u8)>> {
         })
     })
     .0
+}
+
+fn open_directory(path: *const c_char) -> SysResult<i64> {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: the path is a text.
+    unsafe { sys!(SYS_openat, AT_FDCWD, path, flags) }
 }
 
 fn read_entries(fd: i64) -> SysResult<Vec<(Vec<u8>, u8)>> {
@@ -186,7 +223,7 @@ fn read_entries(fd: i64) -> SysResult<Vec<(Vec<u8>, u8)>> {
                 .map_err(|_| Errno(libc::EIO))?;
             if name != c"." && name != c".." {
                 let kind = match entry[offset_of!(dirent64, d_type)] {
-                    libc::DT_UNKNOWN => kind_of(fd, name)?,
+                    libc::DT_UNKNOWN => (status_of(fd, name)?.st_mode >> 12) as u8, // some file systems do not say it
                     kind => kind,
                 };
                 entries.push((name.to_bytes().to_vec(), kind));
@@ -195,12 +232,12 @@ fn read_entries(fd: i64) -> SysResult<Vec<(Vec<u8>, u8)>> {
     }
 }
 
-/// For file systems that do not say it.
-fn kind_of(directory: i64, name: &CStr) -> SysResult<u8> {
+/// Of a name in an open directory, without following a link.
+fn status_of(directory: i64, name: &CStr) -> SysResult<libc::stat> {
     // SAFETY: numbers, all of which may be 0.
     let mut s: libc::stat = unsafe { zeroed() };
     let flags = libc::AT_SYMLINK_NOFOLLOW;
     // SAFETY: the name is a text, and the structure is the kernel's.
     unsafe { sys!(SYS_newfstatat, directory, name.as_ptr(), &raw mut s, flags)? };
-    Ok((s.st_mode >> 12) as u8)
+    Ok(s)
 }

@@ -6,8 +6,9 @@
 use crate::{
     elf,
     memory::{self, Shared, System},
+    pack::pack,
 };
-use alloc::{borrow::ToOwned, boxed::Box, string::String, vec, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
 use core::{
     alloc::{GlobalAlloc, Layout},
     cell::UnsafeCell,
@@ -16,10 +17,8 @@ use core::{
     ptr, slice,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
-use lz4_sys::{LZ4_compress_HC, LZ4_decompress_safe};
+use lz4_sys::LZ4_decompress_safe;
 
-/// The best that LZ4 has: it takes the build a second.
-const LEVEL: c_int = 12;
 /// As much of the room can be used.
 const ROOM_SIZE: usize = 8 << 20;
 const PACKED_SIZE: usize = 4 << 20;
@@ -247,16 +246,9 @@ pub fn packed_into(binary: Vec<u8>, contents: &[u8]) -> Result<Vec<u8>, String> 
     let (place, used) = contents
         .split_first_chunk()
         .ok_or("there is nothing to be packed")?;
-    let mut bytes = vec![0; PACKED_SIZE];
-    // SAFETY: there is room for as many bytes.
-    let packed = unsafe {
-        let (to, room) = (bytes.as_mut_ptr().cast(), bytes.len() as c_int);
-        LZ4_compress_HC(used.as_ptr().cast(), to, used.len() as c_int, room, LEVEL)
-    };
-    if packed <= 0 {
-        return Err("there is too much to be packed".to_owned());
-    }
-    bytes.truncate(packed as usize);
+    let bytes = pack(used)
+        .filter(|bytes| bytes.len() <= PACKED_SIZE)
+        .ok_or("there is too much to be packed")?;
     let sizes = [bytes.len(), used.len()].map(usize::to_ne_bytes).concat();
     elf::with_data(
         binary,

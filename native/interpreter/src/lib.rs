@@ -15,6 +15,7 @@ mod keys;
 mod math;
 mod memory;
 mod needs;
+mod pack;
 mod process;
 mod spawn;
 pub mod start;

@@ -8,7 +8,7 @@
 
 extern crate alloc;
 
-use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use interpreter::{
     engine::{Code, Engine},
     files::{read_file, write_file},
@@ -27,7 +27,7 @@ fn bundle_tool_main() -> i32 {
     };
     // Nothing is cleared away: that would take longer than some programs.
     outcome.unwrap_or_else(|error| {
-        sys::say(format!("bundle-tool-interpreter: {error}\n").as_bytes());
+        sys::say_formatted(format_args!("bundle-tool-interpreter: {error}\n"));
         FAULT
     })
 }

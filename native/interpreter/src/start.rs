@@ -3,7 +3,7 @@ use crate::{
     memory::Shared,
     sys::{self, abort, exit, say, syscall},
 };
-use alloc::{format, vec::Vec};
+use alloc::vec::Vec;
 use core::{
     arch::global_asm,
     cell::UnsafeCell,
@@ -103,7 +103,7 @@ pub fn variables() -> Vec<&'static [u8]> {
 
 #[panic_handler]
 fn on_panic(info: &PanicInfo) -> ! {
-    say(format!("bundle-tool-interpreter: {info}\n").as_bytes());
+    sys::say_formatted(format_args!("bundle-tool-interpreter: {info}\n"));
     abort()
 }
 

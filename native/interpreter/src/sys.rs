@@ -95,17 +95,27 @@ pub fn say(mut bytes: &[u8]) {
     }
 }
 
+/// The same of a text that is made meanwhile, which takes no memory.
+pub fn say_formatted(text: fmt::Arguments) {
+    struct StandardError;
+    impl fmt::Write for StandardError {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            say(text.as_bytes());
+            Ok(())
+        }
+    }
+    let _ = fmt::write(&mut StandardError, text); // which never fails
+}
+
 /// Ends the process as a fault does.
 pub fn abort() -> ! {
-    // SAFETY: they take numbers.
-    unsafe {
-        let all: u64 = 0;
-        syscall(
-            libc::SYS_rt_sigprocmask,
-            six(&[libc::SIG_SETMASK as usize, &raw const all as usize, 0, 8]),
-        );
-        let pid = syscall(libc::SYS_getpid, [0; 6]);
-        syscall(libc::SYS_kill, six(&[pid as usize, libc::SIGABRT as usize]));
-    }
+    let none = 0u64;
+    // SAFETY: the set is whole, and there is no handler.
+    let _ = unsafe {
+        default_action(libc::SIGABRT)
+            .and_then(|_| sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, 0, 8))
+            .and_then(|_| sys!(SYS_getpid))
+            .and_then(|pid| sys!(SYS_kill, pid, libc::SIGABRT))
+    };
     exit(128 + libc::SIGABRT)
 }
