@@ -64,7 +64,7 @@ enum record_flag { PLAIN_KILL = 'k', PLAIN_START = 's', PLAIN_DELETE = 'd' };
 
 enum { PROGRAM_VERSION = 1, TEXT_ESCAPE = 1, TEXT_REGISTER = 65, OUTPUT_DIVIDER = 31 };
 enum { MAX_OPERANDS = 6, MAX_SLOTS = 64, MAX_PROGRAM = 268435456 };
-enum { DETAIL_SIZE = 1024, MAX_ORDER = 16384 };
+enum { DETAIL_SIZE = 1024, MAX_ORDER = 16384, MAX_REGISTER = 1024 };
 
 /* SIGPWR: nobody waits for the container any more. */
 enum { END_SIGNAL = 30 };
@@ -146,7 +146,7 @@ struct guard {
 
 _Static_assert(sizeof(struct guard) == 72, "as src/program/structs.ts lays it out");
 
-/* The message from Node.js to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program. */
+/* The message from Node.js to the front: then come the ID, the directory to run in, the pid file and the console socket, each with its NUL, padded to 8 bytes; then the program. */
 struct handover {
 	uint32_t program; /* where it begins */
 	uint32_t reserved;

@@ -200,7 +200,7 @@ enum record_flag { ${Object.entries(c.recordFlags)
 
 enum { PROGRAM_VERSION = ${c.version}, TEXT_ESCAPE = ${c.textEscape}, TEXT_REGISTER = ${c.firstRegister}, OUTPUT_DIVIDER = ${c.outputDivider} };
 enum { MAX_OPERANDS = ${c.maxOperands}, MAX_SLOTS = ${c.maxSlots}, MAX_PROGRAM = ${c.maxProgramBytes} };
-enum { DETAIL_SIZE = ${c.detailBytes}, MAX_ORDER = ${c.maxOrderBytes} };
+enum { DETAIL_SIZE = ${c.detailBytes}, MAX_ORDER = ${c.maxOrderBytes}, MAX_REGISTER = ${c.maxRegisterBytes} };
 
 /* ${c.endSignal}: nobody waits for the container any more. */
 enum { END_SIGNAL = ${constants.signals[c.endSignal]} };

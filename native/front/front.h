@@ -47,7 +47,7 @@ struct job {
 	const char *id;
 	const char *directory; /* to run it in; empty: the caller's */
 	char **argv; /* NULL, or the command that the program executes */
-	const char *pid_file, *console_socket; /* NULL, or absolute */
+	const char *pid_file, *console_socket; /* empty, or absolute */
 	char *program;
 	size_t size;
 	int compiler; /* a process that has compiled it and is ending; 0: none */

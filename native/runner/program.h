@@ -23,9 +23,6 @@ struct program {
 /* By the number of an op: what its operands are. */
 extern const uint8_t operand_kinds[][MAX_OPERANDS];
 
-/* The largest length of a register's value, in bytes. */
-enum { MAX_REGISTER = 1024 };
-
 /* The name of an op in src/program/ops.ts; empty: there is none of this number. */
 const char *op_name(uint16_t op);
 

@@ -173,6 +173,9 @@ export const maxProgramBytes = 0x1000_0000
 /** The largest size in bytes of the words of an order to the fork server, each with its NUL. */
 export const maxOrderBytes = 0x4000
 
+/** The most bytes of a register's value, with the NUL behind it. */
+export const maxRegisterBytes = 1024
+
 /** The signal that tells a runner that nobody waits for its container any more; it is not forwarded to the container. */
 export const endSignal = 'SIGPWR'
 
@@ -359,7 +362,7 @@ export const structs = {
     fields: { kind: ['u32'], text: ['u32', 1, 'bytes, with the NUL'], value: ['u64', 8] },
   },
   handover: {
-    does: 'The message from Node.js to the front: then come the ID and the directory to run in, each with its NUL, padded to 8 bytes; then the program.',
+    does: 'The message from Node.js to the front: then come the ID, the directory to run in, the pid file and the console socket, each with its NUL, padded to 8 bytes; then the program.',
     fields: { program: ['u32', 1, 'where it begins'], reserved: ['u32'] },
   },
   tree_command: {

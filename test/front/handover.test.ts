@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 import { ContainerPlace } from '../container.ts'
@@ -293,6 +293,21 @@ test('what the command line says after the program has been handed over is said 
   expect(status).toBe(3)
   expect(stderr).toContain('child process in init(): all steps are done')
   expect(stderr).toMatch(/^late$/m)
+})
+
+test('a pid file is written where the call names it, also where a register has no room for the name', () => {
+  place.configure('exec sleep 1000')
+  const directory = join(place.directory, 'x'.repeat(250), 'y'.repeat(250), 'z'.repeat(250), 'w'.repeat(250))
+  mkdirSync(directory, { recursive: true })
+  for (const file of [join(place.directory, 'pid'), join(directory, 'pid')]) {
+    for (const words of [['--no-cache'], [], []]) {
+      const run = ['--root', place.root, 'run', '-d', '-b', place.bundle, ...words, '--pid-file', file, place.id]
+      expect(spawnSync(front, run, { stdio: 'ignore' }).status).toBe(0)
+      expect(JSON.parse(place.tool(['state', place.id]).stdout).pid).toBe(Number(readFileSync(file, 'utf8')))
+      place.tool(['delete', '-f', place.id])
+      rmSync(file)
+    }
+  }
 })
 
 test('a program that cannot be read is not run', () => {

@@ -134,7 +134,9 @@ static void try_message(char *image, size_t size)
 		return;
 	use_string(job.id);
 	use_string(job.directory);
-	if (job.program < job.directory || job.program + job.size != image + size)
+	use_string(job.pid_file);
+	use_string(job.console_socket);
+	if (job.program <= job.console_socket || job.program + job.size != image + size)
 		abort();
 	try_program(job.program, job.size);
 }
