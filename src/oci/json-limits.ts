@@ -59,14 +59,19 @@ const hashBits = 24
 
 /** Counts different strings by hashes that nobody can foresee; of many, a few are taken for others. */
 class DistinctStrings {
+  readonly #start = Math.random() * 2 ** 32
   readonly #factor = (Math.random() * 2 ** 31) | 1
   readonly #seen = new Uint8Array(2 ** hashBits / 8)
   count = 0
 
   add(text: string): void {
-    let hash = text.length
-    for (let at = 0; at < text.length; at++) hash = Math.imul(hash, this.#factor) + text.charCodeAt(at)
-    hash = Math.imul(hash ^ (hash >>> 15), this.#factor) >>> (32 - hashBits)
+    let hash = this.#start ^ text.length
+    for (let at = 0; at < text.length; at++) {
+      // Without the shift it would be a sum, and strings can be chosen of which one factor of a hundred makes few sums.
+      hash = Math.imul(hash ^ text.charCodeAt(at), this.#factor)
+      hash ^= hash >>> 15
+    }
+    hash = Math.imul(hash, this.#factor) >>> (32 - hashBits)
     const [place, bit] = [hash >> 3, 1 << (hash & 7)]
     const known = this.#seen[place] ?? 0
     if ((known & bit) !== 0) return

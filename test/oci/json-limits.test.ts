@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { checkJsonLimits } from '../../src/oci/json-limits.ts'
 import { parseRuntimeConfig } from '../../src/oci/runtime-config.ts'
+import { collidingKeys } from '../interpreter/colliding-keys.ts'
 
 const plain = '{"ociVersion":"1.0.2","process":{"args":["sh"],"cwd":"/"},"root":{"path":"rootfs"},"x":'
 const deep = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
@@ -25,4 +27,11 @@ test('a document has 16,384 different strings, and any number of the same', () =
     'there are more than 16384 different strings',
   )
   expect(() => parseRuntimeConfig(member(Array(200_000).fill({ path: '/dev/null' })))).not.toThrow()
+})
+
+test('strings that collide in an engine are counted, whatever the secret is', { timeout: 120_000 }, () => {
+  const text = JSON.stringify(collidingKeys(40_000))
+  for (let time = 0; time < 1000; time++) {
+    expect(() => checkJsonLimits(text)).toThrow('there are more than 16384 different strings')
+  }
 })
