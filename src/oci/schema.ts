@@ -249,22 +249,30 @@ function refuse(expectation: string, value: unknown, findings: Finding[]): typeo
 function readRefined({ inner, rules }: RefinedForm, value: unknown, findings: Finding[]): unknown {
   const made = read(inner, value, findings)
   if (made === invalid) return invalid
-  const broken = rules.filter((rule) => !rule.isValid(made))
-  for (const { expectation } of broken) refuse(expectation, value, findings)
-  return broken.length === 0 ? made : invalid
+  let isValid = true
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index] as Rule<unknown>
+    if (rule.isValid(made)) continue
+    refuse(rule.expectation, value, findings)
+    isValid = false
+  }
+  return isValid ? made : invalid
 }
 
 function readArray({ item }: ArrayForm, value: unknown, findings: Finding[]): unknown {
   if (!Array.isArray(value)) return refuse('must be an array', value, findings)
   const { form } = item
   if (form.kind === 'simple' && areValid(form, value)) return value.slice()
+  if (form.kind === 'refined' && form.inner.form.kind === 'simple') {
+    if (areValid(form.inner.form, value) && form.rules.every((rule) => areValid(rule, value))) return value.slice()
+  }
   const made = value.map((one: unknown, index) => readMember(item, one, index, findings))
   return made.includes(invalid) ? invalid : made
 }
 
 /** True when all values are of a form of which most lists are: hundreds of names, say. */
-function areValid({ isValid }: SimpleForm, values: readonly unknown[]): boolean {
-  for (let index = 0; index < values.length; index++) if (!isValid(values[index])) return false
+function areValid(form: SimpleForm | Rule<unknown>, values: readonly unknown[]): boolean {
+  for (let index = 0; index < values.length; index++) if (!form.isValid(values[index])) return false
   return true
 }
 

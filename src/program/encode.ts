@@ -152,6 +152,9 @@ function writeText(image: Uint8Array, text: string, at: number): number {
   return read === text.length ? written : Number.NaN
 }
 
+/** A longer text is a document, which no other step has; to look it up would take longer than to write it. */
+const longestRepeated = 4096
+
 /** The strings of a program, each stored once. Offset 0 is an empty string and means "none". */
 class StringTable {
   readonly #offsets = new Map<string, number>()
@@ -169,12 +172,13 @@ class StringTable {
   add(given: string | Uint8Array): number {
     const value = this.#isExact && typeof given === 'string' && !isText(given) ? bytesOf(given) : given
     if (typeof value !== 'string') return this.#addText(value)
-    const known = this.#offsets.get(value)
+    const mayRepeat = value.length <= longestRepeated
+    const known = mayRepeat ? this.#offsets.get(value) : undefined
     if (known !== undefined) return known
     const offset = this.size
     this.#texts.push(value)
     this.size += (this.#isExact ? utf8.encode(value).length : value.length) + 1
-    this.#offsets.set(value, offset)
+    if (mayRepeat) this.#offsets.set(value, offset)
     return offset
   }
 

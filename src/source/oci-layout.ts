@@ -11,7 +11,7 @@ import { blobPath, collectBlob, missingBlob, openBlobFile, verified } from '../s
 import { checkLayoutVersion, parseLayoutIndex, readLayoutIndex, refNameAnnotation } from '../store/layout.ts'
 import type { Content } from './content.ts'
 import type { Image, Source } from './image.ts'
-import { maxIndexDepth, resolveImage } from './resolve-image.ts'
+import { imageOf, maxIndexDepth, resolveImage } from './resolve-image.ts'
 import type { TarIndex } from './tar-index.ts'
 
 /** An OCI image layout, in a directory or in an archive. */
@@ -102,14 +102,7 @@ async function layoutImage(
   const read = (blob: Descriptor, _kind: string, limit: number) => collectBlob(layout.open(blob), blob, limit)
   const descriptor = await chooseEntry(layout, tag)
   const root = { descriptor, content: await read(descriptor, 'manifest', maxManifestBytes) }
-  const { manifest, config, documents } = await resolveImage(root, { name, platform, read })
-  const layers = manifest.layers.map((layer, position) => ({
-    name: layer.digest,
-    diffID: config.rootfs.diff_ids[position],
-    size: layer.size,
-    open: () => layout.open(layer),
-  }))
-  return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
+  return imageOf(await resolveImage(root, { name, platform, read }), name, layout.open)
 }
 
 /**

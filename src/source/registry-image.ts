@@ -8,9 +8,9 @@ import { checkBlobSize } from '../store/blob-file.ts'
 import type { Ingest } from '../store/ingest.ts'
 import type { Store } from '../store/store.ts'
 import type { Fetcher } from './fetcher.ts'
-import type { Image, ImageLayer, Source } from './image.ts'
+import type { Image, Source } from './image.ts'
 import type { LayerProgress } from './layer-progress.ts'
-import { type Document, type ResolvedImage, resolveImage } from './resolve-image.ts'
+import { type Document, imageOf, type ResolvedImage, resolveImage } from './resolve-image.ts'
 import { until } from './until.ts'
 
 export interface RegistryImageOptions {
@@ -51,12 +51,9 @@ export function registryImage(options: RegistryImageOptions): RegistrySource {
         read,
         checkSigned: (manifest) => checkSigned(manifest, options),
       })
-      const { manifest, config, documents } = resolved
-      downloads = startDownloads(manifest.layers, options)
-      const layers = downloads.map(({ layer, open }, position): ImageLayer => {
-        return { name: layer.digest, diffID: config.rootfs.diff_ids[position], size: layer.size, open }
-      })
-      return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
+      const started = startDownloads(resolved.manifest.layers, options)
+      downloads = started
+      return imageOf(resolved, name, (_, position) => (started[position] as Download).open())
     },
     async stored() {
       if (resolved === undefined) throw new Error('stored() was called before image()')

@@ -6,6 +6,7 @@ import { checkLayerCount, type ImageConfig, imagePlatform, parseImageConfig } fr
 import { maxImageConfigBytes, maxManifestBytes } from '../oci/limits.ts'
 import { type Index, type Manifest, parseManifest } from '../oci/manifest.ts'
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts'
+import type { Image } from './image.ts'
 
 /** A manifest or an index with its bytes. */
 export interface Document {
@@ -69,6 +70,21 @@ export async function resolveImage(root: Document, options: ResolveOptions): Pro
     documents.push({ descriptor, content: await read(descriptor, 'manifest', maxManifestBytes) })
   }
   throw new OciError('ERR_MANIFEST_INVALID', `${name} has indexes within indexes, more than ${maxIndexDepth} deep`)
+}
+
+/** A resolved image with its layers. @param open reads a layer's blob, which comes at this position of the manifest */
+export function imageOf(
+  { manifest, config, documents }: ResolvedImage,
+  name: string,
+  open: (layer: Descriptor, position: number) => AsyncIterable<Uint8Array>,
+): Image {
+  const layers = manifest.layers.map((layer, position) => ({
+    name: layer.digest,
+    diffID: config.rootfs.diff_ids[position],
+    size: layer.size,
+    open: () => open(layer, position),
+  }))
+  return { name, digest: documents.at(-1)?.descriptor.digest, config, layers }
 }
 
 /** The most images that an error lists. */

@@ -11,7 +11,7 @@ import { lookedUpFiles } from '../../registry/looked-up-files.ts'
 import type { RegistryOptions } from '../../registry/options.ts'
 import { resolveReference } from '../../registry/short-names.ts'
 import type { Image } from '../../source/image.ts'
-import { defaultPlatform, resolveImage } from '../../source/resolve-image.ts'
+import { defaultPlatform, imageOf, resolveImage } from '../../source/resolve-image.ts'
 import { openSource } from '../../source/source.ts'
 import type { Store } from '../../store/store.ts'
 import type { FetchOptions, TriedImage } from './fetch-tried-image.ts'
@@ -87,13 +87,9 @@ async function storedImage(
   if (chosen === undefined || !(await store.has(chosen))) return undefined
   const read = (blob: Descriptor, _kind: string, limit: number) => store.read(blob, limit)
   const root = { descriptor: chosen, content: await store.read(chosen, maxManifestBytes) }
-  const { manifest, config } = await resolveImage(root, { name, platform: wanted, read })
-  for (const layer of manifest.layers) if (!(await store.has(layer))) return undefined
-  const layers = manifest.layers.map((layer, position) => {
-    const { digest, size } = layer
-    return { name: digest, diffID: config.rootfs.diff_ids[position], size, open: () => store.open(layer) }
-  })
-  return { name, digest: chosen.digest, config, layers }
+  const resolved = await resolveImage(root, { name, platform: wanted, read })
+  for (const layer of resolved.manifest.layers) if (!(await store.has(layer))) return undefined
+  return imageOf(resolved, name, (layer) => store.open(layer))
 }
 
 function notStored(reference: Reference, { path }: Store): OciError {
