@@ -38,9 +38,21 @@ try {
 }
 process.exit(failed)
 
-/** Words before a command that is to see cgroup v2 alone. */
+/**
+ * Words before a command that is to see cgroup v2 alone. It has a cgroup of its own: from the root of the hierarchy, Podman would
+ * move all processes of the machine into a cgroup "init", and leave them there. It gives its parent's children controllers, too, which
+ * are taken back.
+ */
 function onCgroup2() {
-  const script = 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
+  const own = `/sys/fs/cgroup/engines-${process.pid}`
+  const controllers = '/sys/fs/cgroup/cgroup.subtree_control'
+  const script = [
+    `umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir ${own} && echo 0 > ${own}/cgroup.procs || exit`,
+    `before=$(cat ${controllers}); "$@"; status=$?`,
+    `echo 0 > /sys/fs/cgroup/cgroup.procs; rmdir ${own} /sys/fs/cgroup/libpod_parent 2>/dev/null`,
+    `for one in $(cat ${controllers}); do case " $before " in *" $one "*) ;; *) echo "-$one" > ${controllers} ;; esac; done`,
+    'exit $status',
+  ].join('\n')
   return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, 'sh']
 }
 

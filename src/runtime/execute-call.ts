@@ -43,9 +43,9 @@ export async function executeCall(
   })
 }
 
-/** A log without warnings: a program that has failed was compiled once before, and its warnings were given then. */
+/** A log without warnings and notes: a program that has failed was compiled once before, and they were given then. */
 export function withoutWarnings(log: Log): Log {
   return (level, message) => {
-    if (level !== 'warning') log?.(level, message)
+    if (level !== 'warning' && level !== 'info') log?.(level, message)
   }
 }
