@@ -119,7 +119,9 @@ export function makeFileSystem(host: Host, buffers: BufferFunctions, arch: strin
     const call = { path: shown(path), syscall: 'rm' }
     const values = recursive ? host.lstat(plain(path)) : undefined
     if (typeof values === 'object' && statsOf(values).isDirectory()) {
-      for (const name of checked(host.readdir(path), call)) rmSync(below(path, name), { force, recursive })
+      const names = host.readdir(path)
+      if (force && names === -ENOENT) return // another has removed it meanwhile
+      for (const name of checked(names, call)) rmSync(below(path, name), { force, recursive })
       const result = host.rmdir(path)
       if (!force || result !== -ENOENT) checked(result, call)
       return

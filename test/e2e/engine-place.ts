@@ -52,6 +52,7 @@ export class EnginePlace {
   call(command: readonly string[], input = ''): Outcome {
     const [program = '', ...args] = command
     const { status, stdout, stderr } = spawnSync(program, args, {
+      cwd: this.directory, // conmon writes a file "oom" there
       env: this.env,
       input,
       encoding: 'utf8',

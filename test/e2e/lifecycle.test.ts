@@ -36,75 +36,80 @@ beforeAll(() => {
   expect(call('unpack', '--quiet', join(project, 'fixtures/busybox.tar'), '--out', bundle)).toEqual(done)
 })
 afterEach(() => {
-  call('delete', '-f', 'demo')
+  call('delete', '-f', 'lifecycle')
 })
 afterAll(() => rmSync(place, { recursive: true }))
 
 test('run passes on output and exit code, with the bundle as flag and as word', () => {
   setProcess({ args: ['sh', '-c', 'echo out; echo err >&2; exit 7'] })
   const expected = { status: 7, stdout: 'out\n', stderr: 'err\n' }
-  expect(call('run', '-b', bundle, 'demo')).toEqual(expected)
-  expect(call('run', bundle, 'demo')).toEqual(expected)
+  expect(call('run', '-b', bundle, 'lifecycle')).toEqual(expected)
+  expect(call('run', bundle, 'lifecycle')).toEqual(expected)
   expect(call('list', '-q')).toEqual(done)
 })
 
 test('run without a bundle takes the current directory', () => {
   setProcess({ args: ['true'] })
   const tool = join(project, 'bin/bundle-tool.js')
-  expect(spawnSync('node', [tool, '--root', root, 'run', 'demo'], { cwd: bundle }).status).toBe(0)
+  expect(spawnSync('node', [tool, '--root', root, 'run', 'lifecycle'], { cwd: bundle }).status).toBe(0)
 })
 
 test('a signal that ends the process is 128 and its number', async () => {
   setProcess({ args: ['sleep', '100'] })
-  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'demo'], {
+  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'lifecycle'], {
     stdio: 'ignore',
   })
   const exited = new Promise((resolve) => child.on('exit', resolve))
-  await vi.waitFor(() => expect(call('kill', 'demo', '9')).toEqual(done), { timeout: 20_000, interval: 50 })
+  await vi.waitFor(() => expect(call('kill', 'lifecycle', '9')).toEqual(done), { timeout: 20_000, interval: 50 })
   expect(await exited).toBe(137)
 })
 
 test('create, state, start, exec, kill, delete: the life of a container', async () => {
   setProcess({ args: ['sleep', '100'] })
   const pidFile = join(place, 'pid')
-  expect(callDetached('create', '--bundle', bundle, '--pid-file', pidFile, 'demo')).toBe(0)
-  const created = JSON.parse(call('state', 'demo').stdout)
-  expect(created).toMatchObject({ id: 'demo', status: 'created', bundle, pid: Number(readFileSync(pidFile, 'utf8')) })
-  expect(call('start', 'demo')).toEqual(done)
-  expect(JSON.parse(call('state', 'demo').stdout).status).toBe('running')
+  expect(callDetached('create', '--bundle', bundle, '--pid-file', pidFile, 'lifecycle')).toBe(0)
+  const created = JSON.parse(call('state', 'lifecycle').stdout)
+  expect(created).toMatchObject({
+    id: 'lifecycle',
+    status: 'created',
+    bundle,
+    pid: Number(readFileSync(pidFile, 'utf8')),
+  })
+  expect(call('start', 'lifecycle')).toEqual(done)
+  expect(JSON.parse(call('state', 'lifecycle').stdout).status).toBe('running')
 
   const [row] = JSON.parse(call('list', '--format', 'json').stdout)
   expect(Object.keys(row).slice(0, 7)).toEqual(['ociVersion', 'id', 'pid', 'status', 'bundle', 'rootfs', 'created'])
-  expect(call('list').stdout.split('\n')[1]).toMatch(/^demo +\d+ +running +\S+ +\S+ +root$/)
+  expect(call('list').stdout.split('\n')[1]).toMatch(/^lifecycle +\d+ +running +\S+ +\S+ +root$/)
 
-  expect(call('exec', '-e', 'A=b', 'demo', 'sh', '-c', 'echo $A; exit 3', '-x')).toEqual({
+  expect(call('exec', '-e', 'A=b', 'lifecycle', 'sh', '-c', 'echo $A; exit 3', '-x')).toEqual({
     status: 3,
     stdout: 'b\n',
     stderr: '',
   })
-  const failed = call('exec', 'demo', 'nothing')
+  const failed = call('exec', 'lifecycle', 'nothing')
   expect(failed.status).toBe(255)
   expect(failed.stderr).toContain('"exec failed: unable to start container process: exec: \\"nothing\\": executable')
 
-  expect(call('delete', 'demo').status).toBe(1)
-  expect(call('kill', 'demo', 'KILL')).toEqual(done)
-  expect(call('delete', '--force', 'demo')).toEqual(done)
-  expect(call('state', 'demo')).toMatchObject({
+  expect(call('delete', 'lifecycle').status).toBe(1)
+  expect(call('kill', 'lifecycle', 'KILL')).toEqual(done)
+  expect(call('delete', '--force', 'lifecycle')).toEqual(done)
+  expect(call('state', 'lifecycle')).toMatchObject({
     status: 1,
     stderr: expect.stringContaining('container does not exist'),
   })
-  expect(existsSync(join(root, 'demo'))).toBe(false)
+  expect(existsSync(join(root, 'lifecycle'))).toBe(false)
 })
 
 test('an ID that is taken, and a command that is not there, are said so and leave nothing', () => {
   setProcess({ args: ['sleep', '100'] })
-  expect(callDetached('run', '-d', bundle, 'demo')).toBe(0)
-  expect(call('run', bundle, 'demo').stderr).toContain('container with given ID already exists')
-  expect(JSON.parse(call('state', 'demo').stdout).status).toBe('running')
-  expect(call('delete', '-f', 'demo')).toEqual(done)
+  expect(callDetached('run', '-d', bundle, 'lifecycle')).toBe(0)
+  expect(call('run', bundle, 'lifecycle').stderr).toContain('container with given ID already exists')
+  expect(JSON.parse(call('state', 'lifecycle').stdout).status).toBe('running')
+  expect(call('delete', '-f', 'lifecycle')).toEqual(done)
 
   setProcess({ args: ['nothing'] })
-  const { status, stderr } = call('run', bundle, 'demo')
+  const { status, stderr } = call('run', bundle, 'lifecycle')
   expect(status).toBe(1)
   expect(stderr).toMatch(/^time="[^"]+" level=error msg=".*executable file not found in \$PATH.*"\n$/)
   expect(call('list', '-q')).toEqual(done)
@@ -114,7 +119,7 @@ test('a root that is no directory is named', () => {
   setProcess({ args: ['true'] })
   const file = join(place, 'file')
   writeFileSync(file, '')
-  expect(call('--root', file, 'run', bundle, 'demo')).toMatchObject({
+  expect(call('--root', file, 'run', bundle, 'lifecycle')).toMatchObject({
     status: 1,
     stderr: expect.stringContaining(`for the state of containers: it is not a directory`),
   })
@@ -122,7 +127,7 @@ test('a root that is no directory is named', () => {
 
 test('SIGTERM to run is passed on to the container', async () => {
   setProcess({ args: ['sh', '-c', 'trap "echo got; exit 5" TERM; echo ready; while :; do sleep 1; done'] })
-  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'demo'])
+  const child = spawn('node', [join(project, 'bin/bundle-tool.js'), '--root', root, 'run', bundle, 'lifecycle'])
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (output === '' && text.includes('ready')) child.kill('SIGTERM')
@@ -135,7 +140,7 @@ test('SIGTERM to run is passed on to the container', async () => {
 test('spec replaces the config.json of unpack, and both are run', () => {
   expect(call('spec', '-b', bundle)).toEqual(done)
   setProcess({ args: ['hostname'] })
-  expect(call('run', bundle, 'demo')).toEqual({ status: 0, stdout: 'runc\n', stderr: '' })
+  expect(call('run', bundle, 'lifecycle')).toEqual({ status: 0, stdout: 'runc\n', stderr: '' })
 })
 
 test('explain prints the program that run executes', () => {

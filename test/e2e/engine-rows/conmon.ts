@@ -2,7 +2,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import type { Outcome } from '../engine-place.ts'
 import { hasLimits } from './docker-limits.ts'
-import { name, type Row, type RowEngine, until } from './rows.ts'
+import { type Row, type RowEngine, until } from './rows.ts'
+
+/** Its cgroup is at the top of the hierarchy: no other container of the machine may have this name. */
+const name = 'engines-conmon'
 
 /** The path of the runtime, which for this engine is its name on the command line. */
 const pathOf = (engine: RowEngine): string => engine.run[0] ?? ''
