@@ -99,7 +99,7 @@ fn resolve(path: &[u8]) -> SysResult<Vec<u8>> {
     if path.is_empty() {
         return Err(Errno(libc::ENOENT));
     }
-    // What is to be walked yet, the next name at the end; and the path of what was walked, which has no slash at its end.
+    // The names that are left, the next one at the end; and the path up to here, without a slash at its end.
     let mut names = names_of(path);
     let mut walked = if path[0] == b'/' {
         Vec::new()

@@ -1,7 +1,7 @@
 //! The host's functions for what lasts: descriptors that are waited for, signals, processes, sockets and terminals.
 use crate::{
     spawn::spawn,
-    sys::{self, Errno},
+    sys::{self, Errno, SET_SIZE},
     system::{part, with_path, Answer, Numbers},
     text::Bytes,
 };
@@ -164,8 +164,6 @@ fn set_of(signals: &[c_int]) -> u64 {
     bits.fold(0, |set, signal| set | 1 << (signal - 1))
 }
 
-const SET_SIZE: usize = mem::size_of::<u64>();
-
 /// A descriptor from which the numbers of these signals are read, which do nothing else: signalfd(2). `fd` is one that is
 /// there already, or -1.
 fn catch_signals(fd: c_int, signals: Vec<c_int>) -> Answer<i64> {
@@ -185,7 +183,7 @@ fn default_signal(signal: c_int) -> Answer<i64> {
     let set = set_of(&[signal]);
     // SAFETY: the set and the structure are whole.
     Answer(unsafe {
-        sys::default_action(signal).and_then(|_| {
+        sys::set_action(signal, libc::SIG_DFL).and_then(|_| {
             sys!(
                 SYS_rt_sigprocmask,
                 libc::SIG_UNBLOCK,

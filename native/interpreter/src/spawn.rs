@@ -149,17 +149,10 @@ unsafe fn execute(plan: &Plan) -> SysResult<()> {
     unsafe {
         for signal in 1..=LAST_SIGNAL {
             if signal != libc::SIGKILL && signal != libc::SIGSTOP {
-                sys::default_action(signal)?;
+                sys::set_action(signal, libc::SIG_DFL)?;
             }
         }
-        let none = 0u64;
-        sys!(
-            SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const none,
-            0,
-            size_of::<u64>()
-        )?;
+        sys::unblock_all()?;
         if plan.is_detached {
             sys!(SYS_setsid)?;
         }

@@ -1,7 +1,7 @@
 //! The beginning of a process, and its end by a fault.
 use crate::{
     memory::Shared,
-    sys::{self, abort, exit, say, syscall},
+    sys::{self, abort, exit, say},
 };
 use alloc::vec::Vec;
 use core::{
@@ -9,7 +9,7 @@ use core::{
     cell::UnsafeCell,
     ffi::{c_char, CStr},
     panic::PanicInfo,
-    ptr, slice,
+    ptr,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -52,13 +52,9 @@ unsafe extern "C" fn begin(stack: *const usize) -> ! {
 
 /// A write to a pipe that nobody reads is an error, and no file gets the number of a standard stream.
 unsafe fn settle() {
-    let ignored = [libc::SIG_IGN, 0, 0, 0];
-    // SAFETY: the structures are whole: that of a signal has its handler, flags, restorer and mask.
+    let _ = sys::set_action(libc::SIGPIPE, libc::SIG_IGN); // which never fails
+                                                           // SAFETY: the path is a text.
     unsafe {
-        syscall(
-            libc::SYS_rt_sigaction,
-            sys::six(&[libc::SIGPIPE as usize, ignored.as_ptr() as usize, 0, 8]),
-        );
         for fd in 0..3 {
             if sys!(SYS_fcntl, fd, libc::F_GETFD).is_err()
                 && sys!(
@@ -114,7 +110,7 @@ fn on_panic(info: &PanicInfo) -> ! {
 #[no_mangle]
 unsafe extern "C" fn say_text(text: *const c_char) {
     // SAFETY: as of this function.
-    say(unsafe { slice::from_raw_parts(text.cast(), CStr::from_ptr(text).to_bytes().len()) });
+    say(unsafe { CStr::from_ptr(text) }.to_bytes());
 }
 
 /// Says a fault of the engine, and ends.

@@ -72,15 +72,30 @@ pub fn exit(code: i32) -> ! {
     }
 }
 
-/// A signal does what it does by default.
-///
-/// # Safety
-/// This process has no handler for it.
-pub unsafe fn default_action(signal: i32) -> Result<i64> {
+/// The size of a set of signals.
+pub const SET_SIZE: usize = size_of::<u64>();
+
+/// Has a signal do what it does by default, `SIG_DFL`, or nothing, `SIG_IGN`.
+pub fn set_action(signal: i32, action: libc::sighandler_t) -> Result<i64> {
     // The handler, flags, what restores the registers, and the mask.
-    let action = [libc::SIG_DFL, 0, 0, 0];
-    // SAFETY: the structure is whole.
-    unsafe { sys!(SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) }
+    let action = [action, 0, 0, 0];
+    // SAFETY: the structure is whole, and this process has no handlers.
+    unsafe { sys!(SYS_rt_sigaction, signal, action.as_ptr(), 0, SET_SIZE) }
+}
+
+/// No signal waits any longer.
+pub fn unblock_all() -> Result<i64> {
+    let none = 0u64;
+    // SAFETY: the set is whole.
+    unsafe {
+        sys!(
+            SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            0,
+            SET_SIZE
+        )
+    }
 }
 
 /// Writes all to standard error; nobody can be told that it cannot be written.
@@ -109,11 +124,10 @@ pub fn say_formatted(text: fmt::Arguments) {
 
 /// Ends the process as a fault does.
 pub fn abort() -> ! {
-    let none = 0u64;
-    // SAFETY: the set is whole, and there is no handler.
+    // SAFETY: they take numbers.
     let _ = unsafe {
-        default_action(libc::SIGABRT)
-            .and_then(|_| sys!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, 0, 8))
+        set_action(libc::SIGABRT, libc::SIG_DFL)
+            .and_then(|_| unblock_all())
             .and_then(|_| sys!(SYS_getpid))
             .and_then(|pid| sys!(SYS_kill, pid, libc::SIGABRT))
     };
