@@ -41,7 +41,7 @@ static enum document document_at(const char *directory, const char *name)
 	return S_ISREG(st.st_mode) ? REGULAR : ODD;
 }
 
-/* What the documents of a call are, the first that is no regular file before others. */
+/* The kind of the first document of a call that is no regular file; REGULAR where all of them are. */
 static enum document documents_of(const struct call *call, const struct request *q)
 {
 	char root[PATH_SIZE], name[PATH_SIZE];

@@ -47,18 +47,17 @@ export async function unpack({ scratch, image, rounds }) {
       after: clearChecked('umoci'),
     },
   ].filter(({ needs }) => needs === undefined || isInstalled(needs))
-  const [own, pipe] = contenders
-  const all = [...contenders, ...[own, pipe].map(besideAnother)]
+  const busy = contenders.slice(0, 2).map(besideAnother)
   return [
     {
       title: `local layout to bundle (${describe})`,
-      rows: await inTurns(all, rounds),
+      rows: await inTurns([...contenders, ...busy], rounds),
       budgets: [
         { of: 'bundle-tool unpack', against: 'igzip -dc | tar -x', ratio: 0.85 },
         { of: 'bundle-tool unpack', against: 'gzip -dc | tar -x' },
         { of: 'bundle-tool unpack', against: 'umoci unpack', ratio: 0.22 },
         // It loses no more than the pipe does, which has as many processes that could wait.
-        { of: besideAnother(own).name, against: besideAnother(pipe).name, ratio: 0.85 },
+        { of: busy[0].name, against: busy[1].name, ratio: 0.85 },
       ],
     },
   ]

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { linesOf, mountPointOf, typeOf } from './mountinfo.ts'
 
+/** The words of a hint: what is to be done about a container around the caller, by the option of its engine. */
+export const unconfined = {
+  seccomp: 'start the surrounding container with --security-opt seccomp=unconfined',
+  systempaths: 'start the surrounding container with --security-opt systempaths=unconfined (podman: unmask=ALL)',
+} as const
+
 /** True when system calls of this process are filtered, as in a container of an engine. */
 export const filterAround = (): boolean => /^Seccomp:\s*2$/m.test(readFileSync('/proc/self/status', 'utf8'))
 

@@ -43,9 +43,9 @@ export async function compileLaunch(
   const options = givenOptions(commandOf(mode), given)
   const id = parseContainerID(options.id)
   const call = describeLaunch(options, mode)
-  let hasWarned = false
+  let hasSpoken = false
   const log: NewContainerOptions['log'] = (level, message) => {
-    if (level !== 'debug') hasWarned = true
+    if (level !== 'debug') hasSpoken = true
     options.log?.(level, message)
   }
   const { program, guards, bundle, root } = await compileContainer({ ...options, log }, mode)
@@ -57,7 +57,7 @@ export async function compileLaunch(
     cwd: bundle,
     keep() {
       makeRoot(root, process.geteuid?.() ?? 0)
-      if (hasWarned || guards === undefined) return
+      if (hasSpoken || guards === undefined) return
       if (keptFor !== undefined) keepCallProgram(program, { ...keptFor, root, guards: [...keptFor.guards, ...guards] })
       else if (call !== undefined) keepProgram(program, { call, bundle, root, guards })
     },

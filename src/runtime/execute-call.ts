@@ -44,7 +44,7 @@ export async function executeCall(
 }
 
 /** A log without warnings and notes: a program that has failed was compiled once before, and they were given then. */
-export function withoutWarnings(log: Log): Log {
+export function withoutRepeats(log: Log): Log {
   return (level, message) => {
     if (level !== 'warning' && level !== 'info') log?.(level, message)
   }

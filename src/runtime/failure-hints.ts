@@ -1,5 +1,5 @@
 import { callerHas } from '../caller-rights.ts'
-import { filterAround, hiddenPart } from '../host/surrounding-container.ts'
+import { filterAround, hiddenPart, unconfined } from '../host/surrounding-container.ts'
 import { forbiddingSwitch } from '../host/user-namespace-switches.ts'
 import { type CapabilityName, cloneFlags } from '../program/flags.ts'
 import type { OpName } from '../program/ops.ts'
@@ -27,8 +27,8 @@ export function hintFor(step: Step, errno: string, steps: readonly NumberedStep[
 function callerHint({ op, operands, from }: Step): string | undefined {
   if (op === 'setns' && operands.slot === 'own_mounts')
     return 'the mount namespace of the caller does not belong to its user namespace: make both, as "unshare --user --map-root-user --mount" does'
-  if (op !== 'write_file' || !/^\/linux\/[ug]idMappings$/.test(from)) return undefined
-  const kind = from.slice('/linux/'.length, '/linux/?id'.length)
+  const kind = /^\/linux\/([ug]id)Mappings$/.exec(from)?.[1]
+  if (op !== 'write_file' || kind === undefined) return undefined
   return `only ids that the caller itself has can be mapped, those in the first column of /proc/self/${kind}_map; spec --rootless writes config.json for the user namespace that it is called in`
 }
 
@@ -85,7 +85,7 @@ function kernelMountHint(step: Step, errno: string, steps: readonly NumberedStep
   const hidden = hiddenPart(type)
   return (
     hidden &&
-    `"${hidden}" is hidden around the caller, so that no user namespace may mount ${type}: start the surrounding container with --security-opt systempaths=unconfined (podman: unmask=ALL)`
+    `"${hidden}" is hidden around the caller, so that no user namespace may mount ${type}: ${unconfined.systempaths}`
   )
 }
 
@@ -97,7 +97,7 @@ function namespaceHint(step: Step, errno: string, steps: readonly NumberedStep[]
     if (errno !== 'EPERM')
       return 'there are as many user namespaces as the host allows: see sysctl user.max_user_namespaces'
     return filterAround()
-      ? 'the seccomp filter around the caller forbids user namespaces: start the surrounding container with --security-opt seccomp=unconfined'
+      ? `the seccomp filter around the caller forbids user namespaces: ${unconfined.seccomp}`
       : 'users may not create user namespaces here: a security module or a chroot around the caller forbids it'
   }
   const isDenied = errno === 'EPERM' || errno === 'EACCES'

@@ -116,18 +116,16 @@ export class ForkServer {
     const isDelivered = this.#send(orders.run, number, descriptors, words)
     try {
       stopWatching = abort && endOnAbort(abort, { pid: () => reports[0]?.pid, stop: () => pass(endSignal) })
-      const code = await this.#answer(number, (report) => {
+      const code = await this.#answer(number, isDelivered, (report) => {
         if (report.kind === kinds.ended) return report.status
         // A run without a kept program ends without a report, and must leave the input unread.
         if (reports.push(report) === 1 && pipes[0]) feed(stdio.stdin as Readable, pipes[0].stream)
         // The container's end completes the run, but for the end of the process.
         return report.kind === kinds.exited ? report.status : undefined
       })
+      if (code === undefined) return undefined
       if (drain) await Promise.all(arrived)
       return { reports, code }
-    } catch (error) {
-      if (error === this.#failure && !(await isDelivered)) return undefined
-      throw error
     } finally {
       stopForwarding?.()
       stopWatching?.()
@@ -154,10 +152,7 @@ export class ForkServer {
   async #openPipe(isInput: boolean): Promise<Pipe | null> {
     const number = ++this.#lastNumber
     const isDelivered = this.#send(orders.pipe, number)
-    const answer = await this.#answer(number, (report) => report).catch(async (error) => {
-      if (error !== this.#failure || (await isDelivered)) throw error
-      return undefined
-    })
+    const answer = await this.#answer(number, isDelivered, (report) => report)
     if (answer === undefined || answer.error !== 0) return null
     const { pid: readEnd, status: writeEnd } = answer
     const [own, other] = isInput ? [writeEnd, readEnd] : [readEnd, writeEnd]
@@ -190,10 +185,24 @@ export class ForkServer {
     return new Promise((resolve) => this.#socket.write(Buffer.concat([order, text]), (error) => resolve(!error)))
   }
 
-  /** Resolves with the first result other than undefined that `hear` has for a report of this number. */
-  #answer<T>(number: number, hear: (report: Report) => T | undefined): Promise<T> {
-    if (this.#failure) return Promise.reject(this.#failure)
-    return new Promise((resolve, fail) => {
+  /**
+   * Resolves with the first result other than undefined that `hear` has for a report of this number; with undefined when the
+   * server ends without the order.
+   */
+  #answer<T>(
+    number: number,
+    isDelivered: Promise<boolean>,
+    hear: (report: Report) => T | undefined,
+  ): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      const fail = async (error: OciError): Promise<void> => {
+        if (await isDelivered) reject(error)
+        else resolve(undefined)
+      }
+      if (this.#failure) {
+        void fail(this.#failure)
+        return
+      }
       this.#waiting.set(number, {
         hear: (report) => {
           const answer = hear(report)
@@ -201,7 +210,7 @@ export class ForkServer {
           this.#waiting.delete(number)
           resolve(answer)
         },
-        fail,
+        fail: (error) => void fail(error),
       })
     })
   }

@@ -46,8 +46,8 @@ export async function launch(given: LaunchOptions & OwnOptions, mode: CompileOpt
   options.abort?.signal.throwIfAborted()
   // Loaded here, so that a process which only runs kept programs has no compiler in memory.
   const { compileLaunch } = await import('./compile-launch.ts')
-  const { executeCall, withoutWarnings } = await import('./execute-call.ts')
-  const log = reports === undefined ? options.log : withoutWarnings(options.log)
+  const { executeCall, withoutRepeats } = await import('./execute-call.ts')
+  const log = reports === undefined ? options.log : withoutRepeats(options.log)
   return await executeCall(await compileLaunch({ ...options, log }, mode), {
     ...runOptions,
     handOver,

@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { untilAborted } from '../../runtime/abort.ts'
 import { sendSignal } from '../../runtime/cgroup/cgroup.ts'
 import { compileExec, type ExecCall } from '../../runtime/compile-exec.ts'
-import { executeCall, withoutWarnings } from '../../runtime/execute-call.ts'
+import { executeCall, withoutRepeats } from '../../runtime/execute-call.ts'
 import type { OwnOptions } from '../../runtime/launch.ts'
 import { childrenOf } from '../../runtime/proc.ts'
 import type { RunProgramOptions } from '../../runtime/runner.ts'
@@ -20,7 +20,7 @@ export interface ExecOptions extends ExecCall, Pick<RunProgramOptions, 'stdio' |
  */
 export async function exec({ signal, ...options }: ExecOptions & OwnOptions): Promise<number> {
   const { reports, handOver, detach, stdio, forwardSignals = false, endsWithCaller } = options
-  const log = reports === undefined ? options.log : withoutWarnings(options.log)
+  const log = reports === undefined ? options.log : withoutRepeats(options.log)
   const compiled = await compileExec({ ...options, log })
   const outcome = await untilAborted(signal, () =>
     executeCall(compiled, {

@@ -4,7 +4,7 @@ import { isInInitialNamespace } from '../../../bundle/id-mappings.ts'
 import { needsUserNamespace } from '../../../caller-rights.ts'
 import { OciError } from '../../../errors.ts'
 import { readHostFacts } from '../../../host/facts.ts'
-import { filterAround, hiddenPart } from '../../../host/surrounding-container.ts'
+import { filterAround, hiddenPart, unconfined } from '../../../host/surrounding-container.ts'
 import { forbiddingSwitch } from '../../../host/user-namespace-switches.ts'
 import { cloneFlags } from '../../../program/flags.ts'
 import { op, undoable } from '../../../program/program.ts'
@@ -51,12 +51,9 @@ export async function userNamespaces({ euid }: Caller): Promise<Finding> {
       return { name, status, says: `the switch ${found.name} = ${found.value} forbids them`, fix: found.fix }
     }
     if (!filterAround()) return { name, status, says: `cannot be made: ${error.message}` }
-    return { name, status, says: 'the seccomp filter around this process forbids them', fix: surroundedBy('seccomp') }
+    return { name, status, says: 'the seccomp filter around this process forbids them', fix: unconfined.seccomp }
   }
 }
-
-const surroundedBy = (option: 'seccomp' | 'systempaths'): string =>
-  `start the surrounding container with --security-opt ${option}=unconfined`
 
 /** The mount of procfs, which the kernel refuses to a container in a user namespace where a part of the caller's own is hidden. */
 export function procfs(): Finding {
@@ -64,7 +61,7 @@ export function procfs(): Finding {
   const hidden = hiddenPart('proc')
   if (hidden === undefined || !needsUserNamespace()) return { name, status: 'works', says: 'can be mounted' }
   const says = `${hidden} is hidden, as in a container of an engine: no container in a user namespace can have a /proc`
-  return { name, status: 'failed', says, fix: `${surroundedBy('systempaths')} (podman: unmask=ALL)` }
+  return { name, status: 'failed', says, fix: unconfined.systempaths }
 }
 
 export function overlays({ euid }: Caller): Finding {
